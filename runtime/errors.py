@@ -1,0 +1,34 @@
+"""What can go wrong, and the exit code each kind of error gives.
+
+    MiddleoutError                 1
+    ├── UsageError                 2   the call is wrong: options, existing output, missing input
+    ├── FileFormatError            1   the input is not something that can be encoded or decoded
+    ├── CorruptError               1   the input is a middleout file, but damaged
+    └── ModelError                 3   a model is unknown, unusable, or computes something else here
+"""
+
+
+class MiddleoutError(Exception):
+    """Base of all errors that this package raises on purpose."""
+
+    exit_code = 1
+
+
+class UsageError(MiddleoutError):
+    """The request itself is wrong or incomplete."""
+
+    exit_code = 2
+
+
+class FileFormatError(MiddleoutError):
+    """The input is of a kind that is not supported."""
+
+
+class CorruptError(MiddleoutError):
+    """The input is a middleout file whose bytes are not what was written."""
+
+
+class ModelError(MiddleoutError):
+    """A model is not available, not valid, or gives other results on this machine."""
+
+    exit_code = 3

@@ -1,0 +1,18 @@
+"""Bounds that a reader checks before it allocates, and a writer keeps."""
+
+MAX_LEADS = 65535
+MAX_CHUNK_FRAMES = 1 << 24
+MAX_CHUNK_SAMPLES = 1 << 26
+MAX_SEGMENTS = 65535
+MAX_SUFFIX_BYTES = 32
+MAX_MODEL_BYTES = 1 << 24
+MAX_FOREIGN_BYTES = 1 << 28
+
+CHUNK_FRAMES = 1 << 17
+"""Frames of a chunk that the encoder aims for: 6.7 s of the implant's signal."""
+
+CHUNK_SAMPLES = 1 << 25
+"""Samples of a chunk (frames times leads) that the encoder does not go beyond."""
+
+BATCH_SAMPLES = 1 << 22
+"""Samples that are coded together, in lanes of one or more chunks."""
