@@ -1,0 +1,53 @@
+"""Bit strings of many small fields, most significant bit first, packed and unpacked in one pass."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .errors import CorruptError
+
+
+def pack(values: np.ndarray, widths: np.ndarray) -> np.ndarray:
+    """Bits (uint8 0 or 1) of `values`, each written in its width (0..32); negative values in two's complement."""
+    widths = np.asarray(widths, np.int64)
+    values = np.repeat(np.asarray(values, np.int64), widths)
+    ends = np.cumsum(widths)
+    shift = np.repeat(ends, widths) - 1 - np.arange(len(values))
+    return ((values >> shift) & 1).astype(np.uint8)
+
+
+def to_bytes(bits: np.ndarray) -> bytes:
+    """Bits padded with zeros to whole bytes."""
+    return np.packbits(bits).tobytes()
+
+
+class BitReader:
+    """Reads what `pack` wrote from `data`, starting at byte `offset`."""
+
+    def __init__(self, data: bytes, offset: int = 0):
+        self._data = data
+        self._bit = offset * 8
+        self._end = len(data) * 8
+
+    def read(self, widths: np.ndarray, signed: bool = False) -> np.ndarray:
+        """Values int64 of the given widths. Raises `CorruptError` where the data end first."""
+        widths = np.asarray(widths, np.int64)
+        total = int(widths.sum())
+        if total > self._end - self._bit:
+            raise CorruptError("the chunk ends within its side information")
+        first, last = self._bit >> 3, (self._bit + total + 7) >> 3
+        bits = np.unpackbits(np.frombuffer(self._data, np.uint8, last - first, first))
+        bits = bits[self._bit & 7 :][:total].astype(np.int64)
+        self._bit += total
+        ends = np.cumsum(widths)
+        shift = np.repeat(ends, widths) - 1 - np.arange(total)
+        sums = np.concatenate([[0], np.cumsum(bits << shift)])
+        values = sums[ends] - sums[ends - widths]
+        if signed:
+            values -= ((values >> np.maximum(widths - 1, 0)) & 1) << widths
+        return values
+
+    def align(self) -> int:
+        """Skip to the next byte; its offset."""
+        self._bit = (self._bit + 7) & ~7
+        return self._bit >> 3

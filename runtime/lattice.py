@@ -1,0 +1,33 @@
+"""The implant's lattice: which int16 values its 10-bit codes take in a recording.
+
+The files of the device hold 16-bit values that are an exact function of the converter's code. The function is a rounded
+line (docs/format.md section 8); the tables below are built in integers from its decimal constants, and their bytes are
+pinned by a CRC in the tests.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+CODES = 1024
+_SLOPE = 64_061_577
+_OFFSET = 31_034_184
+_MILLION = 1_000_000
+
+
+def _build() -> np.ndarray:
+    magnitude = (np.arange(CODES // 2, dtype=np.int64) * _SLOPE + _OFFSET + _MILLION // 2) // _MILLION
+    return np.concatenate([-magnitude[::-1] - 1, magnitude]).astype(np.int16)
+
+
+CODE_TO_SAMPLE = _build()
+"""int16 [1024]: the sample value of code c - 512, increasing."""
+
+SAMPLE_TO_CODE = np.full(1 << 16, -1, np.int16)
+"""int16 [65536]: the code (0..1023) of sample s at index s + 32768, or -1 off the lattice."""
+SAMPLE_TO_CODE[CODE_TO_SAMPLE.astype(np.int64) + 32768] = np.arange(CODES)
+
+
+def codes_of(samples: np.ndarray) -> np.ndarray:
+    """Codes 0..1023 of int16 samples, -1 where a sample is off the lattice. Same shape, int16."""
+    return SAMPLE_TO_CODE[samples.view(np.uint16) ^ np.uint16(0x8000)]

@@ -1,0 +1,183 @@
+"""Models: one ONNX file each, with all tables in its metadata (docs/format.md section 9)."""
+
+from __future__ import annotations
+
+import base64
+import functools
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import zstandard
+
+from .entropy_model import SCALES, TABLE, EntropyModel, Tables
+from .errors import ModelError
+from .features import FEATURES
+from .limits import MAX_MODEL_BYTES
+
+DEFAULT = "n1"
+FORMAT = "1"
+IDENTITY_BYTES = 16
+
+_LEVELS = 1025
+_MAX_SHAPES = 64
+
+
+def _folders() -> list[Path]:
+    here = Path(__file__).resolve().parent
+    return [folder for folder in (here / "models", here.parent / "models") if folder.is_dir()]
+
+
+def available() -> list[tuple[str, Path]]:
+    """Names and paths of the models that come with the package, by name."""
+    found = {path.stem: path for folder in reversed(_folders()) for path in sorted(folder.glob("*.onnx"))}
+    return sorted(found.items())
+
+
+def _resolve(name: str) -> Path:
+    """The file of a shipped name; a name without a version means the newest version."""
+    models = dict(available())
+    if name in models:
+        return models[name]
+    versions = [stem for stem in models if stem.rpartition("-v")[0] == name and stem.rpartition("-v")[2].isdigit()]
+    if versions:
+        return models[max(versions, key=lambda stem: int(stem.rpartition("-v")[2]))]
+    raise ModelError(f"no model {name!r}; shipped are {', '.join(models) or 'none'}; a path to an .onnx file works too")
+
+
+def load(source: str | Path | bytes = DEFAULT) -> Model:
+    """Load a model by shipped name, path or file bytes, and check it on this machine. Cached per process.
+
+    Raises
+    ------
+    ModelError
+        Unknown name, not a middleout model, or known answers that come out differently here.
+    """
+    if isinstance(source, bytes):
+        return _load(source)
+    path = Path(source)
+    if path.suffix != ".onnx":
+        path = _resolve(str(source))
+    try:
+        if path.stat().st_size > MAX_MODEL_BYTES:
+            raise ModelError(f"{path}: too large for a model")
+        return _load(path.read_bytes())
+    except OSError as error:
+        raise ModelError(f"{path}: {error.strerror}") from error
+
+
+def identity_of(data: bytes) -> bytes:
+    """The first 16 bytes of the SHA-256 of a model file."""
+    return hashlib.sha256(data).digest()[:IDENTITY_BYTES]
+
+
+def find(identity: bytes) -> Model:
+    """The shipped model with this identity. Raises `ModelError` with its name and what to do."""
+    for _, path in available():
+        data = path.read_bytes()
+        if identity_of(data) == identity:
+            return _load(data)
+    raise ModelError(
+        f"the file was made with model {identity.hex()}, which is not here; supply it with --model PATH "
+        "(whoever made the file has it, or can encode with --embed-model)"
+    )
+
+
+@functools.lru_cache(maxsize=8)
+def _load(data: bytes) -> Model:
+    return Model(data)
+
+
+class Model:
+    """A loaded model.
+
+    Attributes
+    ----------
+    data : bytes
+        The file.
+    identity : bytes
+        First 16 bytes of its SHA-256.
+    name : str
+    entropy : EntropyModel
+    """
+
+    def __init__(self, data: bytes):
+        import onnxruntime as ort
+
+        self.data = data
+        self.identity = identity_of(data)
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        try:
+            self._session = ort.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+            metadata = self._session.get_modelmeta().custom_metadata_map
+        except Exception as error:  # onnxruntime's errors have no public base class
+            raise ModelError(f"model {self.identity.hex()} can't be loaded: {error}") from error
+        if metadata.get("middleout.format") != FORMAT:
+            raise ModelError(f"model {self.identity.hex()} is not a middleout model of format {FORMAT}")
+        self.name = metadata.get("middleout.name", "unnamed")
+        self._check_interface()
+        tables = _parse_tables(metadata)
+        self.entropy = EntropyModel(tables)
+        self._check_answers(*_parse_answers(metadata))
+
+    def _check_interface(self) -> None:
+        inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
+        found = [(node.name, node.type, node.shape[1:]) for node in (*inputs, *outputs)]
+        if found != [("own", "tensor(uint8)", [FEATURES]), ("distribution", "tensor(int32)", [2])]:
+            raise ModelError(f"model {self.name} does not have the inputs and outputs of format {FORMAT}: {found}")
+
+    def _check_answers(self, features: np.ndarray, expected: np.ndarray) -> None:
+        for rows in (len(features), 1):
+            if not np.array_equal(self.run(features[:rows]), expected[:rows]):
+                raise ModelError(
+                    f"model {self.name} does not compute its known answers on this machine (onnxruntime "
+                    f"{__import__('onnxruntime').__version__}): it would not code exactly; try another version of onnxruntime"
+                )
+
+    def run(self, features: np.ndarray) -> np.ndarray:
+        """Offset (1/16 code) and scale index, int32 [N, 2], of features uint8 [N, 20]."""
+        return self._session.run(None, {"own": features})[0]
+
+    def bind(self, features: np.ndarray, output: np.ndarray):
+        """A call without arguments that computes `output` int32 [N, 2] from `features` uint8 [N, 20], both kept in place."""
+        binding = self._session.io_binding()
+        binding.bind_input("own", "cpu", 0, np.uint8, features.shape, features.ctypes.data)
+        binding.bind_output("distribution", "cpu", 0, np.int32, output.shape, output.ctypes.data)
+        return functools.partial(self._session.run_with_iobinding, binding)
+
+
+def _blob(metadata: dict[str, str], key: str) -> bytes:
+    try:
+        packed = base64.b64decode(metadata[key], validate=True)
+        return zstandard.ZstdDecompressor().decompress(packed, max_output_size=MAX_MODEL_BYTES)
+    except (KeyError, ValueError, zstandard.ZstdError) as error:
+        raise ModelError(f"the model's {key} is missing or damaged") from error
+
+
+def _parse_tables(metadata: dict[str, str]) -> Tables:
+    blob = _blob(metadata, "middleout.tables")
+    head = 4 * _LEVELS + SCALES + 4 * SCALES + 4
+    shapes = int.from_bytes(blob[head - 4 : head], "little")
+    if not 1 <= shapes <= _MAX_SHAPES or len(blob) != head + 4 * shapes * TABLE:
+        raise ModelError("the model's tables have the wrong size")
+    levels = np.frombuffer(blob, "<i4", _LEVELS)
+    shape = np.frombuffer(blob, np.uint8, SCALES, 4 * _LEVELS)
+    multiplier = np.frombuffer(blob, "<i4", SCALES, 4 * _LEVELS + SCALES)
+    second = np.frombuffer(blob, "<i4", shapes * TABLE, head).reshape(shapes, TABLE)
+    cumulative = np.cumsum(np.cumsum(second, axis=1, dtype=np.int64), axis=1)
+    tables = Tables(levels, shape, multiplier, cumulative)
+    if problem := tables.problem():
+        raise ModelError(f"the model's tables are wrong: {problem}")
+    return tables
+
+
+def _parse_answers(metadata: dict[str, str]) -> tuple[np.ndarray, np.ndarray]:
+    blob = _blob(metadata, "middleout.answers")
+    count = int.from_bytes(blob[:4], "little")
+    if count < 1 or len(blob) != 4 + count * (FEATURES + 8):
+        raise ModelError("the model's known answers have the wrong size")
+    features = np.frombuffer(blob, np.uint8, count * FEATURES, 4).reshape(count, FEATURES)
+    expected = np.frombuffer(blob, "<i4", count * 2, 4 + count * FEATURES).reshape(count, 2)
+    return np.ascontiguousarray(features), expected
