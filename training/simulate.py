@@ -49,7 +49,7 @@ _REFRACTORY_SECONDS = 0.002
 
 
 def _transition_levels() -> np.ndarray:
-    """Lower edges of the codes -512..511 and the upper edge of the last, float64 [1025], in steps; code 0 begins at 0."""
+    """Lower edges of the codes -512..511 and the last upper one, float64 [1025], in steps; code 0 begins at 0."""
     below, minus_32, above = (
         np.array([int(w) for w in text.split()]) for text in (_WIDTHS_BELOW, _WIDTHS_MINUS_32, _WIDTHS_ABOVE)
     )
@@ -208,7 +208,7 @@ def write_wavs(folder: Path, files: int, seconds: float, leads: int = 1, seed: i
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m training.simulate", description="Write simulated implant recordings.")
+    parser = argparse.ArgumentParser("python -m training.simulate", description="Write simulated implant recordings.")
     parser.add_argument("-o", "--out", type=Path, required=True, metavar="DIR", help="folder to write WAVs into")
     parser.add_argument("--files", type=int, default=4, metavar="N")
     parser.add_argument("--seconds", type=float, default=5.0, metavar="S")

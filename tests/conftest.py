@@ -1,0 +1,54 @@
+"""Fixtures for all tests, and where they find what is not part of the installed package."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+if importlib.util.find_spec("runtime") is None:
+    # Not installed: test the checkout, in child processes too.
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+# At the end, so that an installed `runtime` comes first; `training` and the scripts are never installed.
+sys.path += [str(ROOT), str(ROOT / "scripts")]
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The checkout."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Folder of the real recordings, which cannot be part of the repository."""
+    path = Path(os.environ.get("MIDDLEOUT_DATA", ROOT.parent / "shared" / "data"))
+    if not path.is_dir():
+        pytest.skip(f"no real recordings at {path}; MIDDLEOUT_DATA may name the folder")
+    return path
+
+
+@pytest.fixture(scope="session")
+def simulation():
+    """A simulated recording of one lead and a second; do not write into its arrays."""
+    from training.simulate import RATE, simulate
+
+    made = simulate(RATE, leads=1, seed=1)
+    made.samples.flags.writeable = False
+    made.codes.flags.writeable = False
+    return made
+
+
+@pytest.fixture(scope="session")
+def simulation_wav(simulation, tmp_path_factory) -> Path:
+    """The simulated recording as a WAV; do not change the file."""
+    from training.simulate import write_wav
+
+    path = tmp_path_factory.mktemp("simulation") / "simulated.wav"
+    write_wav(path, simulation)
+    return path

@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+import zlib
+
+import numpy as np
+import pytest
+
+from runtime.lattice import codes_of
+from training import simulate as simulator
+from training.simulate import RATE, quantise, simulate
+
+
+def test_shapes_types_and_lattice(simulation):
+    assert simulation.samples.shape == simulation.codes.shape == (RATE, 1)
+    assert simulation.samples.dtype == simulation.codes.dtype == np.int16
+    assert simulation.rate == RATE
+    np.testing.assert_array_equal(codes_of(simulation.samples) - 512, simulation.codes)
+
+
+def test_a_seed_gives_the_same_recording_everywhere(simulation):
+    assert zlib.crc32(simulation.codes.astype("<i2").tobytes()) == 1836466299
+    np.testing.assert_array_equal(simulate(RATE, seed=1).samples, simulation.samples)
+    assert (simulate(RATE, seed=2).samples != simulation.samples).any()
+
+
+def test_leads_do_not_depend_on_how_many_there_are(simulation):
+    np.testing.assert_array_equal(simulate(RATE, leads=3, seed=1).samples[:, :1], simulation.samples)
+
+
+def test_leads_share_their_field_potential_only():
+    codes = simulate(5 * RATE, leads=2, seed=3).codes.astype(float)
+    slow = codes[: len(codes) // 64 * 64].reshape(-1, 64, 2).mean(axis=1)
+    assert abs(np.corrcoef(slow.T)[0, 1]) > 0.3
+    assert abs(np.corrcoef(np.diff(codes, axis=0).T)[0, 1]) < 0.1
+
+
+def test_amplitudes_are_the_implants():
+    made = [simulate(5 * RATE, seed=seed).codes[:, 0].astype(float) for seed in range(12)]
+    assert 12 < np.median([codes.std() for codes in made]) < 28
+    noise = [np.median(abs(np.diff(codes))) / 0.6745 / np.sqrt(2) for codes in made]
+    assert 4 < np.median(noise) < 7
+
+
+def test_codes_are_as_uneven_as_the_implants():
+    counts = sum(np.bincount(simulate(2 * RATE, seed=seed).codes[:, 0] + 512, minlength=1024) for seed in range(20))
+
+    def beside(code):
+        return counts[code + 512] / ((counts[code + 510] + counts[code + 514]) / 2)
+
+    assert counts[511] == 0
+    assert 0 < counts[510] < 0.1 * counts[509]
+    for code in (-5, -9, 23):
+        assert beside(code) > 1.3
+    assert beside(31) < 0.5
+
+
+def test_the_converter_saturates_and_is_monotone():
+    signal = np.linspace(-700, 700, 20001)
+    codes = quantise(signal)
+    assert codes.dtype == np.int16
+    assert codes[0] == -512 and codes[-1] == 511
+    assert (np.diff(codes) >= 0).all()
+    assert quantise(np.array([0.0, -1e-9, -0.03])).tolist() == [0, -2, -3]
+
+
+def test_spikes_are_where_the_ground_truth_says():
+    frames = 20 * RATE
+    made = simulate(frames, leads=2, seed=5)
+    assert {unit.lead for unit in made.spikes} == {0, 1}
+    for unit in made.spikes:
+        assert unit.times.dtype == np.int64
+        assert (np.diff(unit.times) >= int(0.002 * RATE)).all()
+        inside = unit.times[(unit.times > 60) & (unit.times < frames - 60)]
+        codes = made.codes[:, unit.lead].astype(float)
+        # 2 ms before a spike the lead is on average where it was; at the spike it is lower by its peak.
+        depth = (codes[inside - 40] - codes[inside]).mean()
+        assert depth == pytest.approx(unit.peak, rel=0.25)
+        assert 1 < len(unit.times) / 20 < 25
+
+
+@pytest.mark.parametrize("frames", [0, 1, 17])
+def test_short_recordings(frames):
+    assert simulate(frames, leads=2, rate=30000).samples.shape == (frames, 2)
+
+
+@pytest.mark.parametrize("arguments", [(-1,), (10, 0), (10, 1, 0), (10, 1, 100, -1)])
+def test_senseless_requests_are_refused(arguments):
+    with pytest.raises(ValueError):
+        simulate(*arguments)
+
+
+def test_command_writes_plain_wavs(root, tmp_path):
+    command = [sys.executable, "-m", "training.simulate", "-o", tmp_path, "--files", "2", "--seconds", "0.1"]
+    result = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
+    paths = sorted(tmp_path.glob("*.wav"))
+    assert [str(path) for path in paths] == result.stdout.split()
+    for seed, path in enumerate(paths):
+        content = path.read_bytes()
+        assert content[:4] == b"RIFF" and len(content) == 44 + 2 * 1953
+        assert content[44:] == simulator.simulate(1953, seed=seed).samples.astype("<i2").tobytes()
