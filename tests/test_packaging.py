@@ -58,9 +58,13 @@ def test_name_and_version(metadata):
 def test_the_wheel_works_without_the_checkout(wheel, tmp_path):
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(tmp_path / "site")
-    code = "import sys; sys.path.insert(0, 'site'); import runtime; from runtime.cli import main; sys.exit(main(['models']))"
+    code = (
+        f"import sys; sys.path.insert(0, {str(tmp_path / 'site')!r})\n"
+        "from runtime.cli import main\n"
+        "sys.exit(main(['models']))"
+    )
     result = subprocess.run(
-        [sys.executable, "-I", "-c", code.replace("'site'", repr(str(tmp_path / "site")))],
+        [sys.executable, "-I", "-c", code],
         cwd=tmp_path,
         capture_output=True,
         text=True,
