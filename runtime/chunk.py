@@ -1,0 +1,136 @@
+"""The payload of a `C` block: docs/format.md section 3."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+
+import numpy as np
+
+from . import bits, rans
+from .errors import CorruptError
+from .limits import MAX_CHUNK_FRAMES, MAX_CHUNK_SAMPLES
+from .side_information import GRID, SideInformation, pack, unpack
+
+STORED, RANS = 0, 1
+
+_HEAD = struct.Struct("<IB")
+_CODED_HEAD = struct.Struct("<IH")
+
+
+@dataclass
+class CodedChunk:
+    """A chunk in its coded parts.
+
+    frames, segments : int
+    sample_crc : int
+    side : SideInformation
+    low_bits : list of int32 [frames], one per lead with low bits, in order of lead
+    escapes : int16 [n]
+    states : uint64 [lanes]
+    words : uint32 [n]
+    """
+
+    frames: int
+    segments: int
+    sample_crc: int
+    side: SideInformation
+    low_bits: list[np.ndarray]
+    escapes: np.ndarray
+    states: np.ndarray
+    words: np.ndarray
+
+    @property
+    def steps(self) -> int:
+        """Samples of a full segment."""
+        return -(-self.frames // self.segments)
+
+
+def frames_of(payload: bytes, leads: int = 1) -> int:
+    """Frames of a chunk, checked against the limits. Raises `CorruptError`."""
+    if len(payload) < _HEAD.size:
+        raise CorruptError("a chunk is too short")
+    frames = _HEAD.unpack_from(payload)[0]
+    if not 1 <= frames <= MAX_CHUNK_FRAMES or frames * leads > MAX_CHUNK_SAMPLES:
+        raise CorruptError(f"a chunk of {frames} frames of {leads} leads is beyond the limits")
+    return frames
+
+
+def pack_stored(samples: np.ndarray, sample_bits: int) -> bytes:
+    """Payload that holds int16 samples [frames, leads] as they are in the original."""
+    raw = (samples + 128).astype(np.uint8) if sample_bits == 8 else samples.astype("<i2")
+    return _HEAD.pack(len(samples), STORED) + raw.tobytes()
+
+
+def pack_coded(chunk: CodedChunk) -> bytes:
+    """Payload of a coded chunk."""
+    return b"".join(
+        [
+            _HEAD.pack(chunk.frames, RANS),
+            _CODED_HEAD.pack(chunk.sample_crc, chunk.segments),
+            pack(chunk.side),
+            _pack_low_bits(chunk),
+            struct.pack("<I", len(chunk.escapes)),
+            chunk.escapes.astype("<i2").tobytes(),
+            rans.pack_states(chunk.states),
+            chunk.words.astype("<u4").tobytes(),
+        ]
+    )
+
+
+def parse(payload: bytes, leads: int, sample_bits: int) -> CodedChunk | np.ndarray:
+    """A coded chunk, or the samples int16 [frames, leads] of a stored one. Raises `CorruptError`."""
+    frames = frames_of(payload, leads)
+    coding = payload[4]
+    if coding == STORED:
+        return _parse_stored(payload, frames, leads, sample_bits)
+    if coding != RANS:
+        raise CorruptError(f"a chunk uses an unknown coding ({coding}); a newer version may read it")
+    try:
+        return _parse_coded(payload, frames, leads)
+    except (struct.error, ValueError) as error:
+        raise CorruptError("a chunk ends too early") from error
+
+
+def _parse_stored(payload: bytes, frames: int, leads: int, sample_bits: int) -> np.ndarray:
+    if len(payload) != _HEAD.size + frames * leads * sample_bits // 8:
+        raise CorruptError("a stored chunk has the wrong size")
+    if sample_bits == 8:
+        samples = np.frombuffer(payload, np.uint8, offset=_HEAD.size).astype(np.int16) - np.int16(128)
+    else:
+        samples = np.frombuffer(payload, "<i2", offset=_HEAD.size).astype(np.int16)
+    return samples.reshape(frames, leads)
+
+
+def _parse_coded(payload: bytes, frames: int, leads: int) -> CodedChunk:
+    crc, segments = _CODED_HEAD.unpack_from(payload, _HEAD.size)
+    if segments < 1 or (segments - 1) * -(-frames // segments) >= frames:
+        raise CorruptError("a chunk has an impossible number of segments")
+    side, offset = unpack(payload, _HEAD.size + _CODED_HEAD.size, leads)
+    low_bits, offset = _parse_low_bits(payload, offset, side, frames)
+    (count,) = struct.unpack_from("<I", payload, offset)
+    escapes = np.frombuffer(payload, "<i2", count, offset + 4).astype(np.int16)
+    offset += 4 + 2 * count
+    lanes = segments * len(side.coded)
+    states = rans.unpack_states(payload[offset : offset + rans.STATE_BYTES * lanes], lanes)
+    offset += rans.STATE_BYTES * lanes
+    words = np.frombuffer(payload, "<u4", offset=offset).astype(np.uint32)
+    return CodedChunk(frames, segments, crc, side, low_bits, escapes, states, words)
+
+
+def leads_with_low_bits(side: SideInformation) -> np.ndarray:
+    """Numbers of the leads whose low bits are kept apart."""
+    return np.flatnonzero((side.kind == GRID) & (side.shift > 0))
+
+
+def _pack_low_bits(chunk: CodedChunk) -> bytes:
+    shifts = chunk.side.shift[leads_with_low_bits(chunk.side)]
+    parts = [bits.pack(low, np.full(chunk.frames, shift)) for low, shift in zip(chunk.low_bits, shifts, strict=True)]
+    return bits.to_bytes(np.concatenate(parts)) if parts else b""
+
+
+def _parse_low_bits(payload: bytes, offset: int, side: SideInformation, frames: int) -> tuple[list[np.ndarray], int]:
+    reader = bits.BitReader(payload, offset)
+    shifts = side.shift[leads_with_low_bits(side)]
+    values = [reader.read(np.full(frames, shift)).astype(np.int32) for shift in shifts]
+    return values, reader.align()

@@ -1,0 +1,133 @@
+"""Chunks of samples to payloads and back, many at once.
+
+The chunks of a batch may come from different recordings; all their lanes are coded side by side, which is what makes it
+quick. Each payload depends on its own chunk and the model only.
+"""
+
+from __future__ import annotations
+
+import zlib
+
+import numpy as np
+
+from . import chunk as chunks
+from . import rans
+from .chunk import CodedChunk
+from .decoder import Decoder
+from .encoder import Encoder
+from .errors import CorruptError
+from .fit import fit
+from .lanes import from_lanes, join, lane_values, segment_count, to_lanes
+from .lattice import codes_of
+from .model import Model
+from .side_information import CONSTANT, SideInformation
+
+chunk_frames = chunks.frames_of
+
+
+def encode_chunks(batch: list[np.ndarray], model: Model, sample_bits: list[int] | int = 16) -> list[bytes]:
+    """Payloads of chunks.
+
+    Parameters
+    ----------
+    batch : list of int16 [frames, leads]
+    sample_bits : 8 or 16, for all or for each
+        The width of a sample in the original: of stored chunks.
+    """
+    widths = [sample_bits] * len(batch) if isinstance(sample_bits, int) else sample_bits
+    coded = [CodedChunk(len(x), 1, zlib.crc32(x.astype("<i2").tobytes()), fit(x, model.entropy.middle), [], *_NOTHING) for x in batch]
+    busy = [i for i, chunk in enumerate(coded) if len(chunk.side.coded)]
+    if busy:
+        _code([batch[i] for i in busy], [coded[i] for i in busy], model)
+    payloads = []
+    for samples, chunk, width in zip(batch, coded, widths, strict=True):
+        payload = chunks.pack_coded(chunk)
+        raw = 5 + samples.size * width // 8
+        payloads.append(payload if len(payload) < raw else chunks.pack_stored(samples, width))
+    return payloads
+
+
+_NOTHING = (np.zeros(0, np.int16), np.zeros(0, np.uint64), np.zeros(0, np.uint32))
+
+
+def _code(batch: list[np.ndarray], coded: list[CodedChunk], model: Model) -> None:
+    """Fill in low bits, escapes, states and words of chunks that have lanes."""
+    for samples, chunk in zip(batch, coded, strict=True):
+        chunk.segments = segment_count(chunk.frames, len(chunk.side.coded))
+        with_low = chunks.leads_with_low_bits(chunk.side)
+        chunk.low_bits = [samples[:, lead] & ((1 << chunk.side.shift[lead]) - 1) for lead in with_low]
+    lanes = join([(chunk.side, chunk.frames, chunk.segments) for chunk in coded], model.entropy.middle)
+    values = [lane_values(x, chunk.side, codes_of(x), model.entropy.middle) for x, chunk in zip(batch, coded, strict=True)]
+    ticks, codes = (_stack([to_lanes(v[part], c.segments) for v, c in zip(values, coded, strict=True)]) for part in (0, 1))
+    intervals = Encoder(model, lanes, ticks, codes).run()
+    states, words = rans.encode(intervals.start, intervals.frequency, lanes.owner, len(coded))
+    first = 0
+    for owner, (samples, chunk) in enumerate(zip(batch, coded, strict=True)):
+        count = chunk.segments * len(chunk.side.coded)
+        chunk.states, chunk.words = states[first : first + count], words[owner]
+        mine = intervals.escapes[lanes.owner[intervals.escapes[:, 1]] == owner]
+        chunk.escapes = to_lanes(samples[:, chunk.side.coded], chunk.segments)[mine[:, 0], mine[:, 1] - first]
+        first += count
+
+
+def _stack(parts: list[np.ndarray]) -> np.ndarray:
+    """Arrays [steps, lanes] side by side; shorter ones are filled with zeros."""
+    if len(parts) == 1:
+        return parts[0]
+    steps = max(len(part) for part in parts)
+    out = np.zeros((steps, sum(part.shape[1] for part in parts)), parts[0].dtype)
+    first = 0
+    for part in parts:
+        out[: len(part), first : first + part.shape[1]] = part
+        first += part.shape[1]
+    return out
+
+
+def decode_chunks(payloads: list[bytes], leads: list[int], model: Model, sample_bits: list[int] | int = 16) -> list[np.ndarray]:
+    """Samples int16 [frames, leads] of each payload. Raises `CorruptError` where one is not what was written."""
+    widths = [sample_bits] * len(payloads) if isinstance(sample_bits, int) else sample_bits
+    parsed = [chunks.parse(*args) for args in zip(payloads, leads, widths, strict=True)]
+    results = [x if isinstance(x, np.ndarray) else _constant_leads(x.side, x.frames) for x in parsed]
+    busy = [i for i, x in enumerate(parsed) if isinstance(x, CodedChunk) and len(x.side.coded)]
+    busy.sort(key=lambda i: -parsed[i].steps)
+    if busy:
+        for i, lanes in zip(busy, _decode([parsed[i] for i in busy], model), strict=True):
+            results[i][:, parsed[i].side.coded] = lanes
+    for chunk, samples in zip(parsed, results, strict=True):
+        if isinstance(chunk, CodedChunk) and zlib.crc32(samples.astype("<i2").tobytes()) != chunk.sample_crc:
+            raise CorruptError("decoded samples do not have the checksum of the original ones")
+    return results
+
+
+def _constant_leads(side: SideInformation, frames: int) -> np.ndarray:
+    values = np.where(side.kind == CONSTANT, side.mean, 0).astype(np.int16)
+    return np.tile(values, (frames, 1))
+
+
+def _decode(coded: list[CodedChunk], model: Model) -> list[np.ndarray]:
+    """Samples int16 [frames, coded leads] of chunks in order of falling steps."""
+    lanes = join([(chunk.side, chunk.frames, chunk.segments) for chunk in coded], model.entropy.middle)
+    coder = rans.Decoder(np.concatenate([c.states for c in coded]), [c.words for c in coded], lanes.owner)
+    decoder = Decoder(model, lanes, coder, _low_bits(coded, lanes.grid.any()), [c.escapes for c in coded])
+    decoder.run()
+    if not coder.finish().all() or any(decoder.unused_escapes()):
+        raise CorruptError("a chunk's coded words do not end where they should")
+    results, first = [], 0
+    for chunk in coded:
+        count = chunk.segments * len(chunk.side.coded)
+        part = decoder.samples[: chunk.steps, first : first + count]
+        results.append(from_lanes(part, chunk.segments, chunk.frames))
+        first += count
+    return results
+
+
+def _low_bits(coded: list[CodedChunk], needed: bool) -> np.ndarray:
+    if not needed:
+        return np.zeros((0, 0), np.int32)
+    parts = []
+    for chunk in coded:
+        low = np.zeros((chunk.frames, len(chunk.side.kind)), np.int32)
+        for lead, values in zip(chunks.leads_with_low_bits(chunk.side), chunk.low_bits, strict=True):
+            low[:, lead] = values
+        parts.append(to_lanes(low[:, chunk.side.coded], chunk.segments))
+    return _stack(parts)

@@ -1,0 +1,103 @@
+"""Lanes: the rows that are coded side by side, with what is fixed for each (docs/format.md section 3.1)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .entropy_model import GRID_OFFSET
+from .fit import tick_values
+from .side_information import GRID, LATTICE, ORDER, SideInformation
+
+
+@dataclass(frozen=True)
+class Lanes:
+    """Parameters of all lanes of a batch of chunks, chunk by chunk; arrays are [lanes] unless said.
+
+    coefficients  int32 [16, lanes], for the oldest sample first
+    mean          int32, ticks
+    spread        int64
+    offset        int64, where the lane's levels start in the entropy model
+    grid          int32, -1 for grid lanes, 0 for others
+    shift         int32, low bits
+    length        int64, samples
+    owner         int64, number of the chunk in the batch
+    """
+
+    coefficients: np.ndarray
+    mean: np.ndarray
+    spread: np.ndarray
+    offset: np.ndarray
+    grid: np.ndarray
+    shift: np.ndarray
+    length: np.ndarray
+    owner: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.mean)
+
+
+def segment_count(frames: int, leads: int) -> int:
+    """Segments for a chunk: enough lanes to be quick, few enough to cost little (a lane costs some 40 bits)."""
+    lanes = 16
+    wanted = max(1, min(-(-lanes // leads), frames // 1024))
+    steps = -(-frames // wanted)
+    return -(-frames // steps)
+
+
+def join(parts: list[tuple[SideInformation, int, int]], middle: np.ndarray) -> Lanes:
+    """Lanes of chunks given as (side information, frames, segments)."""
+    columns = [_chunk_columns(owner, *part, middle) for owner, part in enumerate(parts)]
+    return Lanes(*(np.concatenate(column, axis=-1) for column in zip(*columns, strict=True)))
+
+
+def _chunk_columns(owner: int, side: SideInformation, frames: int, segments: int, middle: np.ndarray) -> tuple:
+    leads = side.coded
+    steps = -(-frames // segments)
+    grid = side.kind[leads] == GRID
+    shift = np.where(grid, side.shift[leads], 0)
+    mean = np.where(grid, tick_values(side.mean[leads], shift), middle[np.where(grid, 0, side.mean[leads])])
+    length = np.minimum(steps, frames - np.arange(segments) * steps)
+    tile = lambda values, kind: np.tile(values, segments).astype(kind)  # noqa: E731
+    return (
+        np.tile(side.coefficients[leads, ::-1].T, segments).astype(np.int32).reshape(ORDER, -1),
+        tile(mean, np.int32),
+        tile(side.spread[leads], np.int64),
+        tile(np.where(grid, GRID_OFFSET, 0), np.int64),
+        tile(np.where(grid, -1, 0), np.int32),
+        tile(shift, np.int32),
+        np.repeat(length, len(leads)),
+        np.full(segments * len(leads), owner),
+    )
+
+
+def to_lanes(values: np.ndarray, segments: int) -> np.ndarray:
+    """[frames, leads] to [steps, segments * leads]; the last segment is padded with zeros."""
+    frames, leads = values.shape
+    steps = -(-frames // segments)
+    if steps * segments != frames:
+        values = np.concatenate([values, np.zeros((steps * segments - frames, leads), values.dtype)])
+    return values.reshape(segments, steps, leads).transpose(1, 0, 2).reshape(steps, segments * leads)
+
+
+def from_lanes(values: np.ndarray, segments: int, frames: int) -> np.ndarray:
+    """The inverse of `to_lanes`."""
+    steps = len(values)
+    return values.reshape(steps, segments, -1).transpose(1, 0, 2).reshape(steps * segments, -1)[:frames]
+
+
+def lane_values(samples: np.ndarray, side: SideInformation, codes: np.ndarray, middle: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Ticks without their mean, and codes or (grid values + 512), int32 [frames, coded leads]."""
+    leads = side.coded
+    ticks = np.empty((len(samples), len(leads)), np.int32)
+    values = np.empty_like(ticks)
+    for column, lead in enumerate(leads):
+        if side.kind[lead] == LATTICE:
+            values[:, column] = codes[:, lead]
+            ticks[:, column] = middle[codes[:, lead]] - middle[side.mean[lead]]
+        else:
+            shift = int(side.shift[lead])
+            values[:, column] = (samples[:, lead] >> shift) + np.int32(512)
+            ticks[:, column] = tick_values(samples[:, lead], shift) - tick_values(side.mean[lead], shift)
+    return ticks, values
