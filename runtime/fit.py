@@ -27,6 +27,7 @@ _MAX_ROWS = 1 << 16
 _STRIDE = 4
 """The first passes look at every fourth frame."""
 _RIDGE = 0.6
+_MAX_SHIFT = 8
 _GRID_NOISE_CODES = 4
 """Low bits are split off until the mean residual is below twice this many grid steps."""
 
@@ -63,11 +64,9 @@ def _fit_lead(samples: np.ndarray, middle: np.ndarray, side: SideInformation, le
         ticks = 64.0
     coefficients, error = linear_predictor(values)
     if side.kind[lead] == GRID:
-        side.shift[lead] = _low_bits(error)
-        largest = int(np.abs(tick_values(samples, side.shift[lead])).max())
-        side.reach[lead] = largest.bit_length()
+        side.shift[lead], side.reach[lead] = _grid(samples, coefficients, error)
         ticks /= 1 << int(side.shift[lead])
-    if fits(coefficients[None], side.reach[lead : lead + 1])[0]:
+    if fits(coefficients, side.reach[lead]):
         side.coefficients[lead] = coefficients
     side.spread[lead] = _spread(error * ticks)
 
@@ -82,11 +81,16 @@ def tick_values(samples: np.ndarray, shift: np.ndarray | int) -> np.ndarray:
     return ((2 * samples.astype(np.int32) + 1) << 5) >> shift
 
 
-def _low_bits(error: float) -> int:
+def _grid(samples: np.ndarray, coefficients: np.ndarray, error: float) -> tuple[int, int]:
+    """Low bits and reach: the noise decides, then 32-bit sums of the linear predictor."""
     shift = 0
-    while error >= 2 * _GRID_NOISE_CODES and shift < 8:
+    while error >= 2 * _GRID_NOISE_CODES and shift < _MAX_SHIFT:
         error, shift = error / 2, shift + 1
-    return shift
+    while True:
+        reach = int(np.abs(tick_values(samples, shift)).max()).bit_length()
+        if fits(coefficients, reach) or shift == _MAX_SHIFT:
+            return shift, reach
+        shift += 1
 
 
 def _spread(error: float) -> int:

@@ -52,14 +52,10 @@ class SideInformation:
         """Numbers of the leads that have lanes."""
         return np.flatnonzero(self.kind != CONSTANT)
 
-    def usable(self) -> np.ndarray:
-        """bool [leads]: the linear predictor can't overflow 32 bits."""
-        return fits(self.coefficients, self.reach)
 
-
-def fits(coefficients: np.ndarray, reach: np.ndarray) -> np.ndarray:
-    """Whether sums over `coefficients` [leads, 16] stay in int32 for tick values below 2^reach."""
-    return (np.abs(coefficients).sum(axis=1) << (reach + 1)) + 512 < 1 << 31
+def fits(coefficients: np.ndarray, reach: np.ndarray | int) -> np.ndarray | bool:
+    """Whether sums over `coefficients` [..., 16] stay in int32 for tick values below 2^reach."""
+    return (np.abs(coefficients).sum(axis=-1) << (reach + 1)) + 512 < 1 << 31
 
 
 def _fixed_widths(kind: np.ndarray) -> np.ndarray:
@@ -91,7 +87,7 @@ def unpack(data: bytes, offset: int, leads: int) -> tuple[SideInformation, int]:
     side.kind = kind
     for lead in range(leads):
         _unpack_lead(reader, side, lead)
-    if not side.usable().all():
+    if not np.all(fits(side.coefficients, side.reach)):
         raise CorruptError("the coefficients of a linear predictor are out of range")
     return side, reader.align()
 
