@@ -16,3 +16,8 @@ CHUNK_SAMPLES = 1 << 25
 
 BATCH_SAMPLES = 1 << 22
 """Samples that are coded together, in lanes of one or more chunks."""
+
+MAX_FOREIGN_PIECE = 1 << 24
+"""Bytes that are not samples are kept in blocks of at most this many."""
+
+MAX_CHUNKS = 1 << 22

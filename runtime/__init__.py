@@ -1,0 +1,52 @@
+"""Lossless codec for recordings of brain implants: a small network predicts, an entropy coder writes the rest.
+
+Arrays are int16 (or uint8), [time, lead]:
+
+    data = runtime.encode(samples, rate=20000)
+    samples, rate = runtime.decode(data)
+
+    runtime.encode_file("day1.wav")                  # writes day1.mdo
+    with runtime.open("day1.mdo") as recording:      # reads only what it needs
+        part = recording.read(20000, 40000)
+"""
+
+from __future__ import annotations
+
+import importlib
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "CorruptError": "errors",
+    "FileFormatError": "errors",
+    "MiddleoutError": "errors",
+    "ModelError": "errors",
+    "Outcome": "jobs",
+    "Reader": "stream",
+    "UsageError": "errors",
+    "Writer": "writer",
+    "decode": "api",
+    "decode_file": "api",
+    "decode_files": "files",
+    "encode": "api",
+    "encode_file": "api",
+    "encode_files": "files",
+    "open": "stream",
+    "test_files": "files",
+}
+
+__all__ = [*_HOMES, "__version__"]  # noqa: PLE0604
+
+
+def __getattr__(name: str) -> object:
+    """Public names, imported when they are first used: `import runtime` alone is quick."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    home = importlib.import_module(f".{_HOMES[name]}", __name__)
+    value = getattr(home, "Reader" if name == "open" else name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

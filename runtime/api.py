@@ -1,0 +1,97 @@
+"""The calls of the package: bytes and files in one go."""
+
+from __future__ import annotations
+
+import io
+import os
+
+import numpy as np
+
+from . import model as models
+from .arrays import from_samples, to_samples
+from .files import Outcome, decode_files, encode_files
+from .stream import Reader
+from .writer import Writer
+
+
+def encode(
+    samples: np.ndarray,
+    rate: int,
+    *,
+    model: str | os.PathLike | bytes = models.DEFAULT,
+    layout: str | None = None,
+    embed_model: bool = False,
+    verify: bool = True,
+) -> bytes:
+    """Code a recording.
+
+    Parameters
+    ----------
+    samples : int16 or uint8, [time, lead] or [time]
+    rate : Hz, a whole number; 0 if unknown
+    model : name, path or bytes of the model
+    layout : "time-lead" or "lead-time"; without it, an array with more leads than time steps is refused
+    embed_model : put the model into the result, so that decoding needs nothing else
+    verify : decode what was encoded and compare
+
+    Returns
+    -------
+    bytes
+        What `decode` takes; also the contents of a `.mdo` file, which decodes to a WAV file.
+
+    Raises
+    ------
+    UsageError, ModelError
+    """
+    samples, bits = to_samples(samples, layout)
+    frames, leads = samples.shape
+    file = io.BytesIO()
+    settings = {"sample_bits": bits, "model": model, "frames": frames, "embed_model": embed_model, "verify": verify}
+    with Writer(file, rate, leads, **settings) as writer:
+        writer.write(from_samples(samples, bits))
+    return file.getvalue()
+
+
+def decode(data: bytes, *, model: str | os.PathLike | bytes | None = None) -> tuple[np.ndarray, int]:
+    """The samples and the rate of a coded recording.
+
+    Parameters
+    ----------
+    data : of `encode`, or the contents of a `.mdo` file
+    model : name, path or bytes of the model, where it is neither shipped nor in the data
+
+    Returns
+    -------
+    samples : int16 or uint8 as they were, always [time, lead]: one lead is a column
+    rate : Hz, 0 if unknown
+
+    Raises
+    ------
+    FileFormatError, CorruptError, ModelError
+    """
+    with Reader(io.BytesIO(data), model=model) as reader:
+        return reader.read(), reader.rate
+
+
+def encode_file(path: str | os.PathLike, output: str | os.PathLike | None = None, **options: object) -> Outcome:
+    """Code a WAV file, to `NAME.mdo` beside it unless `output` says otherwise.
+
+    Options are those of `encode_files`; only this process is used unless `jobs` is given. Errors are raised.
+    """
+    return _one(encode_files, path, output, options)
+
+
+def decode_file(path: str | os.PathLike, output: str | os.PathLike | None = None, **options: object) -> Outcome:
+    """Restore the original of a coded file, beside it unless `output` says otherwise.
+
+    Options are those of `decode_files`; only this process is used unless `jobs` is given. Errors are raised.
+    """
+    return _one(decode_files, path, output, options)
+
+
+def _one(call: object, path: str | os.PathLike, output: str | os.PathLike | None, options: dict) -> Outcome:
+    options = {"jobs": 1, **options}
+    (outcome,) = call([path], output=None if output is None else os.fspath(output), **options)
+    if outcome.error is not None:
+        raise outcome.error
+    return outcome

@@ -1,0 +1,236 @@
+"""The command line: `runtime encode | decode | test | info | models`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+from . import __version__
+from .errors import MiddleoutError, UsageError
+
+if TYPE_CHECKING:
+    from .files import Outcome
+
+_INTERRUPTED = 130
+_EPILOG = "`-` stands for standard input or output. Exit codes: 0 fine, 1 bad or damaged data, 2 usage, 3 model."
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command; gives the exit code."""
+    options = _parser().parse_args(arguments)
+    handler = signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        code = options.run(options)
+        sys.stdout.flush()
+        return code
+    except MiddleoutError as error:
+        return _complain(error)
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    except BrokenPipeError:  # whoever reads our output has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        return _complain(MiddleoutError(error.strerror or str(error)))
+    finally:
+        signal.signal(signal.SIGTERM, handler)
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _complain(error: Exception, file: str | None = None) -> int:
+    """Say what went wrong; gives the exit code."""
+    place = "" if file is None else f"{file}: "
+    print(f"runtime: {place}{error}", file=sys.stderr)
+    return getattr(error, "exit_code", 1)
+
+
+def _parser() -> argparse.ArgumentParser:
+    description = "Lossless codec for recordings of brain implants."
+    parser = argparse.ArgumentParser("runtime", description=description, epilog=_EPILOG)
+    parser.add_argument("--version", action="version", version=f"middleout {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    encode = _command(commands, "encode", _encode, "code WAV files, NAME.wav to NAME.mdo")
+    _coding_options(encode)
+    encode.add_argument(
+        "--model", default="n1", metavar="NAME|PATH", help="the model to code with (default: %(default)s)"
+    )
+    encode.add_argument("--embed-model", action="store_true", help="put the model into the file")
+    encode.add_argument("--no-verify", dest="verify", action="store_false", help="do not decode and compare")
+
+    decode = _command(commands, "decode", _decode, "restore the original files")
+    _coding_options(decode)
+    test = _command(commands, "test", _test, "check files by decoding them")
+    for command in (decode, test):
+        command.add_argument("--model", metavar="PATH", help="the model, where it is neither shipped nor in the file")
+    for command in (encode, decode, test):
+        command.add_argument("--jobs", type=_positive, metavar="N", help="processes (default: one per processor)")
+        command.add_argument("-q", "--quiet", action="store_true", help="no progress, no summary; only errors")
+
+    info = _command(commands, "info", _info, "print what header and index say")
+    info.add_argument("--json", action="store_true", help="as a JSON list with one object per file")
+    models = commands.add_parser("models", help="list the models that are available")
+    models.set_defaults(run=_models)
+    return parser
+
+
+def _command(commands: Any, name: str, run: Any, summary: str) -> argparse.ArgumentParser:
+    command = commands.add_parser(name, help=summary, description=summary, epilog=_EPILOG)
+    command.add_argument("files", nargs="+", metavar="FILE")
+    command.set_defaults(run=run)
+    return command
+
+
+def _coding_options(command: argparse.ArgumentParser) -> None:
+    place = command.add_mutually_exclusive_group()
+    place.add_argument("-o", "--output", metavar="OUT", help="name of the output, for one input")
+    place.add_argument("-d", "--directory", metavar="DIR", help="where to put the outputs (default: beside the inputs)")
+    command.add_argument("-f", "--force", action="store_true", help="overwrite existing files")
+    command.add_argument("--rm", action="store_true", help="remove inputs once their output is complete")
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 on")
+    return int(text)
+
+
+def _encode(options: argparse.Namespace) -> int:
+    from . import files
+
+    extra = {"model": options.model, "verify": options.verify, "embed_model": options.embed_model}
+    total = files.expected_samples(options.files)
+    return _run("encode", files.encode_files, options, total, **_output_options(options), **extra)
+
+
+def _decode(options: argparse.Namespace) -> int:
+    from . import files
+
+    total = files.coded_samples(options.files)
+    return _run("decode", files.decode_files, options, total, model=options.model, **_output_options(options))
+
+
+def _test(options: argparse.Namespace) -> int:
+    from . import files
+
+    return _run("test", files.test_files, options, files.coded_samples(options.files), model=options.model)
+
+
+def _output_options(options: argparse.Namespace) -> dict[str, Any]:
+    several = len(options.files) > 1
+    if several and (options.output is not None or "-" in options.files):
+        raise UsageError("-o and `-` are for one input; for several use -d")
+    to_stdout = options.output == "-" or (options.output is None and "-" in options.files)
+    if to_stdout and options.rm:
+        raise UsageError("--rm does not go with standard output")
+    if to_stdout and sys.stdout.isatty():
+        raise UsageError("coded data and samples are not written to a terminal; use -o")
+    return {
+        "output": "-" if to_stdout else options.output,
+        "folder": options.directory,
+        "force": options.force,
+        "remove": options.rm,
+    }
+
+
+def _run(verb: str, call: Any, options: argparse.Namespace, total: int | None, **arguments: Any) -> int:
+    """Do it to all files, with a progress bar on a terminal, and summarise."""
+    start = time.perf_counter()
+    with _Progress(verb, total, shown=not options.quiet and sys.stderr.isatty()) as progress:
+
+        def done(outcome: Outcome) -> None:
+            if outcome.error is not None:
+                progress.pause()
+                _complain(outcome.error, outcome.path)
+
+        outcomes = call(options.files, jobs=options.jobs, done=done, advance=progress.advance, **arguments)
+    good = [outcome for outcome in outcomes if outcome.error is None]
+    if good and not options.quiet:
+        print(_summary(verb, good, time.perf_counter() - start), file=sys.stderr)
+    return max((getattr(outcome.error, "exit_code", 1) for outcome in outcomes if outcome.error), default=0)
+
+
+def _summary(verb: str, outcomes: list[Outcome], seconds: float) -> str:
+    original = sum(outcome.original_bytes for outcome in outcomes)
+    coded = sum(outcome.coded_bytes for outcome in outcomes)
+    samples = sum(outcome.samples for outcome in outcomes)
+    what = outcomes[0].path if len(outcomes) == 1 else f"{len(outcomes)} files"
+    sizes = f"{coded} -> {original}" if verb == "decode" else f"{original} -> {coded}"
+    if verb == "test":
+        what, sizes = f"{what}: good", f"{coded} bytes for {original}"
+    else:
+        sizes += " bytes"
+    bits = f", {8 * coded / samples:.3f} bits/sample" if samples else ""
+    speed = f", {samples / seconds / 1e6:.2f} Msamples/s"
+    return f"{what}: {sizes}, ratio {original / coded:.3f}{bits}{speed}"
+
+
+class _Progress:
+    """A progress bar on standard error, if it is to be shown."""
+
+    def __init__(self, verb: str, total: int | None, shown: bool) -> None:
+        self._bar = None
+        if shown:
+            from rich.console import Console
+            from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+            columns = (TextColumn(verb), BarColumn(), TextColumn("{task.percentage:>3.0f} %"), TimeRemainingColumn())
+            self._bar = Progress(*columns, console=Console(stderr=True), transient=True)
+            self._task = self._bar.add_task(verb, total=total)
+
+    def __enter__(self) -> _Progress:
+        if self._bar is not None:
+            self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def advance(self, samples: int) -> None:
+        """So many samples are done."""
+        if self._bar is not None:
+            self._bar.advance(self._task, samples)
+
+    def pause(self) -> None:
+        """Something else is about to be printed."""
+        if self._bar is not None:
+            self._bar.refresh()
+
+
+def _info(options: argparse.Namespace) -> int:
+    import json
+
+    from .info import as_text, describe
+    from .paths import as_error
+
+    worst, facts = 0, []
+    for file in options.files:
+        try:
+            facts.append(describe(file))
+        except MiddleoutError as error:
+            worst = max(worst, _complain(error, file))
+        except OSError as error:
+            worst = max(worst, _complain(as_error(error), file))
+    if options.json:
+        print(json.dumps(facts, indent=2))
+    elif facts:
+        print("\n".join(map(as_text, facts)))
+    return worst
+
+
+def _models(options: argparse.Namespace) -> int:
+    from . import model
+
+    for name, path in model.available():
+        data = path.read_bytes()
+        default = " (default)" if name == model.DEFAULT else ""
+        print(f"{name}  {model.identity_of(data).hex()}  {len(data)} bytes{default}")
+    return 0

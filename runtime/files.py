@@ -1,0 +1,115 @@
+"""Whole files: encode, decode, test, for paths and `-`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from functools import partial
+
+from . import model as models
+from . import paths
+from .jobs import DecodeJob, EncodeJob, Outcome, Settings, decode_call, encode_call
+from .pipeline import Runner, default_processes
+
+
+def encode_files(
+    files: Iterable[str],
+    *,
+    model: str | os.PathLike | bytes = models.DEFAULT,
+    output: str | None = None,
+    folder: str | None = None,
+    force: bool = False,
+    remove: bool = False,
+    verify: bool = True,
+    embed_model: bool = False,
+    jobs: int | None = None,
+    done: Callable[[Outcome], None] = lambda outcome: None,
+    advance: Callable[[int], None] = lambda samples: None,
+) -> list[Outcome]:
+    """Encode WAV files, each `NAME.wav` to `NAME.mdo`.
+
+    Parameters
+    ----------
+    files : paths; `-` is standard input
+    model : name or path of a model, or a model file's bytes
+    output : name for the only output; `-` is standard output
+    folder : where to put outputs, instead of beside the inputs; made if it is not there
+    force : replace existing files
+    remove : remove inputs once their output is complete
+    verify : decode what was encoded and compare
+    embed_model : put the model into every file
+    jobs : processes; None for one per processor; one is used where there is little to do
+    done : called with every file's outcome, good or bad, as it comes
+    advance : called with numbers of samples as they are done
+
+    Returns
+    -------
+    list of Outcome
+        One for every file in order; look at `error`.
+
+    Raises
+    ------
+    ModelError
+        The model is not usable. What concerns one file only does not raise.
+    """
+    files = [os.fspath(file) for file in files]
+    network = models.load(model)
+    settings = Settings(paths.Outputs(output, folder, force), network, done, remove, verify, embed_model)
+    call = partial(encode_call, verify=verify)
+    return _run([EncodeJob(file, settings) for file in files], call, jobs, expected_samples(files), advance)
+
+
+def decode_files(
+    files: Iterable[str],
+    *,
+    model: str | os.PathLike | bytes | None = None,
+    output: str | None = None,
+    folder: str | None = None,
+    force: bool = False,
+    remove: bool = False,
+    jobs: int | None = None,
+    done: Callable[[Outcome], None] = lambda outcome: None,
+    advance: Callable[[int], None] = lambda samples: None,
+) -> list[Outcome]:
+    """Restore the originals of coded files; parameters and result as for `encode_files`.
+
+    `model` supplies the model where it is neither shipped nor embedded; it must be the one that the files name.
+    """
+    files = [os.fspath(file) for file in files]
+    network = None if model is None else models.load(model)
+    settings = Settings(paths.Outputs(output, folder, force), network, done, remove)
+    return _run([DecodeJob(file, settings) for file in files], decode_call, jobs, coded_samples(files), advance)
+
+
+def test_files(
+    files: Iterable[str],
+    *,
+    model: str | os.PathLike | bytes | None = None,
+    jobs: int | None = None,
+    done: Callable[[Outcome], None] = lambda outcome: None,
+    advance: Callable[[int], None] = lambda samples: None,
+) -> list[Outcome]:
+    """Decode coded files without writing anything; parameters and result as for `decode_files`."""
+    files = [os.fspath(file) for file in files]
+    network = None if model is None else models.load(model)
+    settings = Settings(None, network, done)
+    return _run([DecodeJob(file, settings) for file in files], decode_call, jobs, coded_samples(files), advance)
+
+
+def expected_samples(files: Iterable[str]) -> int | None:
+    """About how many samples WAV files hold together; None if one's size is unknown."""
+    sizes = [paths.usable_size(file) for file in files]
+    return None if None in sizes else sum(sizes) // 2
+
+
+def coded_samples(files: Iterable[str]) -> int | None:
+    """About how many samples coded files hold together, at a usual ratio."""
+    total = expected_samples(files)
+    return None if total is None else int(total * 3.6)
+
+
+def _run(
+    jobs: list[EncodeJob] | list[DecodeJob], call: Callable, processes: int | None, total: int | None, advance: Callable
+) -> list[Outcome]:
+    Runner(call, processes or default_processes(), total, advance).run(jobs)
+    return [job.outcome for job in jobs]

@@ -1,0 +1,213 @@
+"""Chunks of many files through one stream of batches.
+
+The codec is fast where it codes many chunks at once, so batches go across files; and batches are independent, so they
+can go to several processes. Results come back in order: only one file at a time is being written, and what is held is
+some batches, however long the files are.
+"""
+
+from __future__ import annotations
+
+import itertools
+import multiprocessing
+import os
+import signal
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from .errors import MiddleoutError
+from .limits import BATCH_SAMPLES
+from .paths import as_error
+
+_SMALL = 1 << 21
+"""Samples that are not worth starting processes for."""
+_MAX_BATCH_ITEMS = 1024
+
+
+@dataclass(frozen=True)
+class Item:
+    """What a job gives: work for a batch, or (`work` None) bytes that just keep their place in the order.
+
+    work : arguments for one chunk: the chunk, its leads, its sample bits
+    key : chunks of one batch have the same, e.g. the model
+    """
+
+    samples: int
+    work: tuple[Any, int, int] | None = None
+    key: Any = None
+    passed: bytes = b""
+
+
+class Job(Protocol):
+    """One file on its way. All calls are made in one process and thread."""
+
+    def items(self) -> Iterator[Item]:
+        """Read the input."""
+
+    def put_bytes(self, data: bytes) -> None:
+        """Take what was passed, in the order of the items."""
+
+    def put_chunk(self, result: Any) -> None:
+        """Take a result, in the order of the items."""
+
+    def finish(self) -> None:
+        """Everything has been put."""
+
+    def fail(self, error: Exception | None) -> None:
+        """Give up, tidy up; `error` is None where the whole command is given up."""
+
+
+@dataclass
+class _Batch:
+    entries: list[tuple[Job, Item | Exception | None]] = field(default_factory=list)
+    key: Any = None
+    samples: int = 0
+
+    def works(self) -> list[tuple[Any, int, int]]:
+        return [item.work for _, item in self.entries if isinstance(item, Item) and item.work is not None]
+
+
+class Runner:
+    """Runs jobs, with `call(key, works)` giving a result for each of a batch's works.
+
+    Parameters
+    ----------
+    call : picklable function of key and list of works
+    processes : at most that many; 1 for none besides this one
+    total : samples expected; None if unknown
+    advance : called with the number of samples that have gone through
+    """
+
+    def __init__(
+        self, call: Callable, processes: int = 1, total: int | None = None, advance: Callable = lambda samples: None
+    ) -> None:
+        self._call = call
+        self._processes = processes if total is None else max(1, min(processes, total // (_SMALL // 2)))
+        self._advance = advance
+        self._target = BATCH_SAMPLES
+        if total is not None and self._processes > 1:  # whole rounds of equal batches
+            rounds = -(-total // (BATCH_SAMPLES * self._processes))
+            self._target = -(-total // (rounds * self._processes))
+        self._pool: ProcessPoolExecutor | None = None
+        self._pending: deque[tuple[_Batch, Future]] = deque()
+        self._open: dict[int, Job] = {}
+
+    def run(self, jobs: Iterable[Job]) -> None:
+        """Run all jobs; their errors go to `Job.fail`, only interrupts and broken pipes come out of here."""
+        batch = _Batch()
+        try:
+            for job in jobs:
+                self._open[id(job)] = job
+                for item in _read(job):
+                    if batch.entries and self._is_full(batch, item):
+                        self._submit(batch)
+                        batch = _Batch()
+                    _add(batch, job, item)
+                    if id(job) not in self._open:
+                        break
+            self._submit(batch)
+            while self._pending:
+                self._deliver()
+        finally:
+            for job in list(self._open.values()):
+                job.fail(None)
+            if self._pool is not None:
+                self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def _is_full(self, batch: _Batch, item: Item | Exception | None) -> bool:
+        if not isinstance(item, Item):
+            return False
+        other = None not in (item.key, batch.key) and item.key != batch.key
+        # a little over the target, so that rounding does not leave a small last batch
+        full = batch.samples + item.samples > self._target + self._target // 16
+        return other or full or len(batch.entries) >= _MAX_BATCH_ITEMS
+
+    def _submit(self, batch: _Batch) -> None:
+        works = batch.works()
+        small = self._pool is None and batch.samples < min(_SMALL, self._target // 2)
+        if self._processes == 1 or small or not works:
+            future: Future = Future()
+            try:
+                future.set_result(self._call(batch.key, works) if works else [])
+            except (MiddleoutError, MemoryError) as error:
+                future.set_exception(error)
+        else:
+            self._pool = self._pool or _pool(self._processes)
+            future = self._pool.submit(self._call, batch.key, works)
+        self._pending.append((batch, future))
+        while len(self._pending) > (self._processes if self._pool else 0):
+            self._deliver()
+
+    def _deliver(self) -> None:
+        batch, future = self._pending.popleft()
+        try:
+            results = iter(future.result())
+        except BrokenProcessPool:
+            results = itertools.repeat(MiddleoutError("a worker process died (out of memory?)"))
+        except (MiddleoutError, MemoryError) as error:
+            results = itertools.repeat(error)
+        for job, item in batch.entries:
+            result = next(results) if isinstance(item, Item) and item.work is not None else item
+            if id(job) in self._open:
+                self._hand_over(job, item, result)
+        self._advance(batch.samples)
+
+    def _hand_over(self, job: Job, item: Item | Exception | None, result: Any) -> None:
+        try:
+            if isinstance(result, Exception):
+                raise result
+            if result is None:
+                job.finish()
+                del self._open[id(job)]
+            elif item.work is None:
+                job.put_bytes(item.passed)
+            else:
+                job.put_chunk(result)
+        except (MiddleoutError, OSError, MemoryError) as error:
+            if isinstance(error, BrokenPipeError):  # whoever reads our output has gone
+                raise
+            del self._open[id(job)]
+            job.fail(tidy_error(error))
+
+
+def tidy_error(error: Exception) -> Exception:
+    """One of our errors for any that is to be reported."""
+    if isinstance(error, OSError):
+        return as_error(error)
+    return MiddleoutError("out of memory") if isinstance(error, MemoryError) else error
+
+
+def _read(job: Job) -> Iterator[Item | Exception | None]:
+    """A job's items, then None, or the error that ended them."""
+    try:
+        yield from job.items()
+    except (MiddleoutError, OSError, MemoryError) as error:
+        yield error
+    else:
+        yield None
+
+
+def _add(batch: _Batch, job: Job, item: Item | Exception | None) -> None:
+    batch.entries.append((job, item))
+    if isinstance(item, Item):
+        batch.samples += item.samples
+        batch.key = item.key if batch.key is None else batch.key
+
+
+def _pool(processes: int) -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), initializer=_start_worker)
+
+
+def _start_worker() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends its workers
+
+
+def default_processes() -> int:
+    """As many as there are processors for this process."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:
+        return os.cpu_count() or 1

@@ -1,0 +1,153 @@
+"""What the blocks of a middleout file hold, but for the chunks: docs/format.md, section 2.
+
+What the payload of a chunk means is the codec's business, but for its first field, the number of frames.
+"""
+
+import hashlib
+import struct
+from array import array
+from dataclasses import dataclass, field
+
+from . import limits
+from .blob import index_from_bytes, index_to_bytes, pack_blob, parse_blob
+from .errors import CorruptError
+
+IDENTITY_BYTES = 16
+BLOCK_OVERHEAD = 9
+"""Bytes of a block besides its payload: tag, length, crc."""
+
+_HEADER = struct.Struct("<BBHIQ16sq")
+_END = struct.Struct("<BIQ")
+_WAV, _CANONICAL, _EMBEDDED = 1, 2, 4
+_UNKNOWN_FRAMES = 2**64 - 1
+_UNKNOWN_TIME = -(2**63)
+
+MAX_LENGTH = {
+    b"H": _HEADER.size + limits.MAX_SUFFIX_BYTES,
+    b"M": limits.MAX_MODEL_BYTES,
+    b"F": limits.MAX_FOREIGN_PIECE + 1,
+    b"C": limits.MAX_CHUNK_SAMPLES * 2 + 5,
+    b"B": limits.MAX_FOREIGN_PIECE + 1,
+    b"E": limits.MAX_CHUNKS * 8 + _END.size + 4,
+}
+"""Tags in their order in a file, and the longest payload of each."""
+
+
+@dataclass(frozen=True)
+class Header:
+    """Block `H`: what holds for the whole recording."""
+
+    leads: int
+    rate: int
+    model: bytes
+    sample_bits: int = 16
+    frames: int | None = None
+    mtime: int | None = None
+    suffix: str = ".wav"
+    is_wav: bool = False
+    canonical: bool = False
+    embedded: bool = False
+
+    def pack(self) -> bytes:
+        """The payload of the block."""
+        flags = _WAV * self.is_wav | _CANONICAL * self.canonical | _EMBEDDED * self.embedded
+        frames = _UNKNOWN_FRAMES if self.frames is None else self.frames
+        mtime = _UNKNOWN_TIME if self.mtime is None else self.mtime
+        fields = (flags, self.sample_bits, self.leads, self.rate, frames, self.model, mtime)
+        return _HEADER.pack(*fields) + self.suffix.encode("utf-8")
+
+    @classmethod
+    def parse(cls, payload: bytes) -> "Header":
+        """Parse the payload of a block whose CRC has been checked."""
+        if len(payload) < _HEADER.size:
+            raise CorruptError("the header is too short")
+        flags, sample_bits, leads, rate, frames, model, mtime = _HEADER.unpack_from(payload)
+        try:
+            suffix = payload[_HEADER.size :].decode("utf-8")
+        except UnicodeDecodeError:
+            raise CorruptError("the header's name suffix is not UTF-8") from None
+        if flags >> 3 or sample_bits not in (8, 16) or leads == 0 or not is_suffix(suffix):
+            raise CorruptError("the header holds impossible values")
+        header = cls(
+            leads=leads,
+            rate=rate,
+            model=model,
+            sample_bits=sample_bits,
+            frames=None if frames == _UNKNOWN_FRAMES else frames,
+            mtime=None if mtime == _UNKNOWN_TIME else mtime,
+            suffix=suffix,
+            is_wav=bool(flags & _WAV),
+            canonical=bool(flags & _CANONICAL),
+            embedded=bool(flags & _EMBEDDED),
+        )
+        if header.canonical and not (header.is_wav and header.frames is not None):
+            raise CorruptError("the header holds contradicting flags")
+        return header
+
+
+def is_suffix(text: str) -> bool:
+    """Whether a text is fit to be put behind a file name's stem: short, and no way out of the folder."""
+    try:
+        size = len(text.encode("utf-8"))
+    except UnicodeEncodeError:
+        return False
+    clean = not any(c in '/\\:"*?<>|' or not c.isprintable() for c in text)
+    return clean and size <= limits.MAX_SUFFIX_BYTES and (text == "" or (text[0] == "." and text != "."))
+
+
+@dataclass(frozen=True)
+class Index:
+    """What block `E` says: frames and block size of every chunk, and the file offset of the first one."""
+
+    first: int
+    frames: array = field(default_factory=lambda: array("I"))
+    sizes: array = field(default_factory=lambda: array("I"))
+
+    @property
+    def total(self) -> int:
+        """Frames of the recording."""
+        return sum(self.frames)
+
+    def pack(self) -> bytes:
+        """The payload of the block."""
+        coding, body = pack_blob(index_to_bytes(self.frames, self.sizes))
+        size = BLOCK_OVERHEAD + _END.size + len(body) + 4
+        return _END.pack(coding, len(self.frames), self.first) + body + struct.pack("<I", size)
+
+    @classmethod
+    def parse(cls, payload: bytes) -> "Index":
+        """Parse a payload; its CRC may still have to be checked."""
+        if len(payload) < _END.size + 4:
+            raise CorruptError("the end block is too short")
+        coding, chunks, first = _END.unpack_from(payload)
+        size = int.from_bytes(payload[-4:], "little")
+        if size != len(payload) + BLOCK_OVERHEAD or chunks > limits.MAX_CHUNKS:
+            raise CorruptError("the end block holds impossible values")
+        body = parse_blob(coding, payload[_END.size : -4], chunks * 8)
+        if len(body) != chunks * 8:
+            raise CorruptError("the end block's index has the wrong size")
+        frames, sizes = index_from_bytes(body)
+        return cls(first, frames, sizes)
+
+
+def chunk_frames(payload: bytes, leads: int = 1) -> int:
+    """Frames of a chunk, by its first field; checked against the limits."""
+    frames = int.from_bytes(payload[:4], "little")
+    if len(payload) < 5 or not 1 <= frames <= limits.MAX_CHUNK_FRAMES or frames * leads > limits.MAX_CHUNK_SAMPLES:
+        raise CorruptError("a chunk has an impossible number of frames")
+    return frames
+
+
+def parse_foreign(payload: bytes) -> bytes:
+    """The original's bytes from the payload of a block `F` or `B`."""
+    if not payload:
+        raise CorruptError("an empty block of foreign bytes")
+    return parse_blob(payload[0], payload[1:], limits.MAX_FOREIGN_PIECE)
+
+
+def parse_model(payload: bytes, identity: bytes) -> bytes:
+    """The model file from the payload of a block `M`."""
+    data = parse_blob(1, payload, limits.MAX_MODEL_BYTES)
+    if hashlib.sha256(data).digest()[:IDENTITY_BYTES] != identity:
+        raise CorruptError("the embedded model is not the one that the header names")
+    return data

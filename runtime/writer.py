@@ -1,0 +1,145 @@
+"""Coding a recording piece by piece, from arrays."""
+
+from __future__ import annotations
+
+import os
+from typing import BinaryIO
+
+import numpy as np
+
+from . import model as models
+from . import paths, work
+from .arrays import to_samples
+from .chunking import plan
+from .container import BlockWriter
+from .errors import MiddleoutError, UsageError
+from .limits import BATCH_SAMPLES, CHUNK_FRAMES, CHUNK_SAMPLES, MAX_LEADS
+from .records import Header, is_suffix
+
+
+class Writer:
+    """Writes a recording piece by piece; a context manager, in which the file is only complete if no error came.
+
+    Parameters
+    ----------
+    target : path, or binary file object (need not be seekable); a path gets its file when all is written
+    rate : Hz, a whole number; 0 if unknown
+    leads : number of leads
+    sample_bits : 16 for int16, 8 for uint8
+    model : name, path or bytes of the model
+    frames : length of the recording, if it is known; it will be checked
+    suffix : what the original's name had behind its stem; it will be restored as a WAV file
+    embed_model : put the model into the file
+    verify : decode what was encoded and compare
+    force : whether an existing file may be replaced
+    """
+
+    def __init__(
+        self,
+        target: str | os.PathLike | BinaryIO,
+        rate: int,
+        leads: int = 1,
+        *,
+        sample_bits: int = 16,
+        model: str | os.PathLike | bytes = models.DEFAULT,
+        frames: int | None = None,
+        suffix: str = ".wav",
+        embed_model: bool = False,
+        verify: bool = True,
+        force: bool = False,
+    ) -> None:
+        network = models.load(model)
+        self._model = work.ModelReference(network.identity, network.data)
+        self.header = Header(
+            leads=leads,
+            rate=_whole_rate(rate),
+            model=network.identity,
+            sample_bits=sample_bits,
+            frames=frames,
+            suffix=suffix,
+            embedded=embed_model,
+        )
+        _check(self.header)
+        self._verify = verify
+        self._output: paths.Output | None = None
+        if isinstance(target, str | os.PathLike):
+            outputs = paths.Outputs(os.fspath(target), force=force)
+            self._output = outputs.open(outputs.claim(paths.STREAM, str))
+            target = self._output.file
+        self._blocks = BlockWriter(target, self.header, network.data if embed_model else None)
+        self._waiting: list[np.ndarray] = []
+        self._frames = 0
+
+    def write(self, samples: np.ndarray) -> None:
+        """Append samples, [time, lead] or for one lead [time]."""
+        samples, bits = to_samples(samples, "time-lead")
+        if samples.shape[1] != self.header.leads or bits != self.header.sample_bits:
+            raise UsageError(
+                f"{samples.shape[1]} leads of {bits} bits, in a recording of {self.header.leads} of "
+                f"{self.header.sample_bits}"
+            )
+        self._waiting.append(samples)
+        self._frames += len(samples)
+        if self._frames * self.header.leads >= 2 * max(BATCH_SAMPLES, CHUNK_SAMPLES // 8):
+            self._encode(final=False)
+
+    def close(self) -> None:
+        """Write what is left, and the end of the file."""
+        self._encode(final=True)
+        self._blocks.end()
+        if self._output is not None:
+            self._output.commit()
+
+    def abort(self) -> None:
+        """Give up; a file given as a path does not come to be."""
+        if self._output is not None:
+            self._output.abort()
+
+    def __enter__(self) -> Writer:
+        return self
+
+    def __exit__(self, kind: type | None, *_: object) -> None:
+        if kind is not None:
+            self.abort()
+            return
+        try:
+            self.close()
+        except BaseException:
+            self.abort()
+            raise
+
+    def _encode(self, final: bool) -> None:
+        samples = np.concatenate(self._waiting) if self._waiting else np.empty((0, self.header.leads), np.int16)
+        lengths = plan(len(samples), self.header.leads)
+        if not final:  # the last chunk waits for more
+            aim = max(1, min(CHUNK_FRAMES, CHUNK_SAMPLES // self.header.leads))
+            lengths = [aim] * (len(samples) // aim - 1)
+        ends = np.cumsum(lengths, dtype=np.int64)
+        chunks = np.split(samples, ends)[: len(lengths)]
+        self._frames = len(samples) - (int(ends[-1]) if lengths else 0)
+        self._waiting = [samples[len(samples) - self._frames :].copy()]
+        while chunks:
+            count = 1
+            while count < len(chunks) and sum(map(np.size, chunks[: count + 1])) <= BATCH_SAMPLES:
+                count += 1
+            bits = [self.header.sample_bits] * count
+            for payload in work.encode_batch(self._model, chunks[:count], bits, self._verify):
+                if isinstance(payload, MiddleoutError):
+                    raise payload
+                self._blocks.chunk(payload)
+            chunks = chunks[count:]
+
+
+def _whole_rate(rate: float) -> int:
+    if rate != int(rate) or not 0 <= rate < 2**32:
+        raise UsageError(f"the rate is kept in whole Hz, 0 to 2^32 - 1; {rate} is not")
+    return int(rate)
+
+
+def _check(header: Header) -> None:
+    if not 1 <= header.leads <= MAX_LEADS:
+        raise UsageError(f"{header.leads} leads; possible are 1 to {MAX_LEADS}")
+    if header.sample_bits not in (8, 16):
+        raise UsageError(f"samples of {header.sample_bits} bits; possible are 8 and 16")
+    if not is_suffix(header.suffix):
+        raise UsageError(f"suffix {header.suffix!r}: that is a dot, then at most 31 bytes fit for a file name")
