@@ -8,12 +8,19 @@ from .errors import CorruptError
 
 
 def pack(values: np.ndarray, widths: np.ndarray) -> np.ndarray:
-    """Bits (uint8 0 or 1) of `values`, each written in its width (0..32); negative values in two's complement."""
+    """Bits (uint8 0 or 1) of `values`, each written in its width (0..62); negative values in two's complement."""
     widths = np.asarray(widths, np.int64)
     values = np.repeat(np.asarray(values, np.int64), widths)
     ends = np.cumsum(widths)
     shift = np.repeat(ends, widths) - 1 - np.arange(len(values))
     return ((values >> shift) & 1).astype(np.uint8)
+
+
+def bit_length(values: np.ndarray) -> np.ndarray:
+    """int64 bit lengths of integers 0 <= value < 2^62."""
+    high = values.astype(np.int64) >> 31
+    low = values.astype(np.int64) & 0x7FFFFFFF
+    return np.where(high > 0, np.frexp(high)[1] + 31, np.frexp(low)[1]).astype(np.int64)
 
 
 def to_bytes(bits: np.ndarray) -> bytes:
@@ -40,8 +47,8 @@ class BitReader:
         bits = bits[self._bit & 7 :][:total].astype(np.int64)
         self._bit += total
         ends = np.cumsum(widths)
-        shift = np.repeat(ends, widths) - 1 - np.arange(total)
-        sums = np.concatenate([[0], np.cumsum(bits << shift)])
+        bits <<= np.repeat(ends, widths) - 1 - np.arange(total)
+        sums = np.concatenate([[0], np.cumsum(bits)])  # may wrap; differences are right all the same
         values = sums[ends] - sums[ends - widths]
         if signed:
             values -= ((values >> np.maximum(widths - 1, 0)) & 1) << widths

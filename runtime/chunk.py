@@ -70,8 +70,7 @@ def pack_coded(chunk: CodedChunk) -> bytes:
             _CODED_HEAD.pack(chunk.sample_crc, chunk.segments),
             pack(chunk.side),
             _pack_low_bits(chunk),
-            struct.pack("<I", len(chunk.escapes)),
-            chunk.escapes.astype("<i2").tobytes(),
+            _pack_escapes(chunk),
             rans.pack_states(chunk.states),
             chunk.words.astype("<u4").tobytes(),
         ]
@@ -108,12 +107,8 @@ def _parse_coded(payload: bytes, frames: int, leads: int) -> CodedChunk:
         raise CorruptError("a chunk has an impossible number of segments")
     side, offset = unpack(payload, _HEAD.size + _CODED_HEAD.size, leads)
     low_bits, offset = _parse_low_bits(payload, offset, side, frames)
-    (count,) = struct.unpack_from("<I", payload, offset)
-    escapes = np.frombuffer(payload, "<i2", count, offset + 4).astype(np.int16)
-    offset += 4 + 2 * count
-    lanes = segments * len(side.coded)
-    states = rans.unpack_states(payload[offset : offset + rans.STATE_BYTES * lanes], lanes)
-    offset += rans.STATE_BYTES * lanes
+    escapes, offset = _parse_escapes(payload, offset, side)
+    states, offset = rans.unpack_states(payload, offset, segments * len(side.coded))
     words = np.frombuffer(payload, "<u4", offset=offset).astype(np.uint32)
     return CodedChunk(frames, segments, crc, side, low_bits, escapes, states, words)
 
@@ -134,3 +129,16 @@ def _parse_low_bits(payload: bytes, offset: int, side: SideInformation, frames: 
     shifts = side.shift[leads_with_low_bits(side)]
     values = [reader.read(np.full(frames, shift)).astype(np.int32) for shift in shifts]
     return values, reader.align()
+
+
+def _pack_escapes(chunk: CodedChunk) -> bytes:
+    if not (chunk.side.kind == GRID).any():
+        return b""
+    return struct.pack("<I", len(chunk.escapes)) + chunk.escapes.astype("<i2").tobytes()
+
+
+def _parse_escapes(payload: bytes, offset: int, side: SideInformation) -> tuple[np.ndarray, int]:
+    if not (side.kind == GRID).any():
+        return np.zeros(0, np.int16), offset
+    (count,) = struct.unpack_from("<I", payload, offset)
+    return np.frombuffer(payload, "<i2", count, offset + 4).astype(np.int16), offset + 4 + 2 * count

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from . import bits
+from .bits import bit_length
 from .entropy_model import PRECISION
-from .errors import CorruptError
 
 LOW = 1 << 24
 """Every state is in [LOW, LOW << 32) between codes."""
-STATE_BYTES = 7
 
+_SHORTEST = 25
 _WORD_BITS = 32
 _EMIT_SHIFT = 24 + _WORD_BITS - PRECISION
 _SLOT_MASK = np.uint64((1 << PRECISION) - 1)
@@ -63,18 +64,17 @@ def encode(start: np.ndarray, frequency: np.ndarray, owner: np.ndarray, owners: 
 
 
 def pack_states(state: np.ndarray) -> bytes:
-    """7 bytes a lane."""
-    return state.astype("<u8").view(np.uint8).reshape(-1, 8)[:, :STATE_BYTES].tobytes()
+    """Bit string: the bit length of every state, less 25, in 5 bits; then every state without its leading bit."""
+    length = bit_length(state)
+    return bits.to_bytes(np.concatenate([bits.pack(length - _SHORTEST, np.full(len(state), 5)), bits.pack(state, length - 1)]))
 
 
-def unpack_states(data: bytes, lanes: int) -> np.ndarray:
-    """States uint64 [lanes]. Raises `CorruptError` if one is out of range."""
-    packed = np.zeros((lanes, 8), np.uint8)
-    packed[:, :STATE_BYTES] = np.frombuffer(data, np.uint8, lanes * STATE_BYTES).reshape(lanes, STATE_BYTES)
-    state = packed.view("<u8").ravel().astype(np.uint64)
-    if (state < LOW).any():
-        raise CorruptError("a coder state is out of range")
-    return state
+def unpack_states(data: bytes, offset: int, lanes: int) -> tuple[np.ndarray, int]:
+    """States uint64 [lanes] of the bit string at `offset`, and the offset behind it. Raises `CorruptError`."""
+    reader = bits.BitReader(data, offset)
+    length = reader.read(np.full(lanes, 5)) + _SHORTEST
+    state = reader.read(length - 1) + (1 << (length - 1))
+    return state.astype(np.uint64), reader.align()
 
 
 class Decoder:

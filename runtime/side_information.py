@@ -68,7 +68,7 @@ def pack(side: SideInformation) -> bytes:
     """Serialise; whole bytes."""
     coefficients = side.coefficients.reshape(-1, ORDER // _GROUP, _GROUP)
     magnitude = np.where(coefficients < 0, ~coefficients, coefficients).max(axis=2)
-    groups = np.where((coefficients == 0).all(axis=2), 0, _bit_length(magnitude) + 1)
+    groups = np.where((coefficients == 0).all(axis=2), 0, bits.bit_length(magnitude) + 1)
     fixed = np.column_stack([side.mean, side.spread, side.shift, side.reach, groups])
     widths = np.column_stack([_fixed_widths(side.kind), np.repeat(groups, _GROUP, axis=1)])
     widths[side.kind == CONSTANT, 1:] = 0
@@ -105,8 +105,3 @@ def _unpack_lead(reader: bits.BitReader, side: SideInformation, lead: int) -> No
     side.coefficients[lead] = reader.read(np.repeat(fixed[4:], _GROUP), signed=True)
     if side.reach[lead] > 5 + 16:
         raise CorruptError("a lead's range is impossible")
-
-
-def _bit_length(values: np.ndarray) -> np.ndarray:
-    """Bit lengths of integers 0 <= value < 2^52."""
-    return np.frexp(values.astype(np.float64))[1]
