@@ -154,4 +154,4 @@ def _solve(lags: np.ndarray, weights: np.ndarray) -> np.ndarray:
     for row in range(ORDER - 1, -1, -1):
         later = (matrix[row, row + 1 :] * solution[row + 1 :]).tolist()
         solution[row] = (target[row] - sum(later)) / matrix[row, row]
-    return np.rint(np.clip(solution, -30, 30) * (1 << COEFFICIENT_BITS)).astype(np.int64)
+    return np.rint(np.clip(solution, -15, 15) * (1 << COEFFICIENT_BITS)).astype(np.int64)

@@ -1,0 +1,107 @@
+"""Chunks through the codec with the shipped model: every kind of signal comes back, and damage never passes."""
+
+import numpy as np
+import pytest
+
+from runtime import codec, model
+from runtime.chunk import RANS, STORED
+from runtime.errors import CorruptError
+from runtime.lattice import CODE_TO_SAMPLE
+
+
+@pytest.fixture(scope="module")
+def n1():
+    return model.load()
+
+
+def lattice(rng, frames, leads=1, deviation=6.0):
+    return CODE_TO_SAMPLE[np.clip(np.round(rng.normal(0, deviation, (frames, leads))), -512, 511).astype(int) + 512]
+
+
+def signals():
+    rng = np.random.default_rng(0)
+    t = np.arange(20000)[:, None]
+    noise = lambda deviation, leads=1: rng.normal(0, deviation, (len(t), leads)).astype(np.int16)  # noqa: E731
+    return {
+        "one sample": lattice(rng, 1),
+        "17 frames of 3 leads": lattice(rng, 17, 3),
+        "prime length": lattice(rng, 19997),
+        "flat": np.full((5000, 2), 77, np.int16),
+        "flat and live": np.hstack([np.full((5000, 1), 77, np.int16), lattice(rng, 5000)]),
+        "white 16 bit": rng.integers(-32768, 32768, t.shape).astype(np.int16),
+        "sine": (20000 * np.sin(t / 20)).astype(np.int16),
+        "square wave": np.where((t // 100) % 2, 30000, -30000).astype(np.int16),
+        "noise on a slow wave": (noise(300) + 15000 * np.sin(t / 300)).astype(np.int16),
+        "lattice, grid and flat leads": np.hstack([lattice(rng, len(t), 3), noise(100, 2), np.full(t.shape, -5, np.int16)]),
+        "8 bit": noise(5),
+        "impulses": np.where(rng.random(t.shape) < 0.001, 32000, 0).astype(np.int16),
+        "full-scale step": np.where(t < 10000, -32768, 32767).astype(np.int16),
+        "two values": rng.integers(0, 2, t.shape).astype(np.int16),
+        "white codes": CODE_TO_SAMPLE[rng.integers(0, 1024, t.shape)],
+        "rare far code": CODE_TO_SAMPLE[np.where(rng.random(t.shape) < 0.0005, 1000, 512)],
+        "heavy tails": (rng.standard_cauchy((len(t), 2)) * 30).clip(-32768, 32767).astype(np.int16),
+    }
+
+
+def test_every_signal_comes_back_alone_and_in_a_batch(n1):
+    batch = list(signals().values())
+    payloads = codec.encode_chunks(batch, n1)
+    decoded = codec.decode_chunks(payloads, [x.shape[1] for x in batch], n1)
+    for name, samples, payload, result in zip(signals(), batch, payloads, decoded, strict=True):
+        assert np.array_equal(samples, result), name
+        assert codec.encode_chunks([samples], n1) == [payload], f"{name}: depends on the batch"
+        assert len(payload) <= samples.nbytes + 5, name
+        assert codec.chunk_frames(payload) == len(samples)
+
+
+def test_what_does_not_compress_is_stored(n1):
+    samples = signals()["white 16 bit"]
+    assert codec.encode_chunks([samples], n1)[0][4] == STORED
+    bytes8 = np.random.default_rng(1).integers(-128, 128, (3000, 2)).astype(np.int16)
+    (payload,) = codec.encode_chunks([bytes8], n1, sample_bits=8)
+    assert len(payload) <= bytes8.size + 5
+    assert np.array_equal(codec.decode_chunks([payload], [2], n1, sample_bits=8)[0], bytes8)
+
+
+def test_flat_leads_cost_next_to_nothing(n1):
+    (payload,) = codec.encode_chunks([np.full((50000, 4), -300, np.int16)], n1)
+    assert len(payload) < 30
+
+
+def test_simulated_recording_compresses(n1, simulation):
+    (payload,) = codec.encode_chunks([simulation.samples], n1)
+    assert payload[4] == RANS
+    assert len(payload) < 0.36 * simulation.samples.nbytes
+
+
+def test_random_damage_of_a_payload_never_gives_wrong_samples(n1):
+    rng = np.random.default_rng(8)
+    mixed = np.hstack([lattice(rng, 300, 2), rng.normal(0, 300, (300, 1)).astype(np.int16)])
+    (payload,) = codec.encode_chunks([mixed], n1)
+    assert payload[4] == RANS
+    caught = 0
+    positions = range(0, len(payload), 5)
+    for position in positions:
+        damaged = bytearray(payload)
+        damaged[position] ^= 1 << rng.integers(0, 8)
+        try:
+            (result,) = codec.decode_chunks([bytes(damaged)], [3], n1)
+        except CorruptError:
+            caught += 1
+        else:
+            # Low bits behind the last sample of a byte, or the like: what is decoded must be right all the same.
+            assert np.array_equal(result, mixed), position
+    assert caught > 0.99 * len(positions)
+
+
+@pytest.mark.parametrize("cut", [1, 3, 50, 10**9])
+def test_truncated_payloads_are_errors(n1, cut):
+    (payload,) = codec.encode_chunks([signals()["lattice, grid and flat leads"]], n1)
+    with pytest.raises(CorruptError):
+        codec.decode_chunks([payload[: max(len(payload) - cut, 0)]], [6], n1)
+
+
+def test_wrong_number_of_leads_is_an_error(n1):
+    (payload,) = codec.encode_chunks([signals()["17 frames of 3 leads"]], n1)
+    with pytest.raises(CorruptError):
+        codec.decode_chunks([payload], [2], n1)

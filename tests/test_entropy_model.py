@@ -1,0 +1,73 @@
+import numpy as np
+import pytest
+
+from runtime import model
+from runtime.entropy_model import CODES, GRID_OFFSET, Tables
+
+
+@pytest.fixture(scope="module")
+def entropy():
+    return model.load().entropy
+
+
+def cases(rng=np.random.default_rng(4), count=300):
+    location = rng.integers(-40000, 40000, count)
+    location[:4] = [-(1 << 22), 1 << 22, 0, 32]
+    return location, rng.integers(0, 96, count), np.where(rng.random(count) < 0.5, 0, GRID_OFFSET)
+
+
+def test_intervals_tile_the_whole_range_and_none_is_empty(entropy):
+    codes = np.arange(CODES, dtype=np.int64)
+    for location, scale, offset in zip(*cases(), strict=True):
+        args = (np.full(CODES, x, np.int64) for x in (location, scale, offset))
+        start, frequency = entropy.intervals(codes, *args)
+        assert start[0] == 0
+        assert start[-1] + frequency[-1] == 1 << 20
+        assert (frequency >= 1).all()
+        assert (start[1:] == (start + frequency)[:-1]).all()
+
+
+def test_find_is_the_inverse_of_intervals(entropy):
+    rng = np.random.default_rng(6)
+    for location, scale, offset in zip(*cases(), strict=True):
+        slot = np.concatenate([rng.integers(0, 1 << 20, 500), [0, 1, (1 << 20) - 1]])
+        args = [np.full(len(slot), x, np.int64) for x in (location, scale, offset)]
+        code, start, frequency = entropy.find(slot, *args)
+        assert ((slot >= start) & (slot < start + frequency)).all()
+        again = entropy.intervals(code, *args)
+        assert (start == again[0]).all()
+        assert (frequency == again[1]).all()
+
+
+def test_scale_indices_are_clipped(entropy):
+    code, location, offset = np.array([500, 500]), np.array([0, 0]), np.array([0, 0])
+    for outside, edge in ((-7, 0), (200, 95)):
+        start, frequency = entropy.intervals(code, location, np.array([outside, edge]), offset)
+        assert start[0] == start[1]
+        assert frequency[0] == frequency[1]
+
+
+def good_tables():
+    row = np.linspace(0, (1 << 20) - CODES, 4096).astype(np.int64)
+    return Tables((np.arange(1025) - 512) * 64, np.zeros(96, np.uint8), np.full(96, 1000), row[None].copy())
+
+
+def test_sound_tables_pass():
+    assert good_tables().problem() is None
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda t: t.levels.__setitem__(100, 30000),
+        lambda t: t.shape.__setitem__(5, 1),
+        lambda t: t.multiplier.__setitem__(5, 0),
+        lambda t: t.cumulative.__setitem__((0, 0), 1),
+        lambda t: t.cumulative.__setitem__((0, 2000), 0),
+        lambda t: t.cumulative.__setitem__((0, 4095), 1 << 20),
+    ],
+)
+def test_damaged_tables_are_found(damage):
+    tables = good_tables()
+    damage(tables)
+    assert tables.problem()

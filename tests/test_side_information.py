@@ -1,0 +1,52 @@
+import numpy as np
+import pytest
+
+from runtime.errors import CorruptError
+from runtime.side_information import CONSTANT, GRID, LATTICE, SideInformation, pack, unpack
+
+
+def example(rng=np.random.default_rng(2), leads=40):
+    side = SideInformation.empty(leads)
+    side.kind = rng.integers(0, 3, leads)
+    side.mean = np.where(side.kind == LATTICE, rng.integers(0, 1024, leads), rng.integers(-32768, 32768, leads))
+    side.spread = np.where(side.kind == CONSTANT, 0, rng.integers(0, 256, leads))
+    side.shift = np.where(side.kind == GRID, rng.integers(0, 9, leads), 0)
+    side.reach = np.select([side.kind == LATTICE, side.kind == GRID], [15, rng.integers(5, 17, leads)], 0)
+    side.coefficients = rng.integers(-300, 300, (leads, 16)) * (side.kind != CONSTANT)[:, None]
+    side.coefficients[::3, 4:8] = 0
+    return side
+
+
+def test_round_trip():
+    side = example()
+    data = pack(side)
+    back, end = unpack(b"head" + data + b"tail", 4, 40)
+    assert end == 4 + len(data)
+    for name in ("kind", "mean", "spread", "shift", "reach", "coefficients"):
+        assert (getattr(back, name) == getattr(side, name)).all(), name
+
+
+def test_a_typical_lead_costs_about_twenty_bytes():
+    side = SideInformation.empty(1)
+    side.kind[0], side.mean[0], side.spread[0], side.reach[0] = LATTICE, 530, 130, 15
+    side.coefficients[0] = [900, -200, 90, -60, 40, -30, 20, -20, 15, -10, 9, -8, 7, -6, 5, 4]
+    assert len(pack(side)) <= 22
+
+
+@pytest.mark.parametrize("cut", [1, 5, 30])
+def test_truncation_is_an_error(cut):
+    with pytest.raises(CorruptError):
+        unpack(pack(example())[:-cut], 0, 40)
+
+
+def test_coefficients_that_could_overflow_are_refused():
+    side = SideInformation.empty(1)
+    side.kind[0], side.reach[0] = LATTICE, 15
+    side.coefficients[0, :3] = 16000
+    with pytest.raises(CorruptError, match="out of range"):
+        unpack(pack(side), 0, 1)
+
+
+def test_unknown_kind_is_refused():
+    with pytest.raises(CorruptError, match="unknown kind"):
+        unpack(b"\xff\xff", 0, 1)

@@ -1,0 +1,142 @@
+"""Features of whole recordings, computed by the runtime's own code, and random batches of them."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from runtime import features as rf
+from runtime.fit import fit
+from runtime.lattice import CODE_TO_SAMPLE
+
+WINDOW = rf.WINDOW
+SKIP = 32  # samples at a recording's start that are left to the cold-start rows
+COLD_LANES, COLD_STEPS = 24, 40  # lanes per recording that begin somewhere in it, with no history; their first steps
+
+
+@dataclass
+class Dataset:
+    """Everything the network sees, per sample of joined recordings.
+
+    Attributes
+    ----------
+    residual, last : uint8 [n]
+        Features 0..15 (of one step each) and 16 of docs/format.md, section 5.2.
+    means : uint8 [n, 3]
+        Features 17..19.
+    reference : int32 [n]
+        Mean plus linear prediction, ticks.
+    codes : uint16 [n]
+    spans : int64 [recordings, 2]
+        Start and end of each recording.
+    cold : tuple of arrays
+        Rows (features, reference, codes) from the first steps of lanes; a share `cold_part` of each batch.
+    """
+
+    residual: np.ndarray
+    last: np.ndarray
+    means: np.ndarray
+    reference: np.ndarray
+    codes: np.ndarray
+    spans: np.ndarray
+    cold: tuple
+    cold_part: float = 0.02
+
+    def rows(self, i):
+        """Features uint8 [N, 20], reference int32 [N], codes int32 [N] at positions i."""
+        window = self.residual[i[:, None] + np.arange(-WINDOW, 0)]
+        rows = np.concatenate([window, self.last[i, None], self.means[i]], axis=1)
+        return rows, self.reference[i], self.codes[i].astype(np.int32)
+
+    def positions(self, random, spans):
+        """One random position in each of the spans, behind its start."""
+        start, end = spans.T
+        return start + SKIP + (random.random(len(spans)) * (end - start - SKIP)).astype(np.int64)
+
+    def batch(self, random, size):
+        """Random rows: every recording equally likely, a few from lane starts."""
+        few = round(size * self.cold_part)
+        i = self.positions(random, self.spans[random.integers(0, len(self.spans), size - few)])
+        pick = random.integers(0, len(self.cold[1]), few)
+        return tuple(np.concatenate([a, b[pick]]) for a, b in zip(self.rows(i), self.cold))
+
+    def fixed(self, each=8000, seed=7, size=50000):
+        """The same random rows in every call, `each` per recording, in batches; no lane starts."""
+        random = np.random.default_rng(seed)
+        i = np.concatenate([self.positions(random, np.repeat(span[None], each, axis=0)) for span in self.spans])
+        for k in range(0, len(i), size):
+            yield self.rows(i[k : k + size])
+
+    def of(self, numbers):
+        """The same data restricted to some recordings, by number."""
+        each = COLD_LANES * COLD_STEPS
+        keep = np.concatenate([np.arange(n * each, (n + 1) * each) for n in numbers])
+        return replace(self, spans=self.spans[numbers], cold=tuple(a[keep] for a in self.cold))
+
+
+def middles(levels):
+    """Tick value of each code from the transition levels in ticks, as in the runtime."""
+    return ((levels[:-1] + levels[1:]) >> 1).astype(np.int32)
+
+
+def prepare(recordings, levels):
+    """Dataset of recordings under transition levels int [1025] in ticks."""
+    middle = middles(np.asarray(levels, np.int64))
+    lanes, spreads, cold = [], [], []
+    random = np.random.default_rng(0)
+    for i in range(len(recordings)):
+        codes = recordings[i]
+        side = fit(CODE_TO_SAMPLE[codes][:, None], middle)
+        mean = middle[side.mean[0]]
+        lanes.append((codes, *predict(middle[codes] - mean, side.coefficients[0]), mean))
+        spreads.append(int(side.spread[0]))
+        cold.append(cold_rows(codes, middle, mean, side, random))
+    means = running_levels([residual for _, residual, *_ in lanes], np.array(spreads))
+    codes, residual, linear, value, _ = (list(column) for column in zip(*lanes))
+    last = [np.concatenate([[0], v[:-1]]) - r for v, r in zip(value, linear)]
+    ends = np.cumsum([len(c) for c in codes])
+    return Dataset(
+        rf.quantise(np.concatenate(residual)),
+        rf.quantise(np.concatenate(last)),
+        means,
+        np.concatenate([r + lane[-1] for r, lane in zip(linear, lanes)]),
+        recordings.codes,
+        np.stack([ends - [len(c) for c in codes], ends], axis=1),
+        tuple(np.concatenate(column) for column in zip(*cold)),
+    )
+
+
+def predict(value, coefficients):
+    """Residual, linear prediction and value (int32) of one lane, or of lanes [lanes, steps]."""
+    order = len(coefficients)
+    past = np.concatenate([np.zeros((*value.shape[:-1], order), np.int64), value], axis=-1)
+    steps = value.shape[-1]
+    total = sum(int(c) * past[..., order - 1 - k : order - 1 - k + steps] for k, c in enumerate(coefficients))
+    linear = ((total + rf.ROUND) >> 10).astype(np.int32)
+    return value - linear, linear, value
+
+
+def running_levels(residuals, spreads):
+    """Features 17..19 (before each step) of lanes of unequal length, joined: uint8 [n, 3]."""
+    steps = max(len(r) for r in residuals)
+    magnitudes = np.zeros((steps, len(residuals)), np.int32)
+    for k, r in enumerate(residuals):
+        magnitudes[: len(r), k] = rf.magnitude(r)
+    state, scratch = rf.initial_means(spreads), np.empty((len(rf.RATES), len(residuals)), np.int32)
+    out = np.empty((steps, *state.shape), np.uint8)
+    for t in range(steps):
+        out[t] = rf.level(state)
+        rf.update_means(state, magnitudes[t], scratch)
+    return np.concatenate([out[: len(r), :, k] for k, r in enumerate(residuals)])
+
+
+def cold_rows(codes, middle, mean, side, random):
+    """Rows of lanes that start at random places of a recording, as segments of a chunk do."""
+    start = random.integers(0, max(len(codes) - COLD_STEPS, 1), COLD_LANES)
+    picked = codes[np.minimum(start[:, None] + np.arange(COLD_STEPS), len(codes) - 1)]
+    residual, linear, value = predict(middle[picked] - mean, side.coefficients[0])
+    history = np.concatenate([np.full((COLD_LANES, WINDOW), 128, np.uint8), rf.quantise(residual)], axis=1)
+    windows = np.lib.stride_tricks.sliding_window_view(history, WINDOW, axis=1)[:, :COLD_STEPS]
+    last = rf.quantise(np.concatenate([np.zeros((COLD_LANES, 1), np.int32), value[:, :-1]], axis=1) - linear)
+    levels = running_levels(list(residual), np.full(COLD_LANES, side.spread[0]))
+    rows = np.concatenate([windows.reshape(-1, WINDOW), last.reshape(-1, 1), levels], axis=1)
+    return rows, (linear + mean).ravel().astype(np.int32), picked.ravel().astype(np.int32)

@@ -1,0 +1,162 @@
+"""Write a trained network as a QDQ-int8 ONNX file with its tables and known answers inside.
+
+The bytes depend on the checkpoint alone: no time stamps, no tool versions. See docs/format.md, section 9.
+"""
+
+import base64
+from pathlib import Path
+
+import numpy as np
+import zstandard
+from onnx import TensorProto, helper, numpy_helper
+
+OPSET, IR_VERSION, LEVEL = 17, 8, 19
+
+
+class GraphWriter:
+    """Collects nodes and initialisers; methods return the name of their output."""
+
+    def __init__(self):
+        self.nodes, self.constants = [], []
+
+    def constant(self, name, array):
+        self.constants.append(numpy_helper.from_array(np.asarray(array), name))
+        return name
+
+    def node(self, kind, inputs, output, **attributes):
+        self.nodes.append(helper.make_node(kind, inputs, [output], name=output, **attributes))
+        return output
+
+    def dequantise(self, x, name, scale, zero):
+        """x is the name of an integer tensor; zero a numpy scalar whose type is the tensor's."""
+        s = self.constant(f"{name}_scale", np.float32(scale))
+        z = self.constant(f"{name}_zero", zero)
+        return self.node("DequantizeLinear", [x, s, z], f"{name}_real")
+
+    def layer(self, x, name, layer):
+        """Gemm with int8 weights and int32 bias, Relu, quantised to uint8 and back."""
+        weight = self.constant(f"{name}_weight", layer["weight"])
+        bias = self.constant(f"{name}_bias", layer["bias"])
+        w = self.dequantise(weight, weight, layer["step"], np.int8(0))
+        b = self.dequantise(bias, bias, layer["step"] * layer["input"], np.int32(0))
+        x = self.node("Gemm", [x, w, b], f"{name}_sum", transB=1)
+        x = self.node("Relu", [x], f"{name}_relu")
+        s = self.constant(f"{name}_scale", np.float32(layer["output"]))
+        z = self.constant(f"{name}_zero", np.uint8(0))
+        q = self.node("QuantizeLinear", [x, s, z], f"{name}_quantised")
+        return self.node("DequantizeLinear", [q, s, z], name)
+
+
+def graph(layers, head):
+    """The ONNX model of `Network.integers()`, without metadata."""
+    g = GraphWriter()
+    x = g.dequantise("own", "own", layers[0]["input"], np.uint8(128))
+    for i, layer in enumerate(layers):
+        x = g.layer(x, f"layer{i}", layer)
+    w, b = g.constant("head_weight", head["weight"]), g.constant("head_bias", head["bias"])
+    x = g.node("Gemm", [x, w, b], "head", transB=1)
+    x = g.node("Round", [x], "head_rounded")
+    g.node("Cast", [x], "distribution", to=TensorProto.INT32)
+    inputs = [helper.make_tensor_value_info("own", TensorProto.UINT8, ["N", layers[0]["weight"].shape[1]])]
+    outputs = [helper.make_tensor_value_info("distribution", TensorProto.INT32, ["N", 2])]
+    body = helper.make_graph(g.nodes, "middleout", inputs, outputs, g.constants)
+    model = helper.make_model(body, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="middleout")
+    model.ir_version = IR_VERSION
+    return model
+
+
+def reference(layers, head, features):
+    """The same network in int64 arithmetic: uint8 [N, F] -> int32 [N, 2]."""
+    x = features.astype(np.int64) - 128
+    for layer in layers:
+        total = x @ layer["weight"].T.astype(np.int64) + layer["bias"]
+        x = np.clip(half_even(total, layer["output"] / (layer["step"] * layer["input"])), 0, 255)
+    unit = 2.0**-30 * head["input"]
+    weight, bias = (head["weight"] * 2.0**30).astype(np.int64), (head["bias"] / unit).astype(np.int64)
+    return half_even(x @ weight.T + bias, 1 / unit).astype(np.int32)
+
+
+def half_even(x, divisor):
+    """round(x / divisor) for int64 x and a power of two, halves to even, as the graph's Round and QuantizeLinear do."""
+    shift = round(np.log2(divisor))
+    if shift <= 0:
+        return x << -shift
+    low = x & ((1 << shift) - 1)
+    half = 1 << (shift - 1)
+    q = x >> shift
+    return q + ((low > half) | ((low == half) & (q & 1 == 1)))
+
+
+def answers(layers, head, real, seed=0):
+    """Known answers: real rows, extremes, uniform noise and rows that saturate single inputs."""
+    random = np.random.default_rng(seed)
+    f = layers[0]["weight"].shape[1]
+    extremes = [np.full(f, v) for v in (0, 127, 128, 129, 255)]
+    signs = [np.where(s * layer_row > 0, 255, 0) for layer_row in layers[0]["weight"] for s in (1, -1)]
+    noise = random.integers(0, 256, (16, f))
+    rows = np.vstack([real, extremes, signs, noise]).astype(np.uint8)
+    return rows, reference(layers, head, rows)
+
+
+def pack(*arrays):
+    """Base64 of one zstd frame of the arrays' bytes, little-endian."""
+    raw = b"".join(np.ascontiguousarray(a).astype(a.dtype.newbyteorder("<")).tobytes() for a in arrays)
+    return base64.b64encode(zstandard.ZstdCompressor(level=LEVEL).compress(raw)).decode()
+
+
+def pack_tables(t):
+    """The value of `middleout.tables`."""
+    second = np.diff(t.cumulative, n=2, axis=1, prepend=np.zeros((len(t.cumulative), 2), np.int32)).astype(np.int32)
+    return pack(t.levels, t.shape, t.multiplier, np.array([len(t.cumulative)], np.uint32), second)
+
+
+def export(path, net, integer_tables, name, real):
+    """Write the model file, after its certificate and a run against int64 arithmetic.
+
+    Parameters
+    ----------
+    net : Network
+    integer_tables : Tables
+    real : uint8 [N, F]
+        Rows from recordings, for the known answers.
+
+    Raises
+    ------
+    certify.NotExact
+        If an intermediate value of the graph might not be exactly representable.
+    """
+    from .certify import certify
+
+    layers, head = net.integers()
+    model = graph(layers, head)
+    rows, outputs = answers(layers, head, real)
+    properties = {
+        "middleout.format": "1",
+        "middleout.name": name,
+        "middleout.tables": pack_tables(integer_tables),
+        "middleout.answers": pack(np.array([len(rows)], np.uint32), rows, outputs),
+    }
+    helper.set_model_props(model, properties)
+    certificate = certify(model)
+    data = model.SerializeToString(deterministic=True)
+    check(data, layers, head, rows)
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    Path(path).write_bytes(data)
+    return certificate
+
+
+def check(data, layers, head, rows, seed=1):
+    """Compare the graph at every optimisation level with int64 arithmetic; RuntimeError if they differ."""
+    import onnxruntime as ort
+
+    noise = np.random.default_rng(seed).integers(0, 256, (10000, rows.shape[1])).astype(np.uint8)
+    rows = np.vstack([rows, noise])
+    expected = reference(layers, head, rows)
+    for level in ("DISABLE_ALL", "ENABLE_BASIC", "ENABLE_EXTENDED", "ENABLE_ALL"):
+        options = ort.SessionOptions()
+        options.graph_optimization_level = getattr(ort.GraphOptimizationLevel, f"ORT_{level}")
+        session = ort.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+        for size in (1, 7, len(rows)):
+            got = session.run(None, {"own": rows[:size]})[0]
+            if not np.array_equal(got, expected[:size]):
+                raise RuntimeError(f"the graph at {level}, {size} rows, differs from integer arithmetic")

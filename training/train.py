@@ -1,0 +1,132 @@
+"""The training loop: floats first, then with the quantisation that the exported graph will have."""
+
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from runtime import entropy_model as runtime_model
+
+from . import tables
+from .entropy import SCALES, EntropyModel
+from .network import Network
+
+
+def build(config, levels):
+    """Network and entropy model of a configuration; `levels` int [1025] in ticks."""
+    torch.manual_seed(config["training"]["seed"])
+    net = Network(config["network"]["inputs"], config["network"]["projector"], config["network"]["predictor"])
+    model = EntropyModel(levels / 64, not config["training"].get("train_levels", False), **config.get("entropy", {}))
+    return net, model
+
+
+def loss_of(net, model, batch):
+    """Bits of each sample of a batch (features, reference in ticks, codes)."""
+    features, reference, codes = (torch.from_numpy(a) for a in batch)
+    return model.bits(net(features.float()), reference.float() / 64, codes.long())
+
+
+def optimiser(net, model, options):
+    """Adam with a one-cycle schedule; transition levels learn four times as fast."""
+    rate = options["rate"]
+    levels = [p for n, p in model.named_parameters() if n == "widths"]
+    shapes = [p for n, p in model.named_parameters() if n != "widths"]
+    groups = [{"params": [*net.parameters(), *shapes], "lr": rate}]
+    if levels:
+        groups.append({"params": levels, "lr": 4 * rate})
+    adam = torch.optim.Adam(groups, betas=(0.9, 0.99))
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        adam, [g["lr"] for g in groups], total_steps=options["steps"], pct_start=0.1
+    )
+    return adam, schedule
+
+
+def fit(net, model, data, options, report=print):
+    """Train in place on `data.batch(random, size)`; returns the loss per thousand steps."""
+    random = np.random.default_rng(options["seed"])
+    adam, schedule = optimiser(net, model, options)
+    steps, start = options["steps"], time.time()
+    first, last = int(steps * options["float_part"]), int(steps * 0.8)
+    parameters = [*net.parameters(), *model.parameters()]
+    history, total = [], 0.0
+    for step in range(steps):
+        if first <= step <= last and (step - first) % 500 == 0 and options["float_part"] < 1:
+            net.calibrate(torch.from_numpy(data.batch(random, 32768)[0]).float())
+            net.quantised = True
+        loss = loss_of(net, model, data.batch(random, options["batch"])).mean()
+        adam.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+        adam.step()
+        schedule.step()
+        total += loss.item()
+        if step % 1000 == 999:
+            history.append(total / 1000)
+            report(f"step {step + 1:6d}  {total / 1000:.4f} bits  {time.time() - start:.0f} s")
+            total = 0.0
+    return history
+
+
+@torch.no_grad()
+def score(net, model, batches):
+    """Mean bits per sample and the usage of each scale index over an iterable of batches."""
+    total, count, usage = 0.0, 0, np.zeros(SCALES, np.int64)
+    for batch in batches:
+        features, reference, codes = (torch.from_numpy(a) for a in batch)
+        out = net(features.float())
+        total += model.bits(out, reference.float() / 64, codes.long()).sum().item()
+        count += len(codes)
+        index = out[:, 1].round().clamp(0, SCALES - 1).long().numpy()
+        usage += np.bincount(index, minlength=SCALES)
+    return total / count, usage
+
+
+@torch.no_grad()
+def score_integers(net, integer_tables, batches):
+    """Mean bits per sample under the integer tables that the runtime uses."""
+    total, count, entropy = 0.0, 0, runtime_model.EntropyModel(integer_tables)
+    for features, reference, codes in batches:
+        out = net(torch.from_numpy(features).float()).numpy().astype(np.int64)
+        location = reference + 4 * out[:, 0]
+        index = out[:, 1].clip(0, SCALES - 1)
+        zero = np.zeros(len(codes), np.int64)
+        _, frequency = entropy.intervals(codes.astype(np.int64), location, index, zero)
+        total += 20 * len(codes) - np.log2(frequency).sum()
+        count += len(codes)
+    return total / count
+
+
+def save(path, net, model, levels, usage, examples, config):
+    """Write a checkpoint: plain tensors and the configuration as JSON text."""
+    arrays = {f"net.{k}": v.numpy() for k, v in net.state_dict().items()}
+    arrays |= {f"model.{k}": v.numpy() for k, v in model.state_dict().items() if k != "levels"}
+    text = json.dumps(config, sort_keys=True)
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    np.savez_compressed(
+        path, levels=np.asarray(levels, np.int32), usage=usage, examples=examples, config=text, **arrays
+    )
+
+
+def load(path):
+    """Read a checkpoint.
+
+    Returns
+    -------
+    net, model, levels (ticks, int32 [1025]), usage (int64 [128]), examples (uint8 [N, inputs]), config (dict)
+    """
+    with np.load(path, allow_pickle=False) as z:
+        config = json.loads(str(z["config"]))
+        config["training"].pop("train_levels", None)
+        net, model = build(config, z["levels"])
+        net.load_state_dict({k[4:]: torch.from_numpy(z[k]) for k in z.files if k.startswith("net.")})
+        own = {k[6:]: torch.from_numpy(z[k]) for k in z.files if k.startswith("model.")}
+        model.load_state_dict(own, strict=False)
+        net.quantised = True
+        return net, model, z["levels"], z["usage"], z["examples"], config
+
+
+def integer_tables(model, levels, usage, shapes):
+    """Integer tables of a trained entropy model."""
+    return tables.build(levels, tables.shape_rows(model), usage, shapes)
