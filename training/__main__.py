@@ -43,7 +43,8 @@ def command_levels(options):
     levels = (np.arange(1025) - 512) * 64
     config["training"]["train_levels"] = True
     torch.set_num_threads(options.threads)
-    for config["training"]["steps"] in config["training"]["rounds"]:
+    for steps in config["training"]["rounds"]:
+        config["training"]["steps"] = steps
         training, validation = open_data(options, levels)
         net, model = train.build(config, levels)
         history = train.fit(net, model, training, config["training"])
