@@ -13,7 +13,9 @@ from . import __version__
 from .errors import MiddleoutError, UsageError
 
 if TYPE_CHECKING:
-    from .files import Outcome
+    from types import ModuleType
+
+    from .jobs import Outcome
 
 _INTERRUPTED = 130
 _EPILOG = "`-` stands for standard input or output. Exit codes: 0 fine, 1 bad or damaged data, 2 usage, 3 model."
@@ -102,24 +104,30 @@ def _positive(text: str) -> int:
     return int(text)
 
 
-def _encode(options: argparse.Namespace) -> int:
+def _files() -> ModuleType:
+    from .pipeline import one_thread
+
+    one_thread()
     from . import files
 
+    return files
+
+
+def _encode(options: argparse.Namespace) -> int:
+    files = _files()
     extra = {"model": options.model, "verify": options.verify, "embed_model": options.embed_model}
     total = files.expected_samples(options.files)
     return _run("encode", files.encode_files, options, total, **_output_options(options), **extra)
 
 
 def _decode(options: argparse.Namespace) -> int:
-    from . import files
-
+    files = _files()
     total = files.coded_samples(options.files)
     return _run("decode", files.decode_files, options, total, model=options.model, **_output_options(options))
 
 
 def _test(options: argparse.Namespace) -> int:
-    from . import files
-
+    files = _files()
     return _run("test", files.test_files, options, files.coded_samples(options.files), model=options.model)
 
 

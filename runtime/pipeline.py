@@ -203,6 +203,16 @@ def _pool(processes: int) -> ProcessPoolExecutor:
 
 def _start_worker() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends its workers
+    one_thread()
+
+
+def one_thread() -> None:
+    """Keep numpy's linear algebra to one thread, if called before numpy is imported.
+
+    Its products are small here, and threads that wait for each other cost more than they bring.
+    """
+    for library in ("OPENBLAS", "MKL", "VECLIB"):
+        os.environ.setdefault(f"{library}_NUM_THREADS", "1")
 
 
 def default_processes() -> int:

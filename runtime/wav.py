@@ -109,8 +109,8 @@ class WavReader:
             data = there if claimed is None else min(claimed, there)
             self.frames = data // self.form.frame_bytes
             self._left = self.frames * self.form.frame_bytes
-            whole = self._left == there
-            self.canonical = whole and self.front == canonical_header(self.form, self.frames) and claimed == there
+            whole = self._left == there and there + _CANONICAL.size - 8 < 2**32
+            self.canonical = whole and self.front == canonical_header(self.form, self.frames)
 
     def read(self, frames: int) -> np.ndarray:
         """The next frames, int16 [frames, leads]; fewer only at the end of the samples."""

@@ -1,0 +1,328 @@
+"""Files through the pipeline: byte for byte, whatever else goes wrong beside them."""
+
+import os
+import struct
+import wave
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from runtime import jobs, limits, paths, pipeline, work
+from runtime.chunking import cut, plan
+from runtime.errors import CorruptError, FileFormatError, MiddleoutError, ModelError, UsageError
+from runtime.files import decode_files, encode_files
+from runtime.files import test_files as check_files
+
+RANDOM = np.random.default_rng(3)
+
+
+def write_wav(path, samples, rate=20000, width=2):
+    samples = np.asarray(samples)
+    samples = samples.reshape(len(samples), -1) if samples.size else samples
+    with wave.open(str(path), "wb") as file:
+        file.setparams((samples.shape[1], width, rate, 0, "NONE", None))
+        file.writeframes(samples.astype("<i2" if width == 2 else np.uint8).tobytes())
+    return path
+
+
+def recordings():
+    """Names and samples of recordings of every kind."""
+    t = np.arange(3000)
+    audio = np.rint(9000 * np.sin(t / 20) + 300 * RANDOM.standard_normal(3000))
+    walk = np.cumsum(RANDOM.integers(-40, 41, (2000, 5)), 0)
+    return {
+        "audio": (audio, 2),
+        "silence": (np.zeros(3000), 2),
+        "square": (np.where(t // 50 % 2, 32767, -32768), 2),
+        "random": (RANDOM.integers(-32768, 32768, 3000), 2),
+        "leads": (walk, 2),
+        "bytes": (128 + 20 * np.sin(t / 30), 1),
+        "random bytes": (RANDOM.integers(0, 256, (3000, 2)), 1),
+        "one sample": ([5], 2),
+        "empty": (np.zeros((0, 1)), 2),
+        "wide": (RANDOM.integers(-9, 9, (3, 300)), 2),
+    }
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, simulation_wav):
+    """WAV files of every kind."""
+    folder = tmp_path_factory.mktemp("wavs")
+    for number, (name, (samples, width)) in enumerate(recordings().items()):
+        path = write_wav(folder / f"{name}.wav", samples, width=width)
+        os.utime(path, ns=(10**18, 10**18 + number))
+    (folder / "neural.wav").write_bytes(simulation_wav.read_bytes())
+    odd = (folder / "leads.wav").read_bytes()
+    (folder / "tail.WAVE").write_bytes(odd + b"LIST\3\0\0\0abc\0" + b"tail" * 99)
+    (folder / "cut.x.wav").write_bytes(odd[:-3])
+    (folder / "suffixless").write_bytes(odd)
+    return folder
+
+
+def all_good(outcomes):
+    for outcome in outcomes:
+        if outcome.error is not None:
+            raise outcome.error
+    return outcomes
+
+
+def test_all_kinds_of_files_come_back_with_name_and_time(folder, tmp_path):
+    files = sorted(folder.iterdir())
+    encoded = all_good(encode_files(files, folder=tmp_path / "coded", jobs=1))
+    assert sorted(os.listdir(tmp_path / "coded")) == sorted(f"{paths.split_name(f.name)[0]}.mdo" for f in files)
+    all_good(check_files([outcome.output for outcome in encoded], jobs=1))
+    decoded = all_good(decode_files([outcome.output for outcome in encoded], folder=tmp_path / "back", jobs=1))
+    for file, there, back in zip(files, encoded, decoded, strict=True):
+        restored = tmp_path / "back" / file.name
+        assert restored.read_bytes() == file.read_bytes()
+        assert restored.stat().st_mtime_ns == file.stat().st_mtime_ns
+        assert there.original_bytes == back.original_bytes == file.stat().st_size
+        assert there.coded_bytes == back.coded_bytes == os.path.getsize(there.output)
+        assert there.samples == back.samples
+        assert there.coded_bytes <= there.original_bytes + 128 + 16
+    assert not [name for name in os.listdir(tmp_path / "back") if name.endswith(".tmp")]
+
+
+def test_chunks_and_batches_of_any_size_give_the_same_files(folder, tmp_path, monkeypatch):
+    files = sorted(folder.iterdir())
+    whole = all_good(encode_files(files, folder=tmp_path / "whole", jobs=1))
+    monkeypatch.setattr(pipeline, "BATCH_SAMPLES", 5000)
+    batched = all_good(encode_files(files, folder=tmp_path / "batched", jobs=1))
+    for one, other in zip(whole, batched, strict=True):
+        assert Path(one.output).read_bytes() == Path(other.output).read_bytes()
+    monkeypatch.setattr("runtime.chunking.CHUNK_FRAMES", 700)
+    chunked = all_good(encode_files(files, folder=tmp_path / "chunked", jobs=1))
+    all_good(decode_files([outcome.output for outcome in chunked], folder=tmp_path / "back", jobs=1))
+    for file in files:
+        assert (tmp_path / "back" / file.name).read_bytes() == file.read_bytes()
+
+
+def test_stored_chunks_cost_little(tmp_path, monkeypatch):
+    monkeypatch.setattr("runtime.chunking.CHUNK_FRAMES", 100)
+    for leads, width in ((1, 2), (3, 2), (2, 1)):
+        low, high = (0, 256) if width == 1 else (-32768, 32768)
+        file = write_wav(tmp_path / "random.wav", RANDOM.integers(low, high, (5000, leads)), width=width)
+        (outcome,) = all_good(encode_files([file], force=True, jobs=1))
+        assert outcome.coded_bytes <= outcome.original_bytes + 128 + 16 * 50
+
+
+def test_several_processes_give_the_same_files(tmp_path, monkeypatch):
+    monkeypatch.setattr(pipeline, "_SMALL", 20000)
+    monkeypatch.setattr("runtime.chunking.CHUNK_FRAMES", 5000)
+    files = [write_wav(tmp_path / f"{n}.wav", RANDOM.integers(-99, 99, (20000, 2))) for n in range(2)]
+    files.append(write_wav(tmp_path / "long.wav", RANDOM.integers(-99, 99, 50000)))
+    one = all_good(encode_files(files, folder=tmp_path / "one", jobs=1))
+    two = all_good(encode_files(files, folder=tmp_path / "two", jobs=2))
+    for here, there in zip(one, two, strict=True):
+        assert Path(here.output).read_bytes() == Path(there.output).read_bytes()
+    seen = []
+    all_good(decode_files([outcome.output for outcome in two], folder=tmp_path / "back", jobs=2, advance=seen.append))
+    for file in files:
+        assert (tmp_path / "back" / file.name).read_bytes() == file.read_bytes()
+    assert sum(seen) == 130000
+
+
+def test_one_bad_file_does_not_stop_the_others(folder, tmp_path):
+    good = folder / "audio.wav"
+    (tmp_path / "text.wav").write_text("no recording")
+    inputs = [good, tmp_path / "text.wav", tmp_path / "missing.wav", tmp_path, folder / "leads.wav"]
+    reported = []
+    outcomes = encode_files(inputs, folder=tmp_path / "out", jobs=1, done=reported.append)
+    kinds = [type(outcome.error) for outcome in outcomes]
+    assert kinds == [type(None), FileFormatError, UsageError, UsageError, type(None)]
+    assert sorted(map(id, reported)) == sorted(map(id, outcomes))
+    assert sorted(os.listdir(tmp_path / "out")) == ["audio.mdo", "leads.mdo"]
+
+
+def test_one_damaged_chunk_fails_its_own_file_only(folder, tmp_path, monkeypatch):
+    names = ["audio", "leads", "random", "neural"]
+    coded = all_good(encode_files([folder / f"{name}.wav" for name in names], folder=tmp_path, jobs=1))
+    real = work.codec.decode_chunks
+
+    def picky(payloads, *rest):
+        if any(len(payload) == 2 * 3000 + 5 for payload in payloads):
+            raise CorruptError("bad chunk")
+        return real(payloads, *rest)
+
+    monkeypatch.setattr(work.codec, "decode_chunks", picky)
+    outcomes = decode_files([outcome.output for outcome in coded], folder=tmp_path / "back", jobs=1)
+    assert [outcome.error is None for outcome in outcomes] == [True, True, False, True]
+    assert sorted(os.listdir(tmp_path / "back")) == ["audio.wav", "leads.wav", "neural.wav"]
+
+
+def test_verification_catches_a_wrong_coder(folder, tmp_path, monkeypatch):
+    real = work.codec.encode_chunks
+
+    def careless(chunks, *rest):
+        return real([chunk ^ (np.arange(len(chunk)) == 7)[:, None] for chunk in chunks], *rest)
+
+    monkeypatch.setattr(work.codec, "encode_chunks", careless)
+    (outcome,) = encode_files([folder / "audio.wav"], folder=tmp_path, remove=True, jobs=1)
+    assert "verification failed" in str(outcome.error)
+    assert os.listdir(tmp_path) == []
+    assert (folder / "audio.wav").exists()
+    all_good(encode_files([folder / "audio.wav"], folder=tmp_path, verify=False, jobs=1))
+
+
+def test_nothing_is_overwritten_unless_forced(folder, tmp_path):
+    (tmp_path / "audio.mdo").write_bytes(b"precious")
+    (outcome,) = encode_files([folder / "audio.wav"], folder=tmp_path, jobs=1)
+    assert isinstance(outcome.error, UsageError) and "-f" in str(outcome.error)
+    assert (tmp_path / "audio.mdo").read_bytes() == b"precious"
+    all_good(encode_files([folder / "audio.wav"], folder=tmp_path, force=True, jobs=1))
+    (tmp_path / "audio.wav").write_bytes(b"precious")
+    (outcome,) = decode_files([tmp_path / "audio.mdo"], jobs=1)
+    assert isinstance(outcome.error, UsageError)
+    assert (tmp_path / "audio.wav").read_bytes() == b"precious"
+
+
+def test_no_two_inputs_go_to_one_output(folder, tmp_path):
+    (tmp_path / "audio.wav").write_bytes((folder / "audio.wav").read_bytes())
+    first, second = encode_files([folder / "audio.wav", tmp_path / "audio.wav"], folder=tmp_path, force=True, jobs=1)
+    assert first.error is None
+    assert isinstance(second.error, UsageError)
+    assert (tmp_path / "audio.mdo").stat().st_mtime_ns == (folder / "audio.wav").stat().st_mtime_ns
+
+
+def test_a_file_is_not_its_own_output(folder, tmp_path):
+    path = tmp_path / "x.mdo"
+    path.write_bytes((folder / "audio.wav").read_bytes())
+    (outcome,) = encode_files([path], force=True, jobs=1)
+    assert isinstance(outcome.error, UsageError)
+    assert path.read_bytes() == (folder / "audio.wav").read_bytes()
+
+
+def test_inputs_are_removed_only_when_all_went_well(folder, tmp_path):
+    good, bad = tmp_path / "good.wav", tmp_path / "bad.wav"
+    good.write_bytes((folder / "audio.wav").read_bytes())
+    bad.write_bytes(b"RIFF")
+    encode_files([good, bad], remove=True, jobs=1)
+    assert sorted(os.listdir(tmp_path)) == ["bad.wav", "good.mdo"]
+    damaged = bytearray((tmp_path / "good.mdo").read_bytes())
+    damaged[len(damaged) // 2] ^= 1
+    (tmp_path / "bad.mdo").write_bytes(damaged)
+    decode_files([tmp_path / "good.mdo", tmp_path / "bad.mdo"], remove=True, jobs=1)
+    assert sorted(os.listdir(tmp_path)) == ["bad.mdo", "bad.wav", "good.wav"]
+
+
+def test_an_interrupt_leaves_nothing_behind(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr("runtime.chunking.CHUNK_FRAMES", 700)
+    monkeypatch.setattr(pipeline, "BATCH_SAMPLES", 700)
+    real, calls = work.codec.encode_chunks, []
+
+    def interrupted(*arguments):
+        calls.append(1)
+        if len(calls) == 3:
+            assert [name for name in os.listdir(tmp_path) if name.endswith(".tmp")]
+            raise KeyboardInterrupt
+        return real(*arguments)
+
+    monkeypatch.setattr(work.codec, "encode_chunks", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        encode_files([folder / "audio.wav"], folder=tmp_path, jobs=1)
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_full_disk_is_an_error_of_one_file(folder, tmp_path, monkeypatch):
+    def full(self, payload):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(jobs.BlockWriter, "chunk", full)
+    outcomes = encode_files([folder / "audio.wav", folder / "empty.wav"], folder=tmp_path, jobs=1)
+    assert isinstance(outcomes[0].error, MiddleoutError) and "No space left" in str(outcomes[0].error)
+    assert outcomes[0].error.exit_code == 1
+    assert os.listdir(tmp_path) == ["empty.mdo"]
+
+
+def test_another_model_is_refused_and_an_embedded_one_used(folder, tmp_path, monkeypatch):
+    (plain,) = all_good(encode_files([folder / "audio.wav"], output=tmp_path / "plain.mdo", jobs=1))
+    (whole,) = all_good(encode_files([folder / "audio.wav"], output=tmp_path / "whole.mdo", embed_model=True, jobs=1))
+    model = work.model.load()
+    monkeypatch.setattr(work.model, "available", lambda: [])
+    assert all_good(check_files([whole.output], jobs=1))
+    (outcome,) = check_files([plain.output], jobs=1)
+    assert isinstance(outcome.error, ModelError)
+    assert model.identity.hex() in str(outcome.error) and "--model PATH" in str(outcome.error)
+    assert all_good(check_files([plain.output], model=model.data, jobs=1))
+
+    class Other:
+        identity, data = bytes(16), b"other"
+
+    monkeypatch.setattr(work.model, "load", lambda source: Other)
+    (outcome,) = check_files([plain.output], model="other", jobs=1)
+    assert isinstance(outcome.error, ModelError)
+    assert bytes(16).hex() in str(outcome.error)
+
+
+@pytest.mark.parametrize("leads", [1, 3, 1024])
+def test_chunks_are_nearly_equal_and_within_limits(leads):
+    most = limits.CHUNK_SAMPLES // leads
+    for frames in (0, 1, limits.CHUNK_FRAMES, limits.CHUNK_FRAMES * 5 // 4, limits.CHUNK_FRAMES * 5 // 4 + 1, 10**7):
+        lengths = plan(frames, leads)
+        assert sum(lengths) == frames
+        if lengths:
+            assert max(lengths) - min(lengths) <= 1
+            assert 1 <= max(lengths) <= min(limits.CHUNK_FRAMES * 5 // 4, most)
+    assert len(plan(limits.CHUNK_FRAMES, 1)) == 1
+    assert len(plan(limits.CHUNK_FRAMES * 10, 1)) == 10
+
+
+@pytest.mark.parametrize("frames", [0, 1, 100, 124, 125, 126, 250, 999])
+def test_unknown_lengths_are_cut_without_tiny_chunks(frames, monkeypatch):
+    monkeypatch.setattr("runtime.chunking.CHUNK_FRAMES", 100)
+    samples = np.arange(frames, dtype=np.int16)[:, None]
+    left = [samples]
+
+    def read(count):
+        part, left[0] = left[0][:count], left[0][count:]
+        return part
+
+    parts = list(cut(read, None, 1))
+    assert frames == 0 or np.array_equal(np.concatenate(parts), samples)
+    assert all(25 <= len(part) <= 125 or len(parts) == 1 for part in parts)
+
+
+def test_names():
+    assert paths.split_name("a/b.c.wav") == ("b.c", ".wav")
+    assert paths.split_name(".wav") == (".wav", "")
+    assert paths.split_name("x." + "y" * 40) == ("x." + "y" * 40, "")
+    assert paths.coded_name("a/b.wav") == "b.mdo"
+    assert paths.original_name("a/b.mdo", ".wav") == "b.wav"
+    for name in ("b.wav", ".mdo"):
+        with pytest.raises(UsageError, match="-o"):
+            paths.original_name(name, ".wav")
+
+
+def test_devices_and_pipes_are_written_to_and_not_replaced(folder, tmp_path):
+    if not hasattr(os, "mkfifo"):
+        pytest.skip("no named pipes here")
+    (outcome,) = all_good(encode_files([folder / "audio.wav"], output=os.devnull, force=True, jobs=1))
+    assert outcome.coded_bytes > 100
+    assert not os.path.isfile(os.devnull)
+
+
+def test_links_stay_links(folder, tmp_path):
+    (tmp_path / "real").mkdir()
+    try:
+        os.symlink(tmp_path / "real" / "x.mdo", tmp_path / "x.mdo")
+    except OSError:
+        pytest.skip("no links here")
+    encode_files([folder / "audio.wav"], output=tmp_path / "x.mdo", force=True, jobs=1)
+    assert (tmp_path / "x.mdo").is_symlink()
+    assert (tmp_path / "real" / "x.mdo").stat().st_size > 100
+
+
+def test_a_file_that_changes_meanwhile_is_refused(folder, tmp_path, monkeypatch):
+    path = tmp_path / "grows.wav"
+    path.write_bytes((folder / "audio.wav").read_bytes())
+
+    def growing(read, frames, leads):
+        yield from cut(read, frames, leads)
+        with open(path, "ab") as file:
+            file.write(struct.pack("<h", 1))
+
+    monkeypatch.setattr(jobs, "cut", growing)
+    (outcome,) = encode_files([path], jobs=1)
+    assert "changed while it was read" in str(outcome.error)
+    assert os.listdir(tmp_path) == ["grows.wav"]
