@@ -27,7 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="scripts/demo", description=__doc__)
     parser.add_argument("files", nargs="*", type=Path, metavar="FILE.wav", help="default: simulated recordings")
     options = parser.parse_args(arguments)
-    console = Console(width=None if sys.stdout.isatty() else 110, highlight=False)
+    console = Console(width=None if sys.stdout.isatty() else 130, highlight=False)
     for path in options.files:
         if not path.is_file():
             parser.error(f"no such file: {path}")
@@ -76,14 +76,13 @@ def totals_table(what: str, ours: RoundTrip, others: dict[str, list[peers.Measur
 def files_table(paths: Sequence[Path], ours: RoundTrip, others: dict[str, list[peers.Measurement]]) -> Table:
     """Ratio of every recording, one column a compressor."""
     table = Table(title="Ratio of each recording")
-    table.add_column("recording", overflow="fold")
-    table.add_column("WAV bytes", justify="right")
-    for name in ("middleout", *others):
-        table.add_column(name, justify="right")
+    table.add_column("recording", overflow="ellipsis", no_wrap=True)
+    for name in ("WAV bytes", "middleout", *others):
+        table.add_column(name, justify="right", min_width=5)
     for number, path in enumerate(paths):
         original = ours.original_bytes[number]
         sizes = [ours.packed_bytes[number], *(results[number].bytes for results in others.values())]
-        table.add_row(path.name, f"{original:,}", *(ratio(original, size) for size in sizes))
+        table.add_row(path.stem, f"{original:,}", *(ratio(original, size) for size in sizes))
     return table
 
 

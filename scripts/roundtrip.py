@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import filecmp
 import importlib.util
+import json
 import os
 import subprocess
 import sys
@@ -73,9 +74,9 @@ def round_trip(paths: Sequence[Path], work: Path, encode_options: Sequence[str] 
     packed_folder.mkdir()
     restored_folder.mkdir()
     encode_options = ["-q", "--no-verify", "-d", str(packed_folder), *encode_options]
-    encode_seconds = _runtime("encode", *encode_options, "--", *map(str, paths))
+    encode_seconds, _ = _runtime("encode", *encode_options, "--", *map(str, paths))
     packed = [packed_folder / (path.stem + ".mdo") for path in paths]
-    decode_seconds = _runtime("decode", "-q", "-d", str(restored_folder), "--", *map(str, packed))
+    decode_seconds, _ = _runtime("decode", "-q", "-d", str(restored_folder), "--", *map(str, packed))
     different = [path for path in paths if not _same(path, restored_folder / path.name)]
     return RoundTrip(
         [path.stat().st_size for path in paths],
@@ -87,13 +88,20 @@ def round_trip(paths: Sequence[Path], work: Path, encode_options: Sequence[str] 
     )
 
 
-def _runtime(*arguments: str) -> float:
+def info(packed: Sequence[Path]) -> list[dict]:
+    """What `runtime info --json` says about compressed files."""
+    return json.loads(_runtime("info", "--json", "--", *map(str, packed))[1])
+
+
+def _runtime(*arguments: str) -> tuple[float, str]:
+    """Seconds that the command takes, and its standard output."""
     command, environment = runtime_command()
     start = time.perf_counter()
-    result = subprocess.run([*command, *arguments], env=environment, stderr=subprocess.PIPE, text=True)
+    result = subprocess.run([*command, *arguments], env=environment, capture_output=True, text=True)
+    seconds = time.perf_counter() - start
     if result.returncode:
         raise RoundTripError(f"runtime {arguments[0]} failed ({result.returncode}): {result.stderr.strip()}")
-    return time.perf_counter() - start
+    return seconds, result.stdout
 
 
 def _same(original: Path, restored: Path) -> bool:
