@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import signal
 import sys
@@ -13,6 +14,7 @@ from . import __version__
 from .errors import MiddleoutError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import ModuleType
 
     from .jobs import Outcome
@@ -155,8 +157,8 @@ def _run(verb: str, call: Any, options: argparse.Namespace, total: int | None, *
 
         def done(outcome: Outcome) -> None:
             if outcome.error is not None:
-                progress.pause()
-                _complain(outcome.error, outcome.path)
+                with progress.paused():
+                    _complain(outcome.error, outcome.path)
 
         outcomes = call(options.files, jobs=options.jobs, done=done, advance=progress.advance, **arguments)
     good = [outcome for outcome in outcomes if outcome.error is None]
@@ -190,7 +192,7 @@ class _Progress:
             from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
             columns = (TextColumn(verb), BarColumn(), TextColumn("{task.percentage:>3.0f} %"), TimeRemainingColumn())
-            self._bar = Progress(*columns, console=Console(stderr=True), transient=True)
+            self._bar = Progress(*columns, console=Console(stderr=True), transient=True, redirect_stderr=False)
             self._task = self._bar.add_task(verb, total=total)
 
     def __enter__(self) -> _Progress:
@@ -207,10 +209,12 @@ class _Progress:
         if self._bar is not None:
             self._bar.advance(self._task, samples)
 
-    def pause(self) -> None:
-        """Something else is about to be printed."""
-        if self._bar is not None:
-            self._bar.refresh()
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        """Room for printing something else."""
+        self.__exit__()
+        yield
+        self.__enter__()
 
 
 def _info(options: argparse.Namespace) -> int:

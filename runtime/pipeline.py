@@ -25,6 +25,7 @@ from .paths import as_error
 _SMALL = 1 << 21
 """Samples that are not worth starting processes for."""
 _MAX_BATCH_ITEMS = 1024
+_DIED = "a worker process died: out of memory, or a script that lacks `if __name__ == '__main__':`; try jobs=1"
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,7 @@ class Runner:
             for job in list(self._open.values()):
                 job.fail(None)
             if self._pool is not None:
-                self._pool.shutdown(wait=True, cancel_futures=True)
+                _end(self._pool, given_up=bool(self._pending))
 
     def _is_full(self, batch: _Batch, item: Item | Exception | None) -> bool:
         if not isinstance(item, Item):
@@ -146,7 +147,7 @@ class Runner:
         try:
             results = iter(future.result())
         except BrokenProcessPool:
-            results = itertools.repeat(MiddleoutError("a worker process died (out of memory?)"))
+            results = itertools.repeat(MiddleoutError(_DIED))
         except (MiddleoutError, MemoryError) as error:
             results = itertools.repeat(error)
         for job, item in batch.entries:
@@ -199,6 +200,13 @@ def _add(batch: _Batch, job: Job, item: Item | Exception | None) -> None:
 
 def _pool(processes: int) -> ProcessPoolExecutor:
     return ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), initializer=_start_worker)
+
+
+def _end(pool: ProcessPoolExecutor, given_up: bool) -> None:
+    if given_up:  # do not wait for what nobody wants any more
+        for process in list((getattr(pool, "_processes", None) or {}).values()):
+            process.terminate()
+    pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _start_worker() -> None:

@@ -131,7 +131,7 @@ class Writer:
 
 
 def _whole_rate(rate: float) -> int:
-    if rate != int(rate) or not 0 <= rate < 2**32:
+    if not 0 <= rate < 2**32 or rate != int(rate):
         raise UsageError(f"the rate is kept in whole Hz, 0 to 2^32 - 1; {rate} is not")
     return int(rate)
 

@@ -1,0 +1,219 @@
+"""The package's own calls."""
+
+import io
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import runtime
+from runtime import chunking, stream, writer
+
+RANDOM = np.random.default_rng(5)
+
+
+def recording(frames=3000, leads=2):
+    return np.cumsum(RANDOM.integers(-30, 31, (frames, leads)), 0).astype(np.int16)
+
+
+@pytest.mark.parametrize("dtype", [np.int16, np.uint8])
+@pytest.mark.parametrize("shape", [(1000,), (1000, 1), (1000, 3), (0, 1), (1, 1)])
+def test_arrays_round_trip(dtype, shape):
+    samples = RANDOM.integers(0, 200, shape).astype(dtype)
+    data = runtime.encode(samples, 20000, layout="time-lead" if 0 in shape else None)
+    back, rate = runtime.decode(data)
+    assert rate == 20000
+    assert back.dtype == dtype
+    assert back.shape == (shape[0], shape[1] if len(shape) == 2 else 1)
+    assert np.array_equal(back.ravel(), samples.ravel())
+
+
+def test_extremes_and_views_round_trip():
+    samples = np.array([[-32768, 32767], [32767, -32768]] * 50, np.int16)
+    for view in (samples, samples[::-1], samples[::3], np.asfortranarray(samples), samples.astype(">i2")[:]):
+        assert np.array_equal(runtime.decode(runtime.encode(view.astype(np.int16), 1))[0], view)
+    data = runtime.encode(samples.T, 1, layout="lead-time")
+    assert np.array_equal(runtime.decode(data)[0], samples)
+
+
+@pytest.mark.parametrize(
+    ("samples", "arguments", "message"),
+    [
+        (np.zeros(10), {}, "int16 or uint8 here, not float64"),
+        (np.zeros(10, np.int32), {}, "not int32"),
+        (np.zeros((2, 2, 2), np.int16), {}, "3 dimensions"),
+        (np.zeros((3, 40), np.int16), {}, "transpose it, or say layout="),
+        (np.zeros((40, 3), np.int16), {"layout": "sideways"}, "layout is one of"),
+        (np.zeros((4, 0), np.int16), {}, "0 leads"),
+        (np.zeros((1, 70000), np.int16), {"layout": "time-lead"}, "70000 leads"),
+        (np.zeros(10, np.int16), {"rate": 19531.25}, "whole Hz"),
+        (np.zeros(10, np.int16), {"rate": -1}, "whole Hz"),
+        (np.zeros(10, np.int16), {"rate": float("nan")}, "whole Hz"),
+    ],
+)
+def test_bad_arrays_are_refused_with_a_way_out(samples, arguments, message):
+    with pytest.raises(runtime.UsageError, match=message):
+        runtime.encode(samples, **{"rate": 20000, **arguments})
+
+
+def test_a_damaged_recording_is_never_decoded():
+    data = runtime.encode(recording(100), 20000)
+    for at in range(0, len(data), 3):
+        changed = data[:at] + bytes([data[at] ^ 16]) + data[at + 1 :]
+        with pytest.raises((runtime.CorruptError, runtime.FileFormatError)):
+            runtime.decode(changed)
+    for bad in (b"", data[:-1], data + b"\0"):
+        with pytest.raises((runtime.CorruptError, runtime.FileFormatError)):
+            runtime.decode(bad)
+
+
+def test_any_range_is_read_by_the_chunks_that_hold_it_only(monkeypatch):
+    samples = recording(1000, 3)
+    monkeypatch.setattr(chunking, "CHUNK_FRAMES", 100)
+    reader = runtime.Reader(io.BytesIO(runtime.encode(samples, 20000)))
+    assert (reader.frames, reader.leads, reader.rate, len(reader)) == (1000, 3, 20000, 1000)
+    decoded = []
+    real = stream.work.decode_batch
+
+    def counted(ref, payloads, *rest):
+        decoded.extend(payloads)
+        return real(ref, payloads, *rest)
+
+    monkeypatch.setattr(stream.work, "decode_batch", counted)
+    for start, stop, chunks in (
+        (0, 100, 1),
+        (99, 101, 2),
+        (0, 1000, 10),
+        (555, 555, 0),
+        (900, None, 1),
+        (-10, None, 1),
+    ):
+        decoded.clear()
+        assert np.array_equal(reader.read(start, stop), samples[start:stop])
+        assert len(decoded) == chunks
+    assert reader.read(2000, 3000).shape == (0, 3)
+    assert np.array_equal(reader.read(950, 5000), samples[950:])
+    monkeypatch.setattr(stream, "BATCH_SAMPLES", 650)
+    assert np.array_equal(np.concatenate(list(reader)), samples)
+
+
+def test_a_damaged_chunk_is_an_error_where_it_is_read_only(monkeypatch):
+    samples = recording(1000)
+    monkeypatch.setattr(chunking, "CHUNK_FRAMES", 100)
+    data = bytearray(runtime.encode(samples, 20000))
+    data[len(data) // 2] ^= 1
+    reader = runtime.Reader(io.BytesIO(data))
+    assert np.array_equal(reader.read(0, 100), samples[:100])
+    assert np.array_equal(reader.read(900), samples[900:])
+    with pytest.raises(runtime.CorruptError):
+        reader.read()
+
+
+def test_a_file_without_its_end_is_only_read_on_request(monkeypatch):
+    samples = recording(1000)
+    monkeypatch.setattr(chunking, "CHUNK_FRAMES", 100)
+    data = runtime.encode(samples, 20000)[:-150]
+    with pytest.raises(runtime.CorruptError):
+        runtime.Reader(io.BytesIO(data))
+    reader = runtime.Reader(io.BytesIO(data), rebuild_index=True)
+    assert 0 < reader.frames < 1000
+    assert np.array_equal(reader.read(), samples[: reader.frames])
+
+
+@pytest.mark.parametrize("step", [1, 37, 1000, 5000])
+def test_writing_piece_by_piece(tmp_path, monkeypatch, step):
+    monkeypatch.setattr(writer, "BATCH_SAMPLES", 1000)
+    monkeypatch.setattr(writer, "CHUNK_SAMPLES", 8000)
+    monkeypatch.setattr(writer, "CHUNK_FRAMES", 300)
+    monkeypatch.setattr(chunking, "CHUNK_FRAMES", 300)
+    samples = recording(2000 if step > 1 else 100)
+    with runtime.Writer(tmp_path / "x.mdo", 20000, 2, embed_model=True) as target:
+        for at in range(0, len(samples), step):
+            target.write(samples[at : at + step])
+        assert not (tmp_path / "x.mdo").exists()
+    with runtime.open(tmp_path / "x.mdo") as reader:
+        assert np.array_equal(reader.read(), samples)
+    assert os.listdir(tmp_path) == ["x.mdo"]
+
+
+def test_writing_checks_what_it_is_given(tmp_path):
+    path = tmp_path / "x.mdo"
+    with pytest.raises(runtime.UsageError, match="3 leads"), runtime.Writer(path, 20000, 2) as target:
+        target.write(np.zeros((10, 3), np.int16))
+    with pytest.raises(runtime.UsageError, match="8 bits"), runtime.Writer(path, 20000, 2) as target:
+        target.write(np.zeros((10, 2), np.uint8))
+    with pytest.raises(runtime.MiddleoutError, match="10 frames"), runtime.Writer(path, 20000, frames=11) as target:
+        target.write(np.zeros(10, np.int16))
+    for arguments in ({"leads": 0}, {"sample_bits": 12}, {"suffix": "/x"}, {"rate": 2**32}):
+        with pytest.raises(runtime.UsageError):
+            runtime.Writer(path, **{"rate": 1, **arguments})
+    assert os.listdir(tmp_path) == []
+    path.write_bytes(b"precious")
+    with pytest.raises(runtime.UsageError, match="exists"):
+        runtime.Writer(path, 20000)
+    assert path.read_bytes() == b"precious"
+
+
+@pytest.mark.parametrize("samples", [recording(500, 3), RANDOM.integers(0, 256, (77, 1)).astype(np.uint8)])
+@pytest.mark.parametrize("known", [True, False])
+def test_recordings_that_were_arrays_decode_to_wav_files(tmp_path, samples, known):
+    import soundfile
+
+    bits = samples.dtype.itemsize * 8
+    arguments = {"sample_bits": bits, "frames": len(samples) if known else None}
+    with runtime.Writer(tmp_path / "x.mdo", 20000, samples.shape[1], **arguments) as target:
+        target.write(samples)
+    runtime.decode_file(tmp_path / "x.mdo")
+    read, rate = soundfile.read(tmp_path / "x.wav", dtype="int16", always_2d=True)
+    assert rate == 20000
+    expected = samples if bits == 16 else (samples.astype(np.int16) - 128) * 256
+    assert np.array_equal(read, expected)
+
+
+def test_files_and_their_errors(simulation_wav, tmp_path):
+    outcome = runtime.encode_file(simulation_wav, tmp_path / "x.mdo")
+    assert outcome.output == str(tmp_path / "x.mdo")
+    with runtime.open(tmp_path / "x.mdo") as reader:
+        assert reader.header.is_wav
+        assert reader.frames == outcome.samples
+    assert runtime.decode_file(tmp_path / "x.mdo").output == str(tmp_path / "x.wav")
+    assert (tmp_path / "x.wav").read_bytes() == simulation_wav.read_bytes()
+    with pytest.raises(runtime.UsageError):
+        runtime.decode_file(tmp_path / "x.mdo")
+    with pytest.raises(runtime.UsageError):
+        runtime.encode_file(tmp_path / "missing.wav")
+    with pytest.raises(runtime.FileFormatError):
+        runtime.encode_file(tmp_path / "x.mdo", tmp_path / "y.mdo")
+
+
+def test_an_embedded_model_needs_nothing_else(monkeypatch):
+    samples = recording()
+    data = runtime.encode(samples, 20000, embed_model=True)
+    plain = runtime.encode(samples, 20000)
+    model = stream.models.load()
+    monkeypatch.setattr(stream.models, "available", lambda: [])
+    assert np.array_equal(runtime.decode(data)[0], samples)
+    with pytest.raises(runtime.ModelError, match=model.identity.hex()):
+        runtime.decode(plain)
+    assert np.array_equal(runtime.decode(plain, model=model.data)[0], samples)
+
+
+def test_public_names_exist():
+    for name in runtime.__all__:
+        assert getattr(runtime, name) is not None
+    assert set(dir(runtime)) >= set(runtime.__all__)
+    assert runtime.open is runtime.Reader
+    with pytest.raises(AttributeError, match="nonsense"):
+        _ = runtime.nonsense
+
+
+def test_importing_the_package_is_cheap_and_never_loads_the_training():
+    code = "import sys, runtime; sys.exit(any(m in sys.modules for m in ('numpy', 'onnxruntime', 'rich')))"
+    assert subprocess.run([sys.executable, "-c", code], timeout=60, check=False).returncode == 0
+    code = (
+        "import sys, runtime\nfor name in runtime.__all__: getattr(runtime, name)\n"
+        "sys.exit(any(m in sys.modules for m in ('torch', 'training')))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], timeout=60, check=False).returncode == 0
