@@ -6,6 +6,8 @@ equations are solved by elementwise IEEE operations, without LAPACK. A decoder n
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from . import features
@@ -24,6 +26,12 @@ from .side_information import (
 _SIGNAL_BITS = 14
 _MAX_WEIGHT = 31
 _MAX_ROWS = 1 << 16
+_BLOCK = 4096
+"""Rows that are handled at once: their lags stay in the cache."""
+_PART = 512
+"""Rows of a matrix product: too few for BLAS to start threads, which would wait for each other on busy cores."""
+_SPAN = 16
+"""Rows of the running deviation."""
 _STRIDE = 4
 """The first passes look at every fourth frame."""
 _RIDGE = 0.6
@@ -116,42 +124,65 @@ def linear_predictor(values: np.ndarray) -> tuple[np.ndarray, float]:
     excess = max(int(np.abs(values).max()).bit_length() - _SIGNAL_BITS, 0)
     signal = np.concatenate([np.zeros(ORDER), values >> excess])
     step = max(_STRIDE, -(-len(values) // _MAX_ROWS) * 2)
-    coefficients = np.zeros(ORDER, np.int64)
-    for rows in (slice(None, None, step), slice(None, None, step), slice(None, None, max(step // 2, 1))):
-        lags = _lags(signal, len(values), rows)
-        error = lags[0] - np.floor((coefficients @ lags[1:] + 512) / 1024)
-        weights = _weights(np.abs(error)) if coefficients.any() else np.ones(lags.shape[1])
-        coefficients = _solve(lags, weights)
-    error = np.abs(lags[0] - np.floor((coefficients @ lags[1:] + 512) / 1024))
-    return coefficients, float(error.sum()) / len(error) * (1 << excess)
+    coefficients, error = _pass(signal, step, np.zeros(ORDER), None)
+    coefficients, error = _pass(signal, step, coefficients, error)
+    coefficients, error = _pass(signal, max(step // 2, 1), coefficients, error)
+    return coefficients.astype(np.int64), error * (1 << excess)
 
 
-def _lags(signal: np.ndarray, frames: int, rows: slice) -> np.ndarray:
-    """float64 [17, rows]: the signal and its 16 past values, newest first."""
-    return np.stack([signal[ORDER - lag : ORDER - lag + frames][rows] for lag in range(ORDER + 1)])
+def _pass(signal: np.ndarray, step: int, coefficients: np.ndarray, error: float | None) -> tuple[np.ndarray, float]:
+    """One weighted least-squares fit on every `step`-th frame, weights by the residuals of `coefficients` and their mean
+    size `error` (None: no weights). The new coefficients and the mean size of residuals, here of the old ones if there
+    were weights."""
+    moments, total, count, sizes = np.zeros((ORDER + 1, ORDER + 1)), 0.0, 0.0, 0.0
+    for first in range(0, len(signal) - ORDER, step * _BLOCK):
+        lags, rows = _lags(signal[first : first + step * _BLOCK + ORDER], step)
+        weighted = lags
+        if error is not None:
+            predicted = np.matmul(coefficients[None], lags[:, 1:]).ravel()[:rows]
+            size = np.abs(lags[:, 0].ravel()[:rows] - np.floor((predicted + 512) / 1024))
+            weights = np.zeros(_BLOCK)
+            weights[:rows] = _weights(size, error)
+            weighted = lags * weights.reshape(-1, 1, _PART)
+            total, sizes = total + float(weights.sum()), sizes + float(size.sum())
+        moments += np.matmul(weighted, lags.transpose(0, 2, 1)).sum(axis=0)
+        count += rows
+    fitted, deviation = _solve(moments, total if error is not None else count)
+    return fitted, max(sizes / count if error is not None else 0.8 * deviation, 1 / 64)
 
 
-def _weights(error: np.ndarray) -> np.ndarray:
-    """Whole numbers 1..31 for each row."""
-    span = 16
-    total = np.cumsum(np.concatenate([np.zeros(span), error]))
-    mean = total[-1] / len(error) + 1
-    local = np.concatenate([[mean], (total[span:-1] - total[: -span - 1]) / span]) + mean / 5
-    inverse = 15 * mean * mean / (local * (local + error / 2))
-    return np.clip(np.floor(inverse), 1, _MAX_WEIGHT)
+def _lags(block: np.ndarray, step: int) -> tuple[np.ndarray, int]:
+    """The signal and its 16 past values at every `step`-th frame, in parts, float64 [parts, 17, rows of a part], zeros
+    behind the last row; and the count of rows."""
+    lags = np.zeros((ORDER + 1, _BLOCK))
+    rows = -(-(len(block) - ORDER) // step)
+    for lag in range(ORDER + 1):
+        lags[lag, :rows] = block[ORDER - lag : len(block) - lag : step]
+    return lags.reshape(ORDER + 1, -1, _PART).transpose(1, 0, 2), rows
 
 
-def _solve(lags: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Weighted normal equations, by elimination on the symmetric positive matrix."""
-    moments = (lags * weights) @ lags.T
-    matrix, target = moments[1:, 1:], moments[1:, 0].copy()
-    matrix = matrix + np.eye(ORDER) * (_RIDGE * weights.sum())
+def _weights(size: np.ndarray, error: float) -> np.ndarray:
+    """Whole numbers 1..31 for rows with residuals of `size`, whose mean over the lead is `error`."""
+    span = min(_SPAN, len(size))
+    total = np.cumsum(np.concatenate([np.full(span, np.floor(error)), size]))
+    local = (total[span - 1 : -1] - np.concatenate([[0.0], total[: -span - 1]])) / span + error / 5
+    return np.clip(np.floor(15 * error * error / (local * (local + size / 2))), 1, _MAX_WEIGHT)
+
+
+def _solve(moments: np.ndarray, rows: float) -> tuple[np.ndarray, float]:
+    """Coefficients from the moments [17, 17] of the signal and its 16 lags, and the deviation of the residual.
+
+    Elimination without pivoting: the matrix is symmetric and positive.
+    """
+    system = moments[1:].copy()
+    system[:, 1:] += np.eye(ORDER) * (_RIDGE * rows)
     for pivot in range(ORDER):
-        factor = matrix[pivot + 1 :, pivot] / matrix[pivot, pivot]
-        matrix[pivot + 1 :, pivot:] -= factor[:, None] * matrix[pivot, pivot:]
-        target[pivot + 1 :] -= factor * target[pivot]
+        factor = system[pivot + 1 :, pivot + 1] / system[pivot, pivot + 1]
+        system[pivot + 1 :] -= factor[:, None] * system[pivot]
     solution = np.zeros(ORDER)
     for row in range(ORDER - 1, -1, -1):
-        later = (matrix[row, row + 1 :] * solution[row + 1 :]).tolist()
-        solution[row] = (target[row] - sum(later)) / matrix[row, row]
-    return np.rint(np.clip(solution, -15, 15) * (1 << COEFFICIENT_BITS)).astype(np.int64)
+        later = (system[row, row + 2 :] * solution[row + 1 :]).tolist()
+        solution[row] = (system[row, 0] - sum(later)) / system[row, row + 1]
+    explained = sum((solution * moments[1:, 0]).tolist())
+    deviation = math.sqrt(max(float(moments[0, 0]) - explained, 0.0) / rows)
+    return np.rint(np.clip(solution, -15, 15) * (1 << COEFFICIENT_BITS)), deviation

@@ -47,4 +47,4 @@ def test_known_coefficients():
     assert coefficients.tolist() == KNOWN
 
 
-KNOWN = [812, -217, 22, -54, 21, -6, 21, -16, 22, -6, -15, 12, 1, 8, -10, 14]
+KNOWN = [809, -209, 21, -51, 19, -5, 22, -23, 28, -13, -12, 14, -1, 5, -8, 15]
