@@ -40,7 +40,7 @@ class Network(nn.Module):
         self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in zip(sizes, sizes[1:]))
         self.head = nn.Linear(sizes[-1], 2)
         nn.init.zeros_(self.head.weight)
-        self.head.bias.data = torch.tensor([0.0, 2.5])
+        self.head.bias.data = torch.tensor([0.0, 1.5])
         self.register_buffer("scales", torch.full([len(sizes) - 1], 2.0**-6))
         self.quantised = False
 

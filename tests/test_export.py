@@ -1,0 +1,79 @@
+"""Export: the graph equals integer arithmetic, the file loads in the runtime, the same input gives the same bytes."""
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("onnx")
+
+from runtime.model import load  # noqa: E402
+from training import export, train  # noqa: E402
+from training.tables import TOP, multipliers  # noqa: E402
+
+CONFIG = {
+    "network": {"inputs": 20, "projector": [16], "predictor": [16]},
+    "training": {"seed": 1},
+}
+LEVELS = (np.arange(1025) - 512) * 64
+USAGE = np.full(96, 100)
+
+
+@pytest.fixture
+def trained():
+    net, model = train.build(CONFIG, LEVELS)
+    torch.nn.init.normal_(net.head.weight)
+    net.calibrate(torch.randint(0, 256, (4096, 20)).float())
+    net.quantised = True
+    return net, model
+
+
+@pytest.fixture
+def rows():
+    return np.random.default_rng(0).integers(0, 256, (500, 20)).astype(np.uint8)
+
+
+def test_fake_quantisation_is_the_integer_arithmetic(trained, rows):
+    net, _ = trained
+    with torch.no_grad():
+        faked = net(torch.from_numpy(rows).float()).numpy()
+    assert np.array_equal(faked, export.reference(*net.integers(), rows))
+
+
+def test_half_to_even():
+    x = np.arange(-64, 65)
+    assert np.array_equal(export.half_even(x, 8), np.rint(x / 8))
+    assert np.array_equal(export.half_even(x, 1), x)
+    assert np.array_equal(export.half_even(x, 0.5), 2 * x)
+
+
+def test_file_loads_in_the_runtime_and_is_reproducible(trained, rows, tmp_path):
+    net, model = trained
+    tables = train.integer_tables(model, LEVELS, USAGE, 5)
+    for name in ("a.onnx", "b.onnx"):
+        export.export(tmp_path / name, net, tables, "test-v1", rows[:64])
+    assert (tmp_path / "a.onnx").read_bytes() == (tmp_path / "b.onnx").read_bytes()
+    loaded = load(tmp_path / "a.onnx")
+    assert loaded.name == "test-v1"
+    assert np.array_equal(loaded.run(rows), export.reference(*net.integers(), rows))
+
+
+def test_tables(trained):
+    tables = train.integer_tables(trained[1], LEVELS, USAGE, 5)
+    assert tables.problem() is None
+    assert tables.cumulative.shape == (5, 4096)
+    assert (tables.cumulative[:, 0] == 0).all() and (tables.cumulative[:, -1] == TOP).all()
+    assert (np.diff(tables.shape.astype(int)) >= 0).all() and tables.shape.max() == 4
+    assert (np.diff(multipliers()) < 0).all()
+
+
+def test_checkpoint_round_trip(trained, rows, tmp_path):
+    net, model = trained
+    config = dict(CONFIG, name="test-v1", tables={"shapes": 5})
+    train.save(tmp_path / "c.npz", net, model, LEVELS, USAGE, rows[:64], config)
+    again, entropy, levels, usage, examples, read = train.load(tmp_path / "c.npz")
+    assert read == config and np.array_equal(examples, rows[:64])
+    assert np.array_equal(levels, LEVELS) and np.array_equal(usage, USAGE)
+    x = torch.from_numpy(rows).float()
+    assert torch.equal(again(x), net(x))
+    for a, b in zip(model.state_dict().values(), entropy.state_dict().values()):
+        assert torch.equal(a, b)
