@@ -27,6 +27,7 @@ GRID_OFFSET = CODES + 1
 _HALF = TABLE // 2
 _BUCKET_BITS = 9
 _BUCKETS = 1 << (PRECISION - _BUCKET_BITS)
+_SCAN = 64
 
 
 @dataclass(frozen=True)
@@ -66,87 +67,95 @@ class EntropyModel:
         self._multiplier = tables.multiplier.astype(np.int64)
         self._guess_row = tables.shape.astype(np.int64) * _BUCKETS
         self._guess = np.concatenate([_bucket_middles(row) for row in tables.cumulative])
-        self._width = (1 << 26) // self._multiplier
+        self._width = ((1 << 26) // self._multiplier).astype(np.int32)
         self._code_at = np.concatenate([_codes_at(lattice), _codes_at(grid)])
 
     def intervals(self, code, location, scale, offset):
-        """Start and frequency (int64) of codes at locations (ticks) and scale indices; arrays of one shape, int64."""
+        """Start and frequency, int32, of codes.
+
+        Parameters
+        ----------
+        code, scale, offset : int64
+            Codes, scale indices (clipped), and 0 or `GRID_OFFSET`; of shapes that broadcast.
+        location : int64
+            In ticks.
+        """
         row, multiplier = self._row.take(scale, mode="clip"), self._multiplier.take(scale, mode="clip")
         index = code + offset
-        start = self._cumulative(self.levels.take(index), location, multiplier, row)
-        index += 1
-        frequency = self._cumulative(self.levels.take(index), location, multiplier, row)
-        frequency -= start
-        frequency += 1
-        start += code
-        return start, frequency
-
-    def _cumulative(self, level, location, multiplier, row):
-        """T at `level` without its code number; overwrites `level`."""
+        ends = np.stack([index, index + 1])
+        level = self.levels.take(ends)
         level -= location
         level *= multiplier
         level >>= MULTIPLIER_BITS
         np.maximum(level, -_HALF, out=level)
         np.minimum(level, _HALF - 1, out=level)
         level += row
-        return self._table.take(level).astype(np.int64)
+        start, frequency = self._table.take(level)
+        frequency -= start
+        frequency += 1
+        start += code.astype(np.int32)
+        return start, frequency
 
     def find(self, slot, location, scale, offset):
-        """Code, start and frequency of the code whose interval holds `slot`; arrays int64 of one shape."""
+        """Code (int64), start and frequency (int32) of the code whose interval holds `slot` (int32); arrays of one shape."""
         code = self._estimate(slot, location, scale, offset)
         start, frequency = self.intervals(code, location, scale, offset)
-        wrong = np.flatnonzero((slot - start).view(np.uint64) >= frequency.view(np.uint64))
-        if len(wrong):
-            self._correct(wrong, slot, location, scale, offset, code, start, frequency)
+        wrong = np.flatnonzero(_outside(slot, start, frequency))
+        for attempt in (self._step, self._scan, self._end, self._bisect):
+            if not len(wrong):
+                break
+            part = [x.take(wrong) for x in (slot, location, scale, offset, code, start)]
+            code[wrong] = found = attempt(*part)
+            start[wrong], frequency[wrong] = first, size = self.intervals(found, *part[1:4])
+            wrong = wrong[_outside(part[0], first, size)]
         return code, start, frequency
 
     def _estimate(self, slot, location, scale, offset):
-        """A code that is mostly right: the middle of the slot's bucket, taken back to ticks."""
-        bucket = slot - 512
-        bucket -= location >> 6
-        bucket >>= _BUCKET_BITS
-        np.maximum(bucket, 0, out=bucket)
-        np.minimum(bucket, _BUCKETS - 1, out=bucket)
-        bucket += self._guess_row.take(scale, mode="clip")
+        """A code that is right for nineteen in twenty: the middle of the slot's bucket, taken back to ticks."""
+        bucket = (slot >> _BUCKET_BITS) + self._guess_row.take(scale, mode="clip")
         tick = self._guess.take(bucket)
         tick *= self._width.take(scale, mode="clip")
         tick >>= 10
-        tick += location
+        tick += location.astype(np.int32)
         tick >>= 4
         tick += TABLE // 2
         np.maximum(tick, 0, out=tick)
         np.minimum(tick, TABLE - 1, out=tick)
-        tick += (offset != 0) * TABLE
-        return self._code_at.take(tick)
+        return self._code_at.take(tick + (offset != 0) * TABLE)
 
-    def _correct(self, wrong, slot, location, scale, offset, code, start, frequency):
-        """Mend the entries `wrong` of code, start and frequency: a few single steps, then bisection."""
-        slot, location, scale, offset = (x.take(wrong) for x in (slot, location, scale, offset))
-        guess, first, size = code.take(wrong), start.take(wrong), frequency.take(wrong)
-        for _ in range(3):
-            guess += np.where(slot >= first + size, 1, np.where(slot < first, -1, 0))
-            np.clip(guess, 0, CODES - 1, out=guess)
-            first, size = self.intervals(guess, location, scale, offset)
-        far = np.flatnonzero((slot < first) | (slot >= first + size))
-        if len(far):
-            args = [x.take(far) for x in (slot, location, scale, offset)]
-            guess[far] = self._bisect(*args)
-            first, size = self.intervals(guess, location, scale, offset)
-        code[wrong], start[wrong], frequency[wrong] = guess, first, size
+    def _step(self, slot, location, scale, offset, code, start):
+        """The next code towards the slot."""
+        return np.clip(code + np.where(slot < start, -1, 1), 0, CODES - 1)
 
-    def _bisect(self, slot, location, scale, offset):
-        code = np.zeros_like(slot)
+    def _scan(self, slot, location, scale, offset, code, start):
+        """The right code if it is among the 64 around."""
+        first = np.clip(code - _SCAN // 2, 0, CODES - _SCAN)
+        starts, _ = self.intervals(first + np.arange(_SCAN)[:, None], location, scale, offset)
+        return first + np.maximum((starts <= slot).sum(axis=0) - 1, 0)
+
+    def _end(self, slot, location, scale, offset, code, start):
+        """The right code where the table is flat, at its very ends."""
+        return np.clip(np.where(slot < 1 << (PRECISION - 1), slot, slot - (1 << PRECISION) + CODES), 0, CODES - 1).astype(np.int64)
+
+    def _bisect(self, slot, location, scale, offset, code, start):
+        """The right code."""
+        found = np.zeros_like(code)
         for bit in range(9, -1, -1):
-            higher = code + (1 << bit)
-            start, _ = self.intervals(higher, location, scale, offset)
-            code = np.where(start <= slot, higher, code)
-        return code
+            higher = found + (1 << bit)
+            starts, _ = self.intervals(higher, location, scale, offset)
+            found = np.where(starts <= slot, higher, found)
+        return found
+
+
+def _outside(slot, start, frequency):
+    """bool: the slot is not in the interval."""
+    return (slot - start).view(np.uint32) >= frequency.view(np.uint32)
 
 
 def _bucket_middles(row: np.ndarray) -> np.ndarray:
-    """int64 [buckets]: the table argument z in the middle of each bucket of cumulative frequency."""
-    middles = (np.arange(_BUCKETS) << _BUCKET_BITS) + (1 << (_BUCKET_BITS - 1))
-    return np.searchsorted(row, middles, side="right").astype(np.int64) - _HALF
+    """int32 [buckets]: the table argument z in the middle of each bucket of slots, for a code near the middle of all."""
+    middles = (np.arange(_BUCKETS) << _BUCKET_BITS) + (1 << (_BUCKET_BITS - 1)) - CODES // 2
+    return np.searchsorted(row, middles, side="right").astype(np.int32) - _HALF
 
 
 def _codes_at(levels: np.ndarray) -> np.ndarray:

@@ -96,15 +96,15 @@ class Decoder:
         self._owner = owner
 
     def slots(self, lanes: int) -> np.ndarray:
-        """int64 [lanes]: position of the next code of the first `lanes` lanes within 2^20."""
-        return (self.state[:lanes] & _SLOT_MASK).view(np.int64)
+        """int32 [lanes]: position of the next code of the first `lanes` lanes within 2^20."""
+        return (self.state[:lanes] & _SLOT_MASK).astype(np.int32)
 
     def advance(self, slot: np.ndarray, start: np.ndarray, frequency: np.ndarray) -> None:
-        """Take the decoded intervals off the states and refill them."""
+        """Take the decoded intervals (int32) off the states and refill them."""
         state = self.state[: len(slot)]
         state >>= _PRECISION
-        state *= frequency.view(np.uint64)
-        state += (slot - start).view(np.uint64)
+        state *= frequency.view(np.uint32)
+        state += (slot - start).view(np.uint32)
         hungry = np.flatnonzero(state < LOW)
         if len(hungry):
             state[hungry] = state.take(hungry) << _WORD | self._take(hungry)

@@ -30,7 +30,7 @@ def test_intervals_tile_the_whole_range_and_none_is_empty(entropy):
 def test_find_is_the_inverse_of_intervals(entropy):
     rng = np.random.default_rng(6)
     for location, scale, offset in zip(*cases(), strict=True):
-        slot = np.concatenate([rng.integers(0, 1 << 20, 500), [0, 1, (1 << 20) - 1]])
+        slot = np.concatenate([rng.integers(0, 1 << 20, 500), [0, 1, (1 << 20) - 1]]).astype(np.int32)
         args = [np.full(len(slot), x, np.int64) for x in (location, scale, offset)]
         code, start, frequency = entropy.find(slot, *args)
         assert ((slot >= start) & (slot < start + frequency)).all()
