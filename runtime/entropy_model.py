@@ -14,7 +14,7 @@ import numpy as np
 CODES = 1024
 PRECISION = 20
 """Frequencies of all codes sum to 2^20."""
-SCALES = 96
+SCALES = 128
 TABLE = 4096
 """Entries of a table row."""
 MULTIPLIER_BITS = 16
@@ -32,7 +32,7 @@ _SCAN = 64
 
 @dataclass(frozen=True)
 class Tables:
-    """What a model file stores: levels int32 [1025] in ticks, shape uint8 [96], multiplier int32 [96], T int32 [shapes, 4096]."""
+    """What a model file stores: levels int32 [1025] in ticks, shape uint8 [128], multiplier int32 [128], T int32 [shapes, 4096]."""
 
     levels: np.ndarray
     shape: np.ndarray

@@ -13,7 +13,7 @@ def entropy():
 def cases(rng=np.random.default_rng(4), count=300):
     location = rng.integers(-40000, 40000, count)
     location[:4] = [-(1 << 22), 1 << 22, 0, 32]
-    return location, rng.integers(0, 96, count), np.where(rng.random(count) < 0.5, 0, GRID_OFFSET)
+    return location, rng.integers(0, 128, count), np.where(rng.random(count) < 0.5, 0, GRID_OFFSET)
 
 
 def test_intervals_tile_the_whole_range_and_none_is_empty(entropy):
@@ -41,7 +41,7 @@ def test_find_is_the_inverse_of_intervals(entropy):
 
 def test_scale_indices_are_clipped(entropy):
     code, location, offset = np.array([500, 500]), np.array([0, 0]), np.array([0, 0])
-    for outside, edge in ((-7, 0), (200, 95)):
+    for outside, edge in ((-7, 0), (200, 127)):
         start, frequency = entropy.intervals(code, location, np.array([outside, edge]), offset)
         assert start[0] == start[1]
         assert frequency[0] == frequency[1]
@@ -49,7 +49,7 @@ def test_scale_indices_are_clipped(entropy):
 
 def good_tables():
     row = np.linspace(0, (1 << 20) - CODES, 4096).astype(np.int64)
-    return Tables((np.arange(1025) - 512) * 64, np.zeros(96, np.uint8), np.full(96, 1000), row[None].copy())
+    return Tables((np.arange(1025) - 512) * 64, np.zeros(128, np.uint8), np.full(128, 1000), row[None].copy())
 
 
 def test_sound_tables_pass():

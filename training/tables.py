@@ -4,7 +4,7 @@ import numpy as np
 
 from runtime.entropy_model import CODES, MULTIPLIER_BITS, PRECISION, SCALES, TABLE, Tables
 
-STEPS, FIRST = 16, 1  # scale index i stands for 2**(i / STEPS - FIRST) codes
+STEPS, FIRST = 16, 3  # scale index i stands for 2**(i / STEPS - FIRST) codes
 TOP = (1 << PRECISION) - CODES  # last entry of a row; the other 1024 give every code a frequency of one
 
 
@@ -14,7 +14,7 @@ def multipliers():
 
 
 def shape_rows(model):
-    """F of an `EntropyModel` in the middle of every table cell, float64 [96, 4096]."""
+    """F of an `EntropyModel` in the middle of every table cell, float64 [128, 4096]."""
     import torch
 
     u = (torch.arange(TABLE, dtype=torch.float32) - TABLE // 2 + 0.5) / 64
@@ -28,13 +28,13 @@ def merge(rows, usage, shapes):
 
     Parameters
     ----------
-    rows : float64 [96, 4096]
-    usage : int array [96]
+    rows : float64 [128, 4096]
+    usage : int array [128]
         How often each scale index occurs in training.
 
     Returns
     -------
-    shape : uint8 [96]
+    shape : uint8 [128]
     merged : float64 [shapes, 4096]
     """
     weight = np.asarray(usage, float) + 1

@@ -114,7 +114,7 @@ def load(path):
 
     Returns
     -------
-    net, model, levels (ticks, int32 [1025]), usage (int64 [96]), examples (uint8 [N, inputs]), config (dict)
+    net, model, levels (ticks, int32 [1025]), usage (int64 [128]), examples (uint8 [N, inputs]), config (dict)
     """
     with np.load(path, allow_pickle=False) as z:
         config = json.loads(str(z["config"]))
