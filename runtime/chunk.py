@@ -9,7 +9,7 @@ import numpy as np
 
 from . import bits, rans
 from .errors import CorruptError
-from .limits import MAX_CHUNK_FRAMES, MAX_CHUNK_SAMPLES
+from .records import chunk_frames
 from .side_information import GRID, SideInformation, pack, unpack
 
 STORED, RANS = 0, 1
@@ -46,16 +46,6 @@ class CodedChunk:
         return -(-self.frames // self.segments)
 
 
-def frames_of(payload: bytes, leads: int = 1) -> int:
-    """Frames of a chunk, checked against the limits. Raises `CorruptError`."""
-    if len(payload) < _HEAD.size:
-        raise CorruptError("a chunk is too short")
-    frames = _HEAD.unpack_from(payload)[0]
-    if not 1 <= frames <= MAX_CHUNK_FRAMES or frames * leads > MAX_CHUNK_SAMPLES:
-        raise CorruptError(f"a chunk of {frames} frames of {leads} leads is beyond the limits")
-    return frames
-
-
 def pack_stored(samples: np.ndarray, sample_bits: int) -> bytes:
     """Payload that holds int16 samples [frames, leads] as they are in the original."""
     raw = (samples + 128).astype(np.uint8) if sample_bits == 8 else samples.astype("<i2")
@@ -79,7 +69,7 @@ def pack_coded(chunk: CodedChunk) -> bytes:
 
 def parse(payload: bytes, leads: int, sample_bits: int) -> CodedChunk | np.ndarray:
     """A coded chunk, or the samples int16 [frames, leads] of a stored one. Raises `CorruptError`."""
-    frames = frames_of(payload, leads)
+    frames = chunk_frames(payload, leads)
     coding = payload[4]
     if coding == STORED:
         return _parse_stored(payload, frames, leads, sample_bits)

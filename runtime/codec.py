@@ -20,9 +20,10 @@ from .fit import fit
 from .lanes import from_lanes, join, lane_values, segment_count, to_lanes
 from .lattice import codes_of
 from .model import Model
+from .records import chunk_frames
 from .side_information import CONSTANT, SideInformation
 
-chunk_frames = chunks.frames_of
+__all__ = ["chunk_frames", "decode_chunks", "encode_chunks"]
 
 
 def encode_chunks(batch: list[np.ndarray], model: Model, sample_bits: list[int] | int = 16) -> list[bytes]:
@@ -35,7 +36,10 @@ def encode_chunks(batch: list[np.ndarray], model: Model, sample_bits: list[int] 
         The width of a sample in the original: of stored chunks.
     """
     widths = [sample_bits] * len(batch) if isinstance(sample_bits, int) else sample_bits
-    coded = [CodedChunk(len(x), 1, zlib.crc32(x.astype("<i2").tobytes()), fit(x, model.entropy.middle), [], *_NOTHING) for x in batch]
+    coded = [
+        CodedChunk(len(x), 1, zlib.crc32(x.astype("<i2").tobytes()), fit(x, model.entropy.middle), [], *_NOTHING)
+        for x in batch
+    ]
     busy = [i for i, chunk in enumerate(coded) if len(chunk.side.coded)]
     if busy:
         _code([batch[i] for i in busy], [coded[i] for i in busy], model)
@@ -57,8 +61,12 @@ def _code(batch: list[np.ndarray], coded: list[CodedChunk], model: Model) -> Non
         with_low = chunks.leads_with_low_bits(chunk.side)
         chunk.low_bits = [samples[:, lead] & ((1 << chunk.side.shift[lead]) - 1) for lead in with_low]
     lanes = join([(chunk.side, chunk.frames, chunk.segments) for chunk in coded], model.entropy.middle)
-    values = [lane_values(x, chunk.side, codes_of(x), model.entropy.middle) for x, chunk in zip(batch, coded, strict=True)]
-    ticks, codes = (_stack([to_lanes(v[part], c.segments) for v, c in zip(values, coded, strict=True)]) for part in (0, 1))
+    values = [
+        lane_values(x, chunk.side, codes_of(x), model.entropy.middle) for x, chunk in zip(batch, coded, strict=True)
+    ]
+    ticks, codes = (
+        _stack([to_lanes(v[part], c.segments) for v, c in zip(values, coded, strict=True)]) for part in (0, 1)
+    )
     intervals = Encoder(model, lanes, ticks, codes).run()
     states, words = rans.encode(intervals.start, intervals.frequency, lanes.owner, len(coded))
     first = 0
@@ -83,7 +91,9 @@ def _stack(parts: list[np.ndarray]) -> np.ndarray:
     return out
 
 
-def decode_chunks(payloads: list[bytes], leads: list[int], model: Model, sample_bits: list[int] | int = 16) -> list[np.ndarray]:
+def decode_chunks(
+    payloads: list[bytes], leads: list[int], model: Model, sample_bits: list[int] | int = 16
+) -> list[np.ndarray]:
     """Samples int16 [frames, leads] of each payload. Raises `CorruptError` where one is not what was written."""
     widths = [sample_bits] * len(payloads) if isinstance(sample_bits, int) else sample_bits
     parsed = [chunks.parse(*args) for args in zip(payloads, leads, widths, strict=True)]

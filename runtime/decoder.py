@@ -82,7 +82,9 @@ class Decoder:
             centre = (reference[self._grid] + self._mean[self._grid] + 32) >> 6
             location[self._grid] -= centre << 6
         slot = self._coder.slots(n)
-        code, start, frequency = self._model.entropy.find(slot, location, self._output[:, 1].astype(np.int64), self._offset)
+        code, start, frequency = self._model.entropy.find(
+            slot, location, self._output[:, 1].astype(np.int64), self._offset
+        )
         if t >= self._shortest:
             idle = self._length <= t
             start[idle], frequency[idle] = 0, 1 << 20

@@ -47,7 +47,9 @@ class Encoder:
     def run(self) -> Intervals:
         """All intervals."""
         steps, count = self._values.shape
-        result = Intervals(np.empty((steps, count), np.uint32), np.empty((steps, count), np.uint32), np.empty((0, 2), np.int64))
+        result = Intervals(
+            np.empty((steps, count), np.uint32), np.empty((steps, count), np.uint32), np.empty((0, 2), np.int64)
+        )
         escapes = [result.escapes]
         for first in range(0, steps, self._rows):
             block = slice(first, min(first + self._rows, steps))
@@ -98,7 +100,9 @@ class Encoder:
         packed = np.ndarray((size, len(self._lanes)), "V16", inputs.data, 0, inputs.strides[:2])
         packed[...] = features.windows(self._history, size)
         self._history[:, :window] = self._history[:, size : size + window].copy()
-        features.quantise(self._ticks[block.start + ORDER - 1 : block.stop + ORDER - 1] - reference, out=inputs[:, :, window])
+        features.quantise(
+            self._ticks[block.start + ORDER - 1 : block.stop + ORDER - 1] - reference, out=inputs[:, :, window]
+        )
         inputs[:, :, window + 1 :] = features.level(self._run_means(features.magnitude(residual))).transpose(0, 2, 1)
         return inputs
 

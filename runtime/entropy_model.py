@@ -32,7 +32,10 @@ _SCAN = 64
 
 @dataclass(frozen=True)
 class Tables:
-    """What a model file stores: levels int32 [1025] in ticks, shape uint8 [128], multiplier int32 [128], T int32 [shapes, 4096]."""
+    """What a model file stores.
+
+    levels int32 [1025] in ticks, shape uint8 [128], multiplier int32 [128], cumulative (T) int32 [shapes, 4096].
+    """
 
     levels: np.ndarray
     shape: np.ndarray
@@ -97,7 +100,7 @@ class EntropyModel:
         return start, frequency
 
     def find(self, slot, location, scale, offset):
-        """Code (int64), start and frequency (int32) of the code whose interval holds `slot` (int32); arrays of one shape."""
+        """Code (int64), start and frequency (int32) of the code whose interval holds `slot` (int32)."""
         code = self._estimate(slot, location, scale, offset)
         start, frequency = self.intervals(code, location, scale, offset)
         wrong = np.flatnonzero(_outside(slot, start, frequency))
@@ -135,7 +138,9 @@ class EntropyModel:
 
     def _end(self, slot, location, scale, offset, code, start):
         """The right code where the table is flat, at its very ends."""
-        return np.clip(np.where(slot < 1 << (PRECISION - 1), slot, slot - (1 << PRECISION) + CODES), 0, CODES - 1).astype(np.int64)
+        return np.clip(
+            np.where(slot < 1 << (PRECISION - 1), slot, slot - (1 << PRECISION) + CODES), 0, CODES - 1
+        ).astype(np.int64)
 
     def _bisect(self, slot, location, scale, offset, code, start):
         """The right code."""
@@ -153,7 +158,7 @@ def _outside(slot, start, frequency):
 
 
 def _bucket_middles(row: np.ndarray) -> np.ndarray:
-    """int32 [buckets]: the table argument z in the middle of each bucket of slots, for a code near the middle of all."""
+    """int32 [buckets]: the table argument z in the middle of each bucket of slots, for a code near 512."""
     middles = (np.arange(_BUCKETS) << _BUCKET_BITS) + (1 << (_BUCKET_BITS - 1)) - CODES // 2
     return np.searchsorted(row, middles, side="right").astype(np.int32) - _HALF
 

@@ -1,10 +1,10 @@
 """What can go wrong, and the exit code each kind of error gives.
 
-    MiddleoutError                 1
-    ├── UsageError                 2   the call is wrong: options, existing output, missing input
-    ├── FileFormatError            1   the input is not something that can be encoded or decoded
-    ├── CorruptError               1   the input is a middleout file, but damaged
-    └── ModelError                 3   a model is unknown, unusable, or computes something else here
+MiddleoutError                 1
+├── UsageError                 2   the call is wrong: options, existing output, missing input
+├── FileFormatError            1   the input is not something that can be encoded or decoded
+├── CorruptError               1   the input is a middleout file, but damaged
+└── ModelError                 3   a model is unknown, unusable, or computes something else here
 """
 
 

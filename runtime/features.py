@@ -1,6 +1,6 @@
 """The integer steps around the network: docs/format.md sections 5.1 to 5.3, on arrays of lanes.
 
-Arrays are [lanes] or [steps, lanes]. Nothing here depends on the network, so an encoder may run over many steps at once.
+Arrays are [lanes] or [steps, lanes]. Nothing here depends on the network, so an encoder may take many steps at once.
 """
 
 from __future__ import annotations

@@ -131,9 +131,11 @@ def linear_predictor(values: np.ndarray) -> tuple[np.ndarray, float]:
 
 
 def _pass(signal: np.ndarray, step: int, coefficients: np.ndarray, error: float | None) -> tuple[np.ndarray, float]:
-    """One weighted least-squares fit on every `step`-th frame, weights by the residuals of `coefficients` and their mean
-    size `error` (None: no weights). The new coefficients and the mean size of residuals, here of the old ones if there
-    were weights."""
+    """One weighted least-squares fit on every `step`-th frame.
+
+    Weights follow the residuals of `coefficients` and their mean size `error` (None: no weights). Gives the new
+    coefficients, and the mean size of residuals (of the old coefficients if there were weights).
+    """
     moments, total, count, sizes = np.zeros((ORDER + 1, ORDER + 1)), 0.0, 0.0, 0.0
     for first in range(0, len(signal) - ORDER, step * _BLOCK):
         lags, rows = _lags(signal[first : first + step * _BLOCK + ORDER], step)

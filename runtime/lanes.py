@@ -87,7 +87,9 @@ def from_lanes(values: np.ndarray, segments: int, frames: int) -> np.ndarray:
     return values.reshape(steps, segments, -1).transpose(1, 0, 2).reshape(steps * segments, -1)[:frames]
 
 
-def lane_values(samples: np.ndarray, side: SideInformation, codes: np.ndarray, middle: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def lane_values(
+    samples: np.ndarray, side: SideInformation, codes: np.ndarray, middle: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Ticks without their mean, and codes or (grid values + 512), int32 [frames, coded leads]."""
     leads = side.coded
     ticks = np.empty((len(samples), len(leads)), np.int32)

@@ -14,10 +14,10 @@ from .entropy_model import SCALES, TABLE, EntropyModel, Tables
 from .errors import ModelError
 from .features import FEATURES
 from .limits import MAX_MODEL_BYTES
+from .records import IDENTITY_BYTES
 
 DEFAULT = "n1"
 FORMAT = "1"
-IDENTITY_BYTES = 16
 
 _LEVELS = 1025
 _MAX_SHAPES = 64
@@ -133,7 +133,7 @@ class Model:
             if not np.array_equal(self.run(features[:rows]), expected[:rows]):
                 raise ModelError(
                     f"model {self.name} does not compute its known answers on this machine (onnxruntime "
-                    f"{__import__('onnxruntime').__version__}): it would not code exactly; try another version of onnxruntime"
+                    f"{__import__('onnxruntime').__version__}): it would not code exactly; try another version of it"
                 )
 
     def run(self, features: np.ndarray) -> np.ndarray:
@@ -141,7 +141,7 @@ class Model:
         return self._session.run(None, {"own": features})[0]
 
     def bind(self, features: np.ndarray, output: np.ndarray):
-        """A call without arguments that computes `output` int32 [N, 2] from `features` uint8 [N, 20], both kept in place."""
+        """A call without arguments that computes `output` int32 [N, 2] from `features` uint8 [N, 20], in place."""
         binding = self._session.io_binding()
         binding.bind_input("own", "cpu", 0, np.uint8, features.shape, features.ctypes.data)
         binding.bind_output("distribution", "cpu", 0, np.int32, output.shape, output.ctypes.data)

@@ -23,7 +23,9 @@ _PRECISION = np.uint64(PRECISION)
 _WORD = np.uint64(_WORD_BITS)
 
 
-def encode(start: np.ndarray, frequency: np.ndarray, owner: np.ndarray, owners: int) -> tuple[np.ndarray, list[np.ndarray]]:
+def encode(
+    start: np.ndarray, frequency: np.ndarray, owner: np.ndarray, owners: int
+) -> tuple[np.ndarray, list[np.ndarray]]:
     """Code all steps of all lanes.
 
     Parameters
@@ -66,7 +68,9 @@ def encode(start: np.ndarray, frequency: np.ndarray, owner: np.ndarray, owners: 
 def pack_states(state: np.ndarray) -> bytes:
     """Bit string: the bit length of every state, less 25, in 5 bits; then every state without its leading bit."""
     length = bit_length(state)
-    return bits.to_bytes(np.concatenate([bits.pack(length - _SHORTEST, np.full(len(state), 5)), bits.pack(state, length - 1)]))
+    return bits.to_bytes(
+        np.concatenate([bits.pack(length - _SHORTEST, np.full(len(state), 5)), bits.pack(state, length - 1)])
+    )
 
 
 def unpack_states(data: bytes, offset: int, lanes: int) -> tuple[np.ndarray, int]:

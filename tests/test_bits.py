@@ -5,7 +5,8 @@ from runtime import bits
 from runtime.errors import CorruptError
 
 
-def test_round_trip_of_many_widths(rng=np.random.default_rng(1)):
+def test_round_trip_of_many_widths():
+    rng = np.random.default_rng(1)
     widths = rng.integers(0, 62, 5000)
     values = rng.integers(0, 1 << 62, 5000) & ((1 << widths) - 1)
     reader = bits.BitReader(b"xyz" + bits.to_bytes(bits.pack(values, widths)), 3)

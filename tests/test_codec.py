@@ -32,7 +32,9 @@ def signals():
         "sine": (20000 * np.sin(t / 20)).astype(np.int16),
         "square wave": np.where((t // 100) % 2, 30000, -30000).astype(np.int16),
         "noise on a slow wave": (noise(300) + 15000 * np.sin(t / 300)).astype(np.int16),
-        "lattice, grid and flat leads": np.hstack([lattice(rng, len(t), 3), noise(100, 2), np.full(t.shape, -5, np.int16)]),
+        "lattice, grid and flat leads": np.hstack(
+            [lattice(rng, len(t), 3), noise(100, 2), np.full(t.shape, -5, np.int16)]
+        ),
         "8 bit": noise(5),
         "impulses": np.where(rng.random(t.shape) < 0.001, 32000, 0).astype(np.int16),
         "full-scale step": np.where(t < 10000, -32768, 32767).astype(np.int16),

@@ -10,7 +10,8 @@ def entropy():
     return model.load().entropy
 
 
-def cases(rng=np.random.default_rng(4), count=300):
+def cases(count=300):
+    rng = np.random.default_rng(4)
     location = rng.integers(-40000, 40000, count)
     location[:4] = [-(1 << 22), 1 << 22, 0, 32]
     return location, rng.integers(0, 128, count), np.where(rng.random(count) < 0.5, 0, GRID_OFFSET)

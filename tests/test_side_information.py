@@ -5,7 +5,8 @@ from runtime.errors import CorruptError
 from runtime.side_information import CONSTANT, GRID, LATTICE, SideInformation, pack, unpack
 
 
-def example(rng=np.random.default_rng(2), leads=40):
+def example(leads=40):
+    rng = np.random.default_rng(2)
     side = SideInformation.empty(leads)
     side.kind = rng.integers(0, 3, leads)
     side.mean = np.where(side.kind == LATTICE, rng.integers(0, 1024, leads), rng.integers(-32768, 32768, leads))
