@@ -27,7 +27,8 @@ GRID_OFFSET = CODES + 1
 _HALF = TABLE // 2
 _BUCKET_BITS = 9
 _BUCKETS = 1 << (PRECISION - _BUCKET_BITS)
-_SCAN = 64
+_STRIDE = 32
+_STRIDES = np.arange(_STRIDE)[:, None]
 
 
 @dataclass(frozen=True)
@@ -103,14 +104,14 @@ class EntropyModel:
         """Code (int64), start and frequency (int32) of the code whose interval holds `slot` (int32)."""
         code = self._estimate(slot, location, scale, offset)
         start, frequency = self.intervals(code, location, scale, offset)
-        wrong = np.flatnonzero(_outside(slot, start, frequency))
-        for attempt in (self._step, self._scan, self._end, self._bisect):
+        for search in (self._step, self._search):
+            wrong = np.flatnonzero(_outside(slot, start, frequency))
             if not len(wrong):
                 break
-            part = [x.take(wrong) for x in (slot, location, scale, offset, code, start)]
-            code[wrong] = found = attempt(*part)
-            start[wrong], frequency[wrong] = first, size = self.intervals(found, *part[1:4])
-            wrong = wrong[_outside(part[0], first, size)]
+            part = [x.take(wrong) for x in (slot, location, scale, offset)]
+            found = search(*part, code.take(wrong), start.take(wrong))
+            code[wrong] = found
+            start[wrong], frequency[wrong] = self.intervals(found, *part[1:])
         return code, start, frequency
 
     def _estimate(self, slot, location, scale, offset):
@@ -130,25 +131,12 @@ class EntropyModel:
         """The next code towards the slot."""
         return np.clip(code + np.where(slot < start, -1, 1), 0, CODES - 1)
 
-    def _scan(self, slot, location, scale, offset, code, start):
-        """The right code if it is among the 64 around."""
-        first = np.clip(code - _SCAN // 2, 0, CODES - _SCAN)
-        starts, _ = self.intervals(first + np.arange(_SCAN)[:, None], location, scale, offset)
-        return first + np.maximum((starts <= slot).sum(axis=0) - 1, 0)
-
-    def _end(self, slot, location, scale, offset, code, start):
-        """The right code where the table is flat, at its very ends."""
-        return np.clip(
-            np.where(slot < 1 << (PRECISION - 1), slot, slot - (1 << PRECISION) + CODES), 0, CODES - 1
-        ).astype(np.int64)
-
-    def _bisect(self, slot, location, scale, offset, code, start):
-        """The right code."""
+    def _search(self, slot, location, scale, offset, code, start):
+        """The right code, among every 32nd and then among 32."""
         found = np.zeros_like(code)
-        for bit in range(9, -1, -1):
-            higher = found + (1 << bit)
-            starts, _ = self.intervals(higher, location, scale, offset)
-            found = np.where(starts <= slot, higher, found)
+        for stride in (_STRIDE, 1):
+            starts, _ = self.intervals(found + _STRIDES * stride, location, scale, offset)
+            found += stride * ((starts <= slot).sum(axis=0) - 1)
         return found
 
 
