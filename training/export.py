@@ -4,11 +4,14 @@ The bytes depend on the checkpoint alone: no time stamps, no tool versions. See 
 """
 
 import base64
+import zlib
 from pathlib import Path
 
 import numpy as np
 import zstandard
 from onnx import TensorProto, helper, numpy_helper
+
+from runtime.model import CRC_FIELD
 
 OPSET, IR_VERSION, LEVEL = 17, 8, 19
 
@@ -65,37 +68,56 @@ def graph(layers, head):
     return model
 
 
-def reference(layers, head, features):
-    """The same network in int64 arithmetic: uint8 [N, F] -> int32 [N, 2]."""
+def reference(layers, head, features, ties=()):
+    """The same network in int64 arithmetic: uint8 [N, F] -> int32 [N, 2].
+
+    `ties` says how each layer and the head divide, where it is not as the graph does: for `answers`.
+    """
+    ties = [*ties, *["even"] * (len(layers) + 1 - len(ties))]
     x = features.astype(np.int64) - 128
-    for layer in layers:
+    for layer, tie in zip(layers, ties):
         total = x @ layer["weight"].T.astype(np.int64) + layer["bias"]
-        x = np.clip(half_even(total, layer["output"] / (layer["step"] * layer["input"])), 0, 255)
+        x = np.clip(divide(total, layer["output"] / (layer["step"] * layer["input"]), tie), 0, 255)
     unit = 2.0**-30 * head["input"]
     weight, bias = (head["weight"] * 2.0**30).astype(np.int64), (head["bias"] / unit).astype(np.int64)
-    return half_even(x @ weight.T + bias, 1 / unit).astype(np.int32)
+    return divide(x @ weight.T + bias, 1 / unit, ties[-1]).astype(np.int32)
 
 
-def half_even(x, divisor):
-    """round(x / divisor) for int64 x and a power of two, halves to even, as the graph's Round and QuantizeLinear do."""
+def divide(x, divisor, ties="even"):
+    """round(x / divisor) for int64 x and a power of two; halves to even, as Round and QuantizeLinear do, or as said."""
     shift = round(np.log2(divisor))
     if shift <= 0:
         return x << -shift
     low = x & ((1 << shift) - 1)
     half = 1 << (shift - 1)
     q = x >> shift
-    return q + ((low > half) | ((low == half) & (q & 1 == 1)))
+    up = {"even": q & 1 == 1, "up": True, "down": False, "away": x > 0, "zero": x < 0}[ties]
+    return q + ((low > half) | ((low == half) & up))
 
 
 def answers(layers, head, real, seed=0):
-    """Known answers: real rows, extremes, uniform noise and rows that saturate single inputs."""
+    """Known answers: real rows, extremes, rows that saturate a neuron, noise, and rows that tell how halves round."""
     random = np.random.default_rng(seed)
     f = layers[0]["weight"].shape[1]
     extremes = [np.full(f, v) for v in (0, 127, 128, 129, 255)]
     signs = [np.where(s * layer_row > 0, 255, 0) for layer_row in layers[0]["weight"] for s in (1, -1)]
     noise = random.integers(0, 256, (16, f))
-    rows = np.vstack([real, extremes, signs, noise]).astype(np.uint8)
+    rows = np.vstack([real, extremes, signs, noise, tied(layers, head, random)]).astype(np.uint8)
     return rows, reference(layers, head, rows)
+
+
+def tied(layers, head, random, each=2, candidates=1 << 17):
+    """Rows, uint8 [n, F], whose outputs tell each other rounding of halves in each layer and in the head."""
+    spread = 2.0 ** random.uniform(0, 6, (candidates, 1))
+    shape = (candidates, layers[0]["weight"].shape[1])
+    rows = np.clip(np.rint(128 + spread * random.standard_normal(shape)), 0, 255).astype(np.uint8)
+    right = reference(layers, head, rows)
+    found = []
+    for stage in range(len(layers) + 1):
+        for ties in ("up", "down", "away", "zero"):
+            other = reference(layers, head, rows, ["even"] * stage + [ties])
+            found.append(rows[np.flatnonzero((other != right).any(axis=1))[:each]])
+    return np.concatenate(found)
 
 
 def pack(*arrays):
@@ -135,14 +157,20 @@ def export(path, net, integer_tables, name, real):
         "middleout.name": name,
         "middleout.tables": pack_tables(integer_tables),
         "middleout.answers": pack(np.array([len(rows)], np.uint32), rows, outputs),
+        "middleout.crc": "0" * 8,
     }
     helper.set_model_props(model, properties)
     certificate = certify(model)
-    data = model.SerializeToString(deterministic=True)
+    data = seal(model.SerializeToString(deterministic=True))
     check(data, layers, head, rows)
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     Path(path).write_bytes(data)
     return certificate
+
+
+def seal(data):
+    """Put the checksum of a model file into its property `middleout.crc`."""
+    return data.replace(CRC_FIELD + b"0" * 8, CRC_FIELD + b"%08x" % zlib.crc32(data))
 
 
 def check(data, layers, head, rows, seed=1):
