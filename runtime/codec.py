@@ -51,6 +51,9 @@ def encode_chunks(batch: list[np.ndarray], model: Model, sample_bits: list[int] 
     return payloads
 
 
+_GROUP_SAMPLES = 1 << 22
+"""Samples whose intervals are held at once."""
+
 _NOTHING = (np.zeros(0, np.int16), np.zeros(0, np.uint64), np.zeros(0, np.uint32))
 
 
@@ -61,21 +64,42 @@ def _code(batch: list[np.ndarray], coded: list[CodedChunk], model: Model) -> Non
         with_low = chunks.leads_with_low_bits(chunk.side)
         chunk.low_bits = [samples[:, lead] & ((1 << chunk.side.shift[lead]) - 1) for lead in with_low]
     lanes = join([(chunk.side, chunk.frames, chunk.segments) for chunk in coded], model.entropy.middle)
-    values = [
-        lane_values(x, chunk.side, codes_of(x), model.entropy.middle) for x, chunk in zip(batch, coded, strict=True)
-    ]
+    values = [lane_values(x, c.side, codes_of(x), model.entropy.middle) for x, c in zip(batch, coded, strict=True)]
     ticks, codes = (
         _stack([to_lanes(v[part], c.segments) for v, c in zip(values, coded, strict=True)]) for part in (0, 1)
     )
-    intervals = Encoder(model, lanes, ticks, codes).run()
-    states, words = rans.encode(intervals.start, intervals.frequency, lanes.owner, len(coded))
-    first = 0
-    for owner, (samples, chunk) in enumerate(zip(batch, coded, strict=True)):
-        count = chunk.segments * len(chunk.side.coded)
-        chunk.states, chunk.words = states[first : first + count], words[owner]
-        mine = intervals.escapes[lanes.owner[intervals.escapes[:, 1]] == owner]
-        chunk.escapes = to_lanes(samples[:, chunk.side.coded], chunk.segments)[mine[:, 0], mine[:, 1] - first]
-        first += count
+    del values
+    states, groups, escapes = [], [], []
+    group = max(1, _GROUP_SAMPLES // len(ticks))
+    for first in range(0, len(lanes), group):
+        part = slice(first, first + group)
+        intervals = Encoder(model, lanes[part], ticks[:, part], codes[:, part]).run()
+        state, words = rans.encode(intervals.start, intervals.frequency)
+        states.append(state)
+        groups.append(rans.Words(words.values, words.steps, words.lanes + first))
+        escapes.append(intervals.escapes + [0, first])
+    _distribute(batch, coded, lanes.owner, np.concatenate(states), groups, np.concatenate(escapes))
+
+
+def _distribute(
+    batch: list[np.ndarray],
+    coded: list[CodedChunk],
+    owner: np.ndarray,
+    states: np.ndarray,
+    groups: list[rans.Words],
+    escapes: np.ndarray,
+) -> None:
+    """Give every chunk the states, words and escapes of its own lanes."""
+    parts = [words.split(owner, len(coded)) for words in groups]
+    for number, (samples, chunk) in enumerate(zip(batch, coded, strict=True)):
+        first, last = np.searchsorted(owner, [number, number + 1])
+        chunk.states = states[first:last]
+        chunk.words = rans.merge([words[number] for words in parts], chunk.steps)
+        mine = escapes[(escapes[:, 1] >= first) & (escapes[:, 1] < last)]
+        mine = mine[np.lexsort((mine[:, 1], mine[:, 0]))]
+        if len(mine):
+            values = to_lanes(samples[:, chunk.side.coded], chunk.segments)
+            chunk.escapes = values[mine[:, 0], mine[:, 1] - first]
 
 
 def _stack(parts: list[np.ndarray]) -> np.ndarray:

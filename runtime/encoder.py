@@ -13,7 +13,7 @@ from .lanes import Lanes
 from .model import Model
 from .side_information import ORDER
 
-_BLOCK_ROWS = 1 << 14
+_BLOCK_ROWS = 1 << 15
 
 
 @dataclass

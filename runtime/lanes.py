@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
 from .entropy_model import GRID_OFFSET
 from .fit import tick_values
-from .side_information import GRID, LATTICE, ORDER, SideInformation
+from .side_information import GRID, ORDER, SideInformation
 
 
 @dataclass(frozen=True)
@@ -37,11 +37,17 @@ class Lanes:
     def __len__(self) -> int:
         return len(self.mean)
 
+    def __getitem__(self, part: slice) -> Lanes:
+        """Some of the lanes."""
+        return Lanes(*(getattr(self, field.name)[..., part] for field in fields(self)))
+
 
 def segment_count(frames: int, leads: int) -> int:
-    """Segments for a chunk: enough lanes to be quick, few enough to cost little (a lane costs some 40 bits)."""
-    lanes = 16
-    wanted = max(1, min(-(-lanes // leads), frames // 1024))
+    """Segments for a chunk. A lane costs some 40 bits; a step of few lanes costs as much time as one of many.
+
+    At least 16 lanes if segments stay above 1024 frames; up to 4096 lanes if they stay above 12288.
+    """
+    wanted = max(min(-(-16 // leads), frames // 1024), min(-(-4096 // leads), frames // 12288), 1)
     steps = -(-frames // wanted)
     return -(-frames // steps)
 
@@ -92,14 +98,13 @@ def lane_values(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Ticks without their mean, and codes or (grid values + 512), int32 [frames, coded leads]."""
     leads = side.coded
-    ticks = np.empty((len(samples), len(leads)), np.int32)
-    values = np.empty_like(ticks)
-    for column, lead in enumerate(leads):
-        if side.kind[lead] == LATTICE:
-            values[:, column] = codes[:, lead]
-            ticks[:, column] = middle[codes[:, lead]] - middle[side.mean[lead]]
-        else:
-            shift = int(side.shift[lead])
-            values[:, column] = (samples[:, lead] >> shift) + np.int32(512)
-            ticks[:, column] = tick_values(samples[:, lead], shift) - tick_values(side.mean[lead], shift)
+    values = codes[:, leads].astype(np.int32)
+    ticks = middle.take(values, mode="clip")
+    ticks -= middle.take(side.mean[leads], mode="clip")
+    grid = np.flatnonzero(side.kind[leads] == GRID)
+    if len(grid):
+        leads = leads[grid]
+        shift = side.shift[leads]
+        values[:, grid] = (samples[:, leads] >> shift) + 512
+        ticks[:, grid] = tick_values(samples[:, leads], shift) - tick_values(side.mean[leads], shift)
     return ticks, values

@@ -14,7 +14,7 @@ CHUNK_FRAMES = 1 << 17
 CHUNK_SAMPLES = 1 << 25
 """Samples of a chunk (frames times leads) that the encoder does not go beyond."""
 
-BATCH_SAMPLES = 1 << 22
+BATCH_SAMPLES = 1 << 25
 """Samples that are coded together, in lanes of one or more chunks."""
 
 MAX_FOREIGN_PIECE = 1 << 24

@@ -6,6 +6,8 @@ F. Giesen, "Interleaved entropy coders" (arXiv:1402.3392). ANS is a stack: the e
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from . import bits
@@ -23,46 +25,71 @@ _PRECISION = np.uint64(PRECISION)
 _WORD = np.uint64(_WORD_BITS)
 
 
-def encode(
-    start: np.ndarray, frequency: np.ndarray, owner: np.ndarray, owners: int
-) -> tuple[np.ndarray, list[np.ndarray]]:
+@dataclass(frozen=True)
+class Words:
+    """Words of some lanes in decoding order, uint32, with the time step and the lane of each."""
+
+    values: np.ndarray
+    steps: np.ndarray
+    lanes: np.ndarray
+
+    def split(self, owner: np.ndarray, owners: int) -> list[Words]:
+        """Those of each owner's lanes; `owner` [all lanes], below 2^16."""
+        if owners == 1:
+            return [self]
+        mine = owner.astype(np.uint16)[self.lanes]
+        order = np.argsort(mine, kind="stable")
+        ends = np.cumsum(np.bincount(mine, minlength=owners))[:-1]
+        columns = (np.split(column[order], ends) for column in (self.values, self.steps, self.lanes))
+        return [Words(*column) for column in zip(*columns, strict=True)]
+
+
+def encode(start: np.ndarray, frequency: np.ndarray) -> tuple[np.ndarray, Words]:
     """Code all steps of all lanes.
 
     Parameters
     ----------
     start, frequency : uint32 [steps, lanes]
         Interval of each code. Where a lane has no sample: 0 and 2^20, which costs nothing.
-    owner : int [lanes]
-        Which of `owners` word streams a lane writes to.
 
     Returns
     -------
     states : uint64 [lanes]
-    words : list of uint32 arrays, one per owner, in the order in which a decoder takes them
+    words : Words
     """
     steps, lanes = start.shape
     state = np.full(lanes, LOW, np.uint64)
-    emitted, writers = [], []
+    values, writers = [], []
     for t in range(steps - 1, -1, -1):
         f = frequency[t].astype(np.uint64)
         full = np.flatnonzero(state >= f << np.uint64(_EMIT_SHIFT))
+        writers.append(full)
         if len(full):
             high = state.take(full)
-            emitted.append(high.astype(np.uint32))
-            writers.append(full)
+            values.append(high.astype(np.uint32))
             state[full] = high >> _WORD
         quotient = state // f
         state -= quotient * f
         state += start[t]
         state += quotient << _PRECISION
-    if not emitted:
-        return state, [np.zeros(0, np.uint32)] * owners
-    words = np.concatenate(emitted[::-1])
-    if owners == 1:
-        return state, [words]
-    owner_of_word = owner[np.concatenate(writers[::-1])]
-    order = np.argsort(owner_of_word, kind="stable")
-    return state, np.split(words[order], np.cumsum(np.bincount(owner_of_word, minlength=owners))[:-1])
+    counts = [len(full) for full in writers[::-1]]
+    none = [np.zeros(0, np.uint32)]
+    writers = np.concatenate(writers[::-1])
+    words = Words(np.concatenate(values[::-1] or none), np.repeat(np.arange(steps), counts), writers)
+    return state, words
+
+
+def merge(groups: list[Words], steps: int) -> np.ndarray:
+    """Words of one stream, uint32, from those of groups of lanes in order: by step, then by lane."""
+    if len(groups) == 1:
+        return groups[0].values
+    counts = np.stack([np.bincount(group.steps, minlength=steps) for group in groups])
+    places = np.cumsum(counts.T).reshape(steps, -1).T - counts
+    out = np.empty(int(counts.sum()), np.uint32)
+    for group, count, place in zip(groups, counts, places, strict=True):
+        before = np.cumsum(count) - count
+        out[np.arange(len(group.values)) + (place - before)[group.steps]] = group.values
+    return out
 
 
 def pack_states(state: np.ndarray) -> bytes:
@@ -93,7 +120,7 @@ class Decoder:
 
     def __init__(self, state: np.ndarray, words: list[np.ndarray], owner: np.ndarray):
         self.state = state
-        self._words = np.concatenate([*words, np.zeros(1, np.uint32)]).astype(np.uint64)
+        self._words = np.concatenate([*words, np.zeros(1, np.uint32)])
         ends = np.cumsum([len(stream) for stream in words], dtype=np.int64)
         self._ends = ends
         self._next = np.concatenate([[0], ends[:-1]])

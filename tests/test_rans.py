@@ -25,17 +25,18 @@ def encode_one_lane(start, frequency):
 
 def test_one_lane_equals_plain_integers():
     start, frequency = intervals(np.random.default_rng(3), 500, 1)
-    states, (words,) = rans.encode(start, frequency, np.zeros(1, np.int64), 1)
+    states, coded = rans.encode(start, frequency)
     state, expected = encode_one_lane(start[:, 0], frequency[:, 0])
     assert int(states[0]) == state
-    assert words.tolist() == expected
+    assert coded.values.tolist() == expected
 
 
 @pytest.mark.parametrize("owners", [1, 3])
 def test_lanes_come_back_in_order(owners):
     start, frequency = intervals(np.random.default_rng(owners), 300, 12)
     owner = np.sort(np.arange(12) % owners)
-    states, words = rans.encode(start, frequency, owner, owners)
+    states, coded = rans.encode(start, frequency)
+    words = [part.values for part in coded.split(owner, owners)]
     decoder = rans.Decoder(states.copy(), words, owner)
     for t in range(300):
         slot = decoder.slots(12)
@@ -44,18 +45,22 @@ def test_lanes_come_back_in_order(owners):
     assert decoder.finish().all()
 
 
-def test_owners_do_not_mix():
+def test_words_of_groups_of_lanes_merge_into_those_of_all():
     start, frequency = intervals(np.random.default_rng(5), 200, 6)
-    owner = np.array([0, 0, 0, 1, 1, 1])
-    states, words = rans.encode(start, frequency, owner, 2)
-    alone_states, (alone,) = rans.encode(start[:, 3:], frequency[:, 3:], np.zeros(3, np.int64), 1)
-    assert (words[1] == alone).all()
-    assert (states[3:] == alone_states).all()
+    states, together = rans.encode(start, frequency)
+    groups, parts = [], []
+    for part in (slice(0, 1), slice(1, 5), slice(5, 6)):
+        state, words = rans.encode(start[:, part], frequency[:, part])
+        groups.append(words)
+        parts.append(state)
+    assert (np.concatenate(parts) == states).all()
+    assert (rans.merge(groups, 200) == together.values).all()
 
 
 def test_a_missing_or_left_over_word_shows_at_the_end():
     start, frequency = intervals(np.random.default_rng(7), 100, 4)
-    states, (words,) = rans.encode(start, frequency, np.zeros(4, np.int64), 1)
+    states, coded = rans.encode(start, frequency)
+    words = coded.values
     for wrong in (words[:-1], np.append(words, np.uint32(0)), words ^ np.uint32(1)):
         decoder = rans.Decoder(states.copy(), [wrong], np.zeros(4, np.int64))
         for t in range(100):
