@@ -64,6 +64,7 @@ class Decoder:
         self._grid = self._grid[self._grid < active]
         self._products = np.empty((ORDER, active), np.int32)
         self._inputs = np.zeros((active, features.FEATURES), np.uint8)
+        self._windows = [features.windows(self._history[:active], 1, column)[0] for column in range(_COLUMNS)]
         self._window = np.ndarray(active, "V16", self._inputs.data, 0, self._inputs.strides[:1])
         self._output = np.zeros((active, 2), np.int32)
         self._network = self._model.bind(self._inputs, self._output)
@@ -101,7 +102,7 @@ class Decoder:
 
     def _fill_inputs(self, column: int, reference: np.ndarray) -> None:
         n, window = self._active, features.WINDOW
-        self._window[...] = features.windows(self._history[:n], 1, column)[0]
+        self._window[...] = self._windows[column]
         features.quantise(self._ticks[column + ORDER - 1, :n] - reference, out=self._inputs[:, window])
         self._inputs[:, window + 1 :] = features.level(self._means[:, :n]).T
 

@@ -27,6 +27,8 @@ GRID_OFFSET = CODES + 1
 _HALF = TABLE // 2
 _BUCKET_BITS = 9
 _BUCKETS = 1 << (PRECISION - _BUCKET_BITS)
+_PLACE_BITS = 2
+_PLACES = CODES * 64 >> _PLACE_BITS
 _STRIDE = 32
 _STRIDES = np.arange(_STRIDE)[:, None]
 
@@ -115,17 +117,17 @@ class EntropyModel:
         return code, start, frequency
 
     def _estimate(self, slot, location, scale, offset):
-        """A code that is right for nineteen in twenty: the middle of the slot's bucket, taken back to ticks."""
+        """A code that is mostly right: the middle of the slot's bucket, taken back to ticks."""
         bucket = (slot >> _BUCKET_BITS) + self._guess_row.take(scale, mode="clip")
         tick = self._guess.take(bucket)
         tick *= self._width.take(scale, mode="clip")
         tick >>= 10
         tick += location.astype(np.int32)
-        tick >>= 4
-        tick += TABLE // 2
+        tick >>= _PLACE_BITS
+        tick += _PLACES // 2
         np.maximum(tick, 0, out=tick)
-        np.minimum(tick, TABLE - 1, out=tick)
-        return self._code_at.take(tick + (offset != 0) * TABLE)
+        np.minimum(tick, _PLACES - 1, out=tick)
+        return self._code_at.take(tick + (offset != 0) * _PLACES).astype(np.int64)
 
     def _step(self, slot, location, scale, offset, code, start):
         """The next code towards the slot."""
@@ -152,6 +154,6 @@ def _bucket_middles(row: np.ndarray) -> np.ndarray:
 
 
 def _codes_at(levels: np.ndarray) -> np.ndarray:
-    """int64 [4096]: the code at each quarter code of location, from -512 codes."""
-    ticks = (np.arange(TABLE, dtype=np.int64) - TABLE // 2) * 16 + 8
-    return np.clip(np.searchsorted(levels, ticks, side="right") - 1, 0, CODES - 1)
+    """int16 [places]: the code at each 1/16 code of location, from -512 codes."""
+    ticks = ((np.arange(_PLACES, dtype=np.int64) - _PLACES // 2) << _PLACE_BITS) + (1 << (_PLACE_BITS - 1))
+    return np.clip(np.searchsorted(levels, ticks, side="right") - 1, 0, CODES - 1).astype(np.int16)
