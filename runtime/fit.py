@@ -176,7 +176,8 @@ def _weights(size: np.ndarray, error: float) -> np.ndarray:
 def _solve(moments: np.ndarray, rows: float) -> tuple[np.ndarray, float]:
     """Coefficients from the moments [17, 17] of the signal and its 16 lags, and the deviation of the residual.
 
-    Elimination without pivoting: the matrix is symmetric and positive.
+    Elimination without pivoting: the matrix is symmetric and positive. Sums are exact until they are rounded once:
+    `sum` adds in one way in Python 3.11 and in another since 3.12.
     """
     system = moments[1:].copy()
     system[:, 1:] += np.eye(ORDER) * (_RIDGE * rows)
@@ -186,7 +187,7 @@ def _solve(moments: np.ndarray, rows: float) -> tuple[np.ndarray, float]:
     solution = np.zeros(ORDER)
     for row in range(ORDER - 1, -1, -1):
         later = (system[row, row + 2 :] * solution[row + 1 :]).tolist()
-        solution[row] = (system[row, 0] - sum(later)) / system[row, row + 1]
-    explained = sum((solution * moments[1:, 0]).tolist())
+        solution[row] = (system[row, 0] - math.fsum(later)) / system[row, row + 1]
+    explained = math.fsum((solution * moments[1:, 0]).tolist())
     deviation = math.sqrt(max(float(moments[0, 0]) - explained, 0.0) / rows)
     return np.rint(np.clip(solution, -15, 15) * (1 << COEFFICIENT_BITS)), deviation
