@@ -1,0 +1,196 @@
+"""Chunks for `reference.py`: docs/format.md, sections 3 to 5, 7 and 8, sample by sample."""
+
+import struct
+import zlib
+
+CONSTANT, LATTICE, GRID = 0, 1, 2
+
+
+class Refused(ValueError):
+    """The bytes are not a middleout file of version 1."""
+
+
+def must(condition, message):
+    if not condition:
+        raise Refused(message)
+
+
+def decode_chunk(payload, leads, bits, model):
+    """Section 3: a list of frames, each a list of samples."""
+    must(len(payload) >= 5, "a chunk's length")
+    frames, coding = struct.unpack_from("<IB", payload)
+    must(1 <= frames <= 2**24 and frames * leads <= 2**26, "a chunk's frames")
+    body = payload[5:]
+    if coding == 0:
+        must(len(body) == frames * leads * bits // 8, "a stored chunk's length")
+        flat = [b - 128 for b in body] if bits == 8 else struct.unpack(f"<{frames * leads}h", body)
+        return [list(flat[i * leads : (i + 1) * leads]) for i in range(frames)]
+    must(coding == 1 and len(body) >= 6, "a chunk's coding")
+    crc, segments = struct.unpack_from("<IH", body)
+    must(segments >= 1 and (segments - 1) * -(-frames // segments) < frames, "a chunk's segments")
+    samples = CodedChunk(body[6:], frames, leads, segments, model).decode()
+    must(zlib.crc32(stored_bytes(samples, 16)) == crc, "a chunk's samples have another checksum")
+    return samples
+
+
+def stored_bytes(samples, bits):
+    """Samples, one list per frame, as they lie in the original."""
+    flat = [s for frame in samples for s in frame]
+    return bytes(s + 128 for s in flat) if bits == 8 else struct.pack(f"<{len(flat)}h", *flat)
+
+
+class Bits:
+    """Reads bit strings, most significant bit first."""
+
+    def __init__(self, data):
+        self.data, self.at = data, 0
+
+    def take(self, width, signed=False):
+        end = self.at + width
+        must(end <= 8 * len(self.data), "a bit string ends early")
+        first, last = self.at // 8, (end + 7) // 8
+        value = int.from_bytes(self.data[first:last], "big") >> (8 * last - end) & (1 << width) - 1
+        self.at = end
+        return value - (1 << width) if signed and width and value >> (width - 1) else value
+
+    def align(self):
+        self.at = -(-self.at // 8) * 8
+
+    def rest(self):
+        self.align()
+        return self.data[self.at // 8 :]
+
+
+class CodedChunk:
+    """One rANS-coded chunk."""
+
+    def __init__(self, body, frames, leads, segments, model):
+        self.frames, self.segments, self.model = frames, segments, model
+        self.length = -(-frames // segments)
+        reader = Bits(body)
+        kinds = [reader.take(2) for _ in range(leads)]
+        self.leads = [Lead(kind, reader, model) for kind in kinds]
+        reader.align()
+        for lead in self.leads:
+            lead.low = [reader.take(lead.shift) for _ in range(frames)] if lead.kind == GRID and lead.shift else []
+        reader.align()
+        self.escapes = []
+        if GRID in kinds:
+            count = int.from_bytes(reader.rest()[:4], "little")
+            must(len(reader.rest()) >= 4 + 2 * count, "escapes end early")
+            self.escapes = list(struct.unpack_from(f"<{count}h", reader.rest(), 4))
+            reader.at += 32 + 16 * count
+        coded = [lead for lead in self.leads if lead.kind != CONSTANT]
+        self.lanes = [Lane(lead, segment * self.length) for segment in range(segments) for lead in coded]
+        lengths = [reader.take(5) + 25 for _ in self.lanes]
+        for lane, length in zip(self.lanes, lengths, strict=True):
+            lane.state = reader.take(length - 1) | 1 << (length - 1)
+        words = reader.rest()
+        must(len(words) % 4 == 0, "words end early")
+        self.words = list(struct.unpack(f"<{len(words) // 4}I", words))
+
+    def decode(self):
+        samples = [[lead.mean] * self.frames for lead in self.leads]
+        escapes, words = iter(self.escapes), iter(self.words)
+        for t in range(self.length if self.lanes else 0):
+            active = [lane for lane in self.lanes if lane.start + t < self.frames]
+            rows = [lane.features() for lane in active]
+            for lane, (offset, scale) in zip(active, self.model.run(rows), strict=True):
+                code, grid_value = lane.next(self.model, offset, scale, words)
+                sample = lane.lead.sample(code, grid_value, lane.start + t, escapes)
+                lane.learn(lane.lead.tick(sample, code))
+                samples[self.leads.index(lane.lead)][lane.start + t] = sample
+        must(all(lane.state == 1 << 24 for lane in self.lanes), "a state does not end at 2^24")
+        must(next(escapes, None) is None and next(words, None) is None, "escapes or words are left over")
+        return [list(frame) for frame in zip(*samples, strict=True)]
+
+
+class Lead:
+    """Section 4: what is fixed for a lead in a chunk."""
+
+    def __init__(self, kind, reader, model):
+        must(kind <= GRID, "unknown kind of lead")
+        self.kind, self.model, self.shift = kind, model, 0
+        self.mean = reader.take(10) if kind == LATTICE else reader.take(16, signed=True)
+        if kind == CONSTANT:
+            return
+        self.spread, reach = reader.take(8), 15
+        if kind == GRID:
+            self.shift, reach = reader.take(4), reader.take(5)
+        widths = [reader.take(4) for _ in range(4)]
+        self.coefficients = [reader.take(widths[i // 4], signed=True) for i in range(16)]
+        must(reach <= 21, "a lead's reach")
+        must(sum(map(abs, self.coefficients)) * 2 ** (reach + 1) + 512 < 2**31, "a lead's coefficients")
+        self.levels = model.lattice_levels if kind == LATTICE else model.grid_levels
+        self.mean_tick = self.tick(self.mean, self.mean)
+
+    def tick(self, sample, code):
+        return self.model.middle[code] if self.kind == LATTICE else (2 * sample + 1 << 5) >> self.shift
+
+    def sample(self, code, grid_value, frame, escapes):
+        """The sample that a code stands for; `grid_value` is q of section 4.2."""
+        if self.kind == LATTICE:
+            return lattice_sample(code - 512)
+        if code in (0, 1023):
+            sample = next(escapes, None)
+            must(sample is not None, "too few escapes")
+            return sample
+        sample = grid_value << self.shift | (self.low[frame] if self.shift else 0)
+        must(-32768 <= sample <= 32767, "a sample is out of range")
+        return sample
+
+
+def lattice_sample(c):
+    """Section 8, in integers: millionths."""
+    if c < 0:
+        return -lattice_sample(-c - 1) - 1
+    return (64_061_577 * c + 31_034_184 + 500_000) // 1_000_000
+
+
+class Lane:
+    """Sections 5 and 7: a lead within a segment."""
+
+    def __init__(self, lead, start):
+        self.lead, self.start = lead, start
+        self.past = [0] * 16  # y, newest first
+        self.residuals = [128] * 16  # q8 of e, oldest first
+        self.means = [(16 + (lead.spread & 15)) << ((lead.spread + 128) >> 4)] * 3
+
+    def features(self):
+        total = sum(c * y for c, y in zip(self.lead.coefficients, self.past, strict=True))
+        self.prediction = total + 512 >> 10
+        return [*self.residuals, q8(self.past[0] - self.prediction), *map(level, self.means)]
+
+    def next(self, model, offset, scale, words):
+        """Decode a code; also gives q, if the lead is a grid lead and it is no escape."""
+        location = self.lead.mean_tick + self.prediction
+        centre = location + 32 >> 6 if self.lead.kind == GRID else 0
+        location += 4 * offset - 64 * centre
+        slot = self.state & (1 << 20) - 1
+        code, start, frequency = model.find(slot, self.lead.levels, location, scale)
+        self.state = frequency * (self.state >> 20) + slot - start
+        if self.state < 1 << 24:
+            word = next(words, None)
+            must(word is not None, "too few words")
+            self.state = self.state << 32 | word
+        return code, code + centre - 512
+
+    def learn(self, tick):
+        y = tick - self.lead.mean_tick
+        residual = y - self.prediction
+        self.past = [y, *self.past[:-1]]
+        self.residuals = [*self.residuals[1:], q8(residual)]
+        a = min(abs(residual), 65535)
+        self.means = [m + ((a << 12) - m >> rate) for m, rate in zip(self.means, (4, 7, 11), strict=True)]
+
+
+def q8(difference):
+    return min(max((difference >> 5) + 128, 0), 255)
+
+
+def level(mean):
+    q = mean >> 4
+    if q == 0:
+        return 0
+    n = q.bit_length() - 1
+    return min(max(16 * n + ((q << 4 >> n) & 15) - 128, 0), 255)

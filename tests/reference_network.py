@@ -1,0 +1,136 @@
+"""The model file for `reference.py`: network, tables and known answers in integers (docs/format.md, sections 6, 9)."""
+
+import base64
+import zlib
+
+import numpy as np
+import onnx
+import zstandard
+from onnx import numpy_helper
+
+
+class Model:
+    """A model from the bytes of its file; ValueError where it is not as the format says."""
+
+    def __init__(self, data):
+        model = onnx.load_model_from_string(data)
+        properties = {p.key: p.value for p in model.metadata_props}
+        digits = properties["middleout.crc"].encode()
+        if properties["middleout.format"] != "1" or data.count(digits) != 1:
+            raise ValueError("not a model of format 1")
+        if b"%08x" % zlib.crc32(data.replace(digits, b"0" * 8)) != digits:
+            raise ValueError("the model's checksum is wrong")
+        self.graph = model.graph
+        self.constants = {t.name: numpy_helper.to_array(t) for t in model.graph.initializer}
+        self.read_tables(unpack(properties["middleout.tables"]))
+        answers = unpack(properties["middleout.answers"])
+        count = int.from_bytes(answers[:4], "little")
+        rows = np.frombuffer(answers, np.uint8, 20 * count, 4).reshape(count, 20)
+        expected = np.frombuffer(answers, "<i4", 2 * count, 4 + 20 * count).reshape(count, 2)
+        if self.run(rows) != expected.tolist():
+            raise ValueError("the known answers come out differently")
+
+    def read_tables(self, data):
+        levels = np.frombuffer(data, "<i4", 1025).tolist()
+        self.shape = list(data[4100:4228])
+        self.multiplier = np.frombuffer(data, "<i4", 128, 4228).tolist()
+        count = int.from_bytes(data[4740:4744], "little")
+        second = np.frombuffer(data, "<i4", count * 4096, 4744).reshape(count, 4096)
+        self.tables = second.astype(np.int64).cumsum(axis=1).cumsum(axis=1).tolist()
+        self.middle = [levels[v] + levels[v + 1] >> 1 for v in range(1024)]
+        self.lattice_levels = [-(2**24), *levels[1:-1], 2**24]
+        self.grid_levels = [-(2**24), *(64 * (v - 512) for v in range(1, 1024)), 2**24]
+
+    def find(self, slot, levels, location, scale):
+        """Code, start and frequency of the interval that holds `slot`."""
+        scale = min(max(scale, 0), 127)
+        table, multiplier = self.tables[self.shape[scale]], self.multiplier[scale]
+
+        def cumulative(v):
+            z = (levels[v] - location) * multiplier >> 16
+            return table[min(max(z, -2048), 2047) + 2048] + v
+
+        low, high = 0, 1024  # cumulative(low) <= slot < cumulative(high)
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (middle, high) if cumulative(middle) <= slot else (low, middle)
+        start = cumulative(low)
+        return low, start, cumulative(high) - start
+
+    def run(self, rows):
+        """Offset and scale index, [N][2], of features [N][20]."""
+        values = {"own": (np.asarray(rows, np.int64), 0)}
+        for node in self.graph.node:
+            inputs = [values[n] if n in values else exact(self.constants[n]) for n in node.input]
+            values[node.output[0]] = OPERATORS[node.op_type](node, *inputs)
+        whole, exponent = values["distribution"]
+        return (whole << exponent).tolist()
+
+
+def unpack(text):
+    return zstandard.ZstdDecompressor().decompress(base64.b64decode(text))
+
+
+# A value is a pair of int64 array n and exponent e: n * 2^e.
+
+
+def exact(constant):
+    """A constant as such a pair; floats must be multiples of a power of two."""
+    if constant.dtype != np.float32:
+        return constant.astype(np.int64), 0
+    wide, exponent = constant.astype(np.float64), 0
+    while (wide != np.rint(wide)).any():
+        wide, exponent = wide * 2, exponent - 1
+    while wide.any() and not (wide % 2).any():
+        wide, exponent = wide / 2, exponent + 1
+    return wide.astype(np.int64), exponent
+
+
+def align(x, y):
+    """Two values with one exponent."""
+    exponent = min(x[1], y[1])
+    return x[0] << (x[1] - exponent), y[0] << (y[1] - exponent), exponent
+
+
+def half_even(value, exponent):
+    """n * 2^e in units of 2^exponent, rounded; halves to even."""
+    n, shift = value[0], exponent - value[1]
+    if shift <= 0:
+        return n << -shift
+    rest, quotient = n & (1 << shift) - 1, n >> shift
+    half = 1 << (shift - 1)
+    return quotient + ((rest > half) | (rest == half) & (quotient & 1 == 1))
+
+
+def power_of_two(scale):
+    """Exponent of a scale that is one."""
+    n, exponent = scale
+    if n.size != 1 or int(n.reshape(())) != 1:
+        raise ValueError("a scale is no power of two")
+    return exponent
+
+
+def dequantise(node, x, scale, zero):
+    return x[0] - zero[0], x[1] + power_of_two(scale)
+
+
+def quantise(node, x, scale, zero):
+    return np.clip(half_even(x, power_of_two(scale)) + zero[0], 0, 255), 0
+
+
+def gemm(node, x, weight, bias):
+    attributes = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
+    if attributes != {"transB": 1}:
+        raise ValueError(f"Gemm with {attributes}")
+    total, bias, exponent = align((x[0] @ weight[0].T, x[1] + weight[1]), bias)
+    return total + bias, exponent
+
+
+OPERATORS = {
+    "DequantizeLinear": dequantise,
+    "QuantizeLinear": quantise,
+    "Gemm": gemm,
+    "Relu": lambda node, x: (np.maximum(x[0], 0), x[1]),
+    "Round": lambda node, x: (half_even(x, 0), 0),
+    "Cast": lambda node, x: x,
+}

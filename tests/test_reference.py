@@ -1,0 +1,60 @@
+"""The independent decoder agrees on all vectors, and refuses all faulty ones."""
+
+import conformance
+import pytest
+
+pytest.importorskip("onnx")
+
+import reference  # noqa: E402
+import reference_chunk  # noqa: E402
+
+MODEL = conformance.MODEL.read_bytes()
+
+
+@pytest.mark.parametrize("vector", conformance.vectors(), ids=lambda vector: vector.name)
+def test_decodes(vector):
+    assert reference.decode(vector.stream(), None if vector.embed else MODEL) == vector.recording()
+
+
+@pytest.mark.parametrize("name", [entry["name"] for entry in conformance.manifest()["faulty"]])
+def test_refuses(name):
+    with pytest.raises(ValueError):
+        reference.decode((conformance.FOLDER / "faulty" / f"{name}.mdo").read_bytes(), MODEL)
+
+
+def test_shares_nothing_with_the_runtime(root):
+    for path in (root / "tests").glob("reference*.py"):
+        lines = path.read_text(encoding="utf-8").splitlines()
+        imports = [line for line in lines if line.startswith(("import ", "from "))]
+        assert not [line for line in imports if "runtime" in line or "training" in line or "conformance" in line]
+
+
+def test_vectors_reach_every_part_of_the_format():
+    """Kinds of leads, low bits, escapes, segments of different lengths, stored chunks, every block."""
+    seen = set()
+    network = reference.Model(MODEL)
+    for vector in conformance.vectors():
+        blocks = reference.read_blocks(vector.stream())
+        header = reference.parse_header(blocks[0][1])
+        seen |= {tag for tag, _, _ in blocks} | {("bits", header["bits"]), ("flags", header["flags"])}
+        for payload in (payload for tag, payload, _ in blocks if tag == b"C"):
+            seen |= features(payload, header["leads"], network)
+    assert seen >= {b"H", b"M", b"F", b"C", b"B", b"E", ("bits", 8), ("bits", 16), "escapes", "low bits", "no low bits"}
+    assert seen >= {"stored", "segments", "short segment", "group of zeros", ("kind", 0), ("kind", 1), ("kind", 2)}
+    assert seen >= {("flags", flags) for flags in (0, 1, 3, 7)}
+
+
+def features(payload, leads, network):
+    """What a chunk has."""
+    if payload[4] == 0:
+        return {"stored"}
+    frames, segments = (int.from_bytes(payload[a:b], "little") for a, b in ((0, 4), (9, 11)))
+    chunk = reference_chunk.CodedChunk(payload[11:], frames, leads, segments, network)
+    coded = [lead for lead in chunk.leads if lead.kind]
+    found = {("kind", lead.kind) for lead in chunk.leads}
+    found |= {"low bits" if lead.shift else "no low bits" for lead in chunk.leads if lead.kind == reference_chunk.GRID}
+    if not all(any(lead.coefficients[4:8]) for lead in coded):
+        found.add("group of zeros")
+    if segments > 1:
+        found |= {"segments", "short segment" if frames % segments else "equal segments"}
+    return found | ({"escapes"} if chunk.escapes else set())

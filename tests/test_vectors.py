@@ -1,0 +1,64 @@
+"""Conformance vectors: the manifest's bytes, both ways; what is faulty is refused by name."""
+
+import conformance
+import pytest
+
+import runtime
+from runtime import chunking
+
+MANIFEST = conformance.manifest()
+ENTRIES = {entry["vector"]["name"]: entry for entry in MANIFEST["valid"]}
+FAULTY = {entry["name"]: entry for entry in MANIFEST["faulty"]}
+
+each_vector = pytest.mark.parametrize("vector", conformance.vectors(), ids=lambda vector: vector.name)
+
+
+def test_files_are_those_of_the_manifest():
+    assert conformance.sha256(conformance.MODEL.read_bytes()) == MANIFEST["model"]
+    found = {path.relative_to(conformance.FOLDER).as_posix() for path in conformance.FOLDER.glob("*/*")}
+    names = {f"valid/{name}.{kind}" for name in ENTRIES for kind in ("wav", "mdo")}
+    assert found == names | {f"faulty/{name}.mdo" for name in FAULTY}
+    for vector in conformance.vectors():
+        entry = ENTRIES[vector.name]
+        assert conformance.sha256(vector.recording()) == entry["recording"]
+        assert conformance.sha256(vector.stream()) == entry["stream"]
+        assert conformance.sha256(conformance.normal_form(vector.stream())) == entry["normal_form"]
+    for name, entry in FAULTY.items():
+        assert conformance.sha256((conformance.FOLDER / "faulty" / f"{name}.mdo").read_bytes()) == entry["stream"]
+
+
+def test_they_stay_small():
+    assert sum(path.stat().st_size for path in conformance.FOLDER.rglob("*") if path.is_file()) < 300_000
+
+
+@each_vector
+def test_decodes_to_the_exact_recording(vector):
+    model = None if vector.embed else conformance.MODEL
+    assert conformance.decode(vector.stream(), model) == vector.recording()
+
+
+@each_vector
+def test_encodes_to_the_exact_stream(vector):
+    stream = conformance.encode(vector, vector.recording())
+    assert conformance.sha256(conformance.normal_form(stream)) == ENTRIES[vector.name]["normal_form"]
+
+
+@pytest.mark.parametrize("name", FAULTY)
+def test_faulty_streams_are_refused(name):
+    stream = (conformance.FOLDER / "faulty" / f"{name}.mdo").read_bytes()
+    error = getattr(runtime, FAULTY[name]["error"])
+    model = conformance.MODEL if error is not runtime.ModelError else None
+    with pytest.raises(error) as caught:
+        conformance.decode(stream, model)
+    assert type(caught.value) is error
+    with pytest.raises(error):
+        runtime.decode(stream, model=model)
+
+
+@pytest.mark.parametrize("frames", [50, 333, None])
+def test_chunk_sizes_do_not_matter_to_the_recording(frames):
+    vector = next(v for v in conformance.vectors() if v.name == "mixed")
+    with conformance.chunks_of(frames):
+        stream = conformance.encode(conformance.Vector("x", "", chunk_frames=frames), vector.recording())
+    assert conformance.decode(stream) == vector.recording()
+    assert chunking.CHUNK_FRAMES > 1000

@@ -1,0 +1,63 @@
+"""The small frozen model of the conformance vectors: 20 -> 8 -> 8, random but sensible, not trained."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+
+from runtime.entropy_model import SCALES, TABLE, Tables
+from training.export import export
+from training.simulate import TRANSITION_LEVELS
+from training.tables import TOP, multipliers
+
+UNIT = 2.0**-6
+
+
+def layers(random):
+    """Neuron 0 of each layer carries the level of the middle running mean, all others hear everything."""
+    first, second = random.integers(-24, 25, (8, 20)), random.integers(-20, 21, (8, 8))
+    first[0], second[0] = 0, random.integers(-2, 3, 8)
+    first[0, 18] = second[0, 0] = 64
+    first_bias, second_bias = random.integers(-4000, 4000, 8), random.integers(-2000, 4000, 8)
+    first_bias[0], second_bias[0] = 64 * (128 - 56), 0
+    return [_layer(first, first_bias), _layer(second, second_bias)]
+
+
+def _layer(weight, bias):
+    return {
+        "weight": weight.astype(np.int8),
+        "bias": bias.astype(np.int32),
+        "input": UNIT,
+        "step": UNIT,
+        "output": UNIT,
+    }
+
+
+def head(random):
+    """Offset from neurons 1 to 7; the scale index is neuron 0 and a little of the others."""
+    weight = random.integers(-1024, 1025, (2, 8)) / 2.0**8
+    weight[1] /= 4
+    weight[0, 0], weight[1, 0] = 0, 64
+    return {"weight": weight.astype(np.float32), "bias": np.array([0.25, -3.5], np.float32), "input": UNIT}
+
+
+def tables():
+    """Logistic distributions of two widths and a mixture, over levels like the converter's."""
+    u = (np.arange(TABLE) - TABLE // 2 + 0.5) / 64
+    logistic = lambda width: 1 / (1 + np.exp(-u / width))  # noqa: E731
+    rows = [logistic(0.9), 0.9 * logistic(0.8) + 0.1 * logistic(2.5), 0.8 * logistic(1) + 0.2 * logistic(4)]
+    cumulative = np.rint(np.array(rows) * TOP).astype(np.int32)
+    cumulative[:, 0], cumulative[:, -1] = 0, TOP
+    shape = np.repeat(np.arange(3, dtype=np.uint8), [40, 50, SCALES - 90])
+    return Tables(np.rint(TRANSITION_LEVELS * 64).astype(np.int32), shape, multipliers(), cumulative)
+
+
+def write(path: Path) -> None:
+    """Write the model file, with its certificate."""
+    random = np.random.default_rng(1)
+    integers = layers(random), head(random)
+    network = SimpleNamespace(integers=lambda: integers)
+    real = np.clip(np.rint(128 + 8 * random.standard_normal((64, 20))), 0, 255).astype(np.uint8)
+    export(path, network, tables(), "vectors-v1", real)

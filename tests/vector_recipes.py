@@ -1,0 +1,229 @@
+"""How the conformance vectors are made; tests and streams rely on the files, not on this."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+
+import numpy as np
+from conformance import Vector
+
+from runtime.lattice import CODE_TO_SAMPLE
+from training.simulate import RATE, simulate
+
+
+def wav(samples, rate=RATE, extra=b"", behind=b"", riff=None, size=None, bits=None):
+    """A WAV file of int16 or uint8 [frames, leads]; `extra` chunks in front of the samples, any bytes behind."""
+    width, leads = samples.dtype.itemsize, samples.shape[1]
+    data = samples.astype(samples.dtype.newbyteorder("<")).tobytes()
+    fmt = struct.pack("<HHIIHH", 1, leads, rate, rate * leads * width, leads * width, bits or 8 * width)
+    body = b"WAVEfmt " + struct.pack("<I", 16) + fmt + extra
+    body += b"data" + struct.pack("<I", len(data) if size is None else size) + data + behind
+    return b"RIFF" + struct.pack("<I", len(body) if riff is None else riff) + body
+
+
+def noise(seed, deviation, frames, leads=1):
+    """White noise, float."""
+    return np.random.default_rng(seed).normal(0, deviation, (frames, leads))
+
+
+def lattice(codes):
+    """Samples of codes -512..511, given as any numbers."""
+    return CODE_TO_SAMPLE[np.clip(np.rint(codes), -512, 511).astype(int) + 512]
+
+
+def whole(values, kind=np.int16):
+    """Numbers as samples, clipped."""
+    limits = np.iinfo(kind)
+    return np.clip(np.rint(values), limits.min, limits.max).astype(kind)
+
+
+def signals():
+    """Samples by name."""
+    random = np.random.default_rng(7)
+    t = np.arange(3000)[:, None]
+    wave = 12000 * np.sin(t / 250)
+    impulses = np.where(random.random((800, 2)) < 0.02, random.choice([-32768, 32767], (800, 2)), noise(1, 6, 800, 2))
+    extremes = np.where(random.random((900, 1)) < 0.03, random.choice([-512, 511], (900, 1)), noise(2, 30, 900))
+    codes, grid = noise(3, 8, 500, 5), whole(wave[:500] + noise(4, 90, 500, 2))
+    mixed = np.hstack([lattice(codes[:, :1]), grid[:, :1], np.full((500, 1), -77), lattice(codes[:, 1:2]), grid[:, 1:]])
+    stages = np.vstack([np.full((400, 1), 5), random.integers(-32768, 32768, (400, 1)), noise(5, 3, 400)])
+    return {
+        "lattice": simulate(2500, 1, seed=11).samples,
+        "lattice-leads": simulate(600, 4, seed=12).samples,
+        "lattice-extremes": lattice(extremes),
+        "lattice-steps": lattice(np.where(t[:1200] // 150 % 2, 400, -400) + noise(6, 5, 1200)),
+        "lattice-many-leads": lattice(noise(7, 6, 90, 40).cumsum(axis=0)),
+        "lattice-prime": simulate(3001, 1, seed=13).samples,
+        "grid": whole(wave + noise(8, 300, 3000)),
+        "grid-fine": whole(noise(9, 2, 700, 2)),
+        "grid-escapes": whole(impulses),
+        "grid-heavy-tails": whole(np.random.default_rng(10).standard_cauchy((900, 1)) * 40),
+        "mixed": mixed.astype(np.int16),
+        "constant": np.tile(np.int16([[-32768, 0, 32767]]), (1000, 1)),
+        "stored": random.integers(-32768, 32768, (300, 1)).astype(np.int16),
+        "stored-8-bit": random.integers(0, 256, (300, 1)).astype(np.uint8),
+        "8-bit": whole(128 + 60 * np.sin(t[:900] / [[30, 47]]) + noise(11, 2, 900, 2), np.uint8),
+        "one-sample": np.int16([[64]]),
+        "sparse": lattice(np.concatenate([np.zeros((60, 1)), [[9], [-4], [7]]])),
+        "no-samples": np.zeros((0, 2), np.int16),
+        "stages": whole(stages),
+        "short": simulate(200, 1, seed=14).samples,
+    }
+
+
+ODD = ["odd-chunks", "odd-length", "odd-partial-frame", "odd-size-fields", "odd-12-bit", "odd-empty"]
+
+
+def recordings():
+    """(vector, WAV file) of all valid ones."""
+    s = signals()
+    plain = {name: (Vector(name, ""), wav(samples)) for name, samples in s.items()}
+    short, listing = s["short"], b"LIST" + struct.pack("<I", 5) + b"INFOx\0"
+    odd = {
+        "odd-chunks": wav(short, extra=listing, behind=b"bext" + struct.pack("<I", 600) + bytes(600)),
+        "odd-length": wav(s["stored-8-bit"][:177], behind=b"\0" + listing),
+        "odd-partial-frame": wav(s["lattice-leads"][:200], size=1606, behind=b"\1\2\3\4\5\6"),
+        "odd-size-fields": wav(short, riff=0xFFFFFFFF, size=0xFFFFFFFF),
+        "odd-12-bit": wav(short, bits=12),
+        "odd-empty": wav(short[:0], behind=listing),
+    }
+    made = list(plain.values()) + [(Vector(name, ""), data) for name, data in odd.items()]
+    lattice_wav, stages, arrays = plain["lattice-prime"][1], plain["stages"][1], plain["mixed"][1]
+    made += [
+        (Vector("chunks", "", chunk_frames=700), lattice_wav),
+        (Vector("chunks-of-all-kinds", "", chunk_frames=400), stages),
+        (Vector("chunks-one-frame", "", chunk_frames=1), wav(s["mixed"][:5])),
+        (Vector("embedded", "", embed=True), plain["short"][1]),
+        (Vector("array", "", array=True), arrays),
+        (Vector("array-8-bit", "", array=True), wav(s["8-bit"][:301, :1])),
+    ]
+    return [(Vector(**{**vars(vector), "what": WHAT[vector.name]}), data) for vector, data in made]
+
+
+WHAT = {
+    "lattice": "one lead on the implant's lattice, two segments",
+    "lattice-leads": "four leads on the lattice",
+    "lattice-extremes": "codes at both ends of the lattice",
+    "lattice-steps": "steps of 800 codes",
+    "lattice-many-leads": "40 leads, 90 frames",
+    "lattice-prime": "a last segment that is shorter",
+    "grid": "off the lattice, with low bits",
+    "grid-fine": "off the lattice, no low bits",
+    "grid-escapes": "off the lattice, with escapes",
+    "grid-heavy-tails": "low bits and escapes",
+    "mixed": "lattice, grid and constant leads in one chunk",
+    "constant": "constant leads only",
+    "stored": "a chunk that does not compress",
+    "stored-8-bit": "a chunk of 8-bit samples that does not compress",
+    "8-bit": "two leads of 8 bits",
+    "one-sample": "one sample",
+    "sparse": "nearly all samples are equal: most coefficients are 0",
+    "no-samples": "no samples: no chunk",
+    "stages": "a lead that changes its nature",
+    "short": "a short recording",
+    "odd-chunks": "RIFF chunks in front of the samples and behind them",
+    "odd-length": "an odd number of data bytes, a pad byte, a chunk behind",
+    "odd-partial-frame": "the last frame is incomplete",
+    "odd-size-fields": "size fields of a writer into a pipe",
+    "odd-12-bit": "12 bits in 16",
+    "odd-empty": "no samples, a chunk behind",
+    "chunks": "several chunks",
+    "chunks-of-all-kinds": "a constant, a stored and a coded chunk",
+    "chunks-one-frame": "chunks of one frame",
+    "embedded": "the model in the file",
+    "array": "never a file: restored with a canonical header",
+    "array-8-bit": "never a file, 8 bits, an odd number of bytes",
+}
+
+
+# --- faulty ones -----------------------------------------------------------------------------------------------------
+
+
+def split(stream):
+    """[tag, payload] of each block."""
+    blocks, offset = [], 5
+    while offset < len(stream):
+        tag, length = struct.unpack_from("<cI", stream, offset)
+        blocks.append([tag, stream[offset + 5 : offset + 5 + length]])
+        offset += length + 9
+    return blocks
+
+
+def joined(blocks):
+    """A file of blocks, with right checksums and a right index but for what `blocks` says."""
+    out, header_crc = b"\x8fMDO\x01", 0
+    for sequence, (tag, payload) in enumerate(blocks):
+        block = tag + struct.pack("<I", len(payload)) + payload
+        crc = zlib.crc32(struct.pack("<II", sequence, header_crc) + block)
+        header_crc = header_crc or crc
+        out += block + struct.pack("<I", crc)
+    return out
+
+
+def patched(stream, tag, offset, new, number=0):
+    """The stream with bytes of a block's payload replaced and its checksum right."""
+    blocks = split(stream)
+    block = [b for b in blocks if b[0] == tag][number]
+    end = offset + len(new) if offset >= 0 else len(block[1]) + offset + len(new)
+    start = end - len(new)
+    block[1] = block[1][:start] + new + block[1][end:]
+    return joined(blocks)
+
+
+def swapped(stream, first, second):
+    """The blocks with two changed over, and no checksum touched."""
+    ends = [5]
+    for _, payload in split(stream):
+        ends.append(ends[-1] + len(payload) + 9)
+    parts = [stream[a:b] for a, b in zip(ends, ends[1:])]
+    parts[first], parts[second] = parts[second], parts[first]
+    return stream[:5] + b"".join(parts)
+
+
+def faulty(streams):
+    """name -> (what, error class, stream), from valid streams by name."""
+    one, many, embedded = streams["short"], streams["chunks"], streams["embedded"]
+    flip = lambda at: one[:at] + bytes([one[at] ^ 16]) + one[at + 1 :]  # noqa: E731
+    kinds = split(one)
+    no_end = joined(kinds[:-1])
+    corrupt = {
+        "truncated-header": ("ends within the header", one[:20]),
+        "truncated-chunk": ("ends within a chunk", one[: len(one) // 2]),
+        "truncated-end": ("the last byte is missing", one[:-1]),
+        "no-end": ("no end block", no_end),
+        "trailing": ("a byte behind the end", one + b"\0"),
+        "flipped-header": ("a bit of the header", flip(20)),
+        "flipped-chunk": ("a bit of a chunk", flip(len(one) // 2)),
+        "flipped-end": ("a bit of the index", flip(len(one) - 15)),
+        "reordered": ("two chunks changed over", swapped(many, 1, 2)),
+        "foreign-chunk": ("a chunk of another file", swapped(many, 1, 2)[:-4] + many[-4:]),
+        "unknown-tag": ("a block of an unknown kind", joined([kinds[0], [b"X", b""], *kinds[1:]])),
+        "unknown-coding": ("a chunk of an unknown coding", patched(one, b"C", 4, b"\x09")),
+        "huge-frames": ("2^31 frames in a chunk", patched(one, b"C", 0, struct.pack("<I", 2**31))),
+        "huge-segments": ("more segments than frames", patched(one, b"C", 9, b"\xff\xff")),
+        "no-segments": ("no segments", patched(one, b"C", 9, b"\0\0")),
+        "huge-index": ("2^31 chunks in the index", patched(one, b"E", 1, struct.pack("<I", 2**31))),
+        "wrong-index": ("the index and the chunks disagree", patched(one, b"E", 13, struct.pack("<I", 199))),
+        "wrong-kind": ("a lead of kind 3", patched(one, b"C", 11, b"\xff")),
+        "wrong-total": ("frames of header and chunks", patched(one, b"H", 8, struct.pack("<Q", 201))),
+        "wrong-samples": ("samples of another checksum", patched(one, b"C", 5, b"\0\0\0\0")),
+        "wrong-word": ("a coded word", patched(one, b"C", -1, b"\0")),
+        "no-leads": ("0 leads", patched(one, b"H", 2, b"\0\0")),
+        "wrong-flags": ("unknown flags", patched(one, b"H", 0, b"\x0b")),
+        "wrong-suffix": ("a suffix that leaves the folder", patched(one, b"H", 40, b"/../")),
+        "other-embedded-model": ("not the model that the header names", patched(embedded, b"H", 16, bytes(16))),
+        "huge-embedded-model": ("a model that claims 2^40 bytes", _huge_model(embedded)),
+    }
+    made = {name: (what, "CorruptError", stream) for name, (what, stream) in corrupt.items()}
+    made["wrong-magic"] = ("another kind of file", "FileFormatError", b"RIFF" + one[4:])
+    made["wrong-version"] = ("format version 2", "FileFormatError", one[:4] + b"\x02" + one[5:])
+    made["unknown-model"] = ("a model that is not here", "ModelError", patched(one, b"H", 16, bytes(16)))
+    return made
+
+
+def _huge_model(embedded):
+    frame = b"\x28\xb5\x2f\xfd" + bytes([0xC0 | 0x20]) + struct.pack("<Q", 2**40) + b"\x01\0\0"
+    blocks = split(embedded)
+    blocks[1][1] = frame
+    return joined(blocks)
