@@ -10,9 +10,9 @@ import numpy as np
 from runtime.entropy_model import SCALES, TABLE, Tables
 from training.export import export
 from training.simulate import TRANSITION_LEVELS
-from training.tables import TOP, multipliers
 
 UNIT = 2.0**-6
+TOP = (1 << 20) - 1024
 
 
 def layers(random):
@@ -48,10 +48,11 @@ def tables():
     u = (np.arange(TABLE) - TABLE // 2 + 0.5) / 64
     logistic = lambda width: 1 / (1 + np.exp(-u / width))  # noqa: E731
     rows = [logistic(0.9), 0.9 * logistic(0.8) + 0.1 * logistic(2.5), 0.8 * logistic(1) + 0.2 * logistic(4)]
+    multiplier = np.rint(2.0 ** (16 + 3 - np.arange(SCALES) / 16)).astype(np.int32)  # scale i is 2^(i/16 - 3) codes
     cumulative = np.rint(np.array(rows) * TOP).astype(np.int32)
     cumulative[:, 0], cumulative[:, -1] = 0, TOP
     shape = np.repeat(np.arange(3, dtype=np.uint8), [40, 50, SCALES - 90])
-    return Tables(np.rint(TRANSITION_LEVELS * 64).astype(np.int32), shape, multipliers(), cumulative)
+    return Tables(np.rint(TRANSITION_LEVELS * 64).astype(np.int32), shape, multiplier, cumulative)
 
 
 def write(path: Path) -> None:
