@@ -27,6 +27,8 @@ def read_layout(file: BinaryIO) -> Layout:
     file.seek(0)
     blocks = BlockReader(file)
     index = _read_index(file)
+    if index is None:  # no or one chunk
+        return _scan(file)
     file.seek(blocks.offset)
     embedded = None
     while blocks.offset < index.first:
@@ -42,8 +44,8 @@ def read_layout(file: BinaryIO) -> Layout:
     return Layout(blocks.header, blocks.header_crc, index, first_sequence, embedded)
 
 
-def _read_index(file: BinaryIO) -> Index:
-    """The end block, found from the end of the file; not checked yet."""
+def _read_index(file: BinaryIO) -> Index | None:
+    """The end block, found from the end of the file; not checked yet. None where it has no index."""
     end = file.seek(0, os.SEEK_END)
     file.seek(max(0, end - 8))
     size = int.from_bytes(file.read(4), "little")
@@ -58,6 +60,10 @@ def _read_index(file: BinaryIO) -> Index:
 
 def scan_layout(file: BinaryIO) -> Layout:
     """Like `read_layout`, by reading the file from its start up to the first damage."""
+    return _scan(file, damaged=True)
+
+
+def _scan(file: BinaryIO, damaged: bool = False) -> Layout:
     file.seek(0)
     blocks = BlockReader(file)
     embedded = None
@@ -75,5 +81,6 @@ def scan_layout(file: BinaryIO) -> Layout:
                 index.frames.append(chunk_frames(block.payload, blocks.header.leads))
                 index.sizes.append(blocks.offset - offset)
     except CorruptError:
-        pass
+        if not damaged:
+            raise
     return Layout(blocks.header, blocks.header_crc, index or Index(blocks.offset), first_sequence, embedded)

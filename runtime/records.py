@@ -18,7 +18,8 @@ BLOCK_OVERHEAD = 9
 
 _HEADER = struct.Struct("<BBHIQ16sq")
 _END = struct.Struct("<BIQ")
-_WAV, _CANONICAL, _EMBEDDED = 1, 2, 4
+_WAV, _CANONICAL, _EMBEDDED, _USUAL_SUFFIX = 1, 2, 4, 8
+_SUFFIX = ".wav"
 _UNKNOWN_FRAMES = 2**64 - 1
 _UNKNOWN_TIME = -(2**63)
 
@@ -50,11 +51,12 @@ class Header:
 
     def pack(self) -> bytes:
         """The payload of the block."""
-        flags = _WAV * self.is_wav | _CANONICAL * self.canonical | _EMBEDDED * self.embedded
+        usual = self.suffix == _SUFFIX
+        flags = _WAV * self.is_wav | _CANONICAL * self.canonical | _EMBEDDED * self.embedded | _USUAL_SUFFIX * usual
         frames = _UNKNOWN_FRAMES if self.frames is None else self.frames
         mtime = _UNKNOWN_TIME if self.mtime is None else self.mtime
         fields = (flags, self.sample_bits, self.leads, self.rate, frames, self.model, mtime)
-        return _HEADER.pack(*fields) + self.suffix.encode("utf-8")
+        return _HEADER.pack(*fields) + (b"" if usual else self.suffix.encode("utf-8"))
 
     @classmethod
     def parse(cls, payload: bytes) -> "Header":
@@ -66,7 +68,10 @@ class Header:
             suffix = payload[_HEADER.size :].decode("utf-8")
         except UnicodeDecodeError:
             raise CorruptError("the header's name suffix is not UTF-8") from None
-        if flags >> 3 or sample_bits not in (8, 16) or leads == 0 or not is_suffix(suffix):
+        usual = bool(flags & _USUAL_SUFFIX)
+        if suffix == _SUFFIX or (usual and suffix):
+            raise CorruptError("the header's name suffix and its flag disagree")
+        if flags >> 4 or sample_bits not in (8, 16) or leads == 0 or not is_suffix(suffix):
             raise CorruptError("the header holds impossible values")
         header = cls(
             leads=leads,
@@ -75,7 +80,7 @@ class Header:
             sample_bits=sample_bits,
             frames=None if frames == _UNKNOWN_FRAMES else frames,
             mtime=None if mtime == _UNKNOWN_TIME else mtime,
-            suffix=suffix,
+            suffix=_SUFFIX if usual else suffix,
             is_wav=bool(flags & _WAV),
             canonical=bool(flags & _CANONICAL),
             embedded=bool(flags & _EMBEDDED),
@@ -109,19 +114,23 @@ class Index:
         return sum(self.frames)
 
     def pack(self) -> bytes:
-        """The payload of the block."""
+        """The payload of the block; no or one chunk need no index."""
+        if len(self.frames) <= 1:
+            return struct.pack("<I", BLOCK_OVERHEAD + 4)
         coding, body = pack_blob(index_to_bytes(self.frames, self.sizes))
         size = BLOCK_OVERHEAD + _END.size + len(body) + 4
         return _END.pack(coding, len(self.frames), self.first) + body + struct.pack("<I", size)
 
     @classmethod
-    def parse(cls, payload: bytes) -> "Index":
-        """Parse a payload; its CRC may still have to be checked."""
+    def parse(cls, payload: bytes) -> "Index | None":
+        """Parse a payload, whose CRC may still have to be checked; None where it is left out."""
+        if payload == struct.pack("<I", BLOCK_OVERHEAD + 4):
+            return None
         if len(payload) < _END.size + 4:
             raise CorruptError("the end block is too short")
         coding, chunks, first = _END.unpack_from(payload)
         size = int.from_bytes(payload[-4:], "little")
-        if size != len(payload) + BLOCK_OVERHEAD or chunks > limits.MAX_CHUNKS:
+        if size != len(payload) + BLOCK_OVERHEAD or not 1 < chunks <= limits.MAX_CHUNKS:
             raise CorruptError("the end block holds impossible values")
         body = parse_blob(coding, payload[_END.size : -4], chunks * 8)
         if len(body) != chunks * 8:

@@ -75,10 +75,11 @@ def parse_header(payload):
     """Section 2.1."""
     must(40 <= len(payload) <= 72, "the header's length")
     flags, bits, leads, rate, frames, model, _ = struct.unpack_from("<BBHIQ16sq", payload)
-    must(flags < 8 and bits in (8, 16) and leads > 0, "the header's values")
+    must(flags < 16 and bits in (8, 16) and leads > 0, "the header's values")
     must(not flags & 2 or flags & 1 and frames != 2**64 - 1, "the header's flags")
     suffix = payload[40:].decode()
     printable = suffix.isprintable() and not set('/\\:"*?<>|') & set(suffix)
+    must(suffix != ".wav" and not (flags & 8 and suffix), "the suffix and its flag")
     must(suffix == "" or suffix[0] == "." and suffix != "." and printable, "the suffix")
     return {"flags": flags, "bits": bits, "leads": leads, "rate": rate, "frames": frames, "model": model}
 
@@ -95,6 +96,10 @@ def check_order(header, tags):
 
 def check_end(payload, first, frames, sizes):
     """Section 2.4."""
+    must(len(payload) >= 4, "the end's length")
+    if len(frames) <= 1:
+        must(payload == struct.pack("<I", 13), "the end's size")
+        return
     must(len(payload) >= 17, "the end's length")
     coding, chunks, at = struct.unpack_from("<BIQ", payload)
     must(struct.unpack("<I", payload[-4:])[0] == len(payload) + 9, "the end's size")
@@ -109,6 +114,7 @@ def unpack(coding, body):
     if coding == 0:
         return body
     try:
+        must(zstandard.get_frame_parameters(body).content_size <= 1 << 28, "a coded part is too large")
         return zstandard.ZstdDecompressor().decompress(body, allow_extra_data=False)
     except zstandard.ZstdError as error:
         raise Refused(str(error)) from None

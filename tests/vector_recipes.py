@@ -210,8 +210,8 @@ def faulty(streams):
         "wrong-samples": ("samples of another checksum", patched(one, b"C", 5, b"\0\0\0\0")),
         "wrong-word": ("a coded word", patched(one, b"C", -1, b"\0")),
         "no-leads": ("0 leads", patched(one, b"H", 2, b"\0\0")),
-        "wrong-flags": ("unknown flags", patched(one, b"H", 0, b"\x0b")),
-        "wrong-suffix": ("a suffix that leaves the folder", patched(one, b"H", 40, b"/../")),
+        "wrong-flags": ("unknown flags", patched(one, b"H", 0, b"\x1b")),
+        "wrong-suffix": ("a suffix that leaves the folder", patched(patched(one, b"H", 40, b"/../"), b"H", 0, b"\x03")),
         "other-embedded-model": ("not the model that the header names", patched(embedded, b"H", 16, bytes(16))),
         "huge-embedded-model": ("a model that claims 2^40 bytes", _huge_model(embedded)),
     }
