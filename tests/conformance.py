@@ -81,14 +81,19 @@ def encode(vector: Vector, recording: bytes, model: str | os.PathLike = MODEL, v
     """The stream of a WAV file's bytes, encoded as the vector says."""
     options = {"model": model, "embed_model": vector.embed, "verify": verify}
     with chunks_of(vector.chunk_frames), tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "x.wav"
-        path.write_bytes(recording)
         if vector.array:
             samples, rate = _read_canonical(recording)
             return runtime.encode(samples, rate, layout="time-lead", **options)
-        os.utime(path, ns=(MTIME, MTIME))
+        path = Path(folder) / "x.wav"
+        write_recording(path, recording)
         runtime.encode_file(path, **options)
         return (Path(folder) / "x.mdo").read_bytes()
+
+
+def write_recording(path: Path, recording: bytes) -> None:
+    """Write a WAV file with the time that is in the streams."""
+    path.write_bytes(recording)
+    os.utime(path, ns=(MTIME, MTIME))
 
 
 def decode(stream: bytes, model: str | os.PathLike | None = MODEL) -> bytes:

@@ -1,0 +1,92 @@
+"""The negative control of scripts/determinism: the same network, exported as everybody does it. Needs onnx.
+
+`qdq` has scales by the range of each tensor instead of powers of two, weights up to 127, and int8 weights in the last
+layer; `floats` has weights as training leaves them. Both are graphs that runtimes are free to compute a little
+differently each, and do: where the matrix shows no difference for them, it could show none for anything.
+"""
+
+import numpy as np
+from onnx import TensorProto, helper, numpy_helper
+
+
+def read(model):
+    """Real weights and biases of an exported model's layers, and the largest activation of each."""
+    constants = {t.name: numpy_helper.to_array(t) for t in model.graph.initializer}
+    layers = []
+    while f"layer{len(layers)}_weight" in constants:
+        name = f"layer{len(layers)}"
+        parts = [constants[f"{name}_{k}"] * constants[f"{name}_{k}_scale"] for k in ("weight", "bias")]
+        layers.append([*(p.astype(np.float64) for p in parts), float(constants[f"{name}_scale"]) * 255])
+    head = [constants["head_weight"].astype(np.float64), constants["head_bias"].astype(np.float64), None]
+    return [*layers, head]
+
+
+def trained(layers):
+    """Weights that are no multiples of anything: a little noise below the quantisation step."""
+    random = np.random.default_rng(3)
+    noisy = lambda x: x + random.uniform(-0.5, 0.5, x.shape) * 2.0**-10  # noqa: E731
+    return [[noisy(weight), noisy(bias), top] for weight, bias, top in layers]
+
+
+class Graph:
+    def __init__(self):
+        self.nodes, self.tensors = [], []
+
+    def constant(self, array):
+        self.tensors.append(numpy_helper.from_array(np.asarray(array), f"c{len(self.tensors)}"))
+        return self.tensors[-1].name
+
+    def node(self, kind, *inputs, **attributes):
+        output = f"n{len(self.nodes)}"
+        self.nodes.append(helper.make_node(kind, inputs, [output], name=output, **attributes))
+        return output
+
+    def quantised(self, array, scale, kind):
+        """A constant that is dequantised in the graph."""
+        whole = np.clip(np.rint(array / scale), np.iinfo(kind).min, np.iinfo(kind).max).astype(kind)
+        constants = [self.constant(part) for part in (whole, np.float32(scale), kind(0))]
+        return self.node("DequantizeLinear", *constants)
+
+    def model(self, x):
+        self.node("Round", x)
+        self.nodes.append(helper.make_node("Cast", [self.nodes[-1].output[0]], ["distribution"], to=TensorProto.INT32))
+        own = helper.make_tensor_value_info("own", TensorProto.UINT8, ["N", 20])
+        out = helper.make_tensor_value_info("distribution", TensorProto.INT32, ["N", 2])
+        graph = helper.make_graph(self.nodes, "control", [own], [out], self.tensors)
+        return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+
+
+def qdq(layers):
+    g, scale = Graph(), 2.0**-6
+    x = g.node("DequantizeLinear", "own", g.constant(np.float32(scale)), g.constant(np.uint8(128)))
+    for weight, bias, top in layers:
+        step = np.abs(weight).max() / 127
+        w = g.quantised(weight, step, np.int8)
+        b = g.quantised(bias, step * scale, np.int32)
+        x = g.node("Gemm", x, w, b, transB=1)
+        if top is None:
+            break
+        scale = top / 255 * 0.87
+        q = [g.constant(np.float32(scale)), g.constant(np.uint8(0))]
+        x = g.node("DequantizeLinear", g.node("QuantizeLinear", g.node("Relu", x), *q), *q)
+    return g.model(x)
+
+
+def floats(layers):
+    """Outputs 64 times finer than the codec's, since floats differ rarely enough to pass for exact otherwise."""
+    g = Graph()
+    *layers, (weight, bias, top) = layers
+    layers = [*layers, (64 * weight, 64 * bias, top)]
+    x = g.node("Sub", g.node("Cast", "own", to=TensorProto.FLOAT), g.constant(np.float32(128)))
+    x = g.node("Mul", x, g.constant(np.float32(2.0**-6)))
+    for weight, bias, top in layers:
+        x = g.node("Gemm", x, g.constant(weight.astype(np.float32)), g.constant(bias.astype(np.float32)), transB=1)
+        x = x if top is None else g.node("Relu", x)
+    return g.model(x)
+
+
+def write(model, folder):
+    """Write all controls of an onnx.ModelProto into a folder."""
+    layers = trained(read(model))
+    for build in (qdq, floats):
+        (folder / f"control {build.__name__}.onnx").write_bytes(build(layers).SerializeToString(deterministic=True))

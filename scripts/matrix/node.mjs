@@ -1,0 +1,44 @@
+// The part of onnxruntime-web and onnxruntime-node in scripts/determinism: digests of network outputs, as JSON.
+//   node node.mjs PACKAGE WORK
+import { createHash } from "node:crypto";
+import { readdirSync, readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+
+const [name, work] = process.argv.slice(2);
+const require = createRequire(join(process.cwd(), "x.js"));
+const loaded = await import(pathToFileURL(require.resolve(name)));
+const ort = loaded.InferenceSession ? loaded : loaded.default;
+const rows = new Uint8Array(readFileSync(join(work, "rows.bin")));
+const count = rows.length / 20;
+
+async function outputs(session, size) {
+  const whole = new Int32Array(2 * count);
+  for (let i = 0; i < count; i += size) {
+    const part = rows.subarray(20 * i, 20 * Math.min(i + size, count));
+    const { distribution } = await session.run({ own: new ort.Tensor("uint8", part, [part.length / 20, 20]) });
+    whole.set(distribution.data, 2 * i);
+  }
+  return createHash("sha256").update(new Uint8Array(whole.buffer)).digest("hex").slice(0, 16);
+}
+
+const quantities = {};
+for (const folder of ["models", "controls"]) {
+  for (const file of readdirSync(join(work, folder)).filter((f) => f.endsWith(".onnx")).sort()) {
+    const found = (quantities[file.slice(0, -5)] = {});
+    for (const graphOptimizationLevel of ["disabled", "basic", "extended", "all"]) {
+      const session = await ort.InferenceSession.create(new Uint8Array(readFileSync(join(work, folder, file))), {
+        graphOptimizationLevel,
+        executionProviders: [name === "onnxruntime-web" ? "wasm" : "cpu"],
+        logSeverityLevel: 4,
+      });
+      for (const size of [count, 1000]) {
+        (found[await outputs(session, size)] ??= []).push(`${graphOptimizationLevel}, batches of ${size}`);
+      }
+    }
+  }
+}
+const versions = JSON.parse(readFileSync(join("node_modules", name, "package.json")));
+console.log(JSON.stringify({ onnxruntime: versions.version, machine: process.arch, node: process.version, quantities }));
+process.exit(0);

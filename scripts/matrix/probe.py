@@ -1,0 +1,154 @@
+"""One environment's part of scripts/determinism: digests of network outputs, streams and recordings, as JSON.
+
+    python probe.py WORK [--short] [--streams LEVELS]
+
+WORK holds rows.bin and .onnx files in models/ and controls/. Needs onnxruntime, numpy and zstandard only. Every digest
+comes with the labels of the runs that gave it: one digest for each quantity is what there should be.
+"""
+
+import argparse
+import hashlib
+import io
+import json
+import platform
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+
+import conformance
+import numpy as np
+import onnxruntime as ort
+
+import runtime
+from runtime import model as models
+
+LEVELS = ("DISABLE_ALL", "ENABLE_BASIC", "ENABLE_EXTENDED", "ENABLE_ALL")
+BATCHES = {"all rows": (None, None), "batches of 1000": (1000, 20000), "of 37": (37, 3700), "of 1": (1, 200)}
+"""Batch sizes, and how many rows are run like that."""
+
+
+class Digests:
+    """Digest -> labels of the runs that gave it."""
+
+    def __init__(self):
+        self.found = {}
+
+    def add(self, label, data):
+        self.found.setdefault(hashlib.sha256(data).hexdigest()[:16], []).append(label)
+
+
+def session(data, level, threads):
+    options = ort.SessionOptions()
+    options.graph_optimization_level = getattr(ort.GraphOptimizationLevel, f"ORT_{level}")
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 4
+    return ort.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+
+
+def network(data, rows, short):
+    """Digests of a network's outputs, int32 [rows, 2], over session options and batch sizes."""
+    digests, whole = Digests(), None
+    for level in LEVELS:
+        for threads in (1, 2) if short else (1, 2, 3, 4):
+            run = session(data, level, threads)
+            for label, (size, limit) in BATCHES.items():
+                part = rows[:limit]
+                starts = range(0, len(part), size or len(part))
+                outputs = [run.run(None, {"own": part[i : i + (size or len(part))]})[0] for i in starts]
+                outputs = np.concatenate(outputs)
+                whole = outputs if whole is None else whole
+                full = np.concatenate([outputs, whole[len(outputs) :]])
+                digests.add(f"{level}, {threads} threads, {label}", full.astype("<i4").tobytes())
+    return digests.found
+
+
+def alone(vectors, digests, label):
+    """Encode and decode every vector by itself."""
+    streams = [conformance.encode(vector, vector.recording()) for vector in vectors]
+    digests["encoded"].add(label, b"".join(map(conformance.normal_form, streams)))
+    decoded = [conformance.decode(vector.stream(), None if vector.embed else conformance.MODEL) for vector in vectors]
+    digests["decoded"].add(label, b"".join(decoded))
+
+
+def together(vectors, digests, label):
+    """Encode and decode all that can be in one batch of lanes, the others by themselves."""
+    apart = [vector for vector in vectors if vector.embed or vector.array or vector.chunk_frames]
+    streams = {vector.name: conformance.encode(vector, vector.recording()) for vector in apart}
+    recordings = {vector.name: conformance.decode(vector.stream()) for vector in apart}
+    with tempfile.TemporaryDirectory() as folder:
+        names = [vector.name for vector in vectors if vector not in apart]
+        wavs, coded, back = ([Path(folder) / f"{name}.{kind}" for name in names] for kind in ("wav", "mdo", "wav"))
+        for vector in vectors:
+            conformance.write_recording(Path(folder) / f"{vector.name}.wav", vector.recording())
+        runtime.encode_files(wavs, model=conformance.MODEL, jobs=1, verify=False)
+        streams |= {name: path.read_bytes() for name, path in zip(names, coded)}
+        for vector in vectors:
+            (Path(folder) / f"{vector.name}.mdo").write_bytes(vector.stream())
+        runtime.decode_files(coded, model=conformance.MODEL, jobs=1, force=True)
+        recordings |= {name: path.read_bytes() for name, path in zip(names, back)}
+    ordered = [conformance.normal_form(streams[vector.name]) for vector in vectors]
+    digests["encoded"].add(label, b"".join(ordered))
+    digests["decoded"].add(label, b"".join(recordings[vector.name] for vector in vectors))
+
+
+def chunk_sizes(vectors, digests):
+    """Other chunk sizes give other streams, but the same ones everywhere, and the same recordings."""
+    some = [vector for vector in vectors if vector.name in ("mixed", "lattice-leads", "grid-escapes", "8-bit")]
+    streams = []
+    for frames in (41, 300):
+        for vector in some:
+            other = conformance.Vector(vector.name, "", chunk_frames=frames)
+            streams.append(conformance.encode(other, vector.recording()))
+            if conformance.decode(streams[-1]) != vector.recording():
+                digests["decoded"].add(f"{vector.name} in chunks of {frames}", b"another recording")
+    digests["encoded in other chunks"].add("41 and 300 frames", b"".join(map(conformance.normal_form, streams)))
+
+
+def streams(levels):
+    """Digests of all vectors' streams and recordings."""
+    vectors = conformance.vectors()
+    digests = {name: Digests() for name in ("encoded", "decoded", "encoded in other chunks")}
+    loaded = models.load(conformance.MODEL)
+    embedded = next(vector for vector in vectors if vector.embed)
+    assert models.load(embedded_model(embedded.stream())) is models.load(conformance.MODEL)
+    for level in levels:
+        for threads in (1, 4):
+            loaded._session = session(loaded.data, level, threads)
+            alone(vectors, digests, f"{level}, {threads} threads, one by one")
+    together(vectors, digests, f"{levels[-1]}, 4 threads, in one batch")
+    chunk_sizes(vectors, digests)
+    return {name: found.found for name, found in digests.items()}
+
+
+def embedded_model(stream):
+    from runtime.layout import read_layout
+
+    return read_layout(io.BytesIO(stream)).embedded
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("work", type=Path)
+    parser.add_argument("--short", action="store_true")
+    parser.add_argument("--streams", default=",".join(LEVELS), help="optimisation levels for the vectors")
+    options = parser.parse_args()
+    rows = np.fromfile(options.work / "rows.bin", np.uint8).reshape(-1, 20)
+    result = {
+        "Python": platform.python_version(),
+        "numpy": np.__version__,
+        "onnxruntime": ort.__version__,
+        "machine": platform.machine(),
+        "quantities": {},
+    }
+    for folder in ("models", "controls"):
+        for path in sorted((options.work / folder).glob("*.onnx")):
+            result["quantities"][path.stem] = network(path.read_bytes(), rows, options.short)
+    result["quantities"] |= streams(options.streams.split(","))
+    print(json.dumps(result))
+
+
+if __name__ == "__main__":
+    main()
