@@ -17,8 +17,7 @@ from .decoder import Decoder
 from .encoder import Encoder
 from .errors import CorruptError
 from .fit import fit
-from .lanes import from_lanes, join, lane_values, segment_count, to_lanes
-from .lattice import codes_of
+from .lanes import from_lanes, join, segment_count, to_lanes
 from .model import Model
 from .records import chunk_frames
 from .side_information import CONSTANT, SideInformation
@@ -51,7 +50,7 @@ def encode_chunks(batch: list[np.ndarray], model: Model, sample_bits: list[int] 
     return payloads
 
 
-_GROUP_SAMPLES = 1 << 22
+_GROUP_SAMPLES = 1 << 24
 """Samples whose intervals are held at once."""
 
 _NOTHING = (np.zeros(0, np.int16), np.zeros(0, np.uint64), np.zeros(0, np.uint32))
@@ -64,25 +63,21 @@ def _code(batch: list[np.ndarray], coded: list[CodedChunk], model: Model) -> Non
         with_low = chunks.leads_with_low_bits(chunk.side)
         chunk.low_bits = [samples[:, lead] & ((1 << chunk.side.shift[lead]) - 1) for lead in with_low]
     lanes = join([(chunk.side, chunk.frames, chunk.segments) for chunk in coded], model.entropy.middle)
-    values = [lane_values(x, c.side, codes_of(x), model.entropy.middle) for x, c in zip(batch, coded, strict=True)]
-    ticks, codes = (
-        _stack([to_lanes(v[part], c.segments) for v, c in zip(values, coded, strict=True)]) for part in (0, 1)
-    )
-    del values
+    values = _stack([to_lanes(x[:, c.side.coded], c.segments) for x, c in zip(batch, coded, strict=True)])
     states, groups, escapes = [], [], []
-    group = max(1, _GROUP_SAMPLES // len(ticks))
+    group = max(1, _GROUP_SAMPLES // len(values))
     for first in range(0, len(lanes), group):
         part = slice(first, first + group)
-        intervals = Encoder(model, lanes[part], ticks[:, part], codes[:, part]).run()
+        intervals = Encoder(model, lanes[part], values[:, part]).run()
         state, words = rans.encode(intervals.start, intervals.frequency)
         states.append(state)
         groups.append(rans.Words(words.values, words.steps, words.lanes + first))
         escapes.append(intervals.escapes + [0, first])
-    _distribute(batch, coded, lanes.owner, np.concatenate(states), groups, np.concatenate(escapes))
+    _distribute(values, coded, lanes.owner, np.concatenate(states), groups, np.concatenate(escapes))
 
 
 def _distribute(
-    batch: list[np.ndarray],
+    samples: np.ndarray,
     coded: list[CodedChunk],
     owner: np.ndarray,
     states: np.ndarray,
@@ -91,15 +86,13 @@ def _distribute(
 ) -> None:
     """Give every chunk the states, words and escapes of its own lanes."""
     parts = [words.split(owner, len(coded)) for words in groups]
-    for number, (samples, chunk) in enumerate(zip(batch, coded, strict=True)):
+    for number, chunk in enumerate(coded):
         first, last = np.searchsorted(owner, [number, number + 1])
         chunk.states = states[first:last]
         chunk.words = rans.merge([words[number] for words in parts], chunk.steps)
         mine = escapes[(escapes[:, 1] >= first) & (escapes[:, 1] < last)]
         mine = mine[np.lexsort((mine[:, 1], mine[:, 0]))]
-        if len(mine):
-            values = to_lanes(samples[:, chunk.side.coded], chunk.segments)
-            chunk.escapes = values[mine[:, 0], mine[:, 1] - first]
+        chunk.escapes = samples[mine[:, 0], mine[:, 1]]
 
 
 def _stack(parts: list[np.ndarray]) -> np.ndarray:

@@ -9,7 +9,7 @@ import numpy as np
 
 from . import features
 from .entropy_model import CODES, PRECISION
-from .lanes import Lanes
+from .lanes import Lanes, lane_values
 from .model import Model
 from .side_information import ORDER
 
@@ -31,22 +31,20 @@ class Encoder:
     Parameters
     ----------
     lanes : Lanes
-    ticks, values : int32 [steps, lanes]
-        As of `lanes.lane_values`.
+    samples : int16 [steps, lanes]
     """
 
-    def __init__(self, model: Model, lanes: Lanes, ticks: np.ndarray, values: np.ndarray):
-        self._model, self._lanes = model, lanes
-        self._values = values
-        steps, count = ticks.shape
-        self._ticks = np.concatenate([np.zeros((ORDER, count), np.int32), ticks])
-        self._means = features.initial_means(lanes.spread)
+    def __init__(self, model: Model, lanes: Lanes, samples: np.ndarray):
+        self._model, self._lanes, self._samples = model, lanes, samples
+        steps, count = samples.shape
         self._rows = min(max(1, _BLOCK_ROWS // count), steps)
+        self._ticks = np.zeros((ORDER + self._rows, count), np.int32)
+        self._means = features.initial_means(lanes.spread)
         self._history = np.full((count, features.WINDOW + self._rows), 128, np.uint8)
 
     def run(self) -> Intervals:
         """All intervals."""
-        steps, count = self._values.shape
+        steps, count = self._samples.shape
         result = Intervals(
             np.empty((steps, count), np.uint32), np.empty((steps, count), np.uint32), np.empty((0, 2), np.int64)
         )
@@ -65,13 +63,15 @@ class Encoder:
 
     def _block(self, block: slice) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         lanes, size = self._lanes, block.stop - block.start
-        reference = self._reference(block)
-        inputs = self._features(block, reference)
+        ticks, code = lane_values(self._samples[block], lanes, self._model.entropy.middle)
+        self._ticks[ORDER : ORDER + size] = ticks
+        reference = self._reference(size)
+        inputs = self._features(size, reference)
+        self._ticks[:ORDER] = self._ticks[size : size + ORDER].copy()
         output = self._model.run(inputs.reshape(size * len(lanes), features.FEATURES))
         output = output.reshape(size, len(lanes), 2).astype(np.int64)
         reference += lanes.mean
         location = (output[:, :, 0] << 2) + reference
-        code = self._values[block].astype(np.int64)
         escaped = np.zeros((0, 2), np.int64)
         if lanes.grid.any():
             centre = ((reference + 32) >> 6) & lanes.grid
@@ -82,28 +82,26 @@ class Encoder:
         start, frequency = self._model.entropy.intervals(code, location, output[:, :, 1], lanes.offset)
         return start, frequency, escaped
 
-    def _reference(self, block: slice) -> np.ndarray:
+    def _reference(self, size: int) -> np.ndarray:
         """Linear prediction r, int32 [size, lanes]."""
-        total = np.full((block.stop - block.start, len(self._lanes)), features.ROUND, np.int32)
+        total = np.full((size, len(self._lanes)), features.ROUND, np.int32)
         for tap, coefficients in enumerate(self._lanes.coefficients):
-            total += self._ticks[block.start + tap : block.stop + tap] * coefficients
+            total += self._ticks[tap : size + tap] * coefficients
         total >>= 10
         return total
 
-    def _features(self, block: slice, reference: np.ndarray) -> np.ndarray:
+    def _features(self, size: int, reference: np.ndarray) -> np.ndarray:
         """Network inputs uint8 [size, lanes, 20]; moves the running means and the residual history on."""
-        size, window = block.stop - block.start, features.WINDOW
-        ticks = self._ticks[block.start + ORDER : block.stop + ORDER]
-        residual = ticks - reference
+        window = features.WINDOW
+        residual = self._ticks[ORDER : size + ORDER] - reference
         inputs = np.empty((size, len(self._lanes), features.FEATURES), np.uint8)
         self._history[:, window : window + size] = features.quantise(residual).T
         packed = np.ndarray((size, len(self._lanes)), "V16", inputs.data, 0, inputs.strides[:2])
         packed[...] = features.windows(self._history, size)
         self._history[:, :window] = self._history[:, size : size + window].copy()
-        features.quantise(
-            self._ticks[block.start + ORDER - 1 : block.stop + ORDER - 1] - reference, out=inputs[:, :, window]
-        )
-        inputs[:, :, window + 1 :] = features.level(self._run_means(features.magnitude(residual))).transpose(0, 2, 1)
+        features.quantise(self._ticks[ORDER - 1 : size + ORDER - 1] - reference, out=inputs[:, :, window])
+        means = self._run_means(features.magnitude(residual))
+        inputs[:, :, window + 1 :] = features.level(means).transpose(0, 2, 1)
         return inputs
 
     def _run_means(self, magnitudes: np.ndarray) -> np.ndarray:

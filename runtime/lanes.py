@@ -8,6 +8,7 @@ import numpy as np
 
 from .entropy_model import GRID_OFFSET
 from .fit import tick_values
+from .lattice import codes_of
 from .side_information import GRID, ORDER, SideInformation
 
 
@@ -93,18 +94,14 @@ def from_lanes(values: np.ndarray, segments: int, frames: int) -> np.ndarray:
     return values.reshape(steps, segments, -1).transpose(1, 0, 2).reshape(steps * segments, -1)[:frames]
 
 
-def lane_values(
-    samples: np.ndarray, side: SideInformation, codes: np.ndarray, middle: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Ticks without their mean, and codes or (grid values + 512), int32 [frames, coded leads]."""
-    leads = side.coded
-    values = codes[:, leads].astype(np.int32)
+def lane_values(samples: np.ndarray, lanes: Lanes, middle: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Ticks without their mean (int32), and codes or grid values + 512 (int32), of int16 [steps, lanes]."""
+    values = codes_of(samples).astype(np.int32)
     ticks = middle.take(values, mode="clip")
-    ticks -= middle.take(side.mean[leads], mode="clip")
-    grid = np.flatnonzero(side.kind[leads] == GRID)
-    if len(grid):
-        leads = leads[grid]
-        shift = side.shift[leads]
-        values[:, grid] = (samples[:, leads] >> shift) + 512
-        ticks[:, grid] = tick_values(samples[:, leads], shift) - tick_values(side.mean[leads], shift)
+    if lanes.grid.any():
+        grid = np.flatnonzero(lanes.grid)
+        shift = lanes.shift[grid]
+        values[:, grid] = (samples[:, grid] >> shift) + 512
+        ticks[:, grid] = tick_values(samples[:, grid], shift)
+    ticks -= lanes.mean
     return ticks, values

@@ -63,7 +63,7 @@ def encode(start: np.ndarray, frequency: np.ndarray) -> tuple[np.ndarray, Words]
     for t in range(steps - 1, -1, -1):
         f = frequency[t].astype(np.uint64)
         full = np.flatnonzero(state >= f << np.uint64(_EMIT_SHIFT))
-        writers.append(full)
+        writers.append(full.astype(np.int32))
         if len(full):
             high = state.take(full)
             values.append(high.astype(np.uint32))
@@ -75,7 +75,7 @@ def encode(start: np.ndarray, frequency: np.ndarray) -> tuple[np.ndarray, Words]
     counts = [len(full) for full in writers[::-1]]
     none = [np.zeros(0, np.uint32)]
     writers = np.concatenate(writers[::-1])
-    words = Words(np.concatenate(values[::-1] or none), np.repeat(np.arange(steps), counts), writers)
+    words = Words(np.concatenate(values[::-1] or none), np.repeat(np.arange(steps, dtype=np.int32), counts), writers)
     return state, words
 
 
