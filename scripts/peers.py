@@ -78,7 +78,7 @@ PPMD = Peer(
 PEERS = (FLAC, WAVPACK, XZ, ZSTD, BZIP2, PPMD)
 AUDIO_PEERS = (FLAC, WAVPACK)
 
-_SUFFIXES = {"FLAC -8": ".flac", "WavPack -hhx4": ".wv", "7z PPMd": ".7z"}
+_SUFFIXES = {"flac": ".flac", "wavpack": ".wv", "7z": ".7z"}
 
 
 def missing(peers: Iterable[Peer] = PEERS) -> list[str]:
@@ -106,7 +106,11 @@ def measure(path: Path, peer: Peer, decode: bool = True) -> Measurement:
     PeerError
         The peer failed, or gave something else back.
     """
-    codes, rate = read_codes(path)
+    return measure_codes(*read_codes(path), peer, decode)
+
+
+def measure_codes(codes: np.ndarray, rate: int, peer: Peer, decode: bool = True) -> Measurement:
+    """Like `measure`, on codes int16 [time, lead]."""
     with tempfile.TemporaryDirectory() as folder:
         parts = [_measure_part(peer, part, rate, Path(folder), decode) for part in _parts(codes, peer)]
     return Measurement(
@@ -138,7 +142,7 @@ def _parts(codes: np.ndarray, peer: Peer) -> list[np.ndarray]:
 
 def _measure_part(peer: Peer, codes: np.ndarray, rate: int, folder: Path, decode: bool) -> Measurement:
     source = folder / ("codes.wav" if peer.audio else "codes")
-    packed = folder / ("packed" + _SUFFIXES.get(peer.name, ""))
+    packed = folder / ("packed" + _SUFFIXES.get(peer.encode[0], ""))
     restored = folder / ("restored.wav" if peer.audio else "restored")
     packed.unlink(missing_ok=True)
     if peer.audio:
