@@ -98,5 +98,10 @@ def test_another_rounding_of_halves_is_noticed(monkeypatch, stage, ties):
     rows = np.random.default_rng(2).integers(0, 256, (1000, 20)).astype(np.uint8)
     assert np.array_equal(loaded.run(rows), export.reference(layers, head, rows))
     monkeypatch.setattr(model.Model, "run", lambda self, features: other(features))
-    with pytest.raises(ModelError, match="onnxruntime .* known answers are wrong"):
+    with pytest.raises(ModelError, match="known answers are wrong.* its graph optimiser is to blame"):
         model.Model(DATA)
+
+
+def test_wrong_kernels_are_told_from_a_wrong_optimiser():
+    with pytest.raises(ModelError, match="onnxruntime [0-9.]+ on .* its kernels are to blame"):
+        model.load(changed(weight))
