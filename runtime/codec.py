@@ -35,10 +35,7 @@ def encode_chunks(batch: list[np.ndarray], model: Model, sample_bits: list[int] 
         The width of a sample in the original: of stored chunks.
     """
     widths = [sample_bits] * len(batch) if isinstance(sample_bits, int) else sample_bits
-    coded = [
-        CodedChunk(len(x), 1, zlib.crc32(x.astype("<i2").tobytes()), fit(x, model.entropy.middle), [], *_NOTHING)
-        for x in batch
-    ]
+    coded = [CodedChunk(len(x), 1, _sample_crc(x), fit(x, model.entropy.middle), [], *_NOTHING) for x in batch]
     busy = [i for i, chunk in enumerate(coded) if len(chunk.side.coded)]
     if busy:
         _code([batch[i] for i in busy], [coded[i] for i in busy], model)
@@ -50,8 +47,13 @@ def encode_chunks(batch: list[np.ndarray], model: Model, sample_bits: list[int] 
     return payloads
 
 
-_GROUP_SAMPLES = 1 << 24
+_GROUP_SAMPLES = 1 << 23
 """Samples whose intervals are held at once."""
+
+
+def _sample_crc(samples: np.ndarray) -> int:
+    return zlib.crc32(np.ascontiguousarray(samples, "<i2").data)
+
 
 _NOTHING = (np.zeros(0, np.int16), np.zeros(0, np.uint64), np.zeros(0, np.uint32))
 
@@ -63,7 +65,7 @@ def _code(batch: list[np.ndarray], coded: list[CodedChunk], model: Model) -> Non
         with_low = chunks.leads_with_low_bits(chunk.side)
         chunk.low_bits = [samples[:, lead] & ((1 << chunk.side.shift[lead]) - 1) for lead in with_low]
     lanes = join([(chunk.side, chunk.frames, chunk.segments) for chunk in coded], model.entropy.middle)
-    values = _stack([to_lanes(x[:, c.side.coded], c.segments) for x, c in zip(batch, coded, strict=True)])
+    values = _stack([to_lanes(_columns(x, c.side.coded), c.segments) for x, c in zip(batch, coded, strict=True)])
     states, groups, escapes = [], [], []
     group = max(1, _GROUP_SAMPLES // len(values))
     for first in range(0, len(lanes), group):
@@ -95,6 +97,11 @@ def _distribute(
         chunk.escapes = samples[mine[:, 0], mine[:, 1]]
 
 
+def _columns(samples: np.ndarray, leads: np.ndarray) -> np.ndarray:
+    """Some of the leads; without a copy where it is all of them."""
+    return samples if len(leads) == samples.shape[1] else samples[:, leads]
+
+
 def _stack(parts: list[np.ndarray]) -> np.ndarray:
     """Arrays [steps, lanes] side by side; shorter ones are filled with zeros."""
     if len(parts) == 1:
@@ -121,7 +128,7 @@ def decode_chunks(
         for i, lanes in zip(busy, _decode([parsed[i] for i in busy], model), strict=True):
             results[i][:, parsed[i].side.coded] = lanes
     for chunk, samples in zip(parsed, results, strict=True):
-        if isinstance(chunk, CodedChunk) and zlib.crc32(samples.astype("<i2").tobytes()) != chunk.sample_crc:
+        if isinstance(chunk, CodedChunk) and _sample_crc(samples) != chunk.sample_crc:
             raise CorruptError("decoded samples do not have the checksum of the original ones")
     return results
 

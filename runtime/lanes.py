@@ -46,9 +46,9 @@ class Lanes:
 def segment_count(frames: int, leads: int) -> int:
     """Segments for a chunk. A lane costs some 40 bits; a step of few lanes costs as much time as one of many.
 
-    At least 16 lanes if segments stay above 1024 frames; up to 4096 lanes if they stay above 12288.
+    At least 16 lanes if segments stay above 1024 frames; up to 4096 lanes if they stay above 8192.
     """
-    wanted = max(min(-(-16 // leads), frames // 1024), min(-(-4096 // leads), frames // 12288), 1)
+    wanted = max(min(-(-16 // leads), frames // 1024), min(-(-4096 // leads), frames // 8192), 1)
     steps = -(-frames // wanted)
     return -(-frames // steps)
 
