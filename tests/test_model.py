@@ -105,3 +105,53 @@ def test_another_rounding_of_halves_is_noticed(monkeypatch, stage, ties):
 def test_wrong_kernels_are_told_from_a_wrong_optimiser():
     with pytest.raises(ModelError, match="onnxruntime [0-9.]+ on .* its kernels are to blame"):
         model.load(changed(weight))
+
+
+def shipped():
+    from runtime.model import available
+
+    return [path for _, path in available()] + [conformance.MODEL]
+
+
+def halves(value, exponent, ties):
+    """As `reference_network.half_even`, with halves going elsewhere."""
+    whole, shift = value[0], exponent - value[1]
+    if shift <= 0:
+        return whole << -shift
+    rest, quotient, half = whole & (1 << shift) - 1, whole >> shift, 1 << (shift - 1)
+    up = {"up": True, "down": False, "away": whole > 0, "zero": whole < 0}[ties]
+    return quotient + ((rest > half) | ((rest == half) & up))
+
+
+@pytest.mark.parametrize("path", shipped(), ids=lambda path: path.stem)
+@pytest.mark.parametrize("ties", ["up", "down", "away", "zero"])
+def test_known_answers_tell_how_every_stage_rounds(path, ties, monkeypatch):
+    import reference_network as reference
+
+    data = path.read_bytes()
+    network = reference.Model(data)
+    properties = {p.key: p.value for p in onnx.load_model_from_string(data).metadata_props}
+    answers = reference.unpack(properties["middleout.answers"])
+    count = int.from_bytes(answers[:4], "little")
+    rows = np.frombuffer(answers, np.uint8, 20 * count, 4).reshape(count, 20)
+    right = network.run(rows)
+    real = {kind: reference.OPERATORS[kind] for kind in ("QuantizeLinear", "Round")}
+    for stage in [node.name for node in network.graph.node if node.op_type in real]:
+
+        def run(node, *inputs, stage=stage):
+            with monkeypatch.context() as patch:
+                if node.name == stage:
+                    patch.setattr(reference, "half_even", lambda value, exponent: halves(value, exponent, ties))
+                return real[node.op_type](node, *inputs)
+
+        with monkeypatch.context() as patch:
+            for kind in real:
+                patch.setitem(reference.OPERATORS, kind, run)
+            assert network.run(rows) != right, stage
+
+
+@pytest.mark.parametrize("path", shipped(), ids=lambda path: path.stem)
+def test_shipped_models_carry_their_certificate(path):
+    from training.certify import certify
+
+    assert certify(onnx.load(path, load_external_data=False))

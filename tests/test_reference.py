@@ -58,3 +58,18 @@ def features(payload, leads, network):
     if segments > 1:
         found |= {"segments", "short segment" if frames % segments else "equal segments"}
     return found | ({"escapes"} if chunk.escapes else set())
+
+
+def test_agrees_on_real_recordings_with_the_shipped_models(root, shared_data):
+    import numpy as np
+
+    import runtime
+
+    lead = np.fromfile(sorted(shared_data.glob("neuralink/*.wav"))[7], "<i2", offset=44)[:3000, None]
+    array = np.load(next(shared_data.glob("multilead/*64ch*.npy")), mmap_mode="r")
+    array = np.ascontiguousarray(array[:400, :8] if array.shape[0] > array.shape[1] else array[:8, :400].T)
+    for path in (root / "models").glob("*.onnx"):
+        for samples in (lead, array.astype(np.int16)):
+            stream = runtime.encode(samples, 20000, model=path, layout="time-lead")
+            decoded = reference.decode(stream, path.read_bytes())
+            assert decoded[44:] == samples.astype("<i2").tobytes()
