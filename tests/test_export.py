@@ -8,7 +8,8 @@ pytest.importorskip("onnx")
 
 from runtime.model import load  # noqa: E402
 from training import export, train  # noqa: E402
-from training.tables import TOP, multipliers  # noqa: E402
+from training.__main__ import main  # noqa: E402
+from training.tables import TOP  # noqa: E402
 
 CONFIG = {
     "network": {"inputs": 20, "projector": [16], "predictor": [16]},
@@ -63,7 +64,7 @@ def test_tables(trained):
     assert tables.cumulative.shape == (5, 4096)
     assert (tables.cumulative[:, 0] == 0).all() and (tables.cumulative[:, -1] == TOP).all()
     assert (np.diff(tables.shape.astype(int)) >= 0).all() and tables.shape.max() == 4
-    assert (np.diff(multipliers()) < 0).all()
+    assert (tables.multiplier >= (1 << 16) / 16).all()
 
 
 def test_checkpoint_round_trip(trained, rows, tmp_path):
@@ -77,3 +78,10 @@ def test_checkpoint_round_trip(trained, rows, tmp_path):
     assert torch.equal(again(x), net(x))
     for a, b in zip(model.state_dict().values(), entropy.state_dict().values()):
         assert torch.equal(a, b)
+
+
+@pytest.mark.parametrize("name", ["n1-v1"])
+def test_shipped_model_comes_from_its_checkpoint(name, root, tmp_path):
+    checkpoint = root / "training" / "checkpoints" / f"{name}.npz"
+    assert main(["export", str(checkpoint), "-o", str(tmp_path / "again.onnx")]) == 0
+    assert (tmp_path / "again.onnx").read_bytes() == (root / "models" / f"{name}.onnx").read_bytes()

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 INPUT_SCALE = 2.0**-6  # of the uint8 features, with zero point 128
-HEAD_SCALE = 2.0**-8  # of the head's weights
+HEAD_SCALE = 2.0**-8  # of the head's weights; a power of two coarser where sums could leave float32's integers
 OUTPUT_UNITS = (16.0, 16.0)  # location in 1/16 code, scale index in 1/16 octave
 
 
@@ -40,7 +40,7 @@ class Network(nn.Module):
         self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in zip(sizes, sizes[1:]))
         self.head = nn.Linear(sizes[-1], 2)
         nn.init.zeros_(self.head.weight)
-        self.head.bias.data = torch.tensor([0.0, 1.5])
+        self.head.bias.data = torch.tensor([0.0, 2.5])
         self.register_buffer("scales", torch.full([len(sizes) - 1], 2.0**-6))
         self.quantised = False
 
@@ -63,7 +63,8 @@ class Network(nn.Module):
             scale = after
         w, b = self.head_parameters()
         if self.quantised:
-            w, b = rounded(w / HEAD_SCALE) * HEAD_SCALE, rounded(b / HEAD_SCALE) * HEAD_SCALE
+            step = self.head_step(w, b)
+            w, b = rounded(w / step) * step, rounded(b / step) * step
         out = nn.functional.linear(x, w, b)
         return rounded(out) if self.quantised else out
 
@@ -71,6 +72,16 @@ class Network(nn.Module):
         """Weights and biases of the head in output units."""
         units = torch.tensor(OUTPUT_UNITS)
         return self.head.weight * units[:, None], self.head.bias * units
+
+    @torch.no_grad()
+    def head_step(self, w, b):
+        """Grid of the head's weights and biases: sums stay below 2^24 units rounding included."""
+        scale = float(self.scales[-1])
+        largest = float((w.abs().sum(1) * 255 * scale + b.abs()).max())
+        step = HEAD_SCALE
+        while largest / (step * scale) > 0.9 * 2**24:
+            step *= 2
+        return step
 
     @staticmethod
     def quantise(w, b, scale):
@@ -96,7 +107,7 @@ class Network(nn.Module):
         layers : list of dicts
             `weight` int8 [out, in], `bias` int32 [out], and the scales `input`, `step` (of the weights), `output`.
         head : dict
-            `weight` float32 [2, in] and `bias` float32 [2], multiples of HEAD_SCALE; `input` scale.
+            `weight` float32 [2, in] and `bias` float32 [2], multiples of `head_step`; `input` scale.
         """
         layers, scale = [], INPUT_SCALE
         for layer, after in zip(self.layers, self.scales.tolist()):
@@ -105,5 +116,6 @@ class Network(nn.Module):
             bias = torch.round(layer.bias / (step * scale)).numpy().astype(np.int32)
             layers.append({"weight": weight, "bias": bias, "input": scale, "step": step, "output": after})
             scale = after
-        w, b = (torch.round(p / HEAD_SCALE) * HEAD_SCALE for p in self.head_parameters())
+        step = self.head_step(*self.head_parameters())
+        w, b = (torch.round(p / step) * step for p in self.head_parameters())
         return layers, {"weight": w.numpy(), "bias": b.numpy(), "input": scale}

@@ -1,26 +1,78 @@
-"""The entropy model as integers: docs/format.md, section 6. numpy, and torch only to read the trained model."""
+"""The entropy model as integers: docs/format.md, section 6. numpy only."""
+
+import math
 
 import numpy as np
 
 from runtime.entropy_model import CODES, MULTIPLIER_BITS, PRECISION, SCALES, TABLE, Tables
 
-STEPS, FIRST = 16, 3  # scale index i stands for 2**(i / STEPS - FIRST) codes
+STEPS, FIRST = 16, 2  # scale index i stands for 2**(i / STEPS - FIRST) codes
+GAUSS = 0.416  # 1 / (1.7 sqrt(2)): a Gaussian about as wide as a logistic
+FINENESS, FINEST, WIDEST = 0.3, 1 / 32, 16.0  # see `Shapes.scales`
 TOP = (1 << PRECISION) - CODES  # last entry of a row; the other 1024 give every code a frequency of one
 
 
-def multipliers():
-    """round(2^16 / s) for every scale index, s in codes: turns ticks into 1/64 scale units."""
-    return np.round(2.0 ** (MULTIPLIER_BITS + FIRST - np.arange(SCALES) / STEPS)).astype(np.int32)
+class Shapes:
+    """The trained distribution functions at every scale index, in float64.
+
+    float64, so that another machine's last bits do not show in the integers.
+
+    Parameters
+    ----------
+    weight, offset, width : float arrays [bins, components]
+        Parameters of an `EntropyModel`: logits, offsets and log widths in scale units.
+    gaussians : int
+        How many of the components are Gaussians; the others are logistics.
+    """
+
+    def __init__(self, weight, offset, width, gaussians):
+        t = np.arange(SCALES) * (len(weight) - 1) / SCALES
+
+        def at(p):
+            return np.array([np.interp(t, np.arange(len(p)), column) for column in p.astype(np.float64).T])
+
+        nominal = 2.0 ** (np.arange(SCALES) / STEPS - FIRST)  # codes
+        share = np.exp(at(weight) - at(weight).max(axis=0))
+        self.share = share / share.sum(axis=0)
+        self.offset, self.width = at(offset) * nominal, np.exp(at(width)) * nominal
+        self.gaussians = gaussians
+
+    def at(self, x):
+        """F at x [128, n] codes from the location, float64 [128, n]."""
+        total = np.zeros(x.shape)
+        for k, (share, offset, width) in enumerate(zip(self.share, self.offset, self.width)):
+            z = (x - offset[:, None]) / width[:, None]
+            total += share[:, None] * (gauss(z) if k < self.gaussians else 1 / (1 + np.exp(-np.clip(z, -700, 700))))
+        return total
+
+    def quantile(self, p):
+        """Codes from the location where F is p, float64 [128]."""
+        low, high = np.full(SCALES, -4096.0), np.full(SCALES, 4096.0)
+        for _ in range(48):
+            middle = (low + high) / 2
+            below = self.at(middle[:, None])[:, 0] < p
+            low, high = np.where(below, middle, low), np.where(below, high, middle)
+        return low
+
+    def scales(self):
+        """Unit of the integer table of every scale index, in codes; float64 [128].
+
+        Tables reach 32 units either way in steps of 1/64 unit. A fixed share of the deviation makes the shapes of
+        different scales alike, so that few are enough, whatever unit training settled on. For loud leads the unit
+        stays where a table reaches over all codes.
+        """
+        deviation = (self.quantile(0.84) - self.quantile(0.16)) / 2
+        return np.clip(deviation * FINENESS, FINEST, WIDEST)
+
+    def rows(self):
+        """F in the middle of every table cell, float64 [128, 4096]."""
+        z = (np.arange(TABLE) - TABLE // 2 + 0.5) / 64
+        return self.at(z * self.scales()[:, None])
 
 
-def shape_rows(model):
-    """F of an `EntropyModel` in the middle of every table cell, float64 [128, 4096]."""
-    import torch
-
-    u = (torch.arange(TABLE, dtype=torch.float32) - TABLE // 2 + 0.5) / 64
-    with torch.no_grad():
-        rows = [model.cdf(torch.tensor([float(i)]), u[None])[0] for i in range(SCALES)]
-    return torch.stack(rows).double().numpy()
+def gauss(z):
+    """Distribution function of the Gaussian that stands beside a logistic of width one."""
+    return 0.5 + 0.5 * np.vectorize(math.erf)(GAUSS * z)
 
 
 def merge(rows, usage, shapes):
@@ -64,17 +116,19 @@ def merge(rows, usage, shapes):
     return shape, merged
 
 
-def build(levels, rows, usage, shapes):
-    """Integer tables from float ones.
+def build(levels, trained, usage, shapes):
+    """Integer tables from trained shapes.
 
     Parameters
     ----------
     levels : int array [1025]
         Transition levels in ticks.
-    rows, usage, shapes
+    trained : Shapes
+    usage, shapes
         See `merge`.
     """
-    shape, merged = merge(rows, usage, shapes)
+    multiplier = np.round((1 << MULTIPLIER_BITS) / trained.scales()).astype(np.int32)
+    shape, merged = merge(trained.rows(), usage, shapes)
     table = np.round(merged * TOP).astype(np.int32)
     table[:, 0], table[:, -1] = 0, TOP
-    return Tables(np.asarray(levels, np.int32), shape, multipliers(), np.maximum.accumulate(table, axis=1))
+    return Tables(np.asarray(levels, np.int32), shape, multiplier, np.maximum.accumulate(table, axis=1))

@@ -10,7 +10,7 @@ import torch
 from runtime import entropy_model as runtime_model
 
 from . import tables
-from .entropy import SCALES, EntropyModel
+from .entropy import GAUSSIANS, SCALES, EntropyModel
 from .network import Network
 
 
@@ -129,4 +129,5 @@ def load(path):
 
 def integer_tables(model, levels, usage, shapes):
     """Integer tables of a trained entropy model."""
-    return tables.build(levels, tables.shape_rows(model), usage, shapes)
+    parameters = (p.detach().numpy() for p in (model.weight, model.offset, model.width))
+    return tables.build(levels, tables.Shapes(*parameters, GAUSSIANS), usage, shapes)
