@@ -44,12 +44,13 @@ class Lanes:
 
 
 def segment_count(frames: int, leads: int) -> int:
-    """Segments for a chunk. A lane costs some 40 bits; a step of few lanes costs as much time as one of many.
+    """Segments for a chunk. A lane costs some 36 bits; a step of few lanes costs as much time as one of many.
 
-    At least 16 lanes if segments stay above 1024 frames; up to 4096 lanes if they stay above 8192.
+    At least 8 lanes if segments stay above 1024 frames; of several leads, up to 4096 lanes if they stay above 8192.
     """
-    wanted = max(min(-(-16 // leads), frames // 1024), min(-(-4096 // leads), frames // 8192), 1)
-    steps = -(-frames // wanted)
+    few = min(-(-8 // leads), frames // 1024)
+    many = min(-(-4096 // leads), frames // (8192 if leads > 1 else 12288))
+    steps = -(-frames // max(few, many, 1))
     return -(-frames // steps)
 
 
