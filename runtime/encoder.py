@@ -99,7 +99,7 @@ class Encoder:
         packed = np.ndarray((size, len(self._lanes)), "V16", inputs.data, 0, inputs.strides[:2])
         packed[...] = features.windows(self._history, size)
         self._history[:, :window] = self._history[:, size : size + window].copy()
-        features.quantise(self._ticks[ORDER - 1 : size + ORDER - 1] - reference, out=inputs[:, :, window])
+        inputs[:, :, window] = features.quantise(self._ticks[ORDER - 1 : size + ORDER - 1] - reference)
         means = self._run_means(features.magnitude(residual))
         inputs[:, :, window + 1 :] = features.level(means).transpose(0, 2, 1)
         return inputs

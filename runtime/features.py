@@ -19,16 +19,17 @@ ROUND = 1 << 9
 _LEVEL_ZERO = 127 * 16 + 128
 
 
-def quantise(difference: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
-    """q8: a difference in ticks to half codes around 128, clipped to uint8. `out` may be any integer array."""
-    scratch = difference >> 5
-    scratch += 128
-    np.maximum(scratch, 0, out=scratch)
-    np.minimum(scratch, 255, out=scratch)
-    if out is None:
-        return scratch.astype(np.uint8)
-    out[...] = scratch
-    return out
+def quantise(difference: np.ndarray) -> np.ndarray:
+    """q8: differences in ticks (integers) to half codes around 128, clipped to uint8."""
+    scratch = difference.copy()
+    to_quantised(scratch)
+    return _clip(scratch)
+
+
+def to_quantised(difference: np.ndarray) -> None:
+    """`quantise` in place, without clipping."""
+    difference >>= 5
+    difference += 128
 
 
 def initial_means(spread: np.ndarray) -> np.ndarray:
@@ -54,16 +55,27 @@ def update_means(means: np.ndarray, magnitudes: np.ndarray, scratch: np.ndarray)
 
 
 def level(means: np.ndarray) -> np.ndarray:
-    """Logarithm of running means int32 in sixteenths of an octave, int32 0..255.
+    """Logarithm of running means int32 in sixteenths of an octave, uint8."""
+    out = np.empty_like(means)
+    to_levels(means, out)
+    return _clip(out)
+
+
+def to_levels(means: np.ndarray, out: np.ndarray) -> None:
+    """`level` without clipping, into int32 `out`.
 
     Q < 2^24 converts to float32 exactly; exponent and leading mantissa bits of its pattern are the logarithm.
     """
-    pattern = (means >> 4).astype(np.float32).view(np.int32)
-    pattern >>= 19
-    pattern -= _LEVEL_ZERO
-    np.maximum(pattern, 0, out=pattern)
-    np.minimum(pattern, 255, out=pattern)
-    return pattern
+    np.right_shift(means, 4, out=out)
+    pattern = out.astype(np.float32).view(np.int32)
+    np.right_shift(pattern, 19, out=out)
+    out -= _LEVEL_ZERO
+
+
+def _clip(values: np.ndarray) -> np.ndarray:
+    np.maximum(values, 0, out=values)
+    np.minimum(values, 255, out=values)
+    return values.astype(np.uint8)
 
 
 def windows(history: np.ndarray, steps: int, first: int = 0) -> np.ndarray:

@@ -17,6 +17,7 @@ from .errors import CorruptError, ModelError
 from .features import FEATURES
 from .limits import MAX_MODEL_BYTES
 from .records import IDENTITY_BYTES
+from .symbol_search import GuessTables
 
 DEFAULT = "n1"
 FORMAT = "1"
@@ -104,6 +105,7 @@ class Model:
         First 16 bytes of its SHA-256.
     name : str
     entropy : EntropyModel
+    guesses : GuessTables
     """
 
     def __init__(self, data: bytes):
@@ -121,6 +123,7 @@ class Model:
         self._check_interface()
         tables = _parse_tables(metadata)
         self.entropy = EntropyModel(tables)
+        self.guesses = GuessTables(self.entropy)
         self._check_answers(*_parse_answers(metadata))
 
     def _check_interface(self) -> None:

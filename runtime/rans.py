@@ -130,12 +130,12 @@ class Decoder:
         """int32 [lanes]: position of the next code of the first `lanes` lanes within 2^20."""
         return (self.state[:lanes] & _SLOT_MASK).astype(np.int32)
 
-    def advance(self, slot: np.ndarray, start: np.ndarray, frequency: np.ndarray) -> None:
-        """Take the decoded intervals (int32) off the states and refill them."""
-        state = self.state[: len(slot)]
+    def advance(self, inside: np.ndarray, frequency: np.ndarray) -> None:
+        """Take decoded intervals off the states and refill them; `inside` is slot - start; int32."""
+        state = self.state[: len(inside)]
         state >>= _PRECISION
         state *= frequency.view(np.uint32)
-        state += (slot - start).view(np.uint32)
+        state += inside.view(np.uint32)
         hungry = np.flatnonzero(state < LOW)
         if len(hungry):
             state[hungry] = state.take(hungry) << _WORD | self._take(hungry)

@@ -3,6 +3,7 @@ import pytest
 
 from runtime import model
 from runtime.entropy_model import CODES, GRID_OFFSET, Tables
+from runtime.symbol_search import GuessTables, SymbolSearch
 
 
 @pytest.fixture(scope="module")
@@ -28,12 +29,15 @@ def test_intervals_tile_the_whole_range_and_none_is_empty(entropy):
         assert (start[1:] == (start + frequency)[:-1]).all()
 
 
-def test_find_is_the_inverse_of_intervals(entropy):
+def test_search_is_the_inverse_of_intervals(entropy):
+    guesses = GuessTables(entropy)
     rng = np.random.default_rng(6)
     for location, scale, offset in zip(*cases(), strict=True):
         slot = np.concatenate([rng.integers(0, 1 << 20, 500), [0, 1, (1 << 20) - 1]]).astype(np.int32)
         args = [np.full(len(slot), x, np.int64) for x in (location, scale, offset)]
-        code, start, frequency = entropy.find(slot, *args)
+        search = SymbolSearch(entropy, guesses, args[2])
+        code, start, frequency, inside = search.find(slot, *args[:2])
+        assert (inside == slot - start).all()
         assert ((slot >= start) & (slot < start + frequency)).all()
         again = entropy.intervals(code, *args)
         assert (start == again[0]).all()
