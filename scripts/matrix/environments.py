@@ -84,15 +84,15 @@ def everything(cache: Path) -> list[Environment]:
     found = [Environment("this environment", lambda: [sys.executable, str(PROBE)])]
     for pair in PAIRS:
         found.append(Environment("native", functools.partial(native, cache, pair)))
+    for package in ("onnxruntime-web", "onnxruntime-node"):
+        label = f"{package}{' (WASM)' if package.endswith('web') else ''}"
+        found.append(Environment(label, functools.partial(node, cache, package), folder=cache / "node"))
     for cpu, pair in X86:
         found.append(Environment(f"x86-64 {cpu}, emulated", functools.partial(x86, cache, cpu, pair), EMULATED))
     for cpu, onnxruntime, numpy in ARM64:
         prepare = functools.partial(arm64, cache, cpu, onnxruntime, numpy)
         variables = {"PYTHONPATH": str(arm64_packages(cache, onnxruntime, numpy))}
         found.append(Environment(f"ARM64 {cpu}, emulated", prepare, EMULATED, variables))
-    for package in ("onnxruntime-web", "onnxruntime-node"):
-        label = f"{package}{' (WASM)' if package.endswith('web') else ''}"
-        found.append(Environment(label, functools.partial(node, cache, package), folder=cache / "node"))
     return found
 
 
