@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from torch import nn
 
+from runtime.features import WINDOW
+
 INPUT_SCALE = 2.0**-6  # of the uint8 features, with zero point 128
 HEAD_SCALE = 2.0**-8  # of the head's weights; a power of two coarser where sums could leave float32's integers
 OUTPUT_UNITS = (16.0, 16.0)  # location in 1/16 code, scale index in 1/16 octave
@@ -32,11 +34,14 @@ class Network(nn.Module):
         Inputs per row.
     projector, predictor : sequences of int
         Sizes of the hidden layers.
+    window : int
+        How many of the 16 newest residuals are seen. The others, which come first in a row, have weights of zero.
     """
 
-    def __init__(self, features=20, projector=(16,), predictor=(16,)):
+    def __init__(self, features=20, projector=(16,), predictor=(16,), window=WINDOW):
         super().__init__()
-        sizes = [features, *projector, *predictor]
+        self.unseen = WINDOW - window
+        sizes = [features - self.unseen, *projector, *predictor]
         self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in zip(sizes, sizes[1:]))
         self.head = nn.Linear(sizes[-1], 2)
         nn.init.zeros_(self.head.weight)
@@ -46,12 +51,12 @@ class Network(nn.Module):
 
     @property
     def macs(self):
-        """Multiply-accumulates per sample."""
+        """Multiply-accumulates per sample, without those of inputs that are not seen."""
         return sum(m.weight.numel() for m in [*self.layers, self.head])
 
     def forward(self, features):
         """Location relative to the reference (1/16 code) and scale index, float [N, 2]; features are uint8 values."""
-        x = (features - 128) * INPUT_SCALE
+        x = (features[:, self.unseen :] - 128) * INPUT_SCALE
         scale = INPUT_SCALE
         for layer, after in zip(self.layers, self.scales.tolist()):
             w, b = layer.weight, layer.bias
@@ -92,7 +97,7 @@ class Network(nn.Module):
     @torch.no_grad()
     def calibrate(self, features, quantile=0.9995):
         """Set the activations' scales from a batch: the next power of two of a quantile over 255."""
-        x = (features - 128) * INPUT_SCALE
+        x = (features[:, self.unseen :] - 128) * INPUT_SCALE
         for i, layer in enumerate(self.layers):
             x = torch.relu(layer(x))
             top = torch.quantile(x.flatten()[: 1 << 20], quantile)
@@ -116,6 +121,7 @@ class Network(nn.Module):
             bias = torch.round(layer.bias / (step * scale)).numpy().astype(np.int32)
             layers.append({"weight": weight, "bias": bias, "input": scale, "step": step, "output": after})
             scale = after
+        layers[0]["weight"] = np.pad(layers[0]["weight"], ((0, 0), (self.unseen, 0)))
         step = self.head_step(*self.head_parameters())
         w, b = (torch.round(p / step) * step for p in self.head_parameters())
         return layers, {"weight": w.numpy(), "bias": b.numpy(), "input": scale}

@@ -1,23 +1,26 @@
 """The training loop: floats first, then with the quantisation that the exported graph will have."""
 
 import json
-import time
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from runtime import entropy_model as runtime_model
+from runtime.features import WINDOW
 
-from . import tables
+from . import state, tables
 from .entropy import GAUSSIANS, SCALES, EntropyModel
 from .network import Network
+
+EVERY, STATE_EVERY = 100, 1000  # steps between reports, and between saved states
 
 
 def build(config, levels):
     """Network and entropy model of a configuration; `levels` int [1025] in ticks."""
     torch.manual_seed(config["training"]["seed"])
-    net = Network(config["network"]["inputs"], config["network"]["projector"], config["network"]["predictor"])
+    shape = config["network"]
+    net = Network(shape["inputs"], shape["projector"], shape["predictor"], shape.get("window", WINDOW))
     model = EntropyModel(levels / 64, not config["training"].get("train_levels", False), **config.get("entropy", {}))
     return net, model
 
@@ -43,15 +46,26 @@ def optimiser(net, model, options):
     return adam, schedule
 
 
-def fit(net, model, data, options, report=print):
-    """Train in place on `data.batch(random, size)`; returns the loss per thousand steps."""
+def fit(net, model, data, options, report=print, path=None):
+    """Train in place on `data.batch(random, size)`; returns the mean loss of every 100 steps.
+
+    Parameters
+    ----------
+    options : dict
+        `seed`, `steps`, `batch`, `rate` and `float_part`, the share of steps without quantisation.
+    report : callable
+        Gets the step and the losses so far, every 100 steps.
+    path : str or Path, optional
+        Where to keep the state of the run. If the file is there, the run goes on from it, to the same end.
+    """
     random = np.random.default_rng(options["seed"])
     adam, schedule = optimiser(net, model, options)
-    steps, start = options["steps"], time.time()
+    steps, total = options["steps"], 0.0
     first, last = int(steps * options["float_part"]), int(steps * 0.8)
+    parts = state.Parts(net, model, adam, schedule, random)
+    begin, history = parts.restore(path, options) if path and Path(path).exists() else (0, [])
     parameters = [*net.parameters(), *model.parameters()]
-    history, total = [], 0.0
-    for step in range(steps):
+    for step in range(begin, steps):
         if first <= step <= last and (step - first) % 500 == 0 and options["float_part"] < 1:
             net.calibrate(torch.from_numpy(data.batch(random, 32768)[0]).float())
             net.quantised = True
@@ -62,10 +76,12 @@ def fit(net, model, data, options, report=print):
         adam.step()
         schedule.step()
         total += loss.item()
-        if step % 1000 == 999:
-            history.append(total / 1000)
-            report(f"step {step + 1:6d}  {total / 1000:.4f} bits  {time.time() - start:.0f} s")
+        if step % EVERY == EVERY - 1:
+            history.append(total / EVERY)
             total = 0.0
+            report(step + 1, history)
+        if path and step % STATE_EVERY == STATE_EVERY - 1:
+            parts.save(path, step + 1, history, options)
     return history
 
 

@@ -1,0 +1,94 @@
+"""Loading recordings of every kind, the report on them, and the split."""
+
+import numpy as np
+import pytest
+import soundfile
+
+from runtime.lattice import CODE_TO_SAMPLE
+from training import check, data
+from training.__main__ import main
+from training.simulate import simulate, write_wav
+
+
+@pytest.fixture(scope="module")
+def recording():
+    return simulate(3000, leads=3, seed=4)
+
+
+def test_the_same_recording_in_every_format(recording, tmp_path):
+    write_wav(tmp_path / "a.wav", recording)
+    np.save(tmp_path / "b.npy", recording.samples)
+    np.save(tmp_path / "c.npy", recording.samples.T)
+    recording.samples.astype("<i2").tofile(tmp_path / "d.bin")
+    loaded = data.load(tmp_path, leads=3)
+    assert loaded.names == [f"{stem}:{lead:04d}" for stem in "abcd" for lead in range(3)]
+    for i in range(12):
+        assert np.array_equal(loaded[i], recording.codes[:, i % 3] + 512)
+    assert loaded.rate == recording.rate
+    assert ("a:0000", "a:0002") in loaded.pairs() and ("a:0000", "b:0000") not in loaded.pairs()
+    training, held = data.split(loaded.names, loaded.pairs(), 1)
+    assert len({name[0] for name in held}) == 1 and len(held) == 3 and len(training) == 9
+
+
+def test_eight_bits(tmp_path):
+    values = np.arange(2000, dtype=np.uint8)
+    np.save(tmp_path / "a.npy", values)
+    soundfile.write(tmp_path / "b.wav", (values.astype(np.int16) - 128) << 8, 8000, subtype="PCM_U8")
+    for name in ("a.npy", "b.wav"):
+        assert np.array_equal(data.read_samples(tmp_path / name)[0][:, 0], values.astype(np.int16) - 128)
+
+
+def test_samples_off_the_lattice_lose_their_low_bits():
+    noise = np.random.default_rng(0).normal(0, 300, 5000)
+    codes = data.codes_of((noise + 5000).astype(np.int16))
+    assert 500 < codes.mean() < 524 and 2 < codes.std() < 12
+
+
+@pytest.mark.parametrize("name, content, message", [
+    ("a.bin", b"12345", "no whole number of frames"),
+    ("a.wav", b"RIFF", "not a WAV file"),
+    ("a.txt", b"", "not one of .wav"),
+])  # fmt: skip
+def test_bad_files(name, content, message, tmp_path):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ValueError, match=message):
+        data.load(tmp_path / name, leads=2)
+
+
+def test_bad_input_gets_a_message(tmp_path, capsys):
+    soundfile.write(tmp_path / "f.wav", np.zeros(100), 8000, subtype="FLOAT")
+    assert main(["check", str(tmp_path)]) == 1
+    assert "supported are 8 and 16 bits" in capsys.readouterr().err
+    assert main(["check", str(tmp_path / "nothing")]) == 1
+    assert "no such file or folder" in capsys.readouterr().err
+    (tmp_path / "f.wav").unlink()
+    assert main(["check", str(tmp_path)]) == 1
+    assert "no recordings" in capsys.readouterr().err
+    np.save(tmp_path / "x.npy", np.zeros(5))
+    assert main(["check", str(tmp_path)]) == 1
+    assert "float64 [5]" in capsys.readouterr().err
+
+
+def test_problems_of_leads(recording, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "150")
+    good = recording.samples[:, 0]
+    part = good.copy()
+    part[500:1700] = part[500]
+    leads = {"good": (good, []), "flat": (np.zeros(2000, np.int16), ["flat"]), "short": (good[:99], ["short"])}
+    leads["clipped"] = (np.clip(good, good.mean() - 200, good.mean() + 200).astype(np.int16), ["clipped"])
+    leads["part"] = (part, ["flat in part"])
+    for name, (samples, problems) in leads.items():
+        np.save(tmp_path / f"{name}.npy", samples)
+        found = check.check_lead(name, samples, 0).problems
+        assert [p for p in found if "lattice" not in p] == problems, name
+    assert main(["check", str(tmp_path), "--all"]) == 0
+    out = capsys.readouterr().out
+    assert "5 leads" in out and "flat in part" in out and "fit for training: 3" in out
+    assert data.load(tmp_path).names == ["clipped", "good", "part"]
+    with pytest.raises(ValueError, match="flat or shorter"):
+        data.load(tmp_path / "flat.npy")
+
+
+def test_longest_run():
+    assert check.longest_run(np.array([1, 2, 2, 2, 3], np.int16)) == 3
+    assert check.longest_run(CODE_TO_SAMPLE) == 1

@@ -1,0 +1,92 @@
+"""What a folder of recordings is like, lead by lead, before anybody trains on it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from rich.table import Table
+
+from runtime import lattice
+
+from . import data
+
+FLAT_RUN = 1000  # equal samples in a row that make a lead partly flat
+CLIPPED = 0.001  # share of samples at a rail, in runs, from which a lead counts as clipped
+
+
+@dataclass
+class Lead:
+    """One lead: `problems` are short texts, empty where all is well; `used` says whether training takes it."""
+
+    name: str
+    rate: int
+    samples: int
+    low: int
+    high: int
+    deviation: float
+    values: int
+    on_lattice: float
+    problems: list
+    used: bool
+
+
+def longest_run(samples):
+    """Length of the longest run of equal samples."""
+    edges = np.flatnonzero(np.diff(samples, prepend=samples[:1] - 1, append=samples[-1:] + 1))
+    return int(np.diff(edges).max(initial=0))
+
+
+def clipped(samples):
+    """Share of samples that are at the lead's smallest or largest value together with a neighbour."""
+    at_rail = (samples == samples.min()) | (samples == samples.max())
+    return float((at_rail[1:] & at_rail[:-1] & (samples[1:] == samples[:-1])).mean()) if len(samples) > 1 else 0.0
+
+
+def check_lead(name, samples, rate):
+    """A `Lead` from samples int16 [time]."""
+    problems = []
+    if len(samples) == 0:
+        return Lead(name, rate, 0, 0, 0, 0.0, 0, 0.0, ["empty"], False)
+    on_lattice = float((lattice.codes_of(samples) >= 0).mean())
+    if len(samples) < data.SHORTEST:
+        problems.append("short")
+    if samples.min() == samples.max():
+        problems.append("flat")
+    elif longest_run(samples) >= FLAT_RUN:
+        problems.append("flat in part")
+    elif clipped(samples) > CLIPPED:
+        problems.append("clipped")
+    if 0.5 < on_lattice < 1:
+        problems.append("partly off the lattice")
+    low, high, values = int(samples.min()), int(samples.max()), len(np.unique(samples))
+    deviation = float(samples.std(dtype=np.float64))
+    used = data.usable(samples)
+    return Lead(name, rate, len(samples), low, high, deviation, values, on_lattice, problems, used)
+
+
+def check(source, leads=None, rate=0):
+    """A `Lead` for every lead of the recordings in a file or folder."""
+    return [check_lead(*entry) for entry in data.each_lead(source, leads, rate)]
+
+
+def report(found, console, everything=False):
+    """Print totals, and a line for each lead with problems (or for all)."""
+    rates = sorted({lead.rate for lead in found})
+    samples = sum(lead.samples for lead in found)
+    lattices = sum(lead.on_lattice == 1 for lead in found)
+    lengths = [lead.samples for lead in found]
+    console.print(f"{len(found)} leads, {samples:,} samples, {min(lengths):,} to {max(lengths):,} each")
+    console.print("rates: " + ", ".join(f"{rate} Hz" if rate else "unknown" for rate in rates))
+    console.print(f"on the implant's 10-bit lattice: {lattices}; others are used without their low bits")
+    console.print(f"median deviation {np.median([lead.deviation for lead in found]):.0f} in units of the samples")
+    console.print(f"fit for training: {sum(lead.used for lead in found)}")
+    table = Table("lead", "Hz", "samples", "range", "deviation", "values", "on lattice", "problems")
+    for lead in found:
+        if lead.problems or everything:
+            cells = (lead.rate, lead.samples, f"{lead.low}..{lead.high}", f"{lead.deviation:.1f}", lead.values)
+            table.add_row(lead.name, *map(str, cells), f"{lead.on_lattice:.1%}", ", ".join(lead.problems))
+    if table.row_count:
+        console.print(table)
+    else:
+        console.print("no lead is short, flat or clipped")
+    if len(rates) > 1:
+        console.print("The recordings have different rates: one model for all of them will be a compromise.")

@@ -1,0 +1,155 @@
+"""The commands that learn, write and prove models; analysis and evaluation have modules of their own."""
+
+import hashlib
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from . import config as configs
+
+MODELS = configs.HERE.parent / "models"
+RUNS = configs.HERE.parent / "runs"
+
+
+def open_data(options, levels):
+    """Training and validation datasets under the given levels: by recording, or by time if all belong together."""
+    from . import data, dataset
+
+    recordings = data.load(options.data, options.leads, options.rate)
+    pairs = data.read_pairs(options.pairs) + recordings.pairs()
+    wanted = max(1, min(data.VALIDATION, len(recordings) // 5))
+    held = set(data.split(recordings.names, pairs, wanted)[1])
+    validation = [i for i, name in enumerate(recordings.names) if name in held]
+    training = [i for i, name in enumerate(recordings.names) if name not in held]
+    everything = dataset.prepare(recordings, levels)
+    if training:
+        print(f"{len(training)} recordings for training, {len(validation)} for validation")
+        return everything.of(training), everything.of(validation)
+    print(f"{len(recordings)} simultaneous leads: the last fifth of each is for validation")
+    start, end = everything.spans.T
+    middle = end - (end - start) // 5
+    return replace(everything, spans=np.stack([start, middle], 1)), replace(
+        everything, spans=np.stack([middle, end], 1)
+    )
+
+
+def run_folder(options, name):
+    """Folder for the state and losses of a run; emptied of an old state if `--fresh` is given."""
+    folder = Path(options.runs) / name
+    if options.fresh:
+        (folder / "state.npz").unlink(missing_ok=True)
+    return folder
+
+
+def levels(options):
+    """Learn transition levels, in rounds; writes checkpoints/NAME.npz."""
+    import torch
+
+    from . import progress, train
+
+    config = configs.read(options.config)
+    if "rounds" not in config["training"]:
+        raise ValueError("training.rounds must list the steps of each round")
+    found = configs.levels({})
+    config["training"]["train_levels"] = True
+    torch.set_num_threads(options.threads)
+    for number, steps in enumerate(config["training"]["rounds"]):
+        config["training"]["steps"] = steps
+        training, validation = open_data(options, found)
+        net, model = train.build(config, found)
+        with progress.Report(steps, run_folder(options, f"{config['name']}-{number}")) as report:
+            history = train.fit(net, model, training, config["training"], report)
+        print(f"validation: {train.score(net, model, validation.fixed())[0]:.4f} bits")
+        found = np.rint(model.current_levels().detach().double().numpy() * 64).astype(np.int32)
+    output = options.output or configs.CHECKPOINTS / f"{config['name']}.npz"
+    np.savez_compressed(output, levels=found, history=history)
+    print(f"wrote {output}")
+
+
+def train(options):
+    """Train a network; writes a checkpoint. A run that was stopped goes on from its last state, to the same end."""
+    import torch
+
+    from . import progress, train
+
+    config = configs.read(options.config)
+    config.setdefault("tables", {"shapes": 16})
+    torch.set_num_threads(options.threads)
+    found = configs.levels(config)
+    training, validation = open_data(options, found)
+    net, model = train.build(config, found)
+    print(f"{net.macs} multiply-accumulates per sample")
+    folder = run_folder(options, config["name"])
+    with progress.Report(config["training"]["steps"], folder) as report:
+        train.fit(net, model, training, config["training"], report, folder / "state.npz")
+    usage = train.score(net, model, training.fixed(1000))[1]
+    examples = training.batch(np.random.default_rng(5), 64)[0]
+    output = options.output or configs.CHECKPOINTS / f"{config['name']}.npz"
+    train.save(output, net, model, found, usage, examples, config)
+    tables = train.integer_tables(model, found, usage, config["tables"]["shapes"])
+    print(f"validation: {train.score(net, model, validation.fixed())[0]:.4f} bits as trained")
+    print(f"validation: {train.score_integers(net, tables, validation.fixed()):.4f} bits under the integer tables")
+    print(f"wrote {output}; losses are in {folder}")
+
+
+def ablate(options):
+    """Train every row of an ablation table by the same recipe and print the table; goes on where it was stopped."""
+    import torch
+
+    from . import ablate
+
+    config = configs.read(options.config)
+    torch.set_num_threads(options.threads)
+    path = options.output or RUNS / "ablation.json"
+    results = ablate.ablate(config, lambda used: open_data(options, used), configs.levels(config), path)
+    print(ablate.markdown(results))
+
+
+def export(options):
+    """Turn a checkpoint into a model file, with its certificate."""
+    from . import export, train
+
+    try:
+        net, model, found, usage, examples, config = train.load(options.checkpoint)
+    except (KeyError, ValueError) as error:
+        raise ValueError(f"{options.checkpoint}: not a checkpoint of `train`: {error}") from error
+    tables = train.integer_tables(model, found, usage, config["tables"]["shapes"])
+    output = Path(options.output or MODELS / f"{config['name']}.onnx")
+    print_certificate(export.export(output, net, tables, config["name"], examples))
+    data = output.read_bytes()
+    print(f"wrote {output}: {len(data)} bytes, SHA-256 {hashlib.sha256(data).hexdigest()}")
+
+
+def certify(options):
+    """Prove that a model computes the same integers everywhere, or name the node that might not."""
+    import onnx
+
+    from .certify import NotExact, certify
+
+    try:
+        print_certificate(certify(onnx.load(options.model, load_external_data=False)))
+    except NotExact as error:
+        print(f"not exact: {error}", file=sys.stderr)
+        return 3
+    except onnx.checker.ValidationError as error:
+        raise ValueError(f"{options.model}: {error}") from error
+    print("exact: every intermediate value is representable")
+
+
+def print_certificate(certificate):
+    print(f"{'node':<24}{'operator':<20}{'largest value':>14}  in units of")
+    for name, operator, unit, bound in certificate:
+        print(f"{name:<24}{operator:<20}{bound:>14}  {unit:g}")
+
+
+def check(options):
+    """Report rates, ranges, lattice and flat, short or clipped leads of recordings; fails if none can be used."""
+    from rich.console import Console
+
+    from . import check
+
+    found = check.check(options.data, options.leads, options.rate)
+    check.report(found, Console(), options.all)
+    return 0 if any(lead.used for lead in found) else 1

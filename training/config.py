@@ -1,0 +1,71 @@
+"""Configurations: one small TOML file per experiment, checked before anything runs."""
+
+import tomllib
+from pathlib import Path
+
+import numpy as np
+
+from runtime.features import FEATURES, WINDOW
+
+from .data import UNIFORM_LEVELS
+
+HERE = Path(__file__).parent
+EXPERIMENTS, CHECKPOINTS = HERE / "experiments", HERE / "checkpoints"
+
+
+def read(path):
+    """A configuration by path, or by the name of a file in training/experiments.
+
+    Raises
+    ------
+    ValueError
+        If there is none, or it is no valid TOML, or an entry is missing or wrong.
+    """
+    path, name = Path(path), path
+    if not path.exists():
+        path = EXPERIMENTS / f"{name}.toml"
+    if not path.exists():
+        known = ", ".join(sorted(p.stem for p in EXPERIMENTS.glob("*.toml")))
+        raise ValueError(f"no configuration {name}: neither a file nor one of {known}")
+    try:
+        config = tomllib.loads(path.read_text())
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"{path}: not valid TOML: {error}") from error
+    check(config, path)
+    return config
+
+
+def check(config, path):
+    """Refuse what would fail later, with the entry's name."""
+
+    def need(condition, text):
+        if not condition:
+            raise ValueError(f"{path}: {text}")
+
+    for part in ("network", "training"):
+        need(isinstance(config.get(part), dict), f"a section [{part}] is needed")
+    network, training = config["network"], config["training"]
+    need(network.get("inputs") == FEATURES, f"network.inputs must be {FEATURES}, as in format 1")
+    for key in ("projector", "predictor"):
+        sizes = network.get(key)
+        fine = isinstance(sizes, list) and all(isinstance(n, int) and 1 <= n <= 512 for n in sizes)
+        need(fine, f"network.{key} must be a list of layer sizes, 1 to 512 each")
+    need(network["projector"] or network["predictor"], "the network needs one hidden layer at least")
+    need(1 <= network.get("window", WINDOW) <= WINDOW, f"network.window must be 1 to {WINDOW}")
+    for key in ("seed", "batch", "rate", "float_part"):
+        need(isinstance(training.get(key), int | float), f"training.{key} must be a number")
+    need("rounds" in training or isinstance(training.get("steps"), int), "training.steps must be a whole number")
+    need(training.get("steps", 100) >= 100, "training.steps must be 100 or more")
+    need(0 <= training["float_part"] <= 1, "training.float_part must be from 0 to 1")
+
+
+def levels(config):
+    """Transition levels int [1025] in ticks that a configuration names: a checkpoint, or `uniform`."""
+    name = config.get("levels")
+    if name in (None, "uniform"):
+        return UNIFORM_LEVELS
+    path = Path(name) if str(name).endswith(".npz") else CHECKPOINTS / f"{name}.npz"
+    if not path.exists():
+        raise ValueError(f"levels {name}: no file {path}; make it with `python -m training levels`, or say `uniform`")
+    with np.load(path, allow_pickle=False) as checkpoint:
+        return checkpoint["levels"]
