@@ -18,7 +18,8 @@ def test_short_form(root, tmp_path):
     ((label, result),) = json.loads((tmp_path / "all.json").read_text())
     assert label == "this environment"
     digests = {name: list(found) for name, found in result["quantities"].items()}
-    assert {"network vectors", "encoded", "decoded", "control qdq", "control floats"} <= set(digests)
+    assert {"network vectors", "encoded", "decoded"} <= set(digests)
+    assert {"control tensor", "control channel", "control floats"} <= set(digests)
     assert all(len(found) == 1 for name, found in digests.items() if not name.startswith("control "))
     expected = b"".join(conformance.normal_form(vector.stream()) for vector in conformance.vectors())
     assert digests["encoded"] == [conformance.sha256(expected)[:16]]
@@ -29,9 +30,9 @@ def test_short_form(root, tmp_path):
 @pytest.mark.parametrize(
     "quantities, good",
     [
-        ([{"encoded": "a", "control qdq": "x"}, {"encoded": "a", "control qdq": "x y"}], True),
-        ([{"encoded": "a", "control qdq": "x"}, {"encoded": "b", "control qdq": "y"}], False),
-        ([{"encoded": "a", "control qdq": "x"}, {"encoded": "a b", "control qdq": "x"}], False),
+        ([{"encoded": "a", "control tensor": "x"}, {"encoded": "a", "control tensor": "x y"}], True),
+        ([{"encoded": "a", "control tensor": "x"}, {"encoded": "b", "control tensor": "y"}], False),
+        ([{"encoded": "a", "control tensor": "x"}, {"encoded": "a b", "control tensor": "x"}], False),
     ],
 )
 def test_verdict(root, quantities, good):

@@ -42,10 +42,12 @@ class Graph:
         return output
 
     def quantised(self, array, scale, kind):
-        """A constant that is dequantised in the graph."""
-        whole = np.clip(np.rint(array / scale), np.iinfo(kind).min, np.iinfo(kind).max).astype(kind)
-        constants = [self.constant(part) for part in (whole, np.float32(scale), kind(0))]
-        return self.node("DequantizeLinear", *constants)
+        """A constant that is dequantised in the graph, with one scale or one for each output."""
+        scale = np.asarray(scale)
+        column = scale.reshape(-1, *[1] * (array.ndim - 1)) if scale.ndim else scale
+        whole = np.clip(np.rint(array / column), np.iinfo(kind).min, np.iinfo(kind).max).astype(kind)
+        constants = [self.constant(part) for part in (whole, scale.astype(np.float32), np.zeros(scale.shape, kind))]
+        return self.node("DequantizeLinear", *constants, axis=0)
 
     def model(self, x):
         self.node("Round", x)
@@ -56,11 +58,20 @@ class Graph:
         return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
 
 
-def qdq(layers):
+def tensor(layers):
+    return quantised(layers, lambda weight: np.abs(weight).max())
+
+
+def channel(layers):
+    return quantised(layers, lambda weight: np.abs(weight).max(axis=1))
+
+
+def quantised(layers, largest):
+    """An int8 network whose weights' scales follow `largest`."""
     g, scale = Graph(), 2.0**-6
     x = g.node("DequantizeLinear", "own", g.constant(np.float32(scale)), g.constant(np.uint8(128)))
     for weight, bias, top in layers:
-        step = np.abs(weight).max() / 127
+        step = largest(weight) / 127
         w = g.quantised(weight, step, np.int8)
         b = g.quantised(bias, step * scale, np.int32)
         x = g.node("Gemm", x, w, b, transB=1)
@@ -88,5 +99,5 @@ def floats(layers):
 def write(model, folder):
     """Write all controls of an onnx.ModelProto into a folder."""
     layers = trained(read(model))
-    for build in (qdq, floats):
+    for build in (tensor, channel, floats):
         (folder / f"control {build.__name__}.onnx").write_bytes(build(layers).SerializeToString(deterministic=True))
