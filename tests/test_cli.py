@@ -1,5 +1,6 @@
 """The command line, mostly in this process, and as a command where that matters."""
 
+import functools
 import io
 import json
 import os
@@ -254,7 +255,9 @@ def test_an_interrupt_ends_quietly(wav, tmp_path, monkeypatch, capsys):
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
 def test_a_signal_removes_what_was_begun(name, tmp_path, wav):
     command = [sys.executable, "-m", "runtime", "encode", "-", "-o", str(tmp_path / "x.mdo")]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE)
+    # A shell may have started the tests in the background, where SIGINT is ignored.
+    heed = functools.partial(signal.signal, signal.SIGINT, signal.default_int_handler)
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=heed)
     process.stdin.write(wav.read_bytes()[:1000])
     process.stdin.flush()
     time.sleep(1.5)
