@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from . import commands
+from . import commands, topology
 
 
 def add_data(parser, name="data", **more):
@@ -40,6 +40,13 @@ def parser():
     c = add("check", commands.check)
     add_data(c)
     c.add_argument("--all", action="store_true", help="print a line for every lead")
+    c = add("topology", topology.run)
+    add_data(c)
+    c.add_argument("-o", "--output", required=True, help="file to write")
+    c.add_argument("--update", metavar="TOPOLOGY", help="go on from this one instead of from nothing")
+    c.add_argument("--tiers", type=int, default=4)
+    c.add_argument("--peers", type=int, default=4, help="at most, of each lead")
+    c.add_argument("--pairs", help="JSON list of known pairs: print precision and recall")
     for name in ("levels", "train", "ablate"):
         add_training(sub, name, getattr(commands, name))
     c = add("export", commands.export)
