@@ -65,41 +65,48 @@ def _code(batch: list[np.ndarray], coded: list[CodedChunk], model: Model) -> Non
         with_low = chunks.leads_with_low_bits(chunk.side)
         chunk.low_bits = [samples[:, lead] & ((1 << chunk.side.shift[lead]) - 1) for lead in with_low]
     lanes = join([(chunk.side, chunk.frames, chunk.segments) for chunk in coded], model.entropy.middle)
-    values = _stack([to_lanes(_columns(x, c.side.coded), c.segments) for x, c in zip(batch, coded, strict=True)])
     states, groups, escapes = [], [], []
-    group = max(1, _GROUP_SAMPLES // len(values))
+    steps = max(chunk.steps for chunk in coded)
+    group = max(1, _GROUP_SAMPLES // steps)
     for first in range(0, len(lanes), group):
-        part = slice(first, first + group)
-        intervals = Encoder(model, lanes[part], values[:, part]).run()
+        part = slice(first, min(first + group, len(lanes)))
+        samples = _lane_samples(batch, coded, steps, part)
+        intervals = Encoder(model, lanes[part], samples).run()
         state, words = rans.encode(intervals.start, intervals.frequency)
         states.append(state)
-        groups.append(rans.Words(words.values, words.steps, words.lanes + first))
-        escapes.append(intervals.escapes + [0, first])
-    _distribute(values, coded, lanes.owner, np.concatenate(states), groups, np.concatenate(escapes))
+        groups.append(rans.Words(words.values, words.steps, words.lanes + np.int32(first)))
+        step, lane = intervals.escapes.T
+        escapes.append(np.column_stack([step, lane + first, samples[step, lane]]))
+    _distribute(coded, lanes.owner, np.concatenate(states), groups, np.concatenate(escapes))
+
+
+def _lane_samples(batch: list[np.ndarray], coded: list[CodedChunk], steps: int, part: slice) -> np.ndarray:
+    """Samples of some of the lanes, int16 [steps, lanes], zero where a lane has ended."""
+    out = np.zeros((steps, part.stop - part.start), np.int16)
+    lane = 0
+    for samples, chunk in zip(batch, coded, strict=True):
+        leads = chunk.side.coded
+        for segment in range(chunk.segments):
+            low, high = max(lane, part.start), min(lane + len(leads), part.stop)
+            if low < high:
+                rows = samples[segment * chunk.steps : (segment + 1) * chunk.steps]
+                out[: len(rows), low - part.start : high - part.start] = rows[:, leads[low - lane : high - lane]]
+            lane += len(leads)
+    return out
 
 
 def _distribute(
-    samples: np.ndarray,
-    coded: list[CodedChunk],
-    owner: np.ndarray,
-    states: np.ndarray,
-    groups: list[rans.Words],
-    escapes: np.ndarray,
+    coded: list[CodedChunk], owner: np.ndarray, states: np.ndarray, groups: list[rans.Words], escapes: np.ndarray
 ) -> None:
-    """Give every chunk the states, words and escapes of its own lanes."""
+    """Give every chunk the states, words and escapes (rows of step, lane, sample) of its own lanes."""
     parts = [words.split(owner, len(coded)) for words in groups]
+    order = np.lexsort((escapes[:, 1], escapes[:, 0]))
+    escapes = escapes[order]
     for number, chunk in enumerate(coded):
         first, last = np.searchsorted(owner, [number, number + 1])
         chunk.states = states[first:last]
         chunk.words = rans.merge([words[number] for words in parts], chunk.steps)
-        mine = escapes[(escapes[:, 1] >= first) & (escapes[:, 1] < last)]
-        mine = mine[np.lexsort((mine[:, 1], mine[:, 0]))]
-        chunk.escapes = samples[mine[:, 0], mine[:, 1]]
-
-
-def _columns(samples: np.ndarray, leads: np.ndarray) -> np.ndarray:
-    """Some of the leads; without a copy where it is all of them."""
-    return samples if len(leads) == samples.shape[1] else samples[:, leads]
+        chunk.escapes = escapes[(escapes[:, 1] >= first) & (escapes[:, 1] < last), 2].astype(np.int16)
 
 
 def _stack(parts: list[np.ndarray]) -> np.ndarray:
