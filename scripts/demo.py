@@ -13,9 +13,9 @@ from rich.table import Table
 
 sys.path.append(str(Path(__file__).resolve().parent.parent))
 
-import peers
 from roundtrip import RoundTrip, RoundTripError, round_trip
 
+from training import peers
 from training.simulate import write_wavs
 
 SIMULATED_FILES = 4

@@ -9,11 +9,11 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import peers
 import pytest
 import roundtrip
 import soundfile
 
+from training import peers
 from training.simulate import simulate, write_wav
 
 

@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from . import commands, topology
+from . import commands, evaluate, topology
 
 
 def add_data(parser, name="data", **more):
@@ -53,6 +53,15 @@ def parser():
     c.add_argument("checkpoint", help="what `train` wrote")
     c.add_argument("-o", "--output", help="file to write (default: models/NAME.onnx)")
     add("certify", commands.certify).add_argument("model", help="an .onnx file")
+    c = add("evaluate", evaluate.run)
+    add_data(c)
+    c.add_argument("--model", default="n1", help="name or path of a model (default: n1)")
+    c.add_argument("--validation", action="store_true", help="only recordings that the split keeps from training")
+    c.add_argument("--pairs", help="JSON list of names recorded at the same time, as for `train`")
+    c.add_argument("--first", type=int, metavar="N", help="only the first N files")
+    c.add_argument("--lines", type=int, default=5, metavar="N", help="print the N best and worst leads (default: 5)")
+    c.add_argument("--jobs", type=int, default=1, help="peers to run at the same time")
+    c.add_argument("-o", "--output", metavar="FILE.json", help="write all figures, and a plot beside them")
     return p
 
 
