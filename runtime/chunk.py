@@ -9,6 +9,7 @@ import numpy as np
 
 from . import bits, rans
 from .errors import CorruptError
+from .limits import MAX_LANES
 from .records import chunk_frames
 from .side_information import GRID, SideInformation, pack, unpack
 
@@ -98,7 +99,10 @@ def _parse_coded(payload: bytes, frames: int, leads: int) -> CodedChunk:
     side, offset = unpack(payload, _HEAD.size + _CODED_HEAD.size, leads)
     low_bits, offset = _parse_low_bits(payload, offset, side, frames)
     escapes, offset = _parse_escapes(payload, offset, side)
-    states, offset = rans.unpack_states(payload, offset, segments * len(side.coded))
+    lanes = segments * len(side.coded)
+    if lanes > MAX_LANES:
+        raise CorruptError(f"a chunk of {lanes} lanes is beyond the limits")
+    states, offset = rans.unpack_states(payload, offset, lanes)
     words = np.frombuffer(payload, "<u4", offset=offset).astype(np.uint32)
     return CodedChunk(frames, segments, crc, side, low_bits, escapes, states, words)
 

@@ -1,5 +1,7 @@
 """Chunks through the codec with the shipped model: every kind of signal comes back, and damage never passes."""
 
+import struct
+
 import numpy as np
 import pytest
 
@@ -107,3 +109,12 @@ def test_wrong_number_of_leads_is_an_error(n1):
     (payload,) = codec.encode_chunks([signals()["17 frames of 3 leads"]], n1)
     with pytest.raises(CorruptError):
         codec.decode_chunks([payload], [2], n1)
+
+
+def test_more_lanes_than_any_encoder_makes_are_refused(n1):
+    """A few bytes must not make a decoder allocate gigabytes."""
+    frames = 60000
+    (payload,) = codec.encode_chunks([lattice(np.random.default_rng(2), 100, 8)], n1)
+    many = struct.pack("<IBIH", frames, RANS, 0, frames) + payload[11:]
+    with pytest.raises(CorruptError, match="lanes"):
+        codec.decode_chunks([many], [8], n1)
