@@ -28,6 +28,13 @@ def add_training(commands_, name, run):
     c.set_defaults(run=run)
 
 
+def run_analyze(options):
+    """Write one self-contained page with plots: spectra, codes, correlations, spikes, and where the bits go."""
+    from . import analyze  # needs matplotlib
+
+    analyze.run(options)
+
+
 def parser():
     p = argparse.ArgumentParser(prog="python -m training", description=__doc__)
     sub = p.add_subparsers(required=True, metavar="COMMAND")
@@ -40,6 +47,11 @@ def parser():
     c = add("check", commands.check)
     add_data(c)
     c.add_argument("--all", action="store_true", help="print a line for every lead")
+    c = add("analyze", run_analyze)
+    add_data(c)
+    c.add_argument("-o", "--output", required=True, metavar="REPORT.html", help="file to write")
+    c.add_argument("--png", action="store_true", help="write every plot as a PNG beside the page too")
+    c.add_argument("--seconds", type=float, default=5.0, help="of each lead, for all but pairs (default: 5)")
     c = add("topology", topology.run)
     add_data(c)
     c.add_argument("-o", "--output", required=True, help="file to write")

@@ -1,0 +1,158 @@
+"""Figures of the report, each from statistics that are already computed."""
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from .data import CODES
+from .signals import LAGS, SHAPE
+
+WIDE = (10, 4)
+
+
+def axes_of(size=WIDE, **labels):
+    """A figure with one pair of axes."""
+    figure = Figure(figsize=size, layout="constrained")
+    axes = figure.subplots()
+    axes.set(**labels)
+    axes.grid(alpha=0.3)
+    return figure, axes
+
+
+def band(axes, x, rows, label):
+    """Median over leads, with a band that holds 80 % of them."""
+    low, middle, high = np.quantile(rows, [0.1, 0.5, 0.9], axis=0)
+    (line,) = axes.plot(x, middle, label=label)
+    axes.fill_between(x, low, high, alpha=0.2, color=line.get_color())
+
+
+def traces(signals):
+    figure, axes = axes_of(xlabel="sample", ylabel="code", title=signals.names[0])
+    axes.plot(signals.first, lw=0.5)
+    return figure
+
+
+def spectra(signals):
+    figure, axes = axes_of(xlabel="Hz", ylabel="dB, codes² per bin")
+    for rows, label in ((signals.power, "leads"), (signals.residual_power, "residuals")):
+        band(axes, signals.frequency[1:], 10 * np.log10(rows[:, 1:] + 1e-9), label)
+    axes.set_xscale("log")
+    axes.legend()
+    return figure
+
+
+def codes(signals):
+    figure, axes = axes_of(xlabel="code", ylabel="samples", xlim=(-64, 64))
+    axes.bar(np.arange(CODES) - CODES // 2, signals.histogram, width=1)
+    return figure
+
+
+def smooth(histogram, reach=32):
+    """A histogram without its unevenness: a running mean over two periods of the converter's pattern."""
+    kernel = np.hanning(2 * reach + 3)[1:-1]
+    return np.convolve(histogram, kernel / kernel.sum(), mode="same")
+
+
+def widths(signals):
+    figure, axes = axes_of(xlabel="code", ylabel="width / mean width", xlim=(-128, 128), ylim=(0, 2.2))
+    expected = smooth(signals.histogram)
+    axes.step(np.arange(CODES) - CODES // 2, signals.histogram / np.maximum(expected, 1), where="mid", lw=0.8)
+    for code in range(-128, 129, 32):
+        axes.axvline(code - 0.5, color="k", lw=0.3)
+    return figure
+
+
+def autocorrelation(signals):
+    figure, axes = axes_of(xlabel="lag, samples", ylabel="correlation")
+    band(axes, np.arange(LAGS + 1), signals.auto, "leads")
+    band(axes, np.arange(LAGS + 1), signals.residual_auto, "residuals")
+    axes.legend()
+    return figure
+
+
+def partners_together(matrix):
+    """Order of leads in which each is followed by its strongest partner, if that has no place yet."""
+    left, order = set(range(len(matrix))), []
+    strength = np.abs(matrix - np.eye(len(matrix)))
+    for lead in np.argsort(-strength.max(axis=1), kind="stable").tolist():
+        while lead in left:
+            order.append(lead)
+            left.remove(lead)
+            lead = int(strength[lead].argmax()) if strength[lead].any() else -1
+    return order
+
+
+def pairs(topology):
+    """Matrix of significant correlations, whole and its first 48 leads; leads without any are left out."""
+    matrix = topology.matrix()
+    order = partners_together(matrix)
+    connected = [i for i in order if np.count_nonzero(matrix[i]) > 1] or order
+    shown = np.abs(matrix[np.ix_(connected, connected)])
+    np.fill_diagonal(shown, 0)
+    figure = Figure(figsize=(10, 5), layout="constrained")
+    top = max(float(np.quantile(shown[shown > 0], 0.95)), 1e-3) if shown.any() else 1.0
+    for axes, part, title in zip(figure.subplots(1, 2), (shown, shown[:48, :48]), ("all", "the strongest 48")):
+        image = axes.imshow(part, cmap="magma_r", vmin=0, vmax=top, interpolation="nearest")
+        axes.set(title=f"{title} ({len(part)} leads)", xlabel="lead", ylabel="lead")
+    figure.colorbar(image, label="|correlation|")
+    return figure
+
+
+def strengths(topology):
+    """Histogram of all tested correlations in deviations of chance, with the threshold."""
+    shared, limits = topology.shared(), topology.thresholds()
+    z = [abs(r) * np.sqrt(shared[pair]) for pair, (r, _) in topology.edges.items()]
+    figure, axes = axes_of(xlabel="|correlation| in deviations of chance", ylabel="pairs")
+    if z:
+        axes.hist(np.clip(z, 1, None), bins=np.geomspace(1, max(*z, 10) * 1.01, 80))
+        pair = next(iter(limits))
+        axes.axvline(limits[pair] * np.sqrt(shared[pair]), color="r", label="threshold")
+        axes.legend()
+    axes.set_xscale("log")
+    return figure
+
+
+def lags(topology):
+    figure, axes = axes_of(xlabel="lag of the largest correlation, samples", ylabel="significant pairs")
+    found = [topology.edges[pair][1] for pair in topology.significant()]
+    axes.hist(found, bins=np.arange(-4.5, 5.5))
+    return figure
+
+
+def spikes(signals):
+    figure, axes = axes_of(xlabel="spikes per second", ylabel="leads")
+    axes.hist(signals.spike_rate, bins=40)
+    return figure
+
+
+def shapes(signals):
+    figure, axes = axes_of(xlabel="samples from where the residual is first beyond the limit", ylabel="mean, codes")
+    for name, shape in signals.shape:
+        axes.plot(np.arange(-SHAPE[0], SHAPE[1]), shape, label=name[:18])
+    if signals.shape:
+        axes.legend(fontsize=8)
+    return figure
+
+
+def gaussian_bits(deviation):
+    """Entropy of a Gaussian in steps of one code."""
+    return np.log2(np.maximum(deviation, 0.25) * np.sqrt(2 * np.pi * np.e))
+
+
+def bits(signals):
+    figure, axes = axes_of(xlabel="leads, sorted", ylabel="bits per sample")
+    order = np.argsort(signals.local)
+    kinds = (("white", signals.deviation), ("predicted", signals.residual), ("predicted, local scale", signals.local))
+    for label, deviation in kinds:
+        cost = gaussian_bits(deviation)
+        axes.plot(cost[order], ".", ms=3, label=f"{label}: {cost.mean():.2f} in the mean")
+    axes.legend()
+    return figure
+
+
+def shares(signals):
+    figure, axes = axes_of(xlabel="|residual| in local deviations", ylabel="share")
+    x = np.arange(32) / 4
+    axes.step(x, signals.sizes / signals.sizes.sum(), where="post", label="of samples")
+    axes.step(x, signals.size_bits / signals.size_bits.sum(), where="post", label="of bits")
+    axes.legend()
+    return figure
