@@ -134,3 +134,8 @@ def test_external_data(parts):
     constant(model, "head_weight").data_location = onnx.TensorProto.EXTERNAL
     with pytest.raises(NotExact, match="external"):
         certify(model)
+
+
+def test_an_empty_graph():
+    with pytest.raises(NotExact, match="no output"):
+        certify(onnx.ModelProto())

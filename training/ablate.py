@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from . import train
+from . import lstm, train
 
 NO_LEVELS = (np.arange(1025) - 512) * 64
 COLUMNS = ("macs", "network", "tables", "one_shape", "seconds")
@@ -32,7 +32,10 @@ def measure(config, training, validation, levels):
     """
     start = time.time()
     net, model = train.build(config, levels)
+    if "lstm" in config["network"]:
+        training, validation = (lstm.Sequences.of_rows(*a) for a in ((training, lstm.KEPT), (validation, 1)))
     train.fit(net, model, training, config["training"], lambda *_: None)
+    net.kept = 1  # of sequences
     bits, usage = train.score(net, model, validation.fixed())
     result = {"macs": net.macs, "network": bits, "seconds": round(time.time() - start)}
     if net.quantised:

@@ -77,6 +77,8 @@ class Checker:
             self.values[tensor.name] = Value(zero, top, 1.0, "quantised", type=np.uint8)
 
     def outputs(self):
+        if not self.graph.output:
+            raise NotExact("the graph has no output")
         for tensor in self.graph.output:
             value = self.values.get(tensor.name)
             if value is None or value.type is not np.int32:

@@ -125,6 +125,7 @@ def export(options):
 def certify(options):
     """Prove that a model computes the same integers everywhere, or name the node that might not."""
     import onnx
+    from google.protobuf.message import DecodeError
 
     from .certify import NotExact, certify
 
@@ -133,8 +134,8 @@ def certify(options):
     except NotExact as error:
         print(f"not exact: {error}", file=sys.stderr)
         return 3
-    except onnx.checker.ValidationError as error:
-        raise ValueError(f"{options.model}: {error}") from error
+    except DecodeError as error:
+        raise ValueError(f"{options.model}: not an ONNX file") from error
     print("exact: every intermediate value is representable")
 
 

@@ -9,7 +9,7 @@ import torch
 from runtime import entropy_model as runtime_model
 from runtime.features import WINDOW
 
-from . import state, tables
+from . import lstm, state, tables
 from .entropy import GAUSSIANS, SCALES, EntropyModel
 from .network import Network
 
@@ -20,7 +20,11 @@ def build(config, levels):
     """Network and entropy model of a configuration; `levels` int [1025] in ticks."""
     torch.manual_seed(config["training"]["seed"])
     shape = config["network"]
-    net = Network(shape["inputs"], shape["projector"], shape["predictor"], shape.get("window", WINDOW))
+    inputs, window = shape["inputs"], shape.get("window", WINDOW)
+    if "lstm" in shape:
+        net = lstm.Recurrent(inputs, shape["lstm"], shape["predictor"][0], window)
+    else:
+        net = Network(inputs, shape["projector"], shape["predictor"], window)
     model = EntropyModel(levels / 64, not config["training"].get("train_levels", False), **config.get("entropy", {}))
     return net, model
 

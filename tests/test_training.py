@@ -1,0 +1,99 @@
+"""The commands that learn, from recordings to a model file that the runtime takes, in small."""
+
+import json
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("matplotlib")
+
+import runtime  # noqa: E402
+from training import ablate, commands  # noqa: E402
+from training.__main__ import main  # noqa: E402
+from training.simulate import simulate, write_wav  # noqa: E402
+
+TOML = """
+name = "toy-v1"
+levels = "uniform"
+shapes = 4
+
+[network]
+inputs = 20
+projector = [4]
+predictor = [4]
+
+[training]
+seed = 0
+steps = 200
+batch = 256
+rate = 0.004
+float_part = 0.5
+
+[tables]
+shapes = 4
+"""
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "data").mkdir()
+    for seed in range(4):
+        write_wav(tmp_path / "data" / f"{seed}.wav", simulate(3000, seed=seed))
+    (tmp_path / "toy.toml").write_text(TOML)
+    return tmp_path
+
+
+def test_from_recordings_to_a_model(folder, capsys):
+    common = ["--data", str(folder / "data"), "--runs", str(folder / "runs")]
+    train = ["train", str(folder / "toy.toml"), *common, "-o", str(folder / "toy.npz")]
+    assert main(train) == 0
+    assert "3 recordings for training, 1 for validation" in capsys.readouterr().out
+    lines = (folder / "runs" / "toy-v1" / "losses.csv").read_text().split()
+    assert lines[0] == "step,bits" and float(lines[2].split(",")[1]) < float(lines[1].split(",")[1])
+    assert (folder / "runs" / "toy-v1" / "losses.png").stat().st_size > 1000
+    assert main(["export", str(folder / "toy.npz"), "-o", str(folder / "toy.onnx")]) == 0
+    assert main(["certify", str(folder / "toy.onnx")]) == 0
+    samples = simulate(3000, seed=9).samples
+    packed = runtime.encode(samples, 19531, model=folder / "toy.onnx")
+    assert np.array_equal(runtime.decode(packed, model=folder / "toy.onnx")[0], samples)
+
+
+def test_simultaneous_leads_are_split_by_time(folder, capsys):
+    write_wav(folder / "array.wav", simulate(4000, leads=3, seed=5))
+    options = ["--data", str(folder / "array.wav"), "--runs", str(folder / "runs")]
+    assert main(["train", str(folder / "toy.toml"), *options, "-o", str(folder / "toy.npz")]) == 0
+    assert "last fifth" in capsys.readouterr().out
+
+
+def test_levels(folder, capsys):
+    text = TOML.replace("steps = 200", "rounds = [100, 100]")
+    (folder / "levels.toml").write_text(text.replace("float_part = 0.5", "float_part = 1.0"))
+    options = ["--data", str(folder / "data"), "--runs", str(folder / "runs"), "-o", str(folder / "levels.npz")]
+    assert main(["levels", str(folder / "levels.toml"), *options]) == 0
+    levels = np.load(folder / "levels.npz")["levels"]
+    assert levels.shape == (1025,) and levels[512] == 0 and (np.diff(levels) >= 0).all()
+    assert main(["levels", str(folder / "toy.toml"), *options]) == 1
+    assert "training.rounds" in capsys.readouterr().err
+
+
+def test_ablation_goes_on_where_it_was(folder, capsys, monkeypatch):
+    rows = '[[rows]]\nname = "toy"\n[[rows]]\nname = "floats"\ntraining = { float_part = 1.0 }\n'
+    (folder / "rows.toml").write_text(TOML + rows)
+    options = ["--data", str(folder / "data"), "-o", str(folder / "rows.json")]
+    assert main(["ablate", str(folder / "rows.toml"), *options]) == 0
+    out = capsys.readouterr().out
+    assert "| toy | 104 | " in out and "| floats | 104 | " in out
+    found = json.loads((folder / "rows.json").read_text())
+    assert set(found["toy"]) > {"tables", "one_shape"} and "tables" not in found["floats"]
+    monkeypatch.setattr(ablate, "measure", None)
+    assert main(["ablate", str(folder / "rows.toml"), *options]) == 0
+
+
+@pytest.mark.parametrize("command", ["export", "certify"])
+def test_files_that_are_no_models(command, tmp_path, capsys):
+    (tmp_path / "x").write_bytes(b"nonsense")
+    assert main([command, str(tmp_path / "x")]) == 1
+    assert main([command, str(tmp_path / "nothing")]) == 1
+    assert "error: " in capsys.readouterr().err
+    assert commands.MODELS.is_dir()
