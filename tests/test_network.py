@@ -61,6 +61,8 @@ def test_a_stopped_run_goes_on_to_the_same_end(prepared, tmp_path, monkeypatch):
         assert torch.equal(a, b)
     with pytest.raises(ValueError, match="another run"):
         trained(prepared, options={"rate": 0.1}, report=silent, path=path)
+    with pytest.raises(ValueError, match="another run"):
+        trained(prepared.of([0, 1]), report=silent, path=path)
 
 
 @pytest.mark.parametrize("window", [1, 8, 16])

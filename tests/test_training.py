@@ -52,6 +52,7 @@ def test_from_recordings_to_a_model(folder, capsys):
     lines = (folder / "runs" / "toy-v1" / "losses.csv").read_text().split()
     assert lines[0] == "step,bits" and float(lines[2].split(",")[1]) < float(lines[1].split(",")[1])
     assert (folder / "runs" / "toy-v1" / "losses.png").stat().st_size > 1000
+    assert not (folder / "runs" / "toy-v1" / "state.npz").exists()
     assert main(["export", str(folder / "toy.npz"), "-o", str(folder / "toy.onnx")]) == 0
     assert main(["certify", str(folder / "toy.onnx")]) == 0
     samples = simulate(3000, seed=9).samples

@@ -23,9 +23,11 @@ def add_training(commands_, name, run):
     c.add_argument("--pairs", help="JSON list of names recorded at the same time; these stay on one side of the split")
     c.add_argument("-o", "--output", help="file to write (default: by the experiment's name)")
     c.add_argument("--threads", type=int, default=1, help="threads of PyTorch (default: 1)")
+    c.set_defaults(run=run)
+    if run is commands.ablate:
+        return
     c.add_argument("--runs", default=commands.RUNS, help="folder for states and losses (default: runs)")
     c.add_argument("--fresh", action="store_true", help="start anew where the state of a stopped run is there")
-    c.set_defaults(run=run)
 
 
 def run_analyze(options):

@@ -43,8 +43,14 @@ def run_folder(options, name):
     return folder
 
 
+def finish(folders):
+    """Remove the states of complete runs; the losses stay."""
+    for folder in folders:
+        (folder / "state.npz").unlink(missing_ok=True)
+
+
 def levels(options):
-    """Learn transition levels, in rounds; writes checkpoints/NAME.npz."""
+    """Learn transition levels, in rounds; writes a checkpoint. A run that was stopped goes on from its last state."""
     import torch
 
     from . import progress, train
@@ -52,19 +58,21 @@ def levels(options):
     config = configs.read(options.config)
     if "rounds" not in config["training"]:
         raise ValueError("training.rounds must list the steps of each round")
-    found = configs.levels({})
+    found, folders = configs.levels({}), []
     config["training"]["train_levels"] = True
     torch.set_num_threads(options.threads)
     for number, steps in enumerate(config["training"]["rounds"]):
         config["training"]["steps"] = steps
         training, validation = open_data(options, found)
         net, model = train.build(config, found)
-        with progress.Report(steps, run_folder(options, f"{config['name']}-{number}")) as report:
-            history = train.fit(net, model, training, config["training"], report)
+        folders.append(run_folder(options, f"{config['name']}-{number}"))
+        with progress.Report(steps, folders[-1]) as report:
+            history = train.fit(net, model, training, config["training"], report, folders[-1] / "state.npz")
         print(f"validation: {train.score(net, model, validation.fixed())[0]:.4f} bits")
         found = np.rint(model.current_levels().detach().double().numpy() * 64).astype(np.int32)
     output = options.output or configs.CHECKPOINTS / f"{config['name']}.npz"
     np.savez_compressed(output, levels=found, history=history)
+    finish(folders)
     print(f"wrote {output}")
 
 
@@ -88,6 +96,7 @@ def train(options):
     examples = training.batch(np.random.default_rng(5), 64)[0]
     output = options.output or configs.CHECKPOINTS / f"{config['name']}.npz"
     train.save(output, net, model, found, usage, examples, config)
+    finish([folder])
     tables = train.integer_tables(model, found, usage, config["tables"]["shapes"])
     print(f"validation: {train.score(net, model, validation.fixed())[0]:.4f} bits as trained")
     print(f"validation: {train.score_integers(net, tables, validation.fixed()):.4f} bits under the integer tables")

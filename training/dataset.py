@@ -1,5 +1,6 @@
 """Features of whole recordings, computed by the runtime's own code, and random batches of them."""
 
+import zlib
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -65,6 +66,13 @@ class Dataset:
         i = np.concatenate([self.positions(random, np.repeat(span[None], each, axis=0)) for span in self.spans])
         for k in range(0, len(i), size):
             yield self.rows(i[k : k + size])
+
+    def fingerprint(self):
+        """A checksum of recordings and levels, which tells whether a run goes on with what it began with."""
+        value = 0
+        for array in (self.codes, self.reference, self.spans):
+            value = zlib.crc32(np.ascontiguousarray(array).data, value)
+        return value
 
     def of(self, numbers):
         """The same data restricted to some recordings, by number."""

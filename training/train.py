@@ -60,14 +60,15 @@ def fit(net, model, data, options, report=print, path=None):
     report : callable
         Gets the step and the losses so far, every 100 steps.
     path : str or Path, optional
-        Where to keep the state of the run. If the file is there, the run goes on from it, to the same end.
+        Where to keep the state of the run. If the file is there, the run goes on from it, to the same end. It stays.
     """
     random = np.random.default_rng(options["seed"])
     adam, schedule = optimiser(net, model, options)
     steps, total = options["steps"], 0.0
     first, last = int(steps * options["float_part"]), int(steps * 0.8)
     parts = state.Parts(net, model, adam, schedule, random)
-    begin, history = parts.restore(path, options) if path and Path(path).exists() else (0, [])
+    run = options | {"data": data.fingerprint()} if path else {}
+    begin, history = parts.restore(path, run) if path and Path(path).exists() else (0, [])
     parameters = [*net.parameters(), *model.parameters()]
     for step in range(begin, steps):
         if first <= step <= last and (step - first) % 500 == 0 and options["float_part"] < 1:
@@ -85,7 +86,7 @@ def fit(net, model, data, options, report=print, path=None):
             total = 0.0
             report(step + 1, history)
         if path and step % STATE_EVERY == STATE_EVERY - 1:
-            parts.save(path, step + 1, history, options)
+            parts.save(path, step + 1, history, run)
     return history
 
 
