@@ -1,6 +1,9 @@
 """The commands that learn, from recordings to a model file that the runtime takes, in small."""
 
 import json
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -98,3 +101,16 @@ def test_files_that_are_no_models(command, tmp_path, capsys):
     assert main([command, str(tmp_path / "nothing")]) == 1
     assert "error: " in capsys.readouterr().err
     assert commands.MODELS.is_dir()
+
+
+def test_retrain(folder, root):
+    (folder / "data").rename(folder / "neuralink")
+    (folder / "neuralink_pairs.json").write_text("[]")
+    command = [root / "scripts" / "retrain", folder / "toy.toml", "--out", folder / "out"]
+    environment = {**os.environ, "PYTHON": sys.executable, "MIDDLEOUT_DATA": str(folder)}
+    result = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    assert runtime.encode(simulate(100).samples, 1, model=folder / "out" / "toy.onnx")
+    environment["MIDDLEOUT_DATA"] = str(folder / "nothing")
+    result = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert result.returncode == 1 and "no recordings" in result.stderr
