@@ -22,6 +22,8 @@ from .symbol_search import GuessTables
 DEFAULT = "n1"
 FORMAT = "1"
 
+_EXTERNAL = b"\x0a\x08location"
+"""What a tensor whose data lie in another file has in its serialised form: an entry with this key."""
 _LEVELS = 1025
 _MAX_SHAPES = 64
 
@@ -177,6 +179,8 @@ def _versions() -> str:
 def _check_sum(data: bytes, identity: bytes) -> None:
     """Refuse a model that is damaged: it might work, but nobody could decode its streams."""
     head, field, tail = data.partition(CRC_FIELD)
+    if _EXTERNAL in data:
+        raise ModelError(f"model {identity.hex()} refers to data outside of its file, which is refused")
     if field and b"%08x" % zlib.crc32(head + field + b"0" * 8 + tail[8:]) != tail[:8]:
         raise ModelError(f"model {identity.hex()} is damaged: its checksum is wrong; install it again")
 

@@ -66,6 +66,18 @@ def test_a_weight_is_noticed_by_the_known_answers_too():
         model.load(changed(weight))
 
 
+def external(proto, properties):
+    tensor = next(t for t in proto.graph.initializer if t.name == "layer0_weight")
+    tensor.data_location = onnx.TensorProto.EXTERNAL
+    tensor.external_data.add(key="location", value="secret.bin")
+    tensor.ClearField("raw_data")
+
+
+def test_data_in_other_files_are_refused():
+    with pytest.raises(ModelError, match="outside of its file"):
+        model.load(changed(external))
+
+
 @pytest.mark.parametrize("change", [bomb, no_checksum])
 def test_what_is_no_model(change):
     with pytest.raises(ModelError, match="missing or damaged|not a middleout model"):
