@@ -47,4 +47,4 @@ def test_known_coefficients():
     assert coefficients.tolist() == KNOWN
 
 
-KNOWN = [813, -207, 14, -25, 21, 13, -18, -4, 13, -10, -15, -1, 21, 12, -23, -2]
+KNOWN = [814, -212, 15, -24, 23, 28, -37, 13, 3, 9, -21, 3, 28, -9, -2, -4]
