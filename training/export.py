@@ -145,9 +145,11 @@ def export(path, net, integer_tables, name, real):
     Raises
     ------
     certify.NotExact
-        If an intermediate value of the graph might not be exactly representable.
+        If an intermediate value of the graph might not be exactly representable, or the installed onnxruntime makes
+        something else of it.
     """
-    from .certify import certify
+    from .certify import NotExact, certify
+    from .lint import lint
 
     layers, head = net.integers()
     model = graph(layers, head)
@@ -163,6 +165,8 @@ def export(path, net, integer_tables, name, real):
     certificate = certify(model)
     data = seal(model.SerializeToString(deterministic=True))
     check(data, layers, head, rows)
+    if found := lint(data):
+        raise NotExact("; ".join(found))
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     Path(path).write_bytes(data)
     return certificate
