@@ -10,13 +10,8 @@ import numpy as np
 from . import bits, rans
 from .errors import CorruptError
 from .limits import MAX_LANES
-from .records import chunk_frames
+from .records import CHUNK_HEAD, CODED_HEAD, RANS, STORED, chunk_frames
 from .side_information import GRID, SideInformation, pack, unpack
-
-STORED, RANS = 0, 1
-
-_HEAD = struct.Struct("<IB")
-_CODED_HEAD = struct.Struct("<IH")
 
 
 @dataclass
@@ -26,7 +21,7 @@ class CodedChunk:
     frames, segments : int
     sample_crc : int
     side : SideInformation
-    low_bits : list of int32 [frames], one per lead with low bits, in order of lead
+    low_bits : list of integers [frames], one per lead with low bits, in order of lead
     escapes : int16 [n]
     states : uint64 [lanes]
     words : uint32 [n]
@@ -50,15 +45,15 @@ class CodedChunk:
 def pack_stored(samples: np.ndarray, sample_bits: int) -> bytes:
     """Payload that holds int16 samples [frames, leads] as they are in the original."""
     raw = (samples + 128).astype(np.uint8) if sample_bits == 8 else samples.astype("<i2")
-    return _HEAD.pack(len(samples), STORED) + raw.tobytes()
+    return CHUNK_HEAD.pack(len(samples), STORED) + raw.tobytes()
 
 
 def pack_coded(chunk: CodedChunk) -> bytes:
     """Payload of a coded chunk."""
     return b"".join(
         [
-            _HEAD.pack(chunk.frames, RANS),
-            _CODED_HEAD.pack(chunk.sample_crc, chunk.segments),
+            CHUNK_HEAD.pack(chunk.frames, RANS),
+            CODED_HEAD.pack(chunk.sample_crc, chunk.segments),
             pack(chunk.side),
             _pack_low_bits(chunk),
             _pack_escapes(chunk),
@@ -83,20 +78,20 @@ def parse(payload: bytes, leads: int, sample_bits: int) -> CodedChunk | np.ndarr
 
 
 def _parse_stored(payload: bytes, frames: int, leads: int, sample_bits: int) -> np.ndarray:
-    if len(payload) != _HEAD.size + frames * leads * sample_bits // 8:
+    if len(payload) != CHUNK_HEAD.size + frames * leads * sample_bits // 8:
         raise CorruptError("a stored chunk has the wrong size")
     if sample_bits == 8:
-        samples = np.frombuffer(payload, np.uint8, offset=_HEAD.size).astype(np.int16) - np.int16(128)
+        samples = np.frombuffer(payload, np.uint8, offset=CHUNK_HEAD.size).astype(np.int16) - np.int16(128)
     else:
-        samples = np.frombuffer(payload, "<i2", offset=_HEAD.size).astype(np.int16)
+        samples = np.frombuffer(payload, "<i2", offset=CHUNK_HEAD.size).astype(np.int16)
     return samples.reshape(frames, leads)
 
 
 def _parse_coded(payload: bytes, frames: int, leads: int) -> CodedChunk:
-    crc, segments = _CODED_HEAD.unpack_from(payload, _HEAD.size)
+    crc, segments = CODED_HEAD.unpack_from(payload, CHUNK_HEAD.size)
     if segments < 1 or (segments - 1) * -(-frames // segments) >= frames:
         raise CorruptError("a chunk has an impossible number of segments")
-    side, offset = unpack(payload, _HEAD.size + _CODED_HEAD.size, leads)
+    side, offset = unpack(payload, CHUNK_HEAD.size + CODED_HEAD.size, leads)
     low_bits, offset = _parse_low_bits(payload, offset, side, frames)
     escapes, offset = _parse_escapes(payload, offset, side)
     lanes = segments * len(side.coded)

@@ -17,12 +17,17 @@ from .decoder import Decoder
 from .encoder import Encoder
 from .errors import CorruptError
 from .fit import fit
-from .lanes import from_lanes, join, segment_count, to_lanes
+from .lanes import Lanes, from_lanes, join, segment_count
 from .model import Model
-from .records import chunk_frames
+from .records import CHUNK_HEAD, chunk_frames
 from .side_information import CONSTANT, SideInformation
 
 __all__ = ["chunk_frames", "decode_chunks", "encode_chunks"]
+
+_GROUP_SAMPLES = 1 << 23
+"""Samples whose intervals are held at once."""
+_NOTHING = (np.zeros(0, np.int16), np.zeros(0, np.uint64), np.zeros(0, np.uint32))
+"""Escapes, states and words of a chunk that has no lanes."""
 
 
 def encode_chunks(batch: list[np.ndarray], model: Model, sample_bits: list[int] | int = 16) -> list[bytes]:
@@ -42,20 +47,13 @@ def encode_chunks(batch: list[np.ndarray], model: Model, sample_bits: list[int] 
     payloads = []
     for samples, chunk, width in zip(batch, coded, widths, strict=True):
         payload = chunks.pack_coded(chunk)
-        raw = 5 + samples.size * width // 8
+        raw = CHUNK_HEAD.size + samples.size * width // 8
         payloads.append(payload if len(payload) < raw else chunks.pack_stored(samples, width))
     return payloads
 
 
-_GROUP_SAMPLES = 1 << 23
-"""Samples whose intervals are held at once."""
-
-
 def _sample_crc(samples: np.ndarray) -> int:
     return zlib.crc32(np.ascontiguousarray(samples, "<i2").data)
-
-
-_NOTHING = (np.zeros(0, np.int16), np.zeros(0, np.uint64), np.zeros(0, np.uint32))
 
 
 def _code(batch: list[np.ndarray], coded: list[CodedChunk], model: Model) -> None:
@@ -81,7 +79,7 @@ def _code(batch: list[np.ndarray], coded: list[CodedChunk], model: Model) -> Non
 
 
 def _lane_samples(batch: list[np.ndarray], coded: list[CodedChunk], steps: int, part: slice) -> np.ndarray:
-    """Samples of some of the lanes, int16 [steps, lanes], zero where a lane has ended."""
+    """Values [frames, leads] of each chunk as some of the lanes, int16 [steps, lanes], zero where a lane has ended."""
     out = np.zeros((steps, part.stop - part.start), np.int16)
     lane = 0
     for samples, chunk in zip(batch, coded, strict=True):
@@ -107,19 +105,6 @@ def _distribute(
         chunk.states = states[first:last]
         chunk.words = rans.merge([words[number] for words in parts], chunk.steps)
         chunk.escapes = escapes[(escapes[:, 1] >= first) & (escapes[:, 1] < last), 2].astype(np.int16)
-
-
-def _stack(parts: list[np.ndarray]) -> np.ndarray:
-    """Arrays [steps, lanes] side by side; shorter ones are filled with zeros."""
-    if len(parts) == 1:
-        return parts[0]
-    steps = max(len(part) for part in parts)
-    out = np.zeros((steps, sum(part.shape[1] for part in parts)), parts[0].dtype)
-    first = 0
-    for part in parts:
-        out[: len(part), first : first + part.shape[1]] = part
-        first += part.shape[1]
-    return out
 
 
 def decode_chunks(
@@ -149,7 +134,7 @@ def _decode(coded: list[CodedChunk], model: Model) -> list[np.ndarray]:
     """Samples int16 [frames, coded leads] of chunks in order of falling steps."""
     lanes = join([(chunk.side, chunk.frames, chunk.segments) for chunk in coded], model.entropy.middle)
     coder = rans.Decoder(np.concatenate([c.states for c in coded]), [c.words for c in coded], lanes.owner)
-    decoder = Decoder(model, lanes, coder, _low_bits(coded, lanes.grid.any()), [c.escapes for c in coded])
+    decoder = Decoder(model, lanes, coder, _low_bits(coded, lanes), [c.escapes for c in coded])
     decoder.run()
     if not coder.finish().all() or any(decoder.unused_escapes()):
         raise CorruptError("a chunk's coded words do not end where they should")
@@ -162,13 +147,12 @@ def _decode(coded: list[CodedChunk], model: Model) -> list[np.ndarray]:
     return results
 
 
-def _low_bits(coded: list[CodedChunk], needed: bool) -> np.ndarray:
-    if not needed:
-        return np.zeros((0, 0), np.int32)
-    parts = []
-    for chunk in coded:
-        low = np.zeros((chunk.frames, len(chunk.side.kind)), np.int32)
-        for lead, values in zip(chunks.leads_with_low_bits(chunk.side), chunk.low_bits, strict=True):
-            low[:, lead] = values
-        parts.append(to_lanes(low[:, chunk.side.coded], chunk.segments))
-    return _stack(parts)
+def _low_bits(coded: list[CodedChunk], lanes: Lanes) -> np.ndarray:
+    """Low bits int16 [steps, lanes]; no lanes where none has any use for them."""
+    if not lanes.grid.any():
+        return np.zeros((0, 0), np.int16)
+    low = [np.zeros((chunk.frames, len(chunk.side.kind)), np.int16) for chunk in coded]
+    for chunk, values in zip(coded, low, strict=True):
+        for lead, bits in zip(chunks.leads_with_low_bits(chunk.side), chunk.low_bits, strict=True):
+            values[:, lead] = bits
+    return _lane_samples(low, coded, max(chunk.steps for chunk in coded), slice(0, len(lanes)))

@@ -10,11 +10,11 @@ from __future__ import annotations
 import numpy as np
 
 from . import features, rans
-from .entropy_model import CODES
+from .entropy_model import CODES, PRECISION
 from .lanes import Lanes
 from .lattice import CODE_TO_SAMPLE
 from .model import Model
-from .side_information import ORDER
+from .side_information import COEFFICIENT_BITS, ORDER
 from .symbol_search import SymbolSearch
 
 _COLUMNS = 64
@@ -28,7 +28,7 @@ class Decoder:
     ----------
     coder : rans.Decoder
     lanes : Lanes
-    low : int32 [steps, lanes]
+    low : int16 [steps, lanes]
         Low bits; may have no lanes where no lane is a grid lane.
     escapes : list of int16 arrays, one per owner
     """
@@ -100,7 +100,7 @@ class Decoder:
         code, _, frequency, inside = self._search.find(slot, location, self._output[:, 1].astype(np.int64))
         if t >= self._shortest:
             idle = self._length <= t
-            inside[idle], frequency[idle] = slot[idle], 1 << 20
+            inside[idle], frequency[idle] = slot[idle], 1 << PRECISION
         self._coder.advance(inside, frequency)
         self._learn(column, self._decoded(t, code, centre))
 
@@ -108,7 +108,7 @@ class Decoder:
         """Linear prediction r of this step."""
         np.multiply(self._ticks[column : column + ORDER], self._coefficients, out=self._products[:ORDER])
         np.add.reduce(self._products, axis=0, out=self._reference)
-        self._reference >>= 10
+        self._reference >>= COEFFICIENT_BITS
 
     def _fill_inputs(self, column: int) -> None:
         """Residual of the last step, newest tick, running means: to the network's inputs, by way of the history."""
@@ -134,7 +134,7 @@ class Decoder:
                 if t < self._length[grid[index]]:
                     sample[index] = next(self._escapes[self._lanes.owner[grid[index]]], 0)
             self.samples[t, grid] = sample
-            ticks[grid] = ((2 * sample + 1) << 5) >> shift
+            ticks[grid] = features.tick_values(sample, shift)
         return ticks
 
     def _learn(self, column: int, ticks: np.ndarray) -> None:

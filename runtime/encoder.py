@@ -11,7 +11,7 @@ from . import features
 from .entropy_model import CODES, PRECISION
 from .lanes import Lanes, lane_values
 from .model import Model
-from .side_information import ORDER
+from .side_information import COEFFICIENT_BITS, ORDER
 
 _BLOCK_ROWS = 1 << 15
 
@@ -87,7 +87,7 @@ class Encoder:
         total = np.full((size, len(self._lanes)), features.ROUND, np.int32)
         for tap, coefficients in enumerate(self._lanes.coefficients):
             total += self._ticks[tap : size + tap] * coefficients
-        total >>= 10
+        total >>= COEFFICIENT_BITS
         return total
 
     def _features(self, size: int, reference: np.ndarray) -> np.ndarray:

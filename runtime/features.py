@@ -1,4 +1,4 @@
-"""The integer steps around the network: docs/format.md sections 5.1 to 5.3, on arrays of lanes.
+"""The integer steps around the network: docs/format.md sections 4.2 and 5.1 to 5.3, on arrays of lanes.
 
 Arrays are [lanes] or [steps, lanes]. Nothing here depends on the network, so an encoder may take many steps at once.
 """
@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from .side_information import COEFFICIENT_BITS
+
 WINDOW = 16
 """Residuals that the network sees."""
 FEATURES = 20
@@ -14,9 +16,14 @@ RATES = np.array([4, 7, 11], np.int32)
 """A running mean moves by 2^-rate of its distance to the newest value."""
 MEAN_BITS = 12
 MAX_MAGNITUDE = 65535
-ROUND = 1 << 9
+ROUND = 1 << (COEFFICIENT_BITS - 1)
 
 _LEVEL_ZERO = 127 * 16 + 128
+
+
+def tick_values(samples: np.ndarray, shift: np.ndarray | int) -> np.ndarray:
+    """Tick values int32 of grid samples (docs/format.md section 4.2)."""
+    return ((2 * samples.astype(np.int32) + 1) << 5) >> shift
 
 
 def quantise(difference: np.ndarray) -> np.ndarray:

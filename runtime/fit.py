@@ -11,6 +11,7 @@ import math
 import numpy as np
 
 from . import features
+from .features import tick_values
 from .lattice import codes_of
 from .side_information import (
     COEFFICIENT_BITS,
@@ -83,11 +84,6 @@ def _fit_lead(samples: np.ndarray, middle: np.ndarray, side: SideInformation, le
 def _rounded_mean(values: np.ndarray) -> int:
     total, count = int(values.sum(dtype=np.int64)), len(values)
     return (2 * total + count) // (2 * count)
-
-
-def tick_values(samples: np.ndarray, shift: np.ndarray | int) -> np.ndarray:
-    """Tick values int32 of grid samples."""
-    return ((2 * samples.astype(np.int32) + 1) << 5) >> shift
 
 
 def _grid(samples: np.ndarray, coefficients: np.ndarray, error: float) -> tuple[int, int]:

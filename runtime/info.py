@@ -9,10 +9,10 @@ from . import paths
 from .container import VERSION, read_block
 from .errors import CorruptError
 from .layout import Layout, read_layout
-from .records import IDENTITY_BYTES
+from .records import CHUNK_HEAD, CODED_HEAD, RANS, identity_of
 
 _KINDS = ("constant", "lattice", "grid", "unknown")
-_SIDE_INFORMATION = 11
+_SIDE_INFORMATION = CHUNK_HEAD.size + CODED_HEAD.size
 """Offset of the side information in a chunk (docs/format.md, section 3), which begins with 2 bits a lead."""
 
 
@@ -58,7 +58,7 @@ def _kinds(file: BinaryIO, layout: Layout) -> dict[str, int] | None:
         return None
     file.seek(layout.index.first)
     payload, *_ = read_block(file, layout.first_sequence, layout.header_crc, b"C")
-    if payload[4] != 1:
+    if payload[4] != RANS:
         return None
     leads = layout.header.leads
     coded = payload[_SIDE_INFORMATION : _SIDE_INFORMATION + (leads + 3) // 4]
@@ -70,12 +70,10 @@ def _kinds(file: BinaryIO, layout: Layout) -> dict[str, int] | None:
 
 def _model_name(identity: bytes) -> str | None:
     """The name of a shipped model."""
-    import hashlib
-
     from . import model
 
     for name, path in model.available():
-        if hashlib.sha256(path.read_bytes()).digest()[:IDENTITY_BYTES] == identity:
+        if identity_of(path.read_bytes()) == identity:
             return name
     return None
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from .entropy_model import GRID_OFFSET
-from .fit import tick_values
+from .features import tick_values
 from .lattice import codes_of
 from .side_information import GRID, ORDER, SideInformation
 
@@ -80,17 +80,8 @@ def _chunk_columns(owner: int, side: SideInformation, frames: int, segments: int
     )
 
 
-def to_lanes(values: np.ndarray, segments: int) -> np.ndarray:
-    """[frames, leads] to [steps, segments * leads]; the last segment is padded with zeros."""
-    frames, leads = values.shape
-    steps = -(-frames // segments)
-    if steps * segments != frames:
-        values = np.concatenate([values, np.zeros((steps * segments - frames, leads), values.dtype)])
-    return values.reshape(segments, steps, leads).transpose(1, 0, 2).reshape(steps, segments * leads)
-
-
 def from_lanes(values: np.ndarray, segments: int, frames: int) -> np.ndarray:
-    """The inverse of `to_lanes`."""
+    """[steps, segments * leads] to [frames, leads]."""
     steps = len(values)
     return values.reshape(steps, segments, -1).transpose(1, 0, 2).reshape(steps * segments, -1)[:frames]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import functools
-import hashlib
 import platform
 import zlib
 from pathlib import Path
@@ -16,7 +15,7 @@ from .entropy_model import SCALES, TABLE, EntropyModel, Tables
 from .errors import CorruptError, ModelError
 from .features import FEATURES
 from .limits import MAX_MODEL_BYTES
-from .records import IDENTITY_BYTES
+from .records import identity_of
 from .symbol_search import GuessTables
 
 DEFAULT = "n1"
@@ -72,11 +71,6 @@ def load(source: str | Path | bytes = DEFAULT) -> Model:
         return _load(path.read_bytes())
     except OSError as error:
         raise ModelError(f"{path}: {error.strerror}") from error
-
-
-def identity_of(data: bytes) -> bytes:
-    """The first 16 bytes of the SHA-256 of a model file."""
-    return hashlib.sha256(data).digest()[:IDENTITY_BYTES]
 
 
 def find(identity: bytes) -> Model:
@@ -178,9 +172,9 @@ def _versions() -> str:
 
 def _check_sum(data: bytes, identity: bytes) -> None:
     """Refuse a model that is damaged: it might work, but nobody could decode its streams."""
-    head, field, tail = data.partition(CRC_FIELD)
     if _EXTERNAL in data:
         raise ModelError(f"model {identity.hex()} refers to data outside of its file, which is refused")
+    head, field, tail = data.partition(CRC_FIELD)
     if field and b"%08x" % zlib.crc32(head + field + b"0" * 8 + tail[8:]) != tail[:8]:
         raise ModelError(f"model {identity.hex()} is damaged: its checksum is wrong; install it again")
 

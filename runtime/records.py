@@ -16,6 +16,13 @@ IDENTITY_BYTES = 16
 BLOCK_OVERHEAD = 9
 """Bytes of a block besides its payload: tag, length, crc."""
 
+STORED, RANS = 0, 1
+"""Codings of a chunk."""
+CHUNK_HEAD = struct.Struct("<IB")
+"""What every chunk begins with: frames, coding."""
+CODED_HEAD = struct.Struct("<IH")
+"""What follows in a coded one: sample crc, segments; the side information is behind it."""
+
 _HEADER = struct.Struct("<BBHIQ16sq")
 _END = struct.Struct("<BIQ")
 _WAV, _CANONICAL, _EMBEDDED, _USUAL_SUFFIX = 1, 2, 4, 8
@@ -142,9 +149,18 @@ class Index:
 def chunk_frames(payload: bytes, leads: int = 1) -> int:
     """Frames of a chunk, by its first field; checked against the limits."""
     frames = int.from_bytes(payload[:4], "little")
-    if len(payload) < 5 or not 1 <= frames <= limits.MAX_CHUNK_FRAMES or frames * leads > limits.MAX_CHUNK_SAMPLES:
+    if (
+        len(payload) < CHUNK_HEAD.size
+        or not 1 <= frames <= limits.MAX_CHUNK_FRAMES
+        or frames * leads > limits.MAX_CHUNK_SAMPLES
+    ):
         raise CorruptError("a chunk has an impossible number of frames")
     return frames
+
+
+def identity_of(model_data: bytes) -> bytes:
+    """The first 16 bytes of the SHA-256 of a model file."""
+    return hashlib.sha256(model_data).digest()[:IDENTITY_BYTES]
 
 
 def parse_foreign(payload: bytes) -> bytes:
@@ -157,6 +173,6 @@ def parse_foreign(payload: bytes) -> bytes:
 def parse_model(payload: bytes, identity: bytes) -> bytes:
     """The model file from the payload of a block `M`."""
     data = parse_blob(1, payload, limits.MAX_MODEL_BYTES)
-    if hashlib.sha256(data).digest()[:IDENTITY_BYTES] != identity:
+    if identity_of(data) != identity:
         raise CorruptError("the embedded model is not the one that the header names")
     return data

@@ -13,8 +13,6 @@ ORDER = 16
 """Taps of the linear predictor."""
 COEFFICIENT_BITS = 10
 """Coefficients are in units of 2^-10."""
-TICK_BITS = 6
-"""A code step has 2^6 ticks."""
 
 CONSTANT, LATTICE, GRID = 0, 1, 2
 LATTICE_REACH = 15

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from runtime import codec, model
-from runtime.chunk import RANS, STORED
 from runtime.errors import CorruptError
 from runtime.lattice import CODE_TO_SAMPLE
+from runtime.records import RANS, STORED
 
 
 @pytest.fixture(scope="module")
