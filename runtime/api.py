@@ -11,6 +11,7 @@ from . import model as models
 from .arrays import from_samples, to_samples
 from .files import Outcome, decode_files, encode_files
 from .stream import Reader
+from .topology import Topology
 from .writer import Writer
 
 
@@ -22,6 +23,8 @@ def encode(
     layout: str | None = None,
     embed_model: bool = False,
     verify: bool = True,
+    independent: bool = False,
+    topology: Topology | str | os.PathLike | None = None,
 ) -> bytes:
     """Code a recording.
 
@@ -33,6 +36,8 @@ def encode(
     layout : "time-lead" or "lead-time"; without it, an array with more leads than time steps is refused
     embed_model : put the model into the result, so that decoding needs nothing else
     verify : decode what was encoded and compare
+    independent : code each lead alone
+    topology : topology, or path of its file, by which leads listen to others; None: found out from the recording
 
     Returns
     -------
@@ -46,8 +51,9 @@ def encode(
     samples, bits = to_samples(samples, layout)
     frames, leads = samples.shape
     file = io.BytesIO()
-    settings = {"sample_bits": bits, "model": model, "frames": frames, "embed_model": embed_model, "verify": verify}
-    with Writer(file, rate, leads, **settings) as writer:
+    settings = {"model": model, "embed_model": embed_model, "verify": verify}
+    settings |= {"independent": independent, "topology": topology}
+    with Writer(file, rate, leads, sample_bits=bits, frames=frames, **settings) as writer:
         writer.write(from_samples(samples, bits))
     return file.getvalue()
 

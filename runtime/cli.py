@@ -67,6 +67,8 @@ def _parser() -> argparse.ArgumentParser:
         "--model", default="n1", metavar="NAME|PATH", help="the model to code with (default: %(default)s)"
     )
     encode.add_argument("--embed-model", action="store_true", help="put the model into the file")
+    encode.add_argument("--independent", action="store_true", help="code each lead alone")
+    encode.add_argument("--topology", metavar="FILE", help="which leads listen to which, of `topology`")
     encode.add_argument("--no-verify", dest="verify", action="store_false", help="do not decode and compare")
 
     decode = _command(commands, "decode", _decode, "restore the original files")
@@ -117,7 +119,8 @@ def _files() -> ModuleType:
 
 def _encode(options: argparse.Namespace) -> int:
     files = _files()
-    extra = {"model": options.model, "verify": options.verify, "embed_model": options.embed_model}
+    names = ("model", "verify", "embed_model", "independent", "topology")
+    extra = {name: getattr(options, name) for name in names}
     total = files.expected_samples(options.files)
     return _run("encode", files.encode_files, options, total, **_output_options(options), **extra)
 

@@ -21,6 +21,7 @@ from .lanes import Lanes, from_lanes, join, segment_count
 from .model import Model
 from .records import CHUNK_HEAD, chunk_frames
 from .side_information import CONSTANT, SideInformation
+from .topology import Topology
 
 __all__ = ["chunk_frames", "decode_chunks", "encode_chunks"]
 
@@ -30,7 +31,14 @@ _NOTHING = (np.zeros(0, np.int16), np.zeros(0, np.uint64), np.zeros(0, np.uint32
 """Escapes, states and words of a chunk that has no lanes."""
 
 
-def encode_chunks(batch: list[np.ndarray], model: Model, sample_bits: list[int] | int = 16) -> list[bytes]:
+def encode_chunks(
+    batch: list[np.ndarray],
+    model: Model,
+    sample_bits: list[int] | int = 16,
+    *,
+    independent: bool = False,
+    topology: list[Topology | None] | Topology | None = None,
+) -> list[bytes]:
     """Payloads of chunks.
 
     Parameters
@@ -38,6 +46,9 @@ def encode_chunks(batch: list[np.ndarray], model: Model, sample_bits: list[int] 
     batch : list of int16 [frames, leads]
     sample_bits : 8 or 16, for all or for each
         The width of a sample in the original: of stored chunks.
+    independent : code each lead alone
+    topology : of the leads of a chunk, in their order, for all or for each; None: find out from the chunk
+        As yet every lead is coded alone, so that both make no difference.
     """
     widths = [sample_bits] * len(batch) if isinstance(sample_bits, int) else sample_bits
     coded = [CodedChunk(len(x), 1, _sample_crc(x), fit(x, model.entropy.middle), [], *_NOTHING) for x in batch]

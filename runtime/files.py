@@ -8,6 +8,7 @@ from functools import partial
 
 from . import model as models
 from . import paths
+from . import topology as topologies
 from .jobs import DecodeJob, EncodeJob, Outcome, Settings, decode_call, encode_call
 from .pipeline import Runner, default_processes
 
@@ -22,6 +23,8 @@ def encode_files(
     remove: bool = False,
     verify: bool = True,
     embed_model: bool = False,
+    independent: bool = False,
+    topology: topologies.Topology | str | os.PathLike | None = None,
     jobs: int | None = None,
     done: Callable[[Outcome], None] = lambda outcome: None,
     advance: Callable[[int], None] = lambda samples: None,
@@ -38,6 +41,8 @@ def encode_files(
     remove : remove inputs once their output is complete
     verify : decode what was encoded and compare
     embed_model : put the model into every file
+    independent : code each lead alone
+    topology : topology, or path of its file, by which leads listen to others; None: found out from the recording
     jobs : processes; None for one per processor; one is used where there is little to do
     done : called with every file's outcome, good or bad, as it comes
     advance : called with numbers of samples as they are done
@@ -49,13 +54,14 @@ def encode_files(
 
     Raises
     ------
-    ModelError
-        The model is not usable. What concerns one file only does not raise.
+    ModelError, UsageError
+        The model or the topology is not usable. What concerns one file only does not raise.
     """
     files = [os.fspath(file) for file in files]
     network = models.load(model)
-    settings = Settings(paths.Outputs(output, folder, force), network, done, remove, verify, embed_model)
-    call = partial(encode_call, verify=verify)
+    known = None if topology is None else topologies.load(topology)
+    settings = Settings(paths.Outputs(output, folder, force), network, done, remove, verify, embed_model, known)
+    call = partial(encode_call, verify=verify, independent=independent)
     return _run([EncodeJob(file, settings) for file in files], call, jobs, expected_samples(files), advance)
 
 

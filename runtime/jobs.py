@@ -18,6 +18,7 @@ from .errors import CorruptError, MiddleoutError
 from .layout import read_layout
 from .pipeline import Item
 from .records import Header, chunk_frames, parse_foreign, parse_model
+from .topology import Topology, lead_names
 from .wav import WavFormat, WavReader, canonical_header, to_bytes
 
 
@@ -48,6 +49,7 @@ class Settings:
     remove: bool = False
     verify: bool = True
     embed_model: bool = False
+    topology: Topology | None = None
 
 
 class _Job:
@@ -98,12 +100,13 @@ class EncodeJob(_Job):
             form = wav.form
             self._header = self._make_header(wav, source.mtime)
             outcome.original_bytes = len(wav.front)
+            topology = self._topology(form.leads)
             if not wav.canonical:
                 yield Item(0, passed=wav.front)
             for chunk in cut(wav.read, wav.frames, form.leads):
                 outcome.samples += chunk.size
                 outcome.original_bytes += len(chunk) * form.frame_bytes
-                yield Item(chunk.size, (chunk, form.leads, form.sample_bits), ref)
+                yield Item(chunk.size, (chunk, form.leads, form.sample_bits, topology), ref)
             for piece in wav.back():
                 outcome.original_bytes += len(piece)
                 yield Item(len(piece) // 2, passed=piece)
@@ -127,6 +130,11 @@ class EncodeJob(_Job):
             for _ in BlockReader(self._output.file):
                 pass
         self._close()
+
+    def _topology(self, leads: int) -> Topology | None:
+        """What was given, for the leads of this recording."""
+        known = self._settings.topology
+        return known.of(lead_names(leads)) if known is not None and leads > 1 else None
 
     def _make_header(self, wav: WavReader, mtime: int | None) -> Header:
         return Header(
@@ -205,10 +213,10 @@ def _frames(header: Header, source: paths.Input) -> int | None:
         source.file.seek(back)
 
 
-def encode_call(ref: work.ModelReference, works: list[tuple], verify: bool) -> list:
-    """Encode a batch of works (see `pipeline.Item`)."""
-    chunks, _, bits = zip(*works, strict=True)
-    return work.encode_batch(ref, list(chunks), list(bits), verify)
+def encode_call(ref: work.ModelReference, works: list[tuple], verify: bool, **options: object) -> list:
+    """Encode a batch of works (see `pipeline.Item`); `options` are those of `codec.encode_chunks`."""
+    chunks, _, bits, topologies = map(list, zip(*works, strict=True))
+    return work.encode_batch(ref, chunks, bits, verify, topology=topologies, **options)
 
 
 def decode_call(ref: work.ModelReference, works: list[tuple]) -> list:

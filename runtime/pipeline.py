@@ -32,12 +32,12 @@ _DIED = "a worker process died: out of memory, or a script that lacks `if __name
 class Item:
     """What a job gives: work for a batch, or (`work` None) bytes that just keep their place in the order.
 
-    work : arguments for one chunk: the chunk, its leads, its sample bits
+    work : arguments for one chunk: the chunk, its leads, its sample bits, and for encoding the topology or None
     key : chunks of one batch have the same, e.g. the model
     """
 
     samples: int
-    work: tuple[Any, int, int] | None = None
+    work: tuple | None = None
     key: Any = None
     passed: bytes = b""
 
@@ -67,7 +67,7 @@ class _Batch:
     key: Any = None
     samples: int = 0
 
-    def works(self) -> list[tuple[Any, int, int]]:
+    def works(self) -> list[tuple]:
         return [item.work for _, item in self.entries if isinstance(item, Item) and item.work is not None]
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import zlib
 from dataclasses import dataclass, field
 from itertools import combinations
@@ -17,6 +18,7 @@ from statistics import NormalDist
 
 import numpy as np
 
+from .errors import UsageError
 from .fit import linear_predictor
 
 LAG = 4
@@ -112,6 +114,26 @@ class Topology:
             lag = int(lags[a, b]) if abs(found[a, b]) * samples >= abs(old) * known else old_lag
             self.edges[pair] = (value, lag)
 
+    def of(self, names: list[str]) -> Topology:
+        """The topology of some leads, which are numbered as `names` lists them; unknown ones have nothing in common.
+
+        Raises
+        ------
+        UsageError
+            If none of the leads is known.
+        """
+        place = {self.leads.index(name): i for i, name in enumerate(names) if name in set(self.leads)}
+        if not place:
+            raise UsageError(f"the topology knows none of the recording's leads ({names[0]} ...)")
+        recordings = [([place[n] for n in numbers if n in place], *rest) for numbers, *rest in self.recordings]
+        edges = {}
+        for (i, j), (value, lag) in self.edges.items():
+            if i in place and j in place:
+                turned = place[i] > place[j]
+                pair = (place[j], place[i]) if turned else (place[i], place[j])
+                edges[pair] = (value, -lag if turned else lag)
+        return Topology(list(names), recordings, edges)
+
     def shared(self) -> dict[tuple[int, int], int]:
         """Samples that each pair of leads was recorded together."""
         total: dict[tuple[int, int], int] = {}
@@ -171,6 +193,24 @@ class Topology:
             return cls(found["leads"], [tuple(entry) for entry in found["recordings"]], edges)
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"not a topology of format {FORMAT}: {error}") from error
+
+
+def load(source: Topology | str | os.PathLike) -> Topology:
+    """A topology, or what a file holds as one; UsageError if it does not."""
+    if isinstance(source, Topology):
+        return source
+    try:
+        with open(source, encoding="utf-8") as file:
+            return Topology.from_json(file.read())
+    except OSError as error:
+        raise UsageError(f"{source}: {error.strerror or error}") from error
+    except ValueError as error:
+        raise UsageError(f"{source}: {error}") from error
+
+
+def lead_names(leads: int) -> list[str]:
+    """Names of the leads of a recording that does not name them: their numbers."""
+    return [f"{lead:04d}" for lead in range(leads)]
 
 
 def arrange(correlation: np.ndarray, tiers: int = 4, peers: int = 4) -> tuple[list[int], list[list[int]]]:

@@ -33,11 +33,14 @@ def reference(header: Header, embedded: bytes | None, given: model.Model | None)
 
 
 def encode_batch(
-    ref: ModelReference, chunks: list[np.ndarray], bits: list[int], verify: bool
+    ref: ModelReference, chunks: list[np.ndarray], bits: list[int], verify: bool, **options: object
 ) -> list[bytes | MiddleoutError]:
-    """Encode chunks, int16 [frames, leads] each; with `verify` also decode and compare them."""
+    """Encode chunks, int16 [frames, leads] each; with `verify` also decode and compare them.
+
+    `options` are those of `codec.encode_chunks`.
+    """
     network = ref.load()
-    payloads = codec.encode_chunks(chunks, network, bits)
+    payloads = codec.encode_chunks(chunks, network, bits, **options)
     if not verify:
         return payloads
     decoded = decode_batch(ref, payloads, [chunk.shape[1] for chunk in chunks], bits)

@@ -9,6 +9,7 @@ import numpy as np
 
 from . import model as models
 from . import paths, work
+from . import topology as topologies
 from .arrays import to_samples
 from .chunking import plan
 from .container import BlockWriter
@@ -31,6 +32,8 @@ class Writer:
     suffix : what the original's name had behind its stem; it will be restored as a WAV file
     embed_model : put the model into the file
     verify : decode what was encoded and compare
+    independent : code each lead alone
+    topology : topology, or path of its file, by which leads listen to others; None: found out from the recording
     force : whether an existing file may be replaced
     """
 
@@ -46,6 +49,8 @@ class Writer:
         suffix: str = ".wav",
         embed_model: bool = False,
         verify: bool = True,
+        independent: bool = False,
+        topology: topologies.Topology | str | os.PathLike | None = None,
         force: bool = False,
     ) -> None:
         network = models.load(model)
@@ -61,6 +66,9 @@ class Writer:
         )
         _check(self.header)
         self._verify = verify
+        self._options = {"independent": independent, "topology": None}
+        if topology is not None and leads > 1:
+            self._options["topology"] = topologies.load(topology).of(topologies.lead_names(leads))
         self._output: paths.Output | None = None
         if isinstance(target, str | os.PathLike):
             outputs = paths.Outputs(os.fspath(target), force=force)
@@ -123,7 +131,7 @@ class Writer:
             while count < len(chunks) and sum(map(np.size, chunks[: count + 1])) <= BATCH_SAMPLES:
                 count += 1
             bits = [self.header.sample_bits] * count
-            for payload in work.encode_batch(self._model, chunks[:count], bits, self._verify):
+            for payload in work.encode_batch(self._model, chunks[:count], bits, self._verify, **self._options):
                 if isinstance(payload, MiddleoutError):
                     raise payload
                 self._blocks.chunk(payload)

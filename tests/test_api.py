@@ -10,6 +10,8 @@ import pytest
 
 import runtime
 from runtime import chunking, stream, writer
+from runtime.topology import Topology
+from runtime.wav import WavFormat, canonical_header
 
 RANDOM = np.random.default_rng(5)
 
@@ -217,3 +219,29 @@ def test_importing_the_package_is_cheap_and_never_loads_the_training():
         "sys.exit(any(m in sys.modules for m in ('torch', 'training')))"
     )
     assert subprocess.run([sys.executable, "-c", code], timeout=60, check=False).returncode == 0
+
+
+def test_independence_and_topology_reach_the_codec(simulation_wav, tmp_path, monkeypatch):
+    seen, real = [], writer.work.codec.encode_chunks
+
+    def listening(batch, model, bits, *, independent, topology):
+        seen.append((independent, topology))
+        return real(batch, model, bits, independent=independent, topology=topology)
+
+    monkeypatch.setattr(writer.work.codec, "encode_chunks", listening)
+    known = Topology(["0001", "0000", "else"], [([0, 1, 2], 9000, 1)], {(0, 1): (0.5, 3), (0, 2): (0.5, 1)})
+    path = tmp_path / "t.json"
+    path.write_text(known.to_json(), encoding="utf-8")
+    samples = recording()
+    assert np.array_equal(runtime.decode(runtime.encode(samples, 1, topology=path, independent=True))[0], samples)
+    runtime.encode(samples[:, 0], 1, topology=known)
+    (tmp_path / "two.wav").write_bytes(canonical_header(WavFormat(2, 1, 16), 3000) + samples.tobytes())
+    runtime.encode_file(tmp_path / "two.wav", topology=known)
+    here = Topology(["0000", "0001"], [([1, 0], 9000, 1)], {(0, 1): (0.5, -3)})
+    assert seen == [(True, here), (False, None), (False, [here])]
+    with pytest.raises(runtime.UsageError, match="knows none"):
+        runtime.encode(samples, 1, topology=Topology(["a"]))
+    path.write_text("{}")
+    for bad in (path, tmp_path / "missing"):
+        with pytest.raises(runtime.UsageError, match=bad.name):
+            runtime.encode_file(simulation_wav, topology=bad)

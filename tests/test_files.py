@@ -154,8 +154,8 @@ def test_one_damaged_chunk_fails_its_own_file_only(folder, tmp_path, monkeypatch
 def test_verification_catches_a_wrong_coder(folder, tmp_path, monkeypatch):
     real = work.codec.encode_chunks
 
-    def careless(chunks, *rest):
-        return real([chunk ^ (np.arange(len(chunk)) == 7)[:, None] for chunk in chunks], *rest)
+    def careless(chunks, *rest, **options):
+        return real([chunk ^ (np.arange(len(chunk)) == 7)[:, None] for chunk in chunks], *rest, **options)
 
     monkeypatch.setattr(work.codec, "encode_chunks", careless)
     (outcome,) = encode_files([folder / "audio.wav"], folder=tmp_path, remove=True, jobs=1)
@@ -211,12 +211,12 @@ def test_an_interrupt_leaves_nothing_behind(folder, tmp_path, monkeypatch):
     monkeypatch.setattr(pipeline, "BATCH_SAMPLES", 700)
     real, calls = work.codec.encode_chunks, []
 
-    def interrupted(*arguments):
+    def interrupted(*arguments, **options):
         calls.append(1)
         if len(calls) == 3:
             assert [name for name in os.listdir(tmp_path) if name.endswith(".tmp")]
             raise KeyboardInterrupt
-        return real(*arguments)
+        return real(*arguments, **options)
 
     monkeypatch.setattr(work.codec, "encode_chunks", interrupted)
     with pytest.raises(KeyboardInterrupt):
