@@ -25,6 +25,7 @@ def encode(
     verify: bool = True,
     independent: bool = False,
     topology: Topology | str | os.PathLike | None = None,
+    max_error: int = 0,
 ) -> bytes:
     """Code a recording.
 
@@ -38,6 +39,8 @@ def encode(
     verify : decode what was encoded and compare
     independent : code each lead alone
     topology : topology, or path of its file, by which leads listen to others; None: found out from the recording
+    max_error : how far a decoded sample may be from the original one, 0..255: in codes for leads on the implant's
+        lattice, in sample units for others; 0 for lossless
 
     Returns
     -------
@@ -52,7 +55,7 @@ def encode(
     frames, leads = samples.shape
     file = io.BytesIO()
     settings = {"model": model, "embed_model": embed_model, "verify": verify}
-    settings |= {"independent": independent, "topology": topology}
+    settings |= {"independent": independent, "topology": topology, "max_error": max_error}
     with Writer(file, rate, leads, sample_bits=bits, frames=frames, **settings) as writer:
         writer.write(from_samples(samples, bits))
     return file.getvalue()

@@ -10,7 +10,7 @@ import numpy as np
 from . import bits, rans
 from .errors import CorruptError
 from .limits import MAX_LANES
-from .records import CHUNK_HEAD, CODED_HEAD, RANS, STORED, chunk_frames
+from .records import BOUNDED, CHUNK_HEAD, CODED_HEAD, RANS, STORED, chunk_bound, chunk_frames
 from .side_information import GRID, SideInformation, pack, unpack
 
 
@@ -25,6 +25,7 @@ class CodedChunk:
     escapes : int16 [n]
     states : uint64 [lanes]
     words : uint32 [n]
+    max_error : bound of the error, 0 for lossless
     """
 
     frames: int
@@ -35,6 +36,7 @@ class CodedChunk:
     escapes: np.ndarray
     states: np.ndarray
     words: np.ndarray
+    max_error: int = 0
 
     @property
     def steps(self) -> int:
@@ -52,8 +54,9 @@ def pack_coded(chunk: CodedChunk) -> bytes:
     """Payload of a coded chunk."""
     return b"".join(
         [
-            CHUNK_HEAD.pack(chunk.frames, RANS),
+            CHUNK_HEAD.pack(chunk.frames, RANS | BOUNDED * bool(chunk.max_error)),
             CODED_HEAD.pack(chunk.sample_crc, chunk.segments),
+            bytes([chunk.max_error] if chunk.max_error else []),
             pack(chunk.side),
             _pack_low_bits(chunk),
             _pack_escapes(chunk),
@@ -69,7 +72,7 @@ def parse(payload: bytes, leads: int, sample_bits: int) -> CodedChunk | np.ndarr
     coding = payload[4]
     if coding == STORED:
         return _parse_stored(payload, frames, leads, sample_bits)
-    if coding != RANS:
+    if coding & ~BOUNDED != RANS:
         raise CorruptError(f"a chunk uses an unknown coding ({coding}); a newer version may read it")
     try:
         return _parse_coded(payload, frames, leads)
@@ -91,7 +94,11 @@ def _parse_coded(payload: bytes, frames: int, leads: int) -> CodedChunk:
     crc, segments = CODED_HEAD.unpack_from(payload, CHUNK_HEAD.size)
     if segments < 1 or (segments - 1) * -(-frames // segments) >= frames:
         raise CorruptError("a chunk has an impossible number of segments")
-    side, offset = unpack(payload, CHUNK_HEAD.size + CODED_HEAD.size, leads)
+    max_error = chunk_bound(payload)
+    bounded = bool(payload[4] & BOUNDED)
+    if bounded and not max_error:
+        raise CorruptError("a chunk has no bound where it should have one")
+    side, offset = unpack(payload, CHUNK_HEAD.size + CODED_HEAD.size + bounded, leads)
     low_bits, offset = _parse_low_bits(payload, offset, side, frames)
     escapes, offset = _parse_escapes(payload, offset, side)
     lanes = segments * len(side.coded)
@@ -99,7 +106,7 @@ def _parse_coded(payload: bytes, frames: int, leads: int) -> CodedChunk:
         raise CorruptError(f"a chunk of {lanes} lanes is beyond the limits")
     states, offset = rans.unpack_states(payload, offset, lanes)
     words = np.frombuffer(payload, "<u4", offset=offset).astype(np.uint32)
-    return CodedChunk(frames, segments, crc, side, low_bits, escapes, states, words)
+    return CodedChunk(frames, segments, crc, side, low_bits, escapes, states, words, max_error)
 
 
 def leads_with_low_bits(side: SideInformation) -> np.ndarray:

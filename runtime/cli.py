@@ -69,6 +69,14 @@ def _parser() -> argparse.ArgumentParser:
     encode.add_argument("--embed-model", action="store_true", help="put the model into the file")
     encode.add_argument("--independent", action="store_true", help="code each lead alone")
     encode.add_argument("--topology", metavar="FILE", help="which leads listen to which, of `topology`")
+    encode.add_argument(
+        "--max-error",
+        type=_bound,
+        default=0,
+        metavar="E",
+        help="not lossless: every sample stays within E of the original, in codes of the implant's lattice, in sample "
+        "units for other recordings; 0 to 255 (default: 0, lossless)",
+    )
     encode.add_argument("--no-verify", dest="verify", action="store_false", help="do not decode and compare")
 
     decode = _command(commands, "decode", _decode, "restore the original files")
@@ -108,6 +116,12 @@ def _positive(text: str) -> int:
     return int(text)
 
 
+def _bound(text: str) -> int:
+    if not text.isdecimal() or int(text) > 255:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 255")
+    return int(text)
+
+
 def _files() -> ModuleType:
     from .pipeline import one_thread
 
@@ -119,7 +133,7 @@ def _files() -> ModuleType:
 
 def _encode(options: argparse.Namespace) -> int:
     files = _files()
-    names = ("model", "verify", "embed_model", "independent", "topology")
+    names = ("model", "verify", "embed_model", "independent", "topology", "max_error")
     extra = {name: getattr(options, name) for name in names}
     total = files.expected_samples(options.files)
     return _run("encode", files.encode_files, options, total, **_output_options(options), **extra)

@@ -10,8 +10,8 @@ import zlib
 
 import numpy as np
 
+from . import bounded, rans
 from . import chunk as chunks
-from . import rans
 from .chunk import CodedChunk
 from .decoder import Decoder
 from .encoder import Encoder
@@ -20,7 +20,7 @@ from .fit import fit
 from .lanes import Lanes, from_lanes, join, segment_count
 from .model import Model
 from .records import CHUNK_HEAD, chunk_frames
-from .side_information import CONSTANT, SideInformation
+from .side_information import CONSTANT, GRID, SideInformation
 from .topology import Topology
 
 __all__ = ["chunk_frames", "decode_chunks", "encode_chunks"]
@@ -38,6 +38,7 @@ def encode_chunks(
     *,
     independent: bool = False,
     topology: list[Topology | None] | Topology | None = None,
+    max_error: list[int] | int = 0,
 ) -> list[bytes]:
     """Payloads of chunks.
 
@@ -49,18 +50,34 @@ def encode_chunks(
     independent : code each lead alone
     topology : of the leads of a chunk, in their order, for all or for each; None: find out from the chunk
         As yet every lead is coded alone, so that both make no difference.
+    max_error : 0..255, for all or for each
+        Bound of the error: in codes for leads on the lattice, in sample units for others; 0 for lossless.
     """
     widths = [sample_bits] * len(batch) if isinstance(sample_bits, int) else sample_bits
-    coded = [CodedChunk(len(x), 1, _sample_crc(x), fit(x, model.entropy.middle), [], *_NOTHING) for x in batch]
-    busy = [i for i, chunk in enumerate(coded) if len(chunk.side.coded)]
-    if busy:
-        _code([batch[i] for i in busy], [coded[i] for i in busy], model)
+    bounds = [max_error] * len(batch) if isinstance(max_error, int) else max_error
+    forms = [_fitted(*args, model) for args in zip(batch, bounds, widths, strict=True)]
+    coded = [chunk for _, chunk in forms]
+    for bound in sorted(set(bounds)):
+        busy = [form for form in forms if form[1].max_error == bound and len(form[1].side.coded)]
+        if busy:
+            _code(*map(list, zip(*busy, strict=True)), model.coarse(bound))
     payloads = []
     for samples, chunk, width in zip(batch, coded, widths, strict=True):
         payload = chunks.pack_coded(chunk)
         raw = CHUNK_HEAD.size + samples.size * width // 8
         payloads.append(payload if len(payload) < raw else chunks.pack_stored(samples, width))
     return payloads
+
+
+def _fitted(samples: np.ndarray, max_error: int, width: int, model: Model) -> tuple[np.ndarray, CodedChunk]:
+    """Samples [frames, leads] as they are coded, and a chunk with all but these."""
+    grid, decoded = None, samples
+    if max_error:
+        samples, grid = bounded.quantise(samples, max_error, width)
+        decoded = samples.copy()
+        bounded.restore(decoded, grid, max_error, width)
+    side = fit(samples, model.entropy.middle, grid)
+    return samples, CodedChunk(len(samples), 1, _sample_crc(decoded), side, [], *_NOTHING, max_error)
 
 
 def _sample_crc(samples: np.ndarray) -> int:
@@ -127,10 +144,13 @@ def decode_chunks(
     results = [x if isinstance(x, np.ndarray) else _constant_leads(x.side, x.frames) for x in parsed]
     busy = [i for i, x in enumerate(parsed) if isinstance(x, CodedChunk) and len(x.side.coded)]
     busy.sort(key=lambda i: -parsed[i].steps)
-    if busy:
-        for i, lanes in zip(busy, _decode([parsed[i] for i in busy], model), strict=True):
+    for bound in sorted({parsed[i].max_error for i in busy}):
+        group = [i for i in busy if parsed[i].max_error == bound]
+        for i, lanes in zip(group, _decode([parsed[i] for i in group], model.coarse(bound)), strict=True):
             results[i][:, parsed[i].side.coded] = lanes
-    for chunk, samples in zip(parsed, results, strict=True):
+    for chunk, samples, width in zip(parsed, results, widths, strict=True):
+        if isinstance(chunk, CodedChunk) and chunk.max_error:
+            bounded.restore(samples, chunk.side.kind == GRID, chunk.max_error, width)
         if isinstance(chunk, CodedChunk) and _sample_crc(samples) != chunk.sample_crc:
             raise CorruptError("decoded samples do not have the checksum of the original ones")
     return results

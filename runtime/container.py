@@ -14,13 +14,15 @@ from typing import BinaryIO
 from . import limits
 from .blob import pack_blob
 from .errors import CorruptError, FileFormatError, MiddleoutError
-from .records import BLOCK_OVERHEAD, MAX_LENGTH, Header, Index, chunk_frames
+from .records import BLOCK_OVERHEAD, MAX_LENGTH, Header, Index, check_bound, chunk_frames
 
 MAGIC = b"\x8fMDO"
 VERSION = 1
 
 _BLOCK = struct.Struct("<cI")
 _CRC = struct.Struct("<I")
+BLOCK_HEAD = _BLOCK.size
+"""Bytes of a block in front of its payload."""
 _PLACE = struct.Struct("<II")
 _ORDER = b"".join(MAX_LENGTH)
 _READ_STEP = 1 << 22
@@ -135,6 +137,7 @@ class BlockReader:
         self._tag = block.tag
         if block.tag == b"C":
             self._seen.frames.append(chunk_frames(payload, self.header.leads))
+            check_bound(payload, self.header)
             self._seen.sizes.append(len(payload) + BLOCK_OVERHEAD)
         elif block.tag == b"E":
             self._finish(payload)

@@ -12,7 +12,6 @@ import numpy as np
 from . import features, rans
 from .entropy_model import CODES, PRECISION
 from .lanes import Lanes
-from .lattice import CODE_TO_SAMPLE
 from .model import Model
 from .side_information import COEFFICIENT_BITS, ORDER
 from .symbol_search import SymbolSearch
@@ -41,7 +40,7 @@ class Decoder:
         self._all_history = np.full((count, features.WINDOW + _COLUMNS), 128, np.uint8)
         self._all_means = features.initial_means(lanes.spread)
         self._all_residuals = np.zeros(count, np.int32)
-        self._middle = model.entropy.middle
+        self._values, self._middle = model.entropy.samples, model.entropy.ticks
         self.samples = np.zeros((int(lanes.length.max()), count), np.int16)
         """int16 [steps, lanes], filled by `run`."""
 
@@ -125,7 +124,7 @@ class Decoder:
 
     def _decoded(self, t: int, code: np.ndarray, centre: np.ndarray | None) -> np.ndarray:
         """Keep the samples of this step; their ticks, int32 [active]."""
-        CODE_TO_SAMPLE.take(code, out=self.samples[t, : self._active], mode="clip")
+        self._values.take(code, out=self.samples[t, : self._active], mode="clip")
         ticks = self._middle.take(code)
         if centre is not None:
             grid, shift = self._grid, self._shift[self._grid]

@@ -63,7 +63,7 @@ class Encoder:
 
     def _block(self, block: slice) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         lanes, size = self._lanes, block.stop - block.start
-        ticks, code = lane_values(self._samples[block], lanes, self._model.entropy.middle)
+        ticks, code = lane_values(self._samples[block], lanes, self._model.entropy)
         self._ticks[ORDER : ORDER + size] = ticks
         reference = self._reference(size)
         inputs = self._features(size, reference)

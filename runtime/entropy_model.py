@@ -7,9 +7,13 @@ T falls short of 2^20 by 1024, so that every code keeps a frequency of at least 
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 
 import numpy as np
+
+from .bounded import lattice_bins
+from .lattice import CODE_TO_SAMPLE
 
 CODES = 1024
 PRECISION = 20
@@ -56,6 +60,9 @@ class EntropyModel:
 
     levels      int64 [2 * 1025], ticks: of lattice leads, then (from `GRID_OFFSET`) of grid leads
     middle      int32 [1024]: tick value of each lattice code
+    bins        int32 [1024]: what is coded for each lattice code, or None for the code itself
+    ticks       int32 [1024]: tick value of what each coded value of a lattice lead decodes to
+    samples     int16 [1024]: what it decodes to
     row         int64 [128]: where the middle of a scale's shape is in `table`
     multiplier  int64 [128]
     table       int32 [shapes * 4096]
@@ -68,9 +75,22 @@ class EntropyModel:
             levels[0], levels[-1] = -FAR, FAR
         self.levels = np.concatenate([lattice, grid])
         self.middle = ((tables.levels[:-1] + tables.levels[1:]) >> 1).astype(np.int32)
+        self.bins, self.ticks, self.samples = None, self.middle, CODE_TO_SAMPLE
         self.table = tables.cumulative.ravel().astype(np.int32)
         self.row = tables.shape.astype(np.int64) * TABLE + _HALF
         self.multiplier = tables.multiplier.astype(np.int64)
+
+    def coarse(self, max_error: int) -> EntropyModel:
+        """The same for the bins of a bound of 1..255: a coarse lattice has other levels and decodes to other samples,
+        all else is as before. Coded values beyond the last bin have no width and never occur."""
+        made = copy.copy(self)
+        first, codes, made.bins = lattice_bins(max_error)
+        padding = CODES - len(codes)
+        levels = np.concatenate([self.levels[first], np.full(padding + 1, FAR)])
+        made.levels = np.concatenate([levels, self.levels[GRID_OFFSET:]])
+        codes = np.concatenate([codes, np.full(padding, CODES - 1)])
+        made.ticks, made.samples = self.middle[codes], CODE_TO_SAMPLE[codes]
+        return made
 
     def intervals(self, code, location, scale, offset):
         """Start and frequency, int32, of codes.

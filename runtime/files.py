@@ -6,8 +6,8 @@ import os
 from collections.abc import Callable, Iterable
 from functools import partial
 
+from . import bounded, paths
 from . import model as models
-from . import paths
 from . import topology as topologies
 from .jobs import DecodeJob, EncodeJob, Outcome, Settings, decode_call, encode_call
 from .pipeline import Runner, default_processes
@@ -25,6 +25,7 @@ def encode_files(
     embed_model: bool = False,
     independent: bool = False,
     topology: topologies.Topology | str | os.PathLike | None = None,
+    max_error: int = 0,
     jobs: int | None = None,
     done: Callable[[Outcome], None] = lambda outcome: None,
     advance: Callable[[int], None] = lambda samples: None,
@@ -43,6 +44,8 @@ def encode_files(
     embed_model : put the model into every file
     independent : code each lead alone
     topology : topology, or path of its file, by which leads listen to others; None: found out from the recording
+    max_error : how far a decoded sample may be from the original one, 0..255: in codes for leads on the implant's
+        lattice, in sample units for others; 0 for lossless
     jobs : processes; None for one per processor; one is used where there is little to do
     done : called with every file's outcome, good or bad, as it comes
     advance : called with numbers of samples as they are done
@@ -55,13 +58,14 @@ def encode_files(
     Raises
     ------
     ModelError, UsageError
-        The model or the topology is not usable. What concerns one file only does not raise.
+        The model, the topology or `max_error` is not usable. What concerns one file only does not raise.
     """
     files = [os.fspath(file) for file in files]
     network = models.load(model)
     known = None if topology is None else topologies.load(topology)
-    settings = Settings(paths.Outputs(output, folder, force), network, done, remove, verify, embed_model, known)
-    call = partial(encode_call, verify=verify, independent=independent)
+    made = paths.Outputs(output, folder, force)
+    settings = Settings(made, network, done, remove, verify, embed_model, known, bounded.check(max_error))
+    call = partial(encode_call, verify=verify, independent=independent, max_error=max_error)
     return _run([EncodeJob(file, settings) for file in files], call, jobs, expected_samples(files), advance)
 
 

@@ -41,7 +41,7 @@ _GRID_NOISE_CODES = 4
 """Low bits are split off until the mean residual is below twice this many grid steps."""
 
 
-def fit(samples: np.ndarray, middle: np.ndarray) -> SideInformation:
+def fit(samples: np.ndarray, middle: np.ndarray, grid: np.ndarray | None = None) -> SideInformation:
     """Side information for one chunk.
 
     Parameters
@@ -49,20 +49,23 @@ def fit(samples: np.ndarray, middle: np.ndarray) -> SideInformation:
     samples : int16 [frames, leads]
     middle : int32 [1024]
         The model's tick value of each lattice code.
+    grid : bool [leads]
+        Leads that are grid leads even if all their values are on the lattice.
     """
+    grid = np.zeros(samples.shape[1], bool) if grid is None else grid
     side = SideInformation.empty(samples.shape[1])
     step = 2 if samples.shape[1] <= _MANY_LEADS else 8
     for lead in range(samples.shape[1]):
-        _fit_lead(np.ascontiguousarray(samples[:, lead]), middle, side, lead, step)
+        _fit_lead(np.ascontiguousarray(samples[:, lead]), middle, side, lead, step, bool(grid[lead]))
     return side
 
 
-def _fit_lead(samples: np.ndarray, middle: np.ndarray, side: SideInformation, lead: int, step: int) -> None:
+def _fit_lead(samples: np.ndarray, middle: np.ndarray, side: SideInformation, lead: int, step: int, grid: bool) -> None:
     if samples.min() == samples.max():
         side.kind[lead], side.mean[lead] = CONSTANT, samples[0]
         return
     codes = codes_of(samples)
-    if codes.min() >= 0:
+    if codes.min() >= 0 and not grid:
         side.kind[lead], side.reach[lead] = LATTICE, LATTICE_REACH
         side.mean[lead] = _rounded_mean(codes)
         values = middle[codes] - middle[side.mean[lead]]

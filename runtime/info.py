@@ -6,10 +6,10 @@ import io
 from typing import Any, BinaryIO
 
 from . import paths
-from .container import VERSION, read_block
+from .container import BLOCK_HEAD, VERSION, read_block
 from .errors import CorruptError
 from .layout import Layout, read_layout
-from .records import CHUNK_HEAD, CODED_HEAD, RANS, identity_of
+from .records import BOUNDED, CHUNK_HEAD, CODED_HEAD, RANS, chunk_bound, identity_of
 
 _KINDS = ("constant", "lattice", "grid", "unknown")
 _SIDE_INFORMATION = CHUNK_HEAD.size + CODED_HEAD.size
@@ -23,6 +23,7 @@ def describe(path: str) -> dict[str, Any]:
         layout = read_layout(file)
         size = file.seek(0, io.SEEK_END)
         lattice = _kinds(file, layout)
+        bounds = _bounds(file, layout) if layout.header.bounded else None
     header = layout.header
     frames = layout.index.total
     samples = frames * header.leads
@@ -37,6 +38,8 @@ def describe(path: str) -> dict[str, Any]:
         "seconds": frames / header.rate if header.rate else None,
         "sample_bits": header.sample_bits,
         "lattice": lattice,
+        "lossless": not layout.header.bounded,
+        "max_error": bounds,
         "model": header.model.hex(),
         "model_name": _model_name(header.model),
         "model_embedded": header.embedded,
@@ -58,14 +61,26 @@ def _kinds(file: BinaryIO, layout: Layout) -> dict[str, int] | None:
         return None
     file.seek(layout.index.first)
     payload, *_ = read_block(file, layout.first_sequence, layout.header_crc, b"C")
-    if payload[4] != RANS:
+    if payload[4] & ~BOUNDED != RANS:
         return None
-    leads = layout.header.leads
-    coded = payload[_SIDE_INFORMATION : _SIDE_INFORMATION + (leads + 3) // 4]
+    leads, start = layout.header.leads, _SIDE_INFORMATION + bool(payload[4] & BOUNDED)
+    coded = payload[start : start + (leads + 3) // 4]
     if len(coded) < (leads + 3) // 4:
         raise CorruptError("the first chunk is too short")
     kinds = [_KINDS[coded[lead // 4] >> (6 - lead % 4 * 2) & 3] for lead in range(leads)]
     return {kind: kinds.count(kind) for kind in _KINDS if kind in kinds}
+
+
+def _bounds(file: BinaryIO, layout: Layout) -> dict[str, float]:
+    """Least, mean and largest bound over the chunks; stored ones are exact."""
+    bounds, offset = [], layout.index.first
+    for size in layout.index.sizes:
+        file.seek(offset + BLOCK_HEAD)
+        bounds.append(chunk_bound(file.read(_SIDE_INFORMATION + 1)))
+        offset += size
+    if not bounds:
+        return {"min": 0, "mean": 0.0, "max": 0}
+    return {"min": min(bounds), "mean": sum(bounds) / len(bounds), "max": max(bounds)}
 
 
 def _model_name(identity: bytes) -> str | None:
@@ -95,6 +110,10 @@ def as_text(facts: dict[str, Any]) -> str:
         "chunks": str(facts["chunks"]),
         "bytes": f"{facts['coded_bytes']} for {facts['sample_bytes']}, ratio {facts['ratio']:.3f}",
     }
+    if facts["max_error"] is not None:
+        least, mean, most = facts["max_error"].values()
+        several = "" if least == most else f" ({least} to {most}, {mean:.2f} in the mean of the chunks)"
+        lines["error"] = f"not lossless: at most {most}{several}, in codes or, off the lattice, in sample units"
     if facts["bits_per_sample"] is not None:
         lines["bytes"] += f", {facts['bits_per_sample']:.3f} bits per sample"
     return "\n".join([facts["file"], *(f"  {name:8} {text}" for name, text in lines.items())])

@@ -50,6 +50,7 @@ class Settings:
     verify: bool = True
     embed_model: bool = False
     topology: Topology | None = None
+    max_error: int = 0
 
 
 class _Job:
@@ -148,6 +149,7 @@ class EncodeJob(_Job):
             is_wav=True,
             canonical=wav.canonical,
             embedded=self._settings.embed_model,
+            bounded=self._settings.max_error > 0,
         )
 
     def _started(self) -> BlockWriter:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from .entropy_model import GRID_OFFSET
+from .entropy_model import GRID_OFFSET, EntropyModel
 from .features import tick_values
 from .lattice import codes_of
 from .side_information import GRID, ORDER, SideInformation
@@ -86,10 +86,12 @@ def from_lanes(values: np.ndarray, segments: int, frames: int) -> np.ndarray:
     return values.reshape(steps, segments, -1).transpose(1, 0, 2).reshape(steps * segments, -1)[:frames]
 
 
-def lane_values(samples: np.ndarray, lanes: Lanes, middle: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Ticks without their mean (int32), and codes or grid values + 512 (int32), of int16 [steps, lanes]."""
+def lane_values(samples: np.ndarray, lanes: Lanes, entropy: EntropyModel) -> tuple[np.ndarray, np.ndarray]:
+    """Ticks without their mean (int32), and coded values or grid values + 512 (int32), of int16 [steps, lanes]."""
     values = codes_of(samples).astype(np.int32)
-    ticks = middle.take(values, mode="clip")
+    ticks = entropy.middle.take(values, mode="clip")
+    if entropy.bins is not None:
+        values = entropy.bins.take(values, mode="clip")
     if lanes.grid.any():
         grid = np.flatnonzero(lanes.grid)
         shift = lanes.shift[grid]

@@ -17,15 +17,18 @@ BLOCK_OVERHEAD = 9
 """Bytes of a block besides its payload: tag, length, crc."""
 
 STORED, RANS = 0, 1
-"""Codings of a chunk."""
+"""Codings of a chunk: the low bits of its coding byte."""
+BOUNDED = 8
+"""Bit of the coding byte: samples are within a bound of the original ones, not equal to them."""
 CHUNK_HEAD = struct.Struct("<IB")
 """What every chunk begins with: frames, coding."""
 CODED_HEAD = struct.Struct("<IH")
-"""What follows in a coded one: sample crc, segments; the side information is behind it."""
+"""What follows in a coded one: sample crc, segments; then the bound if there is one, and the side information."""
 
 _HEADER = struct.Struct("<BBHIQ16sq")
 _END = struct.Struct("<BIQ")
-_WAV, _CANONICAL, _EMBEDDED, _USUAL_SUFFIX = 1, 2, 4, 8
+_WAV, _CANONICAL, _EMBEDDED, _USUAL_SUFFIX, _BOUNDED = 1, 2, 4, 8, 128
+_KNOWN_FLAGS = _WAV | _CANONICAL | _EMBEDDED | _USUAL_SUFFIX | _BOUNDED
 _SUFFIX = ".wav"
 _UNKNOWN_FRAMES = 2**64 - 1
 _UNKNOWN_TIME = -(2**63)
@@ -43,7 +46,7 @@ MAX_LENGTH = {
 
 @dataclass(frozen=True)
 class Header:
-    """Block `H`: what holds for the whole recording."""
+    """Block `H`: what holds for the whole recording; `bounded` if chunks may be no more than close to it."""
 
     leads: int
     rate: int
@@ -55,11 +58,13 @@ class Header:
     is_wav: bool = False
     canonical: bool = False
     embedded: bool = False
+    bounded: bool = False
 
     def pack(self) -> bytes:
         """The payload of the block."""
         usual = self.suffix == _SUFFIX
         flags = _WAV * self.is_wav | _CANONICAL * self.canonical | _EMBEDDED * self.embedded | _USUAL_SUFFIX * usual
+        flags |= _BOUNDED * self.bounded
         frames = _UNKNOWN_FRAMES if self.frames is None else self.frames
         mtime = _UNKNOWN_TIME if self.mtime is None else self.mtime
         fields = (flags, self.sample_bits, self.leads, self.rate, frames, self.model, mtime)
@@ -78,7 +83,7 @@ class Header:
         usual = bool(flags & _USUAL_SUFFIX)
         if suffix == _SUFFIX or (usual and suffix):
             raise CorruptError("the header's name suffix and its flag disagree")
-        if flags >> 4 or sample_bits not in (8, 16) or leads == 0 or not is_suffix(suffix):
+        if flags & ~_KNOWN_FLAGS or sample_bits not in (8, 16) or leads == 0 or not is_suffix(suffix):
             raise CorruptError("the header holds impossible values")
         header = cls(
             leads=leads,
@@ -91,6 +96,7 @@ class Header:
             is_wav=bool(flags & _WAV),
             canonical=bool(flags & _CANONICAL),
             embedded=bool(flags & _EMBEDDED),
+            bounded=bool(flags & _BOUNDED),
         )
         if header.canonical and not (header.is_wav and header.frames is not None):
             raise CorruptError("the header holds contradicting flags")
@@ -156,6 +162,18 @@ def chunk_frames(payload: bytes, leads: int = 1) -> int:
     ):
         raise CorruptError("a chunk has an impossible number of frames")
     return frames
+
+
+def chunk_bound(payload: bytes) -> int:
+    """The bound of the error in a chunk, 0 where it is lossless; the first bytes of the payload will do."""
+    offset = CHUNK_HEAD.size + CODED_HEAD.size
+    return payload[offset] if payload[CHUNK_HEAD.size - 1] & BOUNDED and len(payload) > offset else 0
+
+
+def check_bound(payload: bytes, header: Header) -> None:
+    """Refuse a chunk that is not lossless in a file that says that it is."""
+    if chunk_bound(payload) and not header.bounded:
+        raise CorruptError("a chunk is not lossless, against what the header says")
 
 
 def identity_of(model_data: bytes) -> bytes:

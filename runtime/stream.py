@@ -15,7 +15,7 @@ from .container import read_block
 from .errors import CorruptError, MiddleoutError
 from .layout import read_layout, scan_layout
 from .limits import BATCH_SAMPLES
-from .records import chunk_frames
+from .records import check_bound, chunk_frames
 
 
 class Reader:
@@ -123,6 +123,7 @@ class Reader:
         payload, *_ = read_block(self._file, layout.first_sequence + number, layout.header_crc, b"C")
         if chunk_frames(payload, self.leads) != layout.index.frames[number]:
             raise CorruptError("the index does not agree with the chunks")
+        check_bound(payload, self.header)
         return payload
 
     def _model(self) -> work.ModelReference:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from . import codec, model
+from . import bounded, codec, model
 from .errors import CorruptError, MiddleoutError, ModelError
 from .records import Header
 
@@ -33,22 +33,24 @@ def reference(header: Header, embedded: bytes | None, given: model.Model | None)
 
 
 def encode_batch(
-    ref: ModelReference, chunks: list[np.ndarray], bits: list[int], verify: bool, **options: object
+    ref: ModelReference, chunks: list[np.ndarray], bits: list[int], verify: bool, max_error: int = 0, **options: object
 ) -> list[bytes | MiddleoutError]:
-    """Encode chunks, int16 [frames, leads] each; with `verify` also decode and compare them.
+    """Encode chunks, int16 [frames, leads] each; with `verify` also decode them and check every sample.
 
-    `options` are those of `codec.encode_chunks`.
+    `max_error` and `options` are those of `codec.encode_chunks`.
     """
     network = ref.load()
-    payloads = codec.encode_chunks(chunks, network, bits, **options)
+    payloads = codec.encode_chunks(chunks, network, bits, max_error=max_error, **options)
     if not verify:
         return payloads
     decoded = decode_batch(ref, payloads, [chunk.shape[1] for chunk in chunks], bits)
-    return [_verified(*triple) for triple in zip(chunks, payloads, decoded, strict=True)]
+    return [_verified(*parts, max_error) for parts in zip(chunks, payloads, decoded, bits, strict=True)]
 
 
-def _verified(chunk: np.ndarray, payload: bytes, decoded: np.ndarray | MiddleoutError) -> bytes | MiddleoutError:
-    if isinstance(decoded, np.ndarray) and np.array_equal(chunk, decoded):
+def _verified(
+    chunk: np.ndarray, payload: bytes, decoded: np.ndarray | MiddleoutError, bits: int, max_error: int
+) -> bytes | MiddleoutError:
+    if isinstance(decoded, np.ndarray) and bounded.within(chunk, decoded, max_error, bits):
         return payload
     why = f": {decoded}" if isinstance(decoded, MiddleoutError) else ""
     return MiddleoutError(f"verification failed, nothing was written{why}; please report this")

@@ -7,8 +7,8 @@ from typing import BinaryIO
 
 import numpy as np
 
+from . import bounded, paths, work
 from . import model as models
-from . import paths, work
 from . import topology as topologies
 from .arrays import to_samples
 from .chunking import plan
@@ -34,6 +34,8 @@ class Writer:
     verify : decode what was encoded and compare
     independent : code each lead alone
     topology : topology, or path of its file, by which leads listen to others; None: found out from the recording
+    max_error : how far a decoded sample may be from the original one, 0..255: in codes for leads on the implant's
+        lattice, in sample units for others; 0 for lossless
     force : whether an existing file may be replaced
     """
 
@@ -51,6 +53,7 @@ class Writer:
         verify: bool = True,
         independent: bool = False,
         topology: topologies.Topology | str | os.PathLike | None = None,
+        max_error: int = 0,
         force: bool = False,
     ) -> None:
         network = models.load(model)
@@ -63,10 +66,11 @@ class Writer:
             frames=frames,
             suffix=suffix,
             embedded=embed_model,
+            bounded=bounded.check(max_error) > 0,
         )
         _check(self.header)
         self._verify = verify
-        self._options = {"independent": independent, "topology": None}
+        self._options = {"independent": independent, "topology": None, "max_error": max_error}
         if topology is not None and leads > 1:
             self._options["topology"] = topologies.load(topology).of(topologies.lead_names(leads))
         self._output: paths.Output | None = None

@@ -36,6 +36,7 @@ class Vector:
     chunk_frames : what the encoder aims for; None for its own choice
     embed : whether the stream carries the model
     array : whether the samples were encoded as an array, not as a file (for `runtime.decode` gives them back)
+    max_error : bound of the error; the recording then is one that comes back as it is: what another one decoded to
     """
 
     name: str
@@ -43,6 +44,7 @@ class Vector:
     chunk_frames: int | None = None
     embed: bool = False
     array: bool = False
+    max_error: int = 0
 
     def recording(self) -> bytes:
         """The WAV file."""
@@ -79,7 +81,7 @@ def chunks_of(frames: int | None):
 
 def encode(vector: Vector, recording: bytes, model: str | os.PathLike = MODEL, verify: bool = False) -> bytes:
     """The stream of a WAV file's bytes, encoded as the vector says."""
-    options = {"model": model, "embed_model": vector.embed, "verify": verify}
+    options = {"model": model, "embed_model": vector.embed, "verify": verify, "max_error": vector.max_error}
     with chunks_of(vector.chunk_frames), tempfile.TemporaryDirectory() as folder:
         if vector.array:
             samples, rate = _read_canonical(recording)

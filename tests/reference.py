@@ -44,6 +44,8 @@ def decode(data, model=None):
     if chunks:
         must(model is not None and hashlib.sha256(model).digest()[:16] == header["model"], "the model is another one")
         network = Model(model)
+        bounded = [p[4] & 8 for p, _ in chunks if len(p) > 4]
+        must(header["flags"] & 128 or not any(bounded), "a bounded error against the flags")
         samples = [decode_chunk(payload, header["leads"], header["bits"], network) for payload, _ in chunks]
     if header["flags"] & 3 != 1:
         front = wav_header(header, sum(frames))
@@ -75,7 +77,7 @@ def parse_header(payload):
     """Section 2.1."""
     must(40 <= len(payload) <= 72, "the header's length")
     flags, bits, leads, rate, frames, model, _ = struct.unpack_from("<BBHIQ16sq", payload)
-    must(flags < 16 and bits in (8, 16) and leads > 0, "the header's values")
+    must(not flags & 0x70 and bits in (8, 16) and leads > 0, "the header's values")
     must(not flags & 2 or flags & 1 and frames != 2**64 - 1, "the header's flags")
     suffix = payload[40:].decode()
     printable = suffix.isprintable() and not set('/\\:"*?<>|') & set(suffix)

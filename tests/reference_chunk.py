@@ -25,12 +25,32 @@ def decode_chunk(payload, leads, bits, model):
         must(len(body) == frames * leads * bits // 8, "a stored chunk's length")
         flat = [b - 128 for b in body] if bits == 8 else struct.unpack(f"<{frames * leads}h", body)
         return [list(flat[i * leads : (i + 1) * leads]) for i in range(frames)]
-    must(coding == 1 and len(body) >= 6, "a chunk's coding")
+    must(coding & ~8 == 1 and len(body) >= 7, "a chunk's coding")
     crc, segments = struct.unpack_from("<IH", body)
+    bound, body = (body[6], body[7:]) if coding & 8 else (0, body[6:])
+    must(bound > 0 or not coding & 8, "a chunk's bound")
     must(segments >= 1 and (segments - 1) * -(-frames // segments) < frames, "a chunk's segments")
-    samples = CodedChunk(body[6:], frames, leads, segments, model).decode()
+    chunk = CodedChunk(body, frames, leads, segments, model, bound)
+    samples = middles_of_bins(chunk.decode(), chunk.leads, bits, bound) if bound else chunk.decode()
     must(zlib.crc32(stored_bytes(samples, 16)) == crc, "a chunk's samples have another checksum")
     return samples
+
+
+def middles_of_bins(samples, leads, bits, bound):
+    """Section 3.2: samples of grid leads for the numbers of their bins."""
+    top = 2 ** (bits - 1) - 1
+    middle = lambda q: min(max(q * (2 * bound + 1) + bound, -top - 1), top)  # noqa: E731
+    return [[middle(s) if lead.kind == GRID else s for s, lead in zip(row, leads, strict=True)] for row in samples]
+
+
+def lattice_bins(bound):
+    """Section 3.2: first code and decoded code of each bin of a lattice lead."""
+    step, first = 2 * bound + 1, 510
+    bins = [(510, 510)] + [(v, min(v + bound, 1023)) for v in range(512, 1024, step)]
+    while first > 0:
+        bins.insert(0, (max(first - step, 0), max(first - 1 - bound, 0)))
+        first -= step
+    return bins
 
 
 def stored_bytes(samples, bits):
@@ -64,12 +84,12 @@ class Bits:
 class CodedChunk:
     """One rANS-coded chunk."""
 
-    def __init__(self, body, frames, leads, segments, model):
+    def __init__(self, body, frames, leads, segments, model, bound=0):
         self.frames, self.segments, self.model = frames, segments, model
         self.length = -(-frames // segments)
         reader = Bits(body)
         kinds = [reader.take(2) for _ in range(leads)]
-        self.leads = [Lead(kind, reader, model) for kind in kinds]
+        self.leads = [Lead(kind, reader, model, bound) for kind in kinds]
         reader.align()
         for lead in self.leads:
             lead.low = [reader.take(lead.shift) for _ in range(frames)] if lead.kind == GRID and lead.shift else []
@@ -98,7 +118,7 @@ class CodedChunk:
             for lane, (offset, scale) in zip(active, self.model.run(rows), strict=True):
                 code, grid_value = lane.next(self.model, offset, scale, words)
                 sample = lane.lead.sample(code, grid_value, lane.start + t, escapes)
-                lane.learn(lane.lead.tick(sample, code))
+                lane.learn(lane.lead.tick(sample, lane.lead.decoded(code)))
                 samples[self.leads.index(lane.lead)][lane.start + t] = sample
         must(all(lane.state == 1 << 24 for lane in self.lanes), "a state does not end at 2^24")
         must(next(escapes, None) is None and next(words, None) is None, "escapes or words are left over")
@@ -108,7 +128,7 @@ class CodedChunk:
 class Lead:
     """Section 4: what is fixed for a lead in a chunk."""
 
-    def __init__(self, kind, reader, model):
+    def __init__(self, kind, reader, model, bound):
         must(kind <= GRID, "unknown kind of lead")
         self.kind, self.model, self.shift = kind, model, 0
         self.mean = reader.take(10) if kind == LATTICE else reader.take(16, signed=True)
@@ -122,7 +142,14 @@ class Lead:
         must(reach <= 21, "a lead's reach")
         must(sum(map(abs, self.coefficients)) * 2 ** (reach + 1) + 512 < 2**31, "a lead's coefficients")
         self.levels = model.lattice_levels if kind == LATTICE else model.grid_levels
+        self.bins = lattice_bins(bound) if bound and kind == LATTICE else None
+        if self.bins:
+            self.levels = [self.levels[first] for first, _ in self.bins] + [2**24] * (1025 - len(self.bins))
         self.mean_tick = self.tick(self.mean, self.mean)
+
+    def decoded(self, code):
+        """The code that a lattice lead has where `code` was coded."""
+        return self.bins[min(code, len(self.bins) - 1)][1] if self.bins else code
 
     def tick(self, sample, code):
         return self.model.middle[code] if self.kind == LATTICE else (2 * sample + 1 << 5) >> self.shift
@@ -130,7 +157,7 @@ class Lead:
     def sample(self, code, grid_value, frame, escapes):
         """The sample that a code stands for; `grid_value` is q of section 4.2."""
         if self.kind == LATTICE:
-            return lattice_sample(code - 512)
+            return lattice_sample(self.decoded(code) - 512)
         if code in (0, 1023):
             sample = next(escapes, None)
             must(sample is not None, "too few escapes")

@@ -10,9 +10,11 @@ import sys
 import time
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from runtime import cli, model
+from runtime.lattice import codes_of
 from runtime.wav import WavFormat, canonical_header
 
 
@@ -282,3 +284,24 @@ def test_no_binary_on_a_terminal(wav, monkeypatch, capsys):
     monkeypatch.setattr(sys, "stdout", terminal)
     assert main("encode", wav, "-o", "-") == 2
     assert "terminal" in capsys.readouterr().err
+
+
+def test_a_bounded_error(wav, capsys):
+    out, back = wav.with_suffix(".mdo"), wav.with_name("back.wav")
+    assert main("encode", wav, "--max-error", 2) == 0
+    assert main("decode", out, "-o", back) == 0 and main("test", out) == 0
+    before, after = (codes_of(np.frombuffer(path.read_bytes()[44:], "<i2")) for path in (wav, back))
+    assert np.abs(before.astype(int) - after).max() == 2
+    capsys.readouterr()
+    assert main("info", out) == 0
+    assert "not lossless: at most 2," in capsys.readouterr().out
+    assert main("info", "--json", out) == 0
+    (facts,) = json.loads(capsys.readouterr().out)
+    assert facts["max_error"] == {"min": 2, "mean": 2.0, "max": 2} and not facts["lossless"]
+
+
+@pytest.mark.parametrize("bound", ["256", "-1", "1.5", "x"])
+def test_impossible_bounds_are_usage_errors(wav, bound):
+    with pytest.raises(SystemExit) as caught:
+        main("encode", wav, f"--max-error={bound}")
+    assert caught.value.code == 2

@@ -41,7 +41,8 @@ def test_vectors_reach_every_part_of_the_format():
             seen |= features(payload, header["leads"], network)
     assert seen >= {b"H", b"M", b"F", b"C", b"B", b"E", ("bits", 8), ("bits", 16), "escapes", "low bits", "no low bits"}
     assert seen >= {"stored", "segments", "short segment", "group of zeros", ("kind", 0), ("kind", 1), ("kind", 2)}
-    assert seen >= {("flags", flags | 8) for flags in (0, 1, 3, 7)}
+    assert seen >= {("flags", flags | 8) for flags in (0, 1, 3, 7, 131)}
+    assert seen >= {("bounded", 0), ("bounded", 1), ("bounded", 2)}
 
 
 def features(payload, leads, network):
@@ -49,9 +50,10 @@ def features(payload, leads, network):
     if payload[4] == 0:
         return {"stored"}
     frames, segments = (int.from_bytes(payload[a:b], "little") for a, b in ((0, 4), (9, 11)))
-    chunk = reference_chunk.CodedChunk(payload[11:], frames, leads, segments, network)
+    bound = payload[11] if payload[4] & 8 else 0
+    chunk = reference_chunk.CodedChunk(payload[11 + bool(bound) :], frames, leads, segments, network, bound)
     coded = [lead for lead in chunk.leads if lead.kind]
-    found = {("kind", lead.kind) for lead in chunk.leads}
+    found = {("kind", lead.kind) for lead in chunk.leads} | {("bounded", lead.kind) for lead in chunk.leads if bound}
     found |= {"low bits" if lead.shift else "no low bits" for lead in chunk.leads if lead.kind == reference_chunk.GRID}
     if not all(any(lead.coefficients[4:8]) for lead in coded):
         found.add("group of zeros")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 import zlib
 
+import conformance
 import numpy as np
 from conformance import Vector
 
@@ -98,7 +99,33 @@ def recordings():
         (Vector("array", "", array=True), arrays),
         (Vector("array-8-bit", "", array=True), wav(s["8-bit"][:301, :1])),
     ]
+    made += [decoded(name, wav(samples), bound, chunk) for name, samples, bound, chunk in bounded_signals()]
     return [(Vector(**{**vars(vector), "what": WHAT[vector.name]}), data) for vector, data in made]
+
+
+def bounded_signals():
+    """(name, samples, bound, frames of a chunk) of vectors that are not lossless."""
+    s, t = signals(), np.arange(700)[:, None]
+    ends = whole(np.where(t // 70 % 2, 32767, -32768) - np.sign(t // 70 % 2 - 0.5) * abs(noise(15, 9, 700)))
+    slow = np.hstack([lattice(noise(16, 3, 500)), np.int16(noise(17, 1.2, 500)), lattice(noise(18, 0.4, 500))])
+    return [
+        ("bounded-1", s["lattice"], 1, None),
+        ("bounded-3", s["lattice-leads"], 3, 250),
+        ("bounded-255", s["lattice-steps"], 255, None),
+        ("bounded-lattice-ends", s["lattice-extremes"], 2, None),
+        ("bounded-grid", s["grid"][:1000], 12, None),
+        ("bounded-grid-ends", ends, 4, None),
+        ("bounded-mixed", np.hstack([s["mixed"], slow]), 5, 300),
+        ("bounded-stages", s["stages"], 1, 400),
+        ("bounded-stored", s["mixed"][:3], 1, 1),
+        ("bounded-8-bit", s["8-bit"], 2, None),
+    ]
+
+
+def decoded(name, recording, bound, chunk):
+    """The vector of a recording under a bound, and what it decodes to, which then comes back as it is."""
+    vector = Vector(name, "", chunk_frames=chunk, max_error=bound)
+    return vector, conformance.decode(conformance.encode(vector, recording, verify=True))
 
 
 WHAT = {
@@ -133,6 +160,16 @@ WHAT = {
     "chunks-one-frame": "chunks of one frame",
     "embedded": "the model in the file",
     "array": "never a file: restored with a canonical header",
+    "bounded-1": "bounded error on the lattice, 1 code",
+    "bounded-3": "bounded error, 3 codes, four leads, chunks",
+    "bounded-255": "bounded error, 255 codes: five bins",
+    "bounded-lattice-ends": "bounded error, codes at both ends of the lattice",
+    "bounded-grid": "bounded error off the lattice, with low bits",
+    "bounded-grid-ends": "bounded error at both ends of 16 bits",
+    "bounded-mixed": "bounded error: lattice, grid and constant leads in one chunk",
+    "bounded-stages": "bounded error: a lead that changes its nature",
+    "bounded-stored": "bounded error allowed, but the chunks do not compress and are exact",
+    "bounded-8-bit": "bounded error, 8 bits",
     "array-8-bit": "never a file, 8 bits, an odd number of bytes",
 }
 
@@ -183,7 +220,7 @@ def swapped(stream, first, second):
 
 def faulty(streams):
     """name -> (what, error class, stream), from valid streams by name."""
-    one, many, embedded = streams["short"], streams["chunks"], streams["embedded"]
+    one, many, embedded, close = streams["short"], streams["chunks"], streams["embedded"], streams["bounded-1"]
     flip = lambda at: one[:at] + bytes([one[at] ^ 16]) + one[at + 1 :]  # noqa: E731
     kinds = split(one)
     no_end = joined(kinds[:-1])
@@ -199,7 +236,7 @@ def faulty(streams):
         "reordered": ("two chunks changed over", swapped(many, 1, 2)),
         "foreign-chunk": ("a chunk of another file", swapped(many, 1, 2)[:-4] + many[-4:]),
         "unknown-tag": ("a block of an unknown kind", joined([kinds[0], [b"X", b""], *kinds[1:]])),
-        "unknown-coding": ("a chunk of an unknown coding", patched(one, b"C", 4, b"\x09")),
+        "unknown-coding": ("a chunk of an unknown coding", patched(one, b"C", 4, b"\x07")),
         "huge-frames": ("2^31 frames in a chunk", patched(one, b"C", 0, struct.pack("<I", 2**31))),
         "huge-segments": ("more segments than frames", patched(one, b"C", 9, b"\xff\xff")),
         "no-segments": ("no segments", patched(one, b"C", 9, b"\0\0")),
@@ -213,6 +250,11 @@ def faulty(streams):
         "wrong-flags": ("unknown flags", patched(one, b"H", 0, b"\x1b")),
         "wrong-suffix": ("a suffix that leaves the folder", patched(patched(one, b"H", 40, b"/../"), b"H", 0, b"\x03")),
         "other-embedded-model": ("not the model that the header names", patched(embedded, b"H", 16, bytes(16))),
+        "bounded-by-nothing": ("a bounded error of 0", patched(close, b"C", 11, b"\0")),
+        "bounded-otherwise": ("another bound", patched(close, b"C", 11, b"\2")),
+        "bounded-unannounced": ("a bounded error against the header", patched(close, b"H", 0, b"\x0b")),
+        "bounded-stored": ("a stored chunk with a bound", patched(streams["stored"], b"C", 4, b"\x08")),
+        "bounded-short": ("ends in front of the bound", _cut_chunk(close, 11)),
         "huge-embedded-model": ("a model that claims 2^40 bytes", _huge_model(embedded)),
     }
     made = {name: (what, "CorruptError", stream) for name, (what, stream) in corrupt.items()}
@@ -220,6 +262,11 @@ def faulty(streams):
     made["wrong-version"] = ("format version 2", "FileFormatError", one[:4] + b"\x02" + one[5:])
     made["unknown-model"] = ("a model that is not here", "ModelError", patched(one, b"H", 16, bytes(16)))
     return made
+
+
+def _cut_chunk(stream, size):
+    blocks = split(stream)
+    return joined([[tag, payload[:size] if tag == b"C" else payload] for tag, payload in blocks])
 
 
 def _huge_model(embedded):

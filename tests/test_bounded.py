@@ -1,0 +1,128 @@
+"""Bounded error: every sample within the bound, the bound reached but never passed, damage refused."""
+
+import io
+
+import numpy as np
+import pytest
+from test_codec import signals
+
+import runtime
+from runtime import bounded, codec, model, work
+from runtime.lattice import CODE_TO_SAMPLE, CODES, codes_of
+
+
+@pytest.fixture(scope="module")
+def n1():
+    return model.load()
+
+
+@pytest.mark.parametrize("max_error", [1, 2, 3, 10, 100, 254, 255])
+def test_bins_are_a_partition_whose_middles_are_within_the_bound(max_error):
+    first, middle, bins = bounded.lattice_bins(max_error)
+    assert first[0] == 0 and (np.diff(first) > 0).all() and (np.diff(bins) >= 0).all()
+    assert (np.abs(middle[bins] - np.arange(CODES)) <= max_error).all()
+    assert np.array_equal(bins[middle], np.arange(len(first))), "a bin does not decode to one of its own codes"
+    assert np.array_equal(np.unique(bins, return_index=True)[1], first)
+    assert {510, 512} <= set(first.tolist()), "bins begin at codes 0 and -2"
+
+
+@pytest.mark.parametrize("max_error", [1, 2, 7, 60, 255])
+def test_every_signal_comes_back_within_the_bound(n1, max_error):
+    batch = list(signals().values())
+    payloads = codec.encode_chunks(batch, n1, max_error=max_error)
+    decoded = codec.decode_chunks(payloads, [x.shape[1] for x in batch], n1)
+    for name, samples, result in zip(signals(), batch, decoded, strict=True):
+        for lead in range(samples.shape[1]):
+            before, after = samples[:, lead], result[:, lead]
+            if codes_of(np.ascontiguousarray(before)).min() >= 0:
+                before, after = (codes_of(np.ascontiguousarray(x)) for x in (before, after))
+                assert after.min() >= 0, f"{name}: left the lattice"
+            worst = int(np.abs(before.astype(int) - after).max())
+            assert worst <= max_error, name
+    lossless = codec.encode_chunks(batch, n1)
+    assert sum(map(len, payloads)) < 0.8 * sum(map(len, lossless))
+
+
+def test_a_batch_may_hold_chunks_of_several_bounds(n1):
+    samples = signals()["lattice, grid and flat leads"]
+    bounds = [3, 0, 1, 3, 20]
+    payloads = codec.encode_chunks([samples] * 5, n1, max_error=bounds)
+    assert payloads[0] == payloads[3]
+    alone = [codec.encode_chunks([samples], n1, max_error=bound)[0] for bound in bounds]
+    assert alone == payloads, "depends on the batch"
+    decoded = codec.decode_chunks(payloads, [samples.shape[1]] * 5, n1)
+    assert np.array_equal(decoded[1], samples)
+    for bound, result in zip(bounds, decoded, strict=True):
+        assert bounded.within(samples, result, bound)
+        assert not bound or not bounded.within(samples, result, bound - 1)
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_the_ends_of_the_range(bits):
+    top = 1 << (bits - 1)
+    samples = np.arange(-top, top, dtype=np.int16)[:, None]
+    for max_error in (1, 2, 3, 100, 255):
+        coded, grid = bounded.quantise(samples, max_error, bits)
+        bounded.restore(coded, grid, max_error, bits)
+        assert bounded.within(samples, coded, max_error, bits)
+        assert coded.min() >= -top and coded.max() < top
+
+
+def test_nearly_flat_leads_become_constant():
+    codes = np.array([[500, 505], [504, 510]])
+    samples = np.hstack([CODE_TO_SAMPLE[codes], np.int16([[-7, 7], [-3, 7]])])
+    coded, grid = bounded.quantise(samples, 2)
+    assert not grid[[0, 2, 3]].any() and np.array_equal(coded[0, [0, 2, 3]], coded[1, [0, 2, 3]])
+    assert np.array_equal(coded[:, 3], samples[:, 3]) and bounded.within(samples, coded, 2)
+
+
+def test_within_sees_what_it_should():
+    codes = np.array([[3], [700]])
+    lattice, grid = CODE_TO_SAMPLE[codes], np.int16([[3], [-700]])
+    assert bounded.within(lattice, CODE_TO_SAMPLE[codes + [[2], [-2]]], 2)
+    assert not bounded.within(lattice, CODE_TO_SAMPLE[codes + [[0], [3]]], 2)
+    assert not bounded.within(lattice, lattice + np.int16(1), 2), "off the lattice"
+    assert bounded.within(grid, grid + np.int16(2), 2) and not bounded.within(grid, grid + np.int16(3), 2)
+    assert not bounded.within(grid, grid[:1], 2) and not bounded.within(grid, grid + np.int16(1), 0)
+
+
+def test_verification_notices_a_sample_out_of_bounds(n1, monkeypatch):
+    reference = work.ModelReference(n1.identity)
+    samples = signals()["prime length"]
+    real = codec.decode_chunks
+
+    def careless(*arguments):
+        decoded = real(*arguments)
+        decoded[0][777] = CODE_TO_SAMPLE[(codes_of(decoded[0][777]) + 9) % CODES]
+        return decoded
+
+    monkeypatch.setattr(work.codec, "decode_chunks", careless)
+    (result,) = work.encode_batch(reference, [samples], [16], verify=True, max_error=2)
+    assert isinstance(result, runtime.MiddleoutError) and "verification failed" in str(result)
+
+
+def test_through_the_api(simulation):
+    exact = runtime.encode(simulation.samples, 19531)
+    close = runtime.encode(simulation.samples, 19531, max_error=2)
+    assert len(close) < 0.7 * len(exact)
+    samples, rate = runtime.decode(close)
+    assert rate == 19531 and bounded.within(simulation.samples, samples, 2)
+    with runtime.open(io.BytesIO(close)) as recording:
+        assert recording.header.bounded
+        assert np.array_equal(recording.read(1000, 2000), samples[1000:2000])
+    assert runtime.encode(samples, 19531, max_error=2) == close, "what was decoded does not come back as it is"
+    assert runtime.encode(simulation.samples, 19531, max_error=0) == exact
+
+
+@pytest.mark.parametrize("max_error", [-1, 256, 1.5, True])
+def test_impossible_bounds(simulation, max_error):
+    with pytest.raises(runtime.UsageError):
+        runtime.encode(simulation.samples, 19531, max_error=max_error)
+    with pytest.raises(runtime.UsageError):
+        runtime.encode_files([], max_error=max_error)
+
+
+def test_8_bits_stay_8_bits():
+    samples = np.uint8(np.clip(np.random.default_rng(1).normal(128, 60, (5000, 2)), 0, 255))
+    decoded, _ = runtime.decode(runtime.encode(samples, 100, max_error=9))
+    assert decoded.dtype == np.uint8 and np.abs(decoded.astype(int) - samples).max() == 9
