@@ -8,8 +8,9 @@ import os
 import numpy as np
 
 from . import model as models
-from .arrays import from_samples, to_samples
+from .arrays import to_samples
 from .files import Outcome, decode_files, encode_files
+from .formats import from_int16
 from .stream import Reader
 from .topology import Topology
 from .writer import Writer
@@ -31,7 +32,7 @@ def encode(
 
     Parameters
     ----------
-    samples : int16 or uint8, [time, lead] or [time]
+    samples : int16, uint16, int8 or uint8, [time, lead] or [time]
     rate : Hz, a whole number; 0 if unknown
     model : name, path or bytes of the model
     layout : "time-lead" or "lead-time"; without it, an array with more leads than time steps is refused
@@ -51,13 +52,13 @@ def encode(
     ------
     UsageError, ModelError
     """
-    samples, bits = to_samples(samples, layout)
-    frames, leads = samples.shape
+    values, dtype = to_samples(samples, layout)
+    frames, leads = values.shape
     file = io.BytesIO()
     settings = {"model": model, "embed_model": embed_model, "verify": verify}
     settings |= {"independent": independent, "topology": topology, "max_error": max_error}
-    with Writer(file, rate, leads, sample_bits=bits, frames=frames, **settings) as writer:
-        writer.write(from_samples(samples, bits))
+    with Writer(file, rate, leads, dtype=dtype, frames=frames, **settings) as writer:
+        writer.write(from_int16(values, dtype))
     return file.getvalue()
 
 
@@ -71,7 +72,7 @@ def decode(data: bytes, *, model: str | os.PathLike | bytes | None = None) -> tu
 
     Returns
     -------
-    samples : int16 or uint8 as they were, always [time, lead]: one lead is a column
+    samples : of their original type (in this machine's byte order), always [time, lead]: one lead is a column
     rate : Hz, 0 if unknown
 
     Raises
@@ -83,7 +84,7 @@ def decode(data: bytes, *, model: str | os.PathLike | bytes | None = None) -> tu
 
 
 def encode_file(path: str | os.PathLike, output: str | os.PathLike | None = None, **options: object) -> Outcome:
-    """Code a WAV file, to `NAME.mdo` beside it unless `output` says otherwise.
+    """Code a recording in a file, to `NAME.mdo` beside it unless `output` says otherwise.
 
     Options are those of `encode_files`; only this process is used unless `jobs` is given. Errors are raised.
     """

@@ -1,4 +1,4 @@
-"""The command line: `runtime encode | decode | test | info | models`."""
+"""The command line: `runtime encode | decode | test | info | topology | models`."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import __version__
 from .errors import MiddleoutError, UsageError
+from .terms import LAYOUTS, LEAD_TIME, TYPES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,8 +62,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"middleout {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
-    encode = _command(commands, "encode", _encode, "code WAV files, NAME.wav to NAME.mdo")
+    encode = _command(commands, "encode", _encode, "code recordings, NAME.wav to NAME.mdo")
     _coding_options(encode)
+    _input_options(encode)
     encode.add_argument(
         "--model", default="n1", metavar="NAME|PATH", help="the model to code with (default: %(default)s)"
     )
@@ -90,6 +92,11 @@ def _parser() -> argparse.ArgumentParser:
 
     info = _command(commands, "info", _info, "print what header and index say")
     info.add_argument("--json", action="store_true", help="as a JSON list with one object per file")
+    topology = _command(commands, "topology", _topology, "find out which leads have activity in common")
+    topology.add_argument("-o", "--output", required=True, metavar="OUT", help="file to write, for encode --topology")
+    topology.add_argument("-f", "--force", action="store_true", help="overwrite an existing file")
+    topology.add_argument("--update", metavar="OLD", help="topology to go on from, e.g. of the day before")
+    _input_options(topology)
     models = commands.add_parser("models", help="list the models that are available")
     models.set_defaults(run=_models)
     return parser
@@ -108,6 +115,28 @@ def _coding_options(command: argparse.ArgumentParser) -> None:
     place.add_argument("-d", "--directory", metavar="DIR", help="where to put the outputs (default: beside the inputs)")
     command.add_argument("-f", "--force", action="store_true", help="overwrite existing files")
     command.add_argument("--rm", action="store_true", help="remove inputs once their output is complete")
+
+
+def _input_options(command: argparse.ArgumentParser) -> None:
+    more = command.add_argument_group("recordings that are no WAV files")
+    more.add_argument("--leads", type=_positive, metavar="N", help="of raw samples: how many leads")
+    more.add_argument("--dtype", default="int16", choices=TYPES, help="of raw samples, little-endian (default: int16)")
+    more.add_argument("--rate", type=_rate, default=0, metavar="HZ", help="of raw samples and .npy (default: unknown)")
+    layout = more.add_mutually_exclusive_group()
+    layout.add_argument("--layout", choices=LAYOUTS, help="order of the axes of raw samples and .npy")
+    more_help = "the same as --layout lead-time"
+    layout.add_argument("--leads-first", dest="layout", action="store_const", const=LEAD_TIME, help=more_help)
+    command.add_argument("--array", action="store_true", help="the files hold one lead each of the same recording")
+
+
+def _given(options: argparse.Namespace) -> dict[str, Any]:
+    return {name: getattr(options, name) for name in ("leads", "rate", "dtype", "layout", "array")}
+
+
+def _rate(text: str) -> int:
+    if not text.isdecimal() or int(text) >= 2**32:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of Hz below 2^32")
+    return int(text)
 
 
 def _positive(text: str) -> int:
@@ -135,6 +164,7 @@ def _encode(options: argparse.Namespace) -> int:
     files = _files()
     names = ("model", "verify", "embed_model", "independent", "topology", "max_error")
     extra = {name: getattr(options, name) for name in names}
+    extra |= _given(options)
     total = files.expected_samples(options.files)
     return _run("encode", files.encode_files, options, total, **_output_options(options), **extra)
 
@@ -151,7 +181,7 @@ def _test(options: argparse.Namespace) -> int:
 
 
 def _output_options(options: argparse.Namespace) -> dict[str, Any]:
-    several = len(options.files) > 1
+    several = len(options.files) > 1 and not getattr(options, "array", False)
     if several and (options.output is not None or "-" in options.files):
         raise UsageError("-o and `-` are for one input; for several use -d")
     to_stdout = options.output == "-" or (options.output is None and "-" in options.files)
@@ -253,6 +283,34 @@ def _info(options: argparse.Namespace) -> int:
     elif facts:
         print("\n".join(map(as_text, facts)))
     return worst
+
+
+def _topology(options: argparse.Namespace) -> int:
+    from . import paths
+    from .observe import observe
+    from .sources import Given
+    from .topology import Topology, load
+
+    given = _given(options)
+    array = given.pop("array")
+    found = Topology() if options.update is None else load(options.update)
+    overwrite = options.force or options.output == options.update
+    outputs = paths.Outputs(options.output, force=overwrite)
+    target = outputs.claim(paths.STREAM, str)
+    with _Progress("topology", len(options.files), shown=sys.stderr.isatty()) as progress:
+        observe(found, options.files, Given(**given), array, lambda path: progress.advance(1))
+    if not found.leads:
+        raise UsageError("no recordings that say anything about leads")
+    output = outputs.open(target)
+    try:
+        output.file.write(found.to_json().encode())
+        output.commit()
+    except BaseException:
+        output.abort()
+        raise
+    count = f"{len(found.leads)} leads, {len(found.recordings)} recordings"
+    print(f"{count}: {len(found.significant())} pairs have activity in common", file=sys.stderr)
+    return 0
 
 
 def _models(options: argparse.Namespace) -> int:

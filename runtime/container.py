@@ -5,6 +5,7 @@ header's own CRC, so that nothing can be changed, moved, dropped or taken from a
 writing go strictly forward, so pipes work; `layout.py` adds random access to files.
 """
 
+import os
 import struct
 import zlib
 from collections.abc import Iterator
@@ -66,9 +67,9 @@ class BlockWriter:
 
     def foreign(self, data: bytes) -> None:
         """Bytes of the original in front of the samples (before the first chunk) or behind them."""
-        if data and (self._header.canonical or not self._header.is_wav):
-            raise MiddleoutError("the file changed while it was read")
         tag = b"F" if self._index is None else b"B"
+        if data and not (self._header.has_front if tag == b"F" else self._header.may_have_back):
+            raise MiddleoutError("the file changed while it was read")
         for start in range(0, len(data), limits.MAX_FOREIGN_PIECE):
             coding, body = pack_blob(data[start : start + limits.MAX_FOREIGN_PIECE])
             self._block(tag, bytes([coding]) + body)
@@ -163,11 +164,11 @@ class BlockReader:
             raise CorruptError(f"block {tag.decode()} in the wrong place")
         if self._tag == b"H" and header.embedded != (tag == b"M"):
             raise CorruptError("the header and the blocks disagree about an embedded model")
-        if tag in b"FB" and (header.canonical or not header.is_wav):
+        if tag == b"F" and not header.has_front or tag == b"B" and not header.may_have_back:
             raise CorruptError("bytes that do not belong to the samples, against the header")
         if tag in b"CBE" and self._first is None:
             self._first = self.offset - len(block.payload) - BLOCK_OVERHEAD
-            if header.is_wav and not header.canonical and self._tag != b"F":
+            if header.has_front and self._tag != b"F":
                 raise CorruptError("the original's header is missing")
 
     def _finish(self, payload: bytes) -> None:
@@ -222,3 +223,12 @@ def read_up_to(file: BinaryIO, count: int) -> bytes:
         pieces.append(piece)
         count -= len(piece)
     return b"".join(pieces)
+
+
+def skip_bytes(file: BinaryIO, count: int) -> None:
+    """Pass over bytes of a file, which may be a pipe."""
+    if file.seekable():
+        file.seek(count, os.SEEK_CUR)
+        return
+    while count > 0 and (piece := file.read(min(count, _READ_STEP))):
+        count -= len(piece)

@@ -9,8 +9,13 @@ from functools import partial
 from . import bounded, paths
 from . import model as models
 from . import topology as topologies
+from .errors import UsageError
+from .formats import parse
 from .jobs import DecodeJob, EncodeJob, Outcome, Settings, decode_call, encode_call
 from .pipeline import Runner, default_processes
+from .sources import Given
+from .terms import LAYOUTS
+from .writer import whole_rate
 
 
 def encode_files(
@@ -24,13 +29,18 @@ def encode_files(
     verify: bool = True,
     embed_model: bool = False,
     independent: bool = False,
+    leads: int | None = None,
+    rate: int = 0,
+    dtype: object = "int16",
+    layout: str | None = None,
+    array: bool = False,
     topology: topologies.Topology | str | os.PathLike | None = None,
     max_error: int = 0,
     jobs: int | None = None,
     done: Callable[[Outcome], None] = lambda outcome: None,
     advance: Callable[[int], None] = lambda samples: None,
 ) -> list[Outcome]:
-    """Encode WAV files, each `NAME.wav` to `NAME.mdo`.
+    """Encode recordings: WAV and .npy files and raw samples, each `NAME.wav` to `NAME.mdo`.
 
     Parameters
     ----------
@@ -46,6 +56,12 @@ def encode_files(
     topology : topology, or path of its file, by which leads listen to others; None: found out from the recording
     max_error : how far a decoded sample may be from the original one, 0..255: in codes for leads on the implant's
         lattice, in sample units for others; 0 for lossless
+    leads : of raw files; with it, everything not named .wav or .npy is raw
+    rate : Hz, a whole number, of raw and .npy files; 0 if unknown
+    dtype : of raw files: int16, uint16, int8 or uint8, little-endian
+    layout : axes of raw and .npy files, "time-lead" or "lead-time"; without it, files with more leads than time steps
+        are refused
+    array : the files hold one lead each, of one recording, which gets one coded file
     jobs : processes; None for one per processor; one is used where there is little to do
     done : called with every file's outcome, good or bad, as it comes
     advance : called with numbers of samples as they are done
@@ -61,12 +77,17 @@ def encode_files(
         The model, the topology or `max_error` is not usable. What concerns one file only does not raise.
     """
     files = [os.fspath(file) for file in files]
+    if layout not in (None, *LAYOUTS):
+        raise UsageError(f"layout is one of {LAYOUTS}, not {layout!r}")
+    given = Given(leads, whole_rate(rate), parse(dtype), layout)
     network = models.load(model)
     known = None if topology is None else topologies.load(topology)
     made = paths.Outputs(output, folder, force)
-    settings = Settings(made, network, done, remove, verify, embed_model, known, bounded.check(max_error))
+    settings = Settings(made, network, done, remove, verify, embed_model, known, bounded.check(max_error), given)
     call = partial(encode_call, verify=verify, independent=independent, max_error=max_error)
-    return _run([EncodeJob(file, settings) for file in files], call, jobs, expected_samples(files), advance)
+    each = [files] if array else [[file] for file in files]
+    work = [EncodeJob(some, settings, array) for some in each]
+    return _run(work, call, jobs, expected_samples(files), advance)
 
 
 def decode_files(
@@ -88,7 +109,7 @@ def decode_files(
     files = [os.fspath(file) for file in files]
     network = None if model is None else models.load(model)
     settings = Settings(paths.Outputs(output, folder, force), network, done, remove)
-    return _run([DecodeJob(file, settings) for file in files], decode_call, jobs, coded_samples(files), advance)
+    return _run([DecodeJob([file], settings) for file in files], decode_call, jobs, coded_samples(files), advance)
 
 
 def test_files(
@@ -103,7 +124,7 @@ def test_files(
     files = [os.fspath(file) for file in files]
     network = None if model is None else models.load(model)
     settings = Settings(None, network, done)
-    return _run([DecodeJob(file, settings) for file in files], decode_call, jobs, coded_samples(files), advance)
+    return _run([DecodeJob([file], settings) for file in files], decode_call, jobs, coded_samples(files), advance)
 
 
 def expected_samples(files: Iterable[str]) -> int | None:

@@ -5,13 +5,21 @@ from __future__ import annotations
 import io
 from typing import Any, BinaryIO
 
-from . import paths
+from . import formats, paths
 from .container import BLOCK_HEAD, VERSION, read_block
 from .errors import CorruptError
 from .layout import Layout, read_layout
 from .records import BOUNDED, CHUNK_HEAD, CODED_HEAD, RANS, chunk_bound, identity_of
+from .terms import FILES, LEAD_TIME, NPY, RAW, SAMPLES, TIME_LEAD, WAV
 
 _KINDS = ("constant", "lattice", "grid", "unknown")
+_SOURCES = {
+    SAMPLES: "never a file",
+    WAV: "WAV file",
+    RAW: "raw samples",
+    NPY: ".npy file",
+    FILES: "one file for each lead",
+}
 _SIDE_INFORMATION = CHUNK_HEAD.size + CODED_HEAD.size
 """Offset of the side information in a chunk (docs/format.md, section 3), which begins with 2 bits a lead."""
 
@@ -37,6 +45,8 @@ def describe(path: str) -> dict[str, Any]:
         "samples": samples,
         "seconds": frames / header.rate if header.rate else None,
         "sample_bits": header.sample_bits,
+        "dtype": formats.name(header.dtype),
+        "layout": LEAD_TIME if header.lead_time else TIME_LEAD,
         "lattice": lattice,
         "lossless": not layout.header.bounded,
         "max_error": bounds,
@@ -46,7 +56,7 @@ def describe(path: str) -> dict[str, Any]:
         "chunks": len(layout.index.frames),
         "original_suffix": header.suffix,
         "original_mtime_ns": header.mtime,
-        "wav": header.is_wav,
+        "source": header.source,
         "canonical_header": header.canonical,
         "sample_bytes": original,
         "coded_bytes": size,
@@ -100,8 +110,10 @@ def as_text(facts: dict[str, Any]) -> str:
     first = ", ".join(f"{count} {kind}" for kind, count in kinds.items()) or "stored"
     model = f"{facts['model_name'] or 'not one of the shipped ones'} ({facts['model']})"
     lines = {
-        "format": f"version {facts['format']}, {'WAV file' if facts['wav'] else 'samples'}"
-        f"{', canonical header' if facts['canonical_header'] else ''}",
+        "format": f"version {facts['format']}",
+        "source": _SOURCES[facts["source"]]
+        + (", canonical header" if facts["canonical_header"] else "")
+        + (f", {facts['dtype']}, " + (facts["layout"] if facts["leads"] > 1 else "one lead")),
         "leads": str(facts["leads"]),
         "rate": f"{facts['rate']} Hz" if facts["rate"] else "unknown",
         "samples": f"{facts['samples']} of {facts['sample_bits']} bits, {facts['frames']} frames{length}",

@@ -6,20 +6,22 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import BinaryIO
 
 import numpy as np
 
+from . import formats, limits, members, paths, work
 from . import model as models
-from . import paths, work
 from .chunking import cut
 from .container import BlockReader, BlockWriter
 from .errors import CorruptError, MiddleoutError
 from .layout import read_layout
 from .pipeline import Item
 from .records import Header, chunk_frames, parse_foreign, parse_model
-from .topology import Topology, lead_names
-from .wav import WavFormat, WavReader, canonical_header, to_bytes
+from .sinks import FileSink, LeadTimeSink, MembersSink
+from .sources import NOTHING, Given, Recording
+from .terms import FILES, SAMPLES
+from .topology import Topology
+from .wav import WavFormat, canonical_header
 
 
 @dataclass
@@ -51,17 +53,18 @@ class Settings:
     embed_model: bool = False
     topology: Topology | None = None
     max_error: int = 0
+    given: Given = NOTHING
 
 
 class _Job:
-    """What encoding and decoding a file have in common."""
+    """What encoding and decoding have in common: one input, or several that are one recording."""
 
-    def __init__(self, path: str, settings: Settings) -> None:
-        self.outcome = Outcome(path)
-        self._path = path
+    def __init__(self, files: list[str], settings: Settings) -> None:
+        more = f" and {len(files) - 1} more" if len(files) > 1 else ""
+        self.outcome = Outcome(files[0] + more)
+        self._files = files
         self._settings = settings
-        self._target: str | None = None
-        self._output: paths.Output | None = None
+        self._output: paths.Output | FileSink | MembersSink | None = None
         self._header: Header | None = None
 
     def fail(self, error: Exception | None) -> None:
@@ -71,47 +74,51 @@ class _Job:
             self.outcome.error = error
             self._settings.done(self.outcome)
 
-    def _opened(self) -> BinaryIO:
-        if self._output is None:
-            self._output = self._settings.outputs.open(self._target)
-            self.outcome.output = self._target
-        return self._output.file
-
     def _close(self) -> None:
         """The output is complete."""
-        path = self._path
-        self._output.commit(None if path == paths.STREAM else path, self._header.mtime)
+        like = None if self._files[0] == paths.STREAM else self._files[0]
+        self._output.commit(like, self._header.mtime)
         self._output = None
-        if self._settings.remove and path != paths.STREAM:
-            os.unlink(path)
+        if self._settings.remove:
+            for path in self._files:
+                if path != paths.STREAM:
+                    os.unlink(path)
         self._settings.done(self.outcome)
 
 
 class EncodeJob(_Job):
-    """A WAV file on its way to a coded one."""
+    """A recording on its way to a coded file.
 
-    _writer: BlockWriter | None = None
+    Parameters
+    ----------
+    files : one path, or with `array` one for each lead
+    """
+
+    def __init__(self, files: list[str], settings: Settings, array: bool = False) -> None:
+        super().__init__(files, settings)
+        self._array = array
+        self._writer: BlockWriter | None = None
+        self._target = ""
 
     def items(self) -> Iterator[Item]:
-        self._target = self._settings.outputs.claim(self._path, paths.coded_name)
+        self._target = self._settings.outputs.claim(self._files[0], paths.coded_name, self._files[1:])
         network, outcome = self._settings.network, self.outcome
         ref = work.ModelReference(network.identity, network.data)
-        with paths.Input(self._path) as source:
-            wav = WavReader(source.file, source.size)
-            form = wav.form
-            self._header = self._make_header(wav, source.mtime)
-            outcome.original_bytes = len(wav.front)
-            topology = self._topology(form.leads)
-            if not wav.canonical:
-                yield Item(0, passed=wav.front)
-            for chunk in cut(wav.read, wav.frames, form.leads):
+        with Recording(self._files, self._settings.given, self._array) as recording:
+            source = recording.source
+            self._header = self._make_header(recording)
+            outcome.original_bytes = source.outside
+            topology = self._topology(recording.names)
+            if self._header.has_front:
+                yield Item(0, passed=source.front)
+            for chunk in cut(source.read, source.frames, source.leads):
                 outcome.samples += chunk.size
-                outcome.original_bytes += len(chunk) * form.frame_bytes
-                yield Item(chunk.size, (chunk, form.leads, form.sample_bits, topology), ref)
-            for piece in wav.back():
+                outcome.original_bytes += chunk.size * formats.width(source.dtype)
+                yield Item(chunk.size, (chunk, source.leads, self._header.sample_bits, topology), ref)
+            for piece in source.back():
                 outcome.original_bytes += len(piece)
                 yield Item(len(piece) // 2, passed=piece)
-            if source.size not in (None, outcome.original_bytes):
+            if recording.size not in (None, outcome.original_bytes):
                 raise MiddleoutError("the file changed while it was read")
 
     def put_bytes(self, data: bytes) -> None:
@@ -132,30 +139,38 @@ class EncodeJob(_Job):
                 pass
         self._close()
 
-    def _topology(self, leads: int) -> Topology | None:
+    def _topology(self, names: list[str]) -> Topology | None:
         """What was given, for the leads of this recording."""
         known = self._settings.topology
-        return known.of(lead_names(leads)) if known is not None and leads > 1 else None
+        return known.of(names) if known is not None and len(names) > 1 else None
 
-    def _make_header(self, wav: WavReader, mtime: int | None) -> Header:
+    def _make_header(self, recording: Recording) -> Header:
+        source, path = recording.source, self._files[0]
+        if source.kind == FILES:
+            suffix = ""
+        else:
+            suffix = f".{source.kind}" if path == paths.STREAM else paths.split_name(path)[1]
         return Header(
-            leads=wav.form.leads,
-            rate=wav.form.rate,
-            sample_bits=wav.form.sample_bits,
-            frames=wav.frames,
+            leads=source.leads,
+            rate=source.rate,
+            dtype=source.dtype,
+            frames=source.frames,
             model=self._settings.network.identity,
-            mtime=mtime,
-            suffix=".wav" if self._path == paths.STREAM else paths.split_name(self._path)[1],
-            is_wav=True,
-            canonical=wav.canonical,
+            mtime=recording.mtime,
+            suffix=suffix,
+            source=source.kind,
+            canonical=source.canonical,
             embedded=self._settings.embed_model,
             bounded=self._settings.max_error > 0,
+            lead_time=source.lead_time,
         )
 
     def _started(self) -> BlockWriter:
         if self._writer is None:
             data = self._settings.network.data if self._header.embedded else None
-            self._writer = BlockWriter(self._opened(), self._header, data)
+            self._output = self._settings.outputs.open(self._target)
+            self.outcome.output = self._target
+            self._writer = BlockWriter(self._output.file, self._header, data)
         return self._writer
 
 
@@ -163,19 +178,26 @@ class DecodeJob(_Job):
     """A coded file on its way back."""
 
     def items(self) -> Iterator[Item]:
-        with paths.Input(self._path) as source:
+        with paths.Input(self._files[0]) as source:
             blocks = BlockReader(source.file)
             header = self._header = blocks.header
-            if self._settings.outputs is not None:
-                name = partial(paths.original_name, suffix=header.suffix)
-                self._target = self._settings.outputs.claim(self._path, name)
+            table: list[bytes] | None = [] if header.source == FILES else None
+            if header.source != FILES:
+                self._claim(None)
             embedded = None
-            if header.canonical or not header.is_wav:
+            if header.canonical or header.source == SAMPLES:
                 form = WavFormat(header.leads, header.rate, header.sample_bits)
                 yield Item(0, passed=canonical_header(form, _frames(header, source)))
             for block in blocks:
+                if table is not None and block.tag in b"CE":
+                    self._claim(members.parse(b"".join(table), header.leads))
+                    table = None
                 if block.tag == b"M":
                     embedded = parse_model(block.payload, header.model)
+                elif table is not None:
+                    table.append(parse_foreign(block.payload))
+                    if sum(map(len, table)) > limits.MAX_FOREIGN_BYTES:
+                        raise CorruptError("the table of files is beyond the limits")
                 elif block.tag in b"FB":
                     piece = parse_foreign(block.payload)
                     yield Item(len(piece) // 2, passed=piece)
@@ -187,19 +209,34 @@ class DecodeJob(_Job):
 
     def put_bytes(self, data: bytes) -> None:
         self.outcome.original_bytes += len(data)
-        if self._settings.outputs is not None:
-            self._opened().write(data)
+        if self._output is not None:
+            self._output.write(data)
 
     def put_chunk(self, samples: np.ndarray) -> None:
         self.outcome.samples += samples.size
-        self.put_bytes(to_bytes(samples, self._header.sample_bits))
+        self.outcome.original_bytes += samples.size * formats.width(self._header.dtype)
+        if self._output is not None:
+            self._output.samples(samples)
 
     def finish(self) -> None:
-        if self._settings.outputs is None:
+        if self._output is None:
             self._settings.done(self.outcome)
+        else:
+            self._close()
+
+    def _claim(self, table: list[members.Member] | None) -> None:
+        """Find out where the original goes; `table` tells of the files that it consists of, if it is several."""
+        outputs, header = self._settings.outputs, self._header
+        if table is not None:
+            self.outcome.original_bytes += sum(len(member.front) + len(member.back) for member in table)
+        if outputs is None:
             return
-        self._opened()
-        self._close()
+        if table is not None:
+            self._output = MembersSink(outputs, self._files[0], header, table)
+        else:
+            target = outputs.claim(self._files[0], partial(paths.original_name, suffix=header.suffix))
+            self._output = (LeadTimeSink if header.lead_time else FileSink)(outputs, target, header)
+        self.outcome.output = self._output.target
 
 
 def _frames(header: Header, source: paths.Input) -> int | None:

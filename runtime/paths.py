@@ -8,7 +8,7 @@ import shutil
 import stat
 import sys
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -55,21 +55,40 @@ class Outputs:
         self._force = force
         self._taken: set[str] = set()
 
-    def claim(self, source: str, derive: Callable[[str], str]) -> str:
-        """The path of an output for `source`; `derive` makes its file name from the source's, where none was given."""
+    def claim(self, source: str, derive: Callable[[str], str], others: Sequence[str] = ()) -> str:
+        """The path of an output for `source`; `derive` makes its file name from the source's, where none was given.
+
+        `others` are more inputs that go into the same output.
+        """
         if self._output is not None:
             target = self._output
         elif source == STREAM:
             target = STREAM
         else:
             target = os.path.join(os.path.dirname(source) if self._folder is None else self._folder, derive(source))
+        return self._claim(target, [source, *others])
+
+    def claim_several(self, source: str, names: list[str]) -> tuple[str, list[str]]:
+        """Folder and paths of the outputs of one source that have names of their own."""
+        if self._output is None and source != STREAM:
+            folder = self._folder if self._folder is not None else os.path.dirname(source)
+        elif self._output in (None, STREAM):
+            raise UsageError(f"{len(names)} files in one: say with -d or -o into which folder")
+        else:
+            folder = self._folder = self._output
+            if os.path.exists(folder) and not os.path.isdir(folder):
+                raise UsageError(f"{len(names)} files in one, but {folder} is not a folder")
+        return folder or os.curdir, [self._claim(os.path.join(folder, name), [source]) for name in names]
+
+    def _claim(self, target: str, sources: Sequence[str]) -> str:
         if target == STREAM:
             return target
         real = os.path.normcase(os.path.realpath(target))
         if real in self._taken:
             raise UsageError(f"another input is written to {target} already")
-        if source != STREAM and os.path.exists(target) and os.path.samefile(source, target):
-            raise UsageError("would be overwritten by its own output")
+        for source in sources:
+            if source != STREAM and os.path.exists(target) and os.path.samefile(source, target):
+                raise UsageError("would be overwritten by its own output")
         if os.path.lexists(target) and not self._force:
             raise UsageError(f"{target} exists; use -f to overwrite it")
         self._taken.add(real)
@@ -102,10 +121,19 @@ class Output:
             self.file = open(self._temporary, "x+b")
         self.seekable = self._temporary is not None
 
+    def append(self, data: bytes) -> None:
+        """Add to the file, which is left closed, so that many can be written in turn."""
+        if self._temporary is None:
+            raise UsageError(f"{self._target} is not a regular file")
+        self.file.close()
+        with open(self._temporary, "ab") as file:
+            file.write(data)
+
     def commit(self, like: str | None = None, mtime: int | None = None) -> None:
         """Give the file its name, the permissions of the file `like` and a modification time in ns."""
-        self.file.flush()
-        if self.file is not sys.stdout.buffer:
+        if self.file is sys.stdout.buffer:
+            self.file.flush()
+        else:
             self.file.close()
         if self._temporary is None:
             return

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from . import limits
 from .blob import index_from_bytes, index_to_bytes, pack_blob, parse_blob
 from .errors import CorruptError
+from .terms import FILES, NPY, RAW, SAMPLES, WAV
 
 IDENTITY_BYTES = 16
 BLOCK_OVERHEAD = 9
@@ -27,8 +28,12 @@ CODED_HEAD = struct.Struct("<IH")
 
 _HEADER = struct.Struct("<BBHIQ16sq")
 _END = struct.Struct("<BIQ")
-_WAV, _CANONICAL, _EMBEDDED, _USUAL_SUFFIX, _BOUNDED = 1, 2, 4, 8, 128
-_KNOWN_FLAGS = _WAV | _CANONICAL | _EMBEDDED | _USUAL_SUFFIX | _BOUNDED
+_FILE, _CANONICAL, _EMBEDDED, _USUAL_SUFFIX, _LEAD_TIME, _BOUNDED = 1, 2, 4, 8, 16, 128
+_SOURCE_SHIFT, _SOURCE_MASK = 5, 3
+_FILES = (WAV, RAW, NPY, FILES)
+"""Kinds of originals that are files, by their number in the flags."""
+_DTYPES = {16: "<i2", 8: "|u1", 9: "|i1", 17: "<u2", 18: ">i2", 19: ">u2"}
+_FORMAT_NUMBERS = {dtype: number for number, dtype in _DTYPES.items()}
 _SUFFIX = ".wav"
 _UNKNOWN_FRAMES = 2**64 - 1
 _UNKNOWN_TIME = -(2**63)
@@ -46,28 +51,58 @@ MAX_LENGTH = {
 
 @dataclass(frozen=True)
 class Header:
-    """Block `H`: what holds for the whole recording; `bounded` if chunks may be no more than close to it."""
+    """Block `H`: what holds for the whole recording.
+
+    source : kind of the original
+    dtype : sample format of the original (see `formats`)
+    canonical : whether the header of a WAV file follows from the other fields
+    lead_time : whether the samples of a lead lie together in the original, not those of a frame
+    bounded : whether chunks may be no more than close to the original
+    """
 
     leads: int
     rate: int
     model: bytes
-    sample_bits: int = 16
+    dtype: str = "<i2"
     frames: int | None = None
     mtime: int | None = None
     suffix: str = ".wav"
-    is_wav: bool = False
+    source: str = SAMPLES
     canonical: bool = False
     embedded: bool = False
     bounded: bool = False
+    lead_time: bool = False
+
+    @property
+    def sample_bits(self) -> int:
+        """8 or 16: the width of a sample."""
+        return 8 * int(self.dtype[2])
+
+    @property
+    def file_dtype(self) -> str:
+        """Sample format of the file that is restored: a WAV file where the recording never was a file."""
+        return self.dtype if self.source != SAMPLES else _DTYPES[self.sample_bits]
+
+    @property
+    def has_front(self) -> bool:
+        """Whether there are foreign bytes in front of the samples."""
+        return self.source in (NPY, FILES) or (self.source == WAV and not self.canonical)
+
+    @property
+    def may_have_back(self) -> bool:
+        """Whether there may be foreign bytes behind the samples."""
+        return self.has_front and self.source != FILES
 
     def pack(self) -> bytes:
         """The payload of the block."""
         usual = self.suffix == _SUFFIX
-        flags = _WAV * self.is_wav | _CANONICAL * self.canonical | _EMBEDDED * self.embedded | _USUAL_SUFFIX * usual
-        flags |= _BOUNDED * self.bounded
+        flags = _CANONICAL * self.canonical | _EMBEDDED * self.embedded | _USUAL_SUFFIX * usual
+        flags |= _LEAD_TIME * self.lead_time | _BOUNDED * self.bounded
+        if self.source != SAMPLES:
+            flags |= _FILE | _FILES.index(self.source) << _SOURCE_SHIFT
         frames = _UNKNOWN_FRAMES if self.frames is None else self.frames
         mtime = _UNKNOWN_TIME if self.mtime is None else self.mtime
-        fields = (flags, self.sample_bits, self.leads, self.rate, frames, self.model, mtime)
+        fields = (flags, _FORMAT_NUMBERS[self.dtype], self.leads, self.rate, frames, self.model, mtime)
         return _HEADER.pack(*fields) + (b"" if usual else self.suffix.encode("utf-8"))
 
     @classmethod
@@ -75,32 +110,42 @@ class Header:
         """Parse the payload of a block whose CRC has been checked."""
         if len(payload) < _HEADER.size:
             raise CorruptError("the header is too short")
-        flags, sample_bits, leads, rate, frames, model, mtime = _HEADER.unpack_from(payload)
+        flags, number, leads, rate, frames, model, mtime = _HEADER.unpack_from(payload)
         try:
             suffix = payload[_HEADER.size :].decode("utf-8")
         except UnicodeDecodeError:
             raise CorruptError("the header's name suffix is not UTF-8") from None
-        usual = bool(flags & _USUAL_SUFFIX)
+        usual, kind = bool(flags & _USUAL_SUFFIX), flags >> _SOURCE_SHIFT & _SOURCE_MASK
         if suffix == _SUFFIX or (usual and suffix):
             raise CorruptError("the header's name suffix and its flag disagree")
-        if flags & ~_KNOWN_FLAGS or sample_bits not in (8, 16) or leads == 0 or not is_suffix(suffix):
+        if number not in _DTYPES or leads == 0 or not is_suffix(suffix):
             raise CorruptError("the header holds impossible values")
         header = cls(
             leads=leads,
             rate=rate,
             model=model,
-            sample_bits=sample_bits,
+            dtype=_DTYPES[number],
             frames=None if frames == _UNKNOWN_FRAMES else frames,
             mtime=None if mtime == _UNKNOWN_TIME else mtime,
             suffix=_SUFFIX if usual else suffix,
-            is_wav=bool(flags & _WAV),
+            source=_FILES[kind] if flags & _FILE else SAMPLES,
             canonical=bool(flags & _CANONICAL),
             embedded=bool(flags & _EMBEDDED),
             bounded=bool(flags & _BOUNDED),
+            lead_time=bool(flags & _LEAD_TIME),
         )
-        if header.canonical and not (header.is_wav and header.frames is not None):
+        if not header._consistent() or (header.source == SAMPLES and kind):
             raise CorruptError("the header holds contradicting flags")
         return header
+
+    def _consistent(self) -> bool:
+        if (self.canonical or self.lead_time or self.source == FILES) and self.frames is None:
+            return False
+        if self.canonical and self.source != WAV or self.lead_time and self.source not in (RAW, NPY):
+            return False
+        if self.source == SAMPLES:
+            return self.dtype[0] != ">"
+        return self.source != WAV or self.dtype == _DTYPES[self.sample_bits]
 
 
 def is_suffix(text: str) -> bool:
@@ -109,8 +154,20 @@ def is_suffix(text: str) -> bool:
         size = len(text.encode("utf-8"))
     except UnicodeEncodeError:
         return False
-    clean = not any(c in '/\\:"*?<>|' or not c.isprintable() for c in text)
-    return clean and size <= limits.MAX_SUFFIX_BYTES and (text == "" or (text[0] == "." and text != "."))
+    return _clean(text) and size <= limits.MAX_SUFFIX_BYTES and (text == "" or (text[0] == "." and text != "."))
+
+
+def is_file_name(text: str) -> bool:
+    """Whether a text is a file name everywhere, and no way out of the folder."""
+    try:
+        size = len(text.encode("utf-8"))
+    except UnicodeEncodeError:
+        return False
+    return _clean(text) and 1 <= size <= limits.MAX_NAME_BYTES and text not in (".", "..")
+
+
+def _clean(text: str) -> bool:
+    return not any(c in '/\\:"*?<>|' or not c.isprintable() for c in text)
 
 
 @dataclass(frozen=True)

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import BinaryIO
 
 import numpy as np
 
 from . import model as models
 from . import work
-from .arrays import from_samples
 from .container import read_block
-from .errors import CorruptError, MiddleoutError
+from .errors import CorruptError, MiddleoutError, UsageError
+from .formats import from_int16
 from .layout import read_layout, scan_layout
 from .limits import BATCH_SAMPLES
 from .records import check_bound, chunk_frames
@@ -32,7 +32,7 @@ class Reader:
     ----------
     leads, rate : of the recording; the rate in Hz, 0 if unknown
     frames : length of the recording
-    dtype : of the samples: int16, or uint8 for 8-bit recordings
+    dtype : of the samples: int16, uint16, int8 or uint8, as in the original but in this machine's byte order
     header : everything that the file's header says
 
     Raises
@@ -57,7 +57,7 @@ class Reader:
         self.header = self._layout.header
         self.leads = self.header.leads
         self.rate = self.header.rate
-        self.dtype = np.dtype(np.int16 if self.header.sample_bits == 16 else np.uint8)
+        self.dtype = np.dtype(self.header.dtype).newbyteorder("=")
         index = self._layout.index
         self._starts = np.concatenate([[0], np.cumsum(np.asarray(index.frames, np.int64))])
         self._offsets = index.first + np.concatenate([[0], np.cumsum(np.asarray(index.sizes, np.int64))])
@@ -65,13 +65,22 @@ class Reader:
         self._given = model
         self._reference: work.ModelReference | None = None
 
-    def read(self, start: int = 0, stop: int | None = None) -> np.ndarray:
+    def read(
+        self, start: int = 0, stop: int | None = None, leads: int | slice | Sequence[int] | None = None
+    ) -> np.ndarray:
         """Samples of the frames from `start` up to `stop`, [time, lead]; both as in a slice.
 
-        Only the chunks that hold them are read and decoded.
+        Only the chunks that hold them are read and decoded. The leads of a chunk share one coded stream, and may be
+        predicted from each other, so that all of them are decoded; only those asked for are kept.
+
+        Parameters
+        ----------
+        start, stop : frames
+        leads : number of a lead (which still is a column), slice, or numbers in any order; None for all
         """
         start, stop, _ = slice(start, stop).indices(self.frames)
-        samples = np.empty((max(0, stop - start), self.leads), self.dtype)
+        columns = self._columns(leads)
+        samples = np.empty((max(0, stop - start), len(columns)), self.dtype)
         if stop <= start:
             return samples
         first = int(np.searchsorted(self._starts, start, "right")) - 1
@@ -79,13 +88,13 @@ class Reader:
         for chunk, part in self._decode(first, last):
             at = int(self._starts[chunk])
             low, high = max(start, at), min(stop, at + len(part))
-            samples[low - start : high - start] = part[low - at : high - at]
+            samples[low - start : high - start] = from_int16(part[low - at : high - at, columns], self.header.dtype)
         return samples
 
     def __iter__(self) -> Iterator[np.ndarray]:
         """The recording in pieces [time, lead], in memory for a batch of chunks at most."""
         for _, part in self._decode(0, len(self._layout.index.frames)):
-            yield part
+            yield from_int16(part, self.header.dtype).astype(self.dtype, copy=False)
 
     def __len__(self) -> int:
         return self.frames
@@ -102,7 +111,7 @@ class Reader:
             self._file.close()
 
     def _decode(self, first: int, last: int) -> Iterator[tuple[int, np.ndarray]]:
-        """Chunks first..last-1 with their numbers."""
+        """Chunks first..last-1 with their numbers, int16."""
         while first < last:
             payloads, samples = [], 0
             while first + len(payloads) < last and (not payloads or samples < BATCH_SAMPLES):
@@ -114,8 +123,15 @@ class Reader:
             for number, part in enumerate(parts, first):
                 if isinstance(part, MiddleoutError):
                     raise part
-                yield number, from_samples(part, self.header.sample_bits)
+                yield number, part
             first += len(payloads)
+
+    def _columns(self, leads: int | slice | Sequence[int] | None) -> np.ndarray:
+        everything = np.arange(self.leads)
+        try:
+            return np.atleast_1d(everything if leads is None else everything[leads])
+        except IndexError:
+            raise UsageError(f"leads {leads}, of a recording of {self.leads}") from None
 
     def _chunk(self, number: int) -> bytes:
         layout = self._layout

@@ -12,9 +12,10 @@ from typing import BinaryIO
 
 import numpy as np
 
-from . import limits
-from .container import read_up_to
+from . import formats, limits
+from .container import read_up_to, skip_bytes
 from .errors import FileFormatError
+from .terms import WAV
 
 _SUPPORTED = "supported are WAV files of integer PCM with 8 to 16 bits"
 _PCM, _EXTENSIBLE = 1, 0xFFFE
@@ -48,6 +49,11 @@ class WavFormat:
         """Bytes of one sample of every lead."""
         return self.leads * self.sample_bits // 8
 
+    @property
+    def dtype(self) -> str:
+        """Sample format."""
+        return "<i2" if self.sample_bits == 16 else "|u1"
+
 
 def canonical_header(form: WavFormat, frames: int | None) -> bytes:
     """The 44 bytes of docs/format.md, section 2.5.
@@ -63,22 +69,6 @@ def canonical_header(form: WavFormat, frames: int | None) -> bytes:
     return _CANONICAL.pack(*fields)
 
 
-def to_bytes(samples: np.ndarray, sample_bits: int) -> bytes:
-    """int16 samples [frames, leads] as they lie in the file."""
-    if sample_bits == 8:
-        return (samples + 128).astype(np.uint8).tobytes()
-    return samples.astype("<i2", copy=False).tobytes()
-
-
-def from_bytes(data: bytes, form: WavFormat) -> np.ndarray:
-    """Undo `to_bytes`: int16 [frames, leads]; 8-bit samples are the unsigned byte minus 128."""
-    if form.sample_bits == 8:
-        samples = np.frombuffer(data, np.uint8).astype(np.int16) - np.int16(128)
-    else:
-        samples = np.frombuffer(data, "<i2").astype(np.int16, copy=False)
-    return samples.reshape(-1, form.leads)
-
-
 class WavReader:
     """A WAV file as `front`, then `read` until no frames are left, then `back`; in this order.
 
@@ -90,16 +80,22 @@ class WavReader:
     Attributes
     ----------
     form : WavFormat
+    kind, leads, rate, dtype, lead_time : as of every source (`sources.Source`)
     front : bytes in front of the samples
     frames : of the recording, None if only reading on will tell
     canonical : whether `canonical_header` and the samples are the whole file (False where frames is None)
     """
 
+    kind = WAV
+    lead_time = False
+
     def __init__(self, file: BinaryIO, size: int | None = None) -> None:
         self._file = file
         walk = _Walk(file)
         self.form, claimed = walk.run()
+        self.leads, self.rate, self.dtype = self.form.leads, self.form.rate, self.form.dtype
         self.front = bytes(walk.front)
+        self.outside = len(self.front)
         self.frames = None
         self.canonical = False
         self._left = claimed
@@ -121,7 +117,14 @@ class WavReader:
         self._partial += data[whole:]
         if self._left is not None:
             self._left = self._left - len(data) if len(data) == want else 0
-        return from_bytes(data[:whole], self.form)
+        return formats.from_bytes(data[:whole], self.dtype, self.leads)
+
+    def skip(self, frames: int) -> None:
+        """Pass over frames that are there."""
+        count = frames * self.form.frame_bytes
+        skip_bytes(self._file, count)
+        if self._left is not None:
+            self._left -= count
 
     def back(self) -> Iterator[bytes]:
         """The bytes behind the samples, in pieces of at most limits.MAX_FOREIGN_PIECE."""

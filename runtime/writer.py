@@ -7,7 +7,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from . import bounded, paths, work
+from . import bounded, formats, paths, work
 from . import model as models
 from . import topology as topologies
 from .arrays import to_samples
@@ -26,7 +26,7 @@ class Writer:
     target : path, or binary file object (need not be seekable); a path gets its file when all is written
     rate : Hz, a whole number; 0 if unknown
     leads : number of leads
-    sample_bits : 16 for int16, 8 for uint8
+    dtype : of the samples: int16, uint16, int8 or uint8
     model : name, path or bytes of the model
     frames : length of the recording, if it is known; it will be checked
     suffix : what the original's name had behind its stem; it will be restored as a WAV file
@@ -45,7 +45,7 @@ class Writer:
         rate: int,
         leads: int = 1,
         *,
-        sample_bits: int = 16,
+        dtype: object = "int16",
         model: str | os.PathLike | bytes = models.DEFAULT,
         frames: int | None = None,
         suffix: str = ".wav",
@@ -60,9 +60,9 @@ class Writer:
         self._model = work.ModelReference(network.identity, network.data)
         self.header = Header(
             leads=leads,
-            rate=_whole_rate(rate),
+            rate=whole_rate(rate),
             model=network.identity,
-            sample_bits=sample_bits,
+            dtype=formats.parse(dtype).replace(">", "<"),
             frames=frames,
             suffix=suffix,
             embedded=embed_model,
@@ -84,11 +84,11 @@ class Writer:
 
     def write(self, samples: np.ndarray) -> None:
         """Append samples, [time, lead] or for one lead [time]."""
-        samples, bits = to_samples(samples, "time-lead")
-        if samples.shape[1] != self.header.leads or bits != self.header.sample_bits:
+        samples, dtype = to_samples(samples, "time-lead")
+        if samples.shape[1] != self.header.leads or dtype != self.header.dtype:
             raise UsageError(
-                f"{samples.shape[1]} leads of {bits} bits, in a recording of {self.header.leads} of "
-                f"{self.header.sample_bits}"
+                f"{samples.shape[1]} leads of {formats.name(dtype)}, in a recording of {self.header.leads} of "
+                f"{formats.name(self.header.dtype)}"
             )
         self._waiting.append(samples)
         self._frames += len(samples)
@@ -142,7 +142,8 @@ class Writer:
             chunks = chunks[count:]
 
 
-def _whole_rate(rate: float) -> int:
+def whole_rate(rate: float) -> int:
+    """A rate as the format keeps it."""
     if not 0 <= rate < 2**32 or rate != int(rate):
         raise UsageError(f"the rate is kept in whole Hz, 0 to 2^32 - 1; {rate} is not")
     return int(rate)
@@ -151,7 +152,5 @@ def _whole_rate(rate: float) -> int:
 def _check(header: Header) -> None:
     if not 1 <= header.leads <= MAX_LEADS:
         raise UsageError(f"{header.leads} leads; possible are 1 to {MAX_LEADS}")
-    if header.sample_bits not in (8, 16):
-        raise UsageError(f"samples of {header.sample_bits} bits; possible are 8 and 16")
     if not is_suffix(header.suffix):
         raise UsageError(f"suffix {header.suffix!r}: that is a dot, then at most 31 bytes fit for a file name")

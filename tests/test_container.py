@@ -28,7 +28,7 @@ CHUNKS = (payload(3), payload(4), payload(5))
 
 def coded(chunks=CHUNKS, front=b"front", back=b"back", **changes):
     """A file with a block of every kind."""
-    fields = {"leads": 2, "rate": 20000, "model": IDENTITY, "is_wav": True, "embedded": True, "mtime": -5}
+    fields = {"leads": 2, "rate": 20000, "model": IDENTITY, "source": "wav", "embedded": True, "mtime": -5}
     header = Header(**{**fields, **changes})
     file = io.BytesIO()
     writer = BlockWriter(file, header, MODEL)
@@ -75,7 +75,7 @@ def test_a_file_comes_back_block_by_block():
     [
         {"frames": 2**63, "mtime": 2**63 - 1, "suffix": ""},
         {"frames": None, "mtime": None, "suffix": ".wäv"},
-        {"frames": 0, "is_wav": True, "canonical": True, "sample_bits": 8, "leads": 65535, "rate": 2**32 - 1},
+        {"frames": 0, "source": "wav", "canonical": True, "dtype": "|u1", "leads": 65535, "rate": 2**32 - 1},
     ],
 )
 def test_headers_round_trip(changes):
@@ -163,7 +163,7 @@ def test_well_formed_blocks_in_a_wrong_arrangement_are_refused(change):
 
 @pytest.mark.parametrize(
     "changes",
-    [{"leads": 0}, {"sample_bits": 12}, {"canonical": True, "is_wav": False, "frames": 1}, {"canonical": True}],
+    [{"leads": 0}, {"source": "wav", "dtype": "<u2"}, {"canonical": True, "frames": 1}, {"canonical": True}],
 )
 def test_impossible_headers_are_refused(changes):
     packed = Header(**{"leads": 1, "rate": 1, "model": IDENTITY, **changes}).pack()
@@ -231,7 +231,7 @@ def test_blobs_do_not_grow():
 
 def test_fixed_cost_and_cost_per_chunk_are_small():
     def size(chunks):
-        plain = {"embedded": False, "is_wav": False, "front": b"", "back": b"", "leads": 1}
+        plain = {"embedded": False, "source": "samples", "front": b"", "back": b"", "leads": 1}
         return len(coded([payload(1000, bytes(2000))] * chunks, **plain)) - chunks * 2000
 
     assert size(0) <= 96

@@ -8,7 +8,8 @@ import pytest
 
 from runtime import limits
 from runtime.errors import FileFormatError
-from runtime.wav import WavFormat, WavReader, canonical_header, to_bytes
+from runtime.formats import to_bytes
+from runtime.wav import WavFormat, WavReader, canonical_header
 
 
 def fmt(leads=1, rate=20000, bits=16, encoding=1, width=None, extra=b""):
@@ -89,7 +90,7 @@ def test_parts_joined_are_the_file(name, pipe):
     reader, samples, back = split(data, pipe)
     assert samples.shape == (frames, reader.form.leads)
     assert samples.dtype == np.int16
-    assert reader.front + to_bytes(samples, reader.form.sample_bits) + back == data
+    assert reader.front + to_bytes(samples, reader.dtype) + back == data
     assert reader.frames == (None if pipe else frames)
 
 
@@ -97,7 +98,7 @@ def test_parts_joined_are_the_file(name, pipe):
 def test_the_canonical_flag_means_that_nothing_else_is_needed(name):
     data, frames = ODD[name]
     reader, samples, back = split(data)
-    whole = canonical_header(reader.form, frames) + to_bytes(samples, reader.form.sample_bits)
+    whole = canonical_header(reader.form, frames) + to_bytes(samples, reader.dtype)
     assert reader.canonical == (whole == data and not back)
     assert reader.canonical == (name in {"canonical", "8 bits", "no samples", "rate 0"})
     assert not split(data, pipe=True)[0].canonical
@@ -168,7 +169,7 @@ def test_any_cut_of_a_file_either_splits_or_is_refused():
             except FileFormatError:
                 assert end < data.index(b"data") + 8
             else:
-                assert reader.front + to_bytes(samples, 16) + back == data[:end]
+                assert reader.front + to_bytes(samples, "<i2") + back == data[:end]
 
 
 def test_what_is_behind_comes_in_pieces(monkeypatch):

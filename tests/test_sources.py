@@ -1,0 +1,393 @@
+"""Every kind of original, through the command line and back, byte for byte."""
+
+import io
+import json
+import os
+import struct
+import subprocess
+import sys
+from itertools import product
+
+import numpy as np
+import pytest
+
+import runtime
+from runtime import cli, members, sources
+from runtime.errors import CorruptError, UsageError
+from runtime.records import Header
+from runtime.wav import WavFormat, canonical_header
+
+RANDOM = np.random.default_rng(17)
+TYPES = ("<i2", ">i2", "<u2", ">u2", "|i1", "|u1")
+
+
+def main(*arguments):
+    return cli.main([str(argument) for argument in arguments])
+
+
+def piped(*arguments, stdin):
+    command = [sys.executable, "-m", "runtime", *map(str, arguments)]
+    return subprocess.run(command, input=stdin, capture_output=True, timeout=60, check=False)
+
+
+def signal(dtype, frames=600, leads=3):
+    """Samples [time, lead] that use the type's range from end to end."""
+    info = np.iinfo(dtype)
+    middle, reach = (info.max + info.min + 1) // 2, info.max - info.min
+    values = middle + reach * 0.02 * RANDOM.standard_normal((frames, leads)).cumsum(0)
+    values = np.clip(np.rint(values), info.min, info.max)
+    values[:2] = [[info.min] * leads, [info.max] * leads]
+    return values.astype(dtype)
+
+
+def there_and_back(path, *options):
+    """Encode a file, check, decode it elsewhere; the folder of the coded file (`c`) and the original (`o`)."""
+    folder = path.parent
+    assert main("encode", "-q", path, "-d", folder / "c", *options) == 0
+    coded = folder / "c" / (path.stem + ".mdo")
+    assert main("test", "-q", coded) == 0
+    assert main("decode", "-q", coded, "-d", folder / "o") == 0
+    back = folder / "o" / path.name
+    assert os.listdir(folder / "o") == [path.name]
+    assert back.read_bytes() == path.read_bytes()
+    assert back.stat().st_mtime_ns == path.stat().st_mtime_ns
+    return coded
+
+
+def npy(path, samples, version=(1, 0)):
+    with open(path, "wb") as file:
+        np.lib.format.write_array(file, samples, version)
+    return path
+
+
+@pytest.mark.parametrize(("dtype", "first", "fortran"), [*product(TYPES, (False, True), (False, True))])
+def test_npy(dtype, first, fortran, tmp_path, monkeypatch):
+    monkeypatch.setattr("runtime.chunking.CHUNK_FRAMES", 250)
+    samples = signal(dtype)
+    array = samples.T if first else samples
+    array = np.asfortranarray(array) if fortran else np.ascontiguousarray(array)
+    path = npy(tmp_path / "day.1.npy", array)
+    coded = there_and_back(path, "--rate", 30000, *(["--leads-first"] if first else []))
+    with runtime.open(coded) as reader:
+        assert (reader.rate, reader.leads, reader.frames) == (30000, 3, 600)
+        assert reader.dtype == np.dtype(dtype).newbyteorder("=")
+        assert reader.header.lead_time == (first != fortran)
+        for part in (reader.read(), np.concatenate(list(reader))):
+            assert part.dtype == reader.dtype and np.array_equal(part, samples)
+        assert np.array_equal(reader.read(240, 260, [2, 0]), samples[240:260, [2, 0]])
+        assert np.array_equal(reader.read(-3, None, 1), samples[-3:, 1:2])
+        assert np.array_equal(reader.read(5, 9, slice(1, None)), samples[5:9, 1:])
+        with pytest.raises(UsageError, match="leads 3, of a recording of 3"):
+            reader.read(0, 1, 3)
+
+
+@pytest.mark.parametrize("version", [(1, 0), (2, 0), (3, 0)])
+def test_npy_headers_of_all_versions_and_what_is_behind(version, tmp_path):
+    path = npy(tmp_path / "x.npy", signal("<i2"), version)
+    path.write_bytes(path.read_bytes() + b"more")
+    there_and_back(path)
+
+
+def test_npy_of_one_lead_of_no_samples_and_of_python_2(tmp_path):
+    there_and_back(npy(tmp_path / "x.npy", signal("<i2")[:, 0]))
+    for name in ("c", "o"):
+        for path in (tmp_path / name).iterdir():
+            path.unlink()
+        (tmp_path / name).rmdir()
+    text = b"{'descr': '<i2', 'fortran_order': False, 'shape': (4L, 2L), }".ljust(117) + b"\n"
+    (tmp_path / "x.npy").write_bytes(b"\x93NUMPY\1\0" + struct.pack("<H", len(text)) + text + bytes(range(16)))
+    there_and_back(tmp_path / "x.npy")
+    npy(tmp_path / "x.npy", np.zeros((0, 4), np.int16))
+    assert main("encode", "-q", "-f", tmp_path / "x.npy", "--layout", "time-lead") == 0
+    before = (tmp_path / "x.npy").read_bytes()
+    assert main("decode", "-q", "-f", tmp_path / "x.mdo") == 0
+    assert (tmp_path / "x.npy").read_bytes() == before
+
+
+@pytest.mark.parametrize(("dtype", "layout"), [*product(cli.TYPES, cli.LAYOUTS)])
+@pytest.mark.parametrize("name", ["x.bin", "x.RAW", "x.dat", "x.samples", "x"])
+def test_raw(dtype, layout, name, tmp_path, monkeypatch):
+    monkeypatch.setattr("runtime.chunking.CHUNK_FRAMES", 250)
+    samples = signal(np.dtype(dtype).newbyteorder("<"))
+    path = tmp_path / name
+    path.write_bytes((samples.T if layout == "lead-time" else samples).tobytes())
+    coded = there_and_back(path, "--leads", 3, "--rate", 20000, "--dtype", dtype, "--layout", layout)
+    with runtime.open(coded) as reader:
+        assert np.array_equal(reader.read(100, 500), samples[100:500]) and reader.dtype == dtype
+
+
+def test_options_of_raw_files_do_not_disturb_others(simulation_wav, tmp_path):
+    files = [tmp_path / "a.wav", npy(tmp_path / "b.npy", signal("<i2")), tmp_path / "c.bin"]
+    files[0].write_bytes(simulation_wav.read_bytes())
+    files[2].write_bytes(signal("<i2").tobytes())
+    assert main("encode", "-q", "--leads", 3, "--rate", 9, *files, "-d", tmp_path / "c") == 0
+    coded = sorted((tmp_path / "c").iterdir())
+    rates = []
+    for path in coded:
+        with runtime.open(path) as reader:
+            rates.append(reader.rate)
+    assert rates == [19531, 9, 9]
+    assert main("decode", "-q", "--rm", *coded, "-d", tmp_path / "o") == 0
+    assert all((tmp_path / "o" / path.name).read_bytes() == path.read_bytes() for path in files)
+    assert main("encode", "-q", "--rm", "-f", "--leads", 3, files[2]) == 0
+    assert sorted(os.listdir(tmp_path)) == ["a.wav", "b.npy", "c", "c.mdo", "o"]
+
+
+def array_of(folder, samples, odd=False):
+    """Mono WAVs, one for each lead."""
+    folder.mkdir()
+    head = canonical_header(WavFormat(1, 20000, 16), len(samples))
+    paths = []
+    for lead, values in enumerate(samples.T):
+        path = folder / f"lead {lead}.wav"
+        path.write_bytes(head + values.astype("<i2").tobytes() + b"LIST\2\0\0\0ab" * (odd and lead % 2))
+        os.utime(path, ns=(10**18, 10**18 + 1000 * lead))
+        paths.append(path)
+    return paths
+
+
+@pytest.mark.parametrize("odd", [False, True])
+@pytest.mark.parametrize("where", ["-d", "-o", "beside"])
+def test_mono_files_as_one_recording(odd, where, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("runtime.chunking.CHUNK_FRAMES", 250)
+    samples = signal("<i2", leads=5)
+    files = array_of(tmp_path / "in", samples, odd)
+    coded = tmp_path / "x.mdo"
+    assert main("encode", "--array", *files, "-o", coded) == 0
+    assert "lead 0.wav and 4 more" in capsys.readouterr().err
+    with runtime.open(coded) as reader:
+        assert np.array_equal(reader.read(), samples)
+    assert main("test", coded) == 0
+    out = tmp_path if where == "beside" else tmp_path / "out"
+    assert main("decode", coded, *([] if where == "beside" else [where, out])) == 0
+    assert sorted(out.glob("*.wav")) == [out / path.name for path in files]
+    for path in files:
+        assert (out / path.name).read_bytes() == path.read_bytes()
+        assert (out / path.name).stat().st_mtime_ns == path.stat().st_mtime_ns
+    summary = capsys.readouterr().err
+    assert summary.count(str(sum(path.stat().st_size for path in files))) == 2
+    assert main("decode", coded, *([] if where == "beside" else [where, out])) == 2
+    assert main("decode", coded, "-o", "-") == 2
+    assert main("decode", coded, "-o", coded, "-f") == 2
+    assert coded.stat().st_size < 6500
+
+
+def test_an_array_of_other_files(tmp_path):
+    samples = signal(">u2", leads=3)
+    for lead in range(3):
+        npy(tmp_path / f"{lead}.npy", samples[:, lead])
+    assert main("encode", "-q", "--array", "--rm", *sorted(tmp_path.glob("*.npy")), "--rate", 7) == 0
+    assert os.listdir(tmp_path) == ["0.mdo"]
+    assert main("decode", "-q", "--rm", tmp_path / "0.mdo") == 0
+    assert sorted(os.listdir(tmp_path)) == ["0.npy", "1.npy", "2.npy"]
+    assert np.array_equal(np.load(tmp_path / "2.npy"), samples[:, 2])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("short", "599 samples of int16"),
+        ("rate", "at 1 Hz"),
+        ("stereo", "2 leads"),
+        ("bytes", "uint8"),
+        ("text", "lead 1.wav: this is not a WAV file"),
+        ("missing", "lead 1.wav: No such file"),
+        ("again", "the same name"),
+        ("pipe", "not from standard input"),
+        ("output", "own output"),
+    ],
+)
+def test_files_that_do_not_go_together(change, message, tmp_path, capsys):
+    samples = signal("<i2", leads=3)
+    files = array_of(tmp_path / "in", samples)
+    data = files[1].read_bytes()
+    for kind, content in {
+        "short": canonical_header(WavFormat(1, 20000, 16), 599) + data[44:-2],
+        "rate": canonical_header(WavFormat(1, 1, 16), 600) + data[44:],
+        "stereo": canonical_header(WavFormat(2, 20000, 16), 300) + data[44:],
+        "bytes": canonical_header(WavFormat(1, 20000, 8), 600) + data[44:644],
+        "text": b"text",
+    }.items():
+        if kind == change:
+            files[1].write_bytes(content)
+    if change == "missing":
+        files[1].unlink()
+    if change in ("again", "pipe"):
+        files[1] = files[0] if change == "again" else "-"
+    output = files[2] if change == "output" else tmp_path / "x.mdo"
+    assert main("encode", "-q", "-f", "--array", *files, "-o", output) in (1, 2)
+    assert message in capsys.readouterr().err
+    assert os.listdir(tmp_path) == ["in"]
+
+
+@pytest.mark.parametrize("kind", ["raw", "npy", "npy 2"])
+def test_pipes(kind, tmp_path):
+    samples = signal("<u2")
+    raw = ["--leads", 3, "--dtype", "uint16"] if kind == "raw" else []
+    file = io.BytesIO()
+    np.lib.format.write_array(file, samples, (2, 0) if kind == "npy 2" else None)
+    data = samples.tobytes() if kind == "raw" else file.getvalue()
+    coded = piped("encode", "-", "--rate", 5, *raw, stdin=data)
+    assert coded.returncode == 0, coded.stderr
+    reader = runtime.Reader(io.BytesIO(coded.stdout))
+    assert np.array_equal(reader.read(), samples) and reader.header.suffix == f".{kind[:3]}"
+    back = piped("decode", "-", stdin=coded.stdout)
+    assert back.stdout == data, back.stderr
+    cut = piped("encode", "-", *raw, stdin=data[:-1])
+    assert cut.returncode in (1, 2) and (b"whole number" in cut.stderr or b"shorter" in cut.stderr)
+
+
+def test_what_lies_lead_by_lead_does_not_go_through_pipes(tmp_path, capfd):
+    (tmp_path / "x.bin").write_bytes(signal("<i2").T.tobytes())
+    assert piped("encode", "-", "--leads", 3, "--leads-first", stdin=b"12" * 300).returncode == 2
+    assert main("encode", "-q", tmp_path / "x.bin", "--leads", 3, "--layout", "lead-time") == 0
+    assert main("decode", "-q", tmp_path / "x.mdo", "-o", "-") == 2
+    assert "only a file" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "options", "message"),
+    [
+        ("x.npy", signal("<i2", 3, 40), [], "40 leads of 3 time steps"),
+        ("x.npy", signal("<i2", 40, 3), ["--leads-first"], None),
+        ("x.bin", bytes(2 * 3 * 40), ["--leads", 40], "40 leads of 3 time steps"),
+        ("x.bin", bytes(2 * 3 * 40), ["--leads", 40, "--layout", "time-lead"], None),
+        ("x.bin", bytes(2 * 3 * 40), [], "say with --leads"),
+        ("x.bin", bytes(7), ["--leads", 2], "no whole number of frames of 2 int16"),
+        ("x.bin", bytes(14), ["--leads", 70000], "70000 leads"),
+        ("x.npy", np.zeros(5), [], "an array of float64"),
+        ("x.npy", np.zeros((2, 2, 2), np.int16), [], "shape (2, 2, 2)"),
+        ("x.npy", np.zeros(5, [("a", "<i2")]), [], "an array of records"),
+        ("x.npy", b"\x93NUMPY\1\0\xff\xff{", [], "header is damaged"),
+        ("x.npy", b"\x93NUMPY\1\0\4\0{1: ", [], "header is damaged"),
+        ("x.npy", b"\x93NUMPY\1\0\2\0[]", [], "header is damaged"),
+        ("x.npy", b"\x93NUMPY\7\0", [], "version 7"),
+        ("x.npy", b"text", [], "not a .npy file"),
+        ("x", b"text", [], "not a WAV file"),
+    ],
+)
+def test_what_is_not_right_is_refused_with_a_way_out(name, content, options, message, tmp_path, capsys):
+    path = tmp_path / name
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        np.save(path, content)
+    code = main("encode", "-q", path, *options)
+    if message is None:
+        assert code == 0
+    else:
+        assert code in (1, 2) and message in capsys.readouterr().err
+        assert os.listdir(tmp_path) == [name]
+
+
+def test_a_cut_array_is_refused(tmp_path, capsys):
+    path = npy(tmp_path / "x.npy", signal("<i2"))
+    path.write_bytes(path.read_bytes()[:-1])
+    for order in ([], ["--leads-first"]):
+        assert main("encode", path, *order) in (1, 2)
+    assert "shorter than its header says" in capsys.readouterr().err
+
+
+def test_axes_in_a_pipe_are_checked_at_its_end():
+    result = piped("encode", "-", "--leads", 40, stdin=bytes(240))
+    assert result.returncode == 2 and b"40 leads of 3 time steps" in result.stderr
+
+
+def test_info_tells_the_source(tmp_path, capsys):
+    files = array_of(tmp_path / "in", signal("<i2"))
+    assert main("encode", "-q", "--array", *files, "-o", tmp_path / "a.mdo") == 0
+    (tmp_path / "b.bin").write_bytes(signal("<u2").tobytes())
+    assert main("encode", "-q", tmp_path / "b.bin", "--leads", 3, "--dtype", "uint16", "--leads-first") == 0
+    npy(tmp_path / "c.npy", signal(">i2"))
+    assert main("encode", "-q", tmp_path / "c.npy") == 0
+    coded = sorted(tmp_path.glob("*.mdo"))
+    assert main("info", "--json", *coded) == 0
+    facts = json.loads(capsys.readouterr().out)
+    told = [(fact["source"], fact["dtype"], fact["layout"]) for fact in facts]
+    assert told[0] == ("files", "int16", "time-lead")
+    assert told[1:] == [("raw", "uint16", "lead-time"), ("npy", "big-endian int16", "time-lead")]
+    assert main("info", *coded) == 0
+    text = capsys.readouterr().out
+    assert "raw samples, uint16, lead-time" in text and ".npy file, big-endian int16" in text
+
+
+def test_tables_of_files_are_checked():
+    table = [members.Member("a.wav", None, b"front", b""), members.Member("b.wav", 5, b"", b"back")]
+    packed = members.pack(table)
+    assert members.parse(packed, 2) == table
+    for end in range(len(packed)):
+        with pytest.raises(CorruptError):
+            members.parse(packed[:end], 2)
+    for name in ("../a", "a/b", "", ".", "..", "a\\b", "c:", "a\n", "b.wav"):
+        with pytest.raises(CorruptError):
+            members.parse(members.pack([members.Member(name, 0, b"", b""), table[1]]), 2)
+    with pytest.raises(CorruptError):
+        members.parse(packed + b"x", 2)
+    with pytest.raises(CorruptError):
+        members.parse(packed.replace(b"a.wav", b"\xff.wav"), 2)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"source": "raw", "lead_time": True},
+        {"source": "wav", "lead_time": True, "frames": 1},
+        {"source": "samples", "lead_time": True, "frames": 1},
+        {"source": "files"},
+        {"source": "samples", "dtype": ">u2"},
+        {"source": "raw", "canonical": True, "frames": 1},
+    ],
+)
+def test_headers_that_contradict_themselves(fields):
+    packed = Header(2, 1, bytes(16), **fields).pack()
+    with pytest.raises(CorruptError):
+        Header.parse(packed)
+    good = {"source": "npy", "lead_time": True, "frames": 1, "dtype": ">u2"}
+    assert Header.parse(Header(2, 1, bytes(16), **good).pack()) == Header(2, 1, bytes(16), **good)
+
+
+def test_excerpts_are_spread_over_the_recording(tmp_path):
+    samples = signal("<i2", 4000)
+    np.save(tmp_path / "a.npy", samples)
+    np.save(tmp_path / "b.npy", np.asfortranarray(samples))
+    (tmp_path / "c.bin").write_bytes(samples.tobytes())
+    files = array_of(tmp_path / "in", samples)
+    (tmp_path / "d.wav").write_bytes(canonical_header(WavFormat(3, 1, 16), 4000) + samples.tobytes())
+    given = sources.Given(leads=3)
+    found = []
+    for paths, array in [([tmp_path / name], False) for name in ("a.npy", "b.npy", "c.bin", "d.wav")] + [(files, True)]:
+        with sources.Recording([str(path) for path in paths], given, array) as recording:
+            found.append(recording.excerpt(100, pieces=4))
+    expected = np.concatenate([samples[at : at + 25] for at in (0, 1325, 2650, 3975)])
+    assert all(np.array_equal(part, expected) for part in found)
+    with sources.Recording([str(tmp_path / "a.npy")], given) as recording:
+        assert np.array_equal(recording.excerpt(4000), samples)
+
+
+def test_topology_of_recordings_of_every_kind(tmp_path, capsys):
+    common = RANDOM.normal(0, 60, 6000)
+    samples = np.stack([common + RANDOM.normal(0, 60, 6000), RANDOM.normal(0, 60, 6000), -common], 1).astype(np.int16)
+    files = array_of(tmp_path / "in", samples)
+    np.save(tmp_path / "a.npy", samples.T)
+    (tmp_path / "b.bin").write_bytes(samples.tobytes())
+    out = tmp_path / "t.json"
+    array, raw = [tmp_path / "a.npy", "--leads-first"], [tmp_path / "b.bin", "--leads", 3]
+    for options in (["--array", *files], files, array, raw):
+        assert main("topology", *options, "-o", out) == 0
+        found = json.loads(out.read_text())
+        assert [edge[:2] for edge in found["edges"] if edge[4]] == [[0, 2]]
+        assert found["leads"][1] in ("0001", "lead 1")
+        assert main("topology", *options, "-o", out) == 2
+        assert main("topology", *options, "-o", out, "--update", out) == 0
+        assert json.loads(out.read_text()) == found
+        if options is not raw:
+            out.unlink()
+    assert main("encode", "-q", "--topology", out, tmp_path / "b.bin", "--leads", 3) == 0
+    assert main("encode", "-q", "-f", "--topology", out, "--array", *files, "-o", tmp_path / "x.mdo") == 2
+    assert "knows none of the recording's leads" in capsys.readouterr().err
+    (tmp_path / "bad.json").write_text("{}")
+    assert main("topology", *files, "-o", tmp_path / "u.json", "--update", tmp_path / "bad.json") == 2
+    assert main("encode", "--topology", tmp_path / "bad.json", tmp_path / "b.bin") == 2
+    assert main("topology", tmp_path / "none.wav", "-o", tmp_path / "u.json") == 2
+    assert "none.wav: No such file" in capsys.readouterr().err
+    assert not (tmp_path / "u.json").exists()
