@@ -116,8 +116,13 @@ def leads_with_low_bits(side: SideInformation) -> np.ndarray:
 
 def _pack_low_bits(chunk: CodedChunk) -> bytes:
     shifts = chunk.side.shift[leads_with_low_bits(chunk.side)]
-    parts = [bits.pack(low, np.full(chunk.frames, shift)) for low, shift in zip(chunk.low_bits, shifts, strict=True)]
-    return bits.to_bytes(np.concatenate(parts)) if parts else b""
+    parts, rest = [], np.zeros(0, np.uint8)
+    for low, shift in zip(chunk.low_bits, shifts, strict=True):  # a byte per bit, but of one lead only
+        row = np.concatenate([rest, bits.pack(low, np.full(chunk.frames, shift))])
+        whole = len(row) & ~7
+        parts.append(bits.to_bytes(row[:whole]))
+        rest = row[whole:]
+    return b"".join(parts) + bits.to_bytes(rest)
 
 
 def _parse_low_bits(payload: bytes, offset: int, side: SideInformation, frames: int) -> tuple[list[np.ndarray], int]:

@@ -89,7 +89,7 @@ def _code(batch: list[np.ndarray], coded: list[CodedChunk], model: Model) -> Non
     for samples, chunk in zip(batch, coded, strict=True):
         chunk.segments = segment_count(chunk.frames, len(chunk.side.coded))
         with_low = chunks.leads_with_low_bits(chunk.side)
-        chunk.low_bits = [samples[:, lead] & ((1 << chunk.side.shift[lead]) - 1) for lead in with_low]
+        chunk.low_bits = [samples[:, lead] & np.int16((1 << chunk.side.shift[lead]) - 1) for lead in with_low]
     lanes = join([(chunk.side, chunk.frames, chunk.segments) for chunk in coded], model.entropy.middle)
     states, groups, escapes = [], [], []
     steps = max(chunk.steps for chunk in coded)

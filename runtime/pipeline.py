@@ -25,6 +25,8 @@ from .paths import as_error
 _SMALL = 1 << 21
 """Samples that are not worth starting processes for."""
 _MAX_BATCH_ITEMS = 1024
+_MAX_PENDING = 3 << 26
+"""Samples that are in work or wait for it: 400 MB, however many processes there are."""
 _DIED = "a worker process died: out of memory, or a script that lacks `if __name__ == '__main__':`; try jobs=1"
 
 
@@ -89,8 +91,10 @@ class Runner:
         self._processes = processes if total is None else max(1, min(processes, total // (_SMALL // 2)))
         self._advance = advance
         self._target = BATCH_SAMPLES
+        if self._processes > 1:
+            self._target = min(BATCH_SAMPLES, _MAX_PENDING // self._processes)
         if total is not None and self._processes > 1:  # whole rounds of equal batches
-            rounds = -(-total // (BATCH_SAMPLES * self._processes))
+            rounds = -(-total // (self._target * self._processes))
             self._target = -(-total // (rounds * self._processes))
         self._pool: ProcessPoolExecutor | None = None
         self._pending: deque[tuple[_Batch, Future]] = deque()
@@ -139,8 +143,13 @@ class Runner:
             self._pool = self._pool or _pool(self._processes)
             future = self._pool.submit(self._call, batch.key, works)
         self._pending.append((batch, future))
-        while len(self._pending) > (self._processes if self._pool else 0):
+        while self._pending and self._enough_pending():
             self._deliver()
+
+    def _enough_pending(self) -> bool:
+        if self._pool is None or len(self._pending) > self._processes:
+            return True
+        return sum(batch.samples for batch, _ in self._pending) > _MAX_PENDING
 
     def _deliver(self) -> None:
         batch, future = self._pending.popleft()

@@ -326,3 +326,21 @@ def test_a_file_that_changes_meanwhile_is_refused(folder, tmp_path, monkeypatch)
     (outcome,) = encode_files([path], jobs=1)
     assert "changed while it was read" in str(outcome.error)
     assert os.listdir(tmp_path) == ["grows.wav"]
+
+
+def test_no_more_is_pending_than_fits_into_memory(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(pipeline, "_SMALL", 1000)
+    monkeypatch.setattr(pipeline, "_MAX_PENDING", 8000)
+    monkeypatch.setattr("runtime.chunking.CHUNK_FRAMES", 1000)
+    most, real = [], pipeline.Runner._deliver
+
+    def counted(self):
+        most.append(sum(batch.samples for batch, _ in self._pending))
+        real(self)
+
+    monkeypatch.setattr(pipeline.Runner, "_deliver", counted)
+    path = write_wav(tmp_path / "x.wav", RANDOM.integers(-99, 99, 60000))
+    all_good(encode_files([path], jobs=2, verify=False))
+    assert max(most) <= 2 * 8000
+    all_good(decode_files([tmp_path / "x.mdo"], folder=tmp_path / "back", jobs=2))
+    assert (tmp_path / "back" / "x.wav").read_bytes() == path.read_bytes()

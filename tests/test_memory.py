@@ -1,0 +1,58 @@
+"""Memory is bounded by chunks and batches, not by the recording: what is larger streams through."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+FULL = "MIDDLEOUT_MEMORY_TEST" in os.environ
+"""Chunks and batches of their full size, on recordings of 2 GB; else all in small."""
+LEADS = 256
+CHUNK = (1 << 25 if FULL else 1 << 22) // LEADS
+CHUNKS, BOUND = (30, 700) if FULL else (28, 180)
+CODE = f"""
+import re, resource, sys
+from runtime import limits
+if not {FULL}:
+    limits.CHUNK_SAMPLES = limits.BATCH_SAMPLES = 1 << 22
+from runtime.cli import main
+if __name__ == "__main__":
+    code = main(sys.argv[1:])
+    own = int(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1])
+    print(max(own, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss))
+    sys.exit(code)
+"""
+
+
+def peak(*arguments):
+    """Peak memory of a command's largest process in MB."""
+    command = [sys.executable, "-c", CODE, *map(str, arguments), "--jobs", "2" if FULL else "1"]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
+    assert result.returncode == 0, result.stderr
+    return int(result.stdout.split()[-1]) / 1024
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="peak memory as Linux tells it")
+@pytest.mark.parametrize("layout", ["time-lead", "lead-time"])
+def test_recordings_stream_through(layout, tmp_path):
+    """Constant leads in every chunk, so that it takes seconds."""
+    shape = (CHUNKS * CHUNK, LEADS) if layout == "time-lead" else (LEADS, CHUNKS * CHUNK)
+    samples = np.lib.format.open_memmap(tmp_path / "x.npy", "w+", np.int16, shape)
+    values = np.random.default_rng(0).integers(-32768, 32768, (CHUNKS, LEADS))
+    for number, row in enumerate(values):
+        part = slice(number * CHUNK, (number + 1) * CHUNK)
+        if layout == "time-lead":
+            samples[part] = row
+        else:
+            samples[:, part] = row[:, None]
+    samples.flush()
+    del samples
+    assert (tmp_path / "x.npy").stat().st_size > 1.3e6 * BOUND
+    assert peak("encode", "-q", tmp_path / "x.npy", "--layout", layout) < BOUND
+    assert peak("decode", "-q", tmp_path / "x.mdo", "-d", tmp_path / "back") < BOUND
+    with open(tmp_path / "x.npy", "rb") as one, open(tmp_path / "back" / "x.npy", "rb") as other:
+        while piece := one.read(1 << 24):
+            assert piece == other.read(1 << 24)
+        assert not other.read(1)
