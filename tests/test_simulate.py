@@ -7,9 +7,12 @@ import zlib
 import numpy as np
 import pytest
 
+from runtime import sources
 from runtime.lattice import codes_of
+from runtime.topology import correlate, whiten
 from training import simulate as simulator
 from training.simulate import RATE, quantise, simulate
+from training.simulate_array import ArraySimulation
 
 
 def test_shapes_types_and_lattice(simulation):
@@ -100,3 +103,92 @@ def test_command_writes_plain_wavs(root, tmp_path):
         content = path.read_bytes()
         assert content[:4] == b"RIFF" and len(content) == 44 + 2 * 1953
         assert content[44:] == simulator.simulate(1953, seed=seed).samples.astype("<i2").tobytes()
+
+
+@pytest.fixture(scope="module")
+def array():
+    """An array with faults, and its codes."""
+    made = ArraySimulation(40000, 70, seed=3)
+    return made, np.concatenate(list(made.blocks()))
+
+
+def test_an_array_is_the_same_everywhere_and_has_other_seeds(array):
+    made, codes = array
+    assert codes.dtype == np.int16 and codes.shape == (40000, 70)
+    assert zlib.crc32(codes[:5000].astype("<i2").tobytes()) == 2470086329
+    assert all(np.array_equal(a, b) for a, b in zip(made.blocks(), ArraySimulation(40000, 70, seed=3).blocks()))
+    assert not np.array_equal(next(ArraySimulation(40000, 70, seed=4).blocks()), codes[:2048])
+    assert np.array_equal(np.concatenate(list(ArraySimulation(5000, 70, seed=3).blocks()))[:4000], codes[:4000])
+
+
+def test_faulty_leads_are_where_they_are_said_to_be(array):
+    made, codes = array
+    assert len(made.dead) == len(made.flat) == len(made.copies) == 1
+    assert (np.ptp(codes[:, made.flat], axis=0) == 0).all()
+    assert (codes[:, made.dead].std(axis=0) < 2).all()
+    assert np.array_equal(codes[:, made.copies[:, 0]], codes[:, made.copies[:, 1]])
+    others = np.setdiff1d(np.arange(70), [*made.flat, *made.dead])
+    assert (codes[:, others].std(axis=0) > 6).all()
+
+
+def test_units_are_heard_by_leads_nearby_with_falling_amplitude(array):
+    made, codes = array
+    faulty = {*made.dead.tolist(), *made.flat.tolist(), *made.copies[:, 0].tolist()}
+    loud = max((unit for unit in made.units if not faulty & set(unit.leads.tolist())), key=lambda unit: unit.peak)
+    order = np.argsort(-loud.amplitudes)
+    assert loud.leads[order[0]] == loud.lead and len(order) > 5
+    times = loud.times[(loud.times > 60) & (loud.times < 39900)]
+    depth = (codes[times - 40][:, loud.leads[order[:4]]] - codes[times][:, loud.leads[order[:4]]]).mean(axis=0)
+    for found, expected in zip(depth, loud.amplitudes[order[:4]]):
+        assert found == pytest.approx(expected, abs=6 + 0.2 * expected)
+    distance = np.hypot(*(made.positions[loud.leads] - made.positions[loud.lead]).T)
+    assert distance[order[1]] <= 1.5 * 60 and distance[loud.amplitudes < 4].min() > 100
+
+
+def test_leads_hum_and_share_the_noise_of_the_reference(array):
+    made, codes = array
+    time = np.arange(len(codes))[:, None] / made.rate
+
+    def strength(hertz, codes):
+        return np.abs((codes * np.exp(-2j * np.pi * hertz * time)).mean(axis=0))
+
+    busy = [lead for lead in range(70) if lead not in (*made.dead, *made.flat)]
+    assert np.median(strength(50, codes[:, busy])) > 4 * np.median(strength(60, codes[:, busy]))
+    quiet = np.concatenate(list(ArraySimulation(40000, 70, seed=3, hum=0).blocks()))
+    assert np.median(strength(50, codes[:, busy])) > 4 * np.median(strength(50, quiet[:, busy]))
+    fast = np.diff(codes[:, busy].astype(float), axis=0)
+    assert np.median(np.corrcoef(fast.T)) > 0.1
+
+
+def test_a_topology_finds_the_neighbours(array):
+    made, codes = array
+    rows = np.stack([whiten(np.ascontiguousarray(column)) for column in codes[:20000].T])
+    found = correlate(rows)[0]
+    np.fill_diagonal(found, 0)
+    busy = [lead for lead in range(70) if lead not in (*made.dead, *made.flat, *made.copies.ravel())]
+    closest = made.positions[np.abs(found[busy]).argmax(axis=1)] - made.positions[busy]
+    assert np.mean(np.hypot(*closest.T) < 1.1 * 60) > 0.9
+
+
+@pytest.mark.parametrize("kind", ["wav", "npy"])
+def test_arrays_as_files(kind, root, tmp_path):
+    command = [sys.executable, "-m", "training.simulate", "-o", tmp_path, "--files", "1", "--seconds", "0.15"]
+    command += ["--leads", "130", "--seed", "6", "--hum", "60", *(["--npy"] if kind == "npy" else [])]
+    subprocess.run(command, cwd=root, check=True, capture_output=True)
+    (path,) = tmp_path.iterdir()
+    assert path.name == f"simulated-130-0006.{kind}"
+    codes = np.concatenate(list(ArraySimulation(round(0.15 * RATE), 130, seed=6, hum=60).blocks()))
+    with sources.Recording([str(path)], sources.NOTHING) as recording:
+        assert recording.source.canonical == (kind == "wav")
+        np.testing.assert_array_equal(codes_of(recording.source.read(10000)) - 512, codes)
+
+
+@pytest.mark.parametrize("arguments", [(-1, 3), (10, 0), (10, 1, 0), (10, 1, 100, -1), (10, 1, 100, 1, 55)])
+def test_senseless_arrays_are_refused(arguments):
+    with pytest.raises(ValueError):
+        ArraySimulation(*arguments)
+
+
+@pytest.mark.parametrize(("frames", "leads"), [(0, 3), (1, 1), (2049, 2), (17, 5)])
+def test_small_arrays(frames, leads):
+    assert sum(map(len, ArraySimulation(frames, leads).blocks())) == frames

@@ -12,6 +12,8 @@ Only numpy's seeded PCG64 and plain array arithmetic are used (no FFT, no BLAS),
 everywhere but for the last bit of numpy's transcendental functions.
 
     python -m training.simulate -o DIR --files 4 --seconds 5
+
+Arrays, in which leads have more in common, come from `simulate_array`.
 """
 
 from __future__ import annotations
@@ -134,8 +136,8 @@ def _lead(
     units = []
     for _ in range(rng.integers(1, 5)):
         peak = rng.uniform(25.0, 130.0)
-        shape = _template(rng, rate)
-        times = _spike_times(rng, frames, rate, rng.uniform(2.0, 20.0))
+        shape = template(rng, rate)
+        times = spike_times(rng, frames, rate, rng.uniform(2.0, 20.0))
         _add_spikes(signal, times, peak * shape)
         units.append(Unit(lead, times, float(peak)))
     return signal, units
@@ -154,7 +156,7 @@ def _field_potential(rng: np.random.Generator, frames: int) -> np.ndarray:
     return total / np.sqrt(len(_LFP_OCTAVES) * 2.0 / 3.0)
 
 
-def _template(rng: np.random.Generator, rate: int) -> np.ndarray:
+def template(rng: np.random.Generator, rate: int) -> np.ndarray:
     """A biphasic spike, main peak -1 at index len // 3, about 2 ms long."""
     length = max(3, int(0.0021 * rate))
     milliseconds = (np.arange(length) - length // 3) / rate * 1000.0
@@ -164,7 +166,7 @@ def _template(rng: np.random.Generator, rate: int) -> np.ndarray:
     return shape / -shape[length // 3]
 
 
-def _spike_times(rng: np.random.Generator, frames: int, rate: int, hertz: float) -> np.ndarray:
+def spike_times(rng: np.random.Generator, frames: int, rate: int, hertz: float) -> np.ndarray:
     """Frames of a Poisson process with a dead time, int64, ascending."""
     refractory = max(1, int(np.ceil(_REFRACTORY_SECONDS * rate)))
     mean = max(rate / hertz - refractory, 1.0)
@@ -196,26 +198,38 @@ def write_wav(path: Path, recording: Simulation) -> None:
         file.writeframes(recording.samples.astype("<i2").tobytes())
 
 
-def write_wavs(folder: Path, files: int, seconds: float, leads: int = 1, seed: int = 0) -> list[Path]:
-    """Write `files` recordings with seeds `seed`, `seed + 1`, ... into `folder`; gives their paths."""
+def write_wavs(folder: Path, files: int, seconds: float, seed: int = 0) -> list[Path]:
+    """Write `files` recordings of a lead with seeds `seed`, `seed + 1`, ... into `folder`; gives their paths."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for number in range(seed, seed + files):
         path = folder / f"simulated-{number:04d}.wav"
-        write_wav(path, simulate(round(seconds * RATE), leads, RATE, number))
+        write_wav(path, simulate(round(seconds * RATE), 1, RATE, number))
         paths.append(path)
     return paths
 
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser("python -m training.simulate", description="Write simulated implant recordings.")
-    parser.add_argument("-o", "--out", type=Path, required=True, metavar="DIR", help="folder to write WAVs into")
+    parser.add_argument("-o", "--out", type=Path, required=True, metavar="DIR", help="folder to write into")
     parser.add_argument("--files", type=int, default=4, metavar="N")
     parser.add_argument("--seconds", type=float, default=5.0, metavar="S")
-    parser.add_argument("--leads", type=int, default=1, metavar="N")
+    parser.add_argument("--leads", type=int, default=1, metavar="N", help="more than one: an array (simulate_array.py)")
+    parser.add_argument("--npy", action="store_true", help="write arrays as .npy [time, lead] instead of WAV")
+    parser.add_argument("--hum", type=int, default=50, choices=(0, 50, 60), help="Hz, of arrays (default: 50)")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the first file; the others follow")
     options = parser.parse_args(arguments)
-    for path in write_wavs(options.out, options.files, options.seconds, options.leads, options.seed):
+    if options.leads == 1 and not options.npy:
+        for path in write_wavs(options.out, options.files, options.seconds, options.seed):
+            print(path)
+        return 0
+    from .simulate_array import ArraySimulation, write_array
+
+    options.out.mkdir(parents=True, exist_ok=True)
+    for number in range(options.seed, options.seed + options.files):
+        made = ArraySimulation(round(options.seconds * RATE), options.leads, RATE, number, options.hum)
+        path = options.out / f"simulated-{options.leads}-{number:04d}{'.npy' if options.npy else '.wav'}"
+        write_array(path, made)
         print(path)
     return 0
 
