@@ -22,6 +22,7 @@ _HOMES = {
     "MiddleoutError": "errors",
     "ModelError": "errors",
     "Outcome": "jobs",
+    "RateError": "errors",
     "Reader": "stream",
     "UsageError": "errors",
     "Writer": "writer",

@@ -27,6 +27,7 @@ def encode(
     independent: bool = False,
     topology: Topology | str | os.PathLike | None = None,
     max_error: int = 0,
+    target_rate: float | None = None,
 ) -> bytes:
     """Code a recording.
 
@@ -42,6 +43,8 @@ def encode(
     topology : topology, or path of its file, by which leads listen to others; None: found out from the recording
     max_error : how far a decoded sample may be from the original one, 0..255: in codes for leads on the implant's
         lattice, in sample units for others; 0 for lossless
+    target_rate : bits per second, all leads together, to stay under: every chunk gets the smallest error that keeps it
+        there
 
     Returns
     -------
@@ -50,13 +53,14 @@ def encode(
 
     Raises
     ------
-    UsageError, ModelError
+    UsageError, ModelError, RateError
     """
     values, dtype = to_samples(samples, layout)
     frames, leads = values.shape
     file = io.BytesIO()
     settings = {"model": model, "embed_model": embed_model, "verify": verify}
-    settings |= {"independent": independent, "topology": topology, "max_error": max_error}
+    settings |= {"independent": independent, "topology": topology}
+    settings |= {"max_error": max_error, "target_rate": target_rate}
     with Writer(file, rate, leads, dtype=dtype, frames=frames, **settings) as writer:
         writer.write(from_int16(values, dtype))
     return file.getvalue()

@@ -71,7 +71,14 @@ def _parser() -> argparse.ArgumentParser:
     encode.add_argument("--embed-model", action="store_true", help="put the model into the file")
     encode.add_argument("--independent", action="store_true", help="code each lead alone")
     encode.add_argument("--topology", metavar="FILE", help="which leads listen to which, of `topology`")
-    encode.add_argument(
+    loss = encode.add_mutually_exclusive_group()
+    loss.add_argument(
+        "--target-rate",
+        type=float,
+        metavar="BITS",
+        help="not lossless: in every chunk the smallest error that keeps all leads together under so many bit/s",
+    )
+    loss.add_argument(
         "--max-error",
         type=_bound,
         default=0,
@@ -162,7 +169,7 @@ def _files() -> ModuleType:
 
 def _encode(options: argparse.Namespace) -> int:
     files = _files()
-    names = ("model", "verify", "embed_model", "independent", "topology", "max_error")
+    names = ("model", "verify", "embed_model", "independent", "topology", "max_error", "target_rate")
     extra = {name: getattr(options, name) for name in names}
     extra |= _given(options)
     total = files.expected_samples(options.files)
@@ -206,6 +213,9 @@ def _run(verb: str, call: Any, options: argparse.Namespace, total: int | None, *
             if outcome.error is not None:
                 with progress.paused():
                     _complain(outcome.error, outcome.path)
+            elif outcome.bits_per_second is not None and not options.quiet:
+                with progress.paused():
+                    print(_rate(outcome), file=sys.stderr)
 
         outcomes = call(options.files, jobs=options.jobs, done=done, advance=progress.advance, **arguments)
     good = [outcome for outcome in outcomes if outcome.error is None]
@@ -227,6 +237,13 @@ def _summary(verb: str, outcomes: list[Outcome], seconds: float) -> str:
     bits = f", {8 * coded / samples:.3f} bits/sample" if samples else ""
     speed = f", {samples / seconds / 1e6:.2f} Msamples/s"
     return f"{what}: {sizes}, ratio {original / coded:.3f}{bits}{speed}"
+
+
+def _rate(outcome: Outcome) -> str:
+    """What a target rate made of a file."""
+    errors = outcome.max_errors or [0]
+    used = f"largest error {min(errors)} to {max(errors)}, {sum(errors) / len(errors):.2f} in the mean of the chunks"
+    return f"{outcome.path}: {outcome.bits_per_second:.0f} bit/s; {used}"
 
 
 class _Progress:

@@ -3,6 +3,7 @@
 MiddleoutError                 1
 ├── UsageError                 2   the call is wrong: options, existing output, missing input
 ├── FileFormatError            1   the input is not something that can be encoded or decoded
+├── RateError                  1   the target rate can't be met
 ├── CorruptError               1   the input is a middleout file, but damaged
 └── ModelError                 3   a model is unknown, unusable, or computes something else here
 """
@@ -22,6 +23,10 @@ class UsageError(MiddleoutError):
 
 class FileFormatError(MiddleoutError):
     """The input is of a kind that is not supported."""
+
+
+class RateError(MiddleoutError):
+    """A recording takes more than the target rate, even with the largest error."""
 
 
 class CorruptError(MiddleoutError):

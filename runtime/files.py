@@ -13,6 +13,7 @@ from .errors import UsageError
 from .formats import parse
 from .jobs import DecodeJob, EncodeJob, Outcome, Settings, decode_call, encode_call
 from .pipeline import Runner, default_processes
+from .rate import check_target
 from .sources import Given
 from .terms import LAYOUTS
 from .writer import whole_rate
@@ -36,6 +37,7 @@ def encode_files(
     array: bool = False,
     topology: topologies.Topology | str | os.PathLike | None = None,
     max_error: int = 0,
+    target_rate: float | None = None,
     jobs: int | None = None,
     done: Callable[[Outcome], None] = lambda outcome: None,
     advance: Callable[[int], None] = lambda samples: None,
@@ -62,6 +64,8 @@ def encode_files(
     layout : axes of raw and .npy files, "time-lead" or "lead-time"; without it, files with more leads than time steps
         are refused
     array : the files hold one lead each, of one recording, which gets one coded file
+    target_rate : bits per second, all leads together, that each file is to stay under: every chunk gets the smallest
+        error that keeps it there; a file that can't be kept there is a `RateError` and is not written
     jobs : processes; None for one per processor; one is used where there is little to do
     done : called with every file's outcome, good or bad, as it comes
     advance : called with numbers of samples as they are done
@@ -74,7 +78,7 @@ def encode_files(
     Raises
     ------
     ModelError, UsageError
-        The model, the topology or `max_error` is not usable. What concerns one file only does not raise.
+        The model, the topology, `max_error` or `target_rate` is not usable. What concerns one file only does not raise.
     """
     files = [os.fspath(file) for file in files]
     if layout not in (None, *LAYOUTS):
@@ -83,7 +87,9 @@ def encode_files(
     network = models.load(model)
     known = None if topology is None else topologies.load(topology)
     made = paths.Outputs(output, folder, force)
-    settings = Settings(made, network, done, remove, verify, embed_model, known, bounded.check(max_error), given)
+    check_target(target_rate, bounded.check(max_error))
+    coding = {"max_error": max_error, "target_rate": target_rate}
+    settings = Settings(made, network, done, remove, verify, embed_model, known, given, **coding)
     call = partial(encode_call, verify=verify, independent=independent, max_error=max_error)
     each = [files] if array else [[file] for file in files]
     work = [EncodeJob(some, settings, array) for some in each]

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
 
 from . import formats, limits, members, paths, work
 from . import model as models
+from .blob import pack_blob
 from .chunking import cut
 from .container import BlockReader, BlockWriter
 from .errors import CorruptError, MiddleoutError
 from .layout import read_layout
 from .pipeline import Item
-from .records import Header, chunk_frames, parse_foreign, parse_model
+from .rate import FILE_COST, Budget, bits_per_second
+from .records import Header, chunk_bound, chunk_frames, parse_foreign, parse_model
 from .sinks import FileSink, LeadTimeSink, MembersSink
 from .sources import NOTHING, Given, Recording
 from .terms import FILES, SAMPLES
@@ -30,6 +32,8 @@ class Outcome:
 
     original_bytes, coded_bytes : sizes of the two forms
     samples : of all leads together
+    max_errors : bound of the error in each chunk, 0 where it is exact; of an encoded file
+    bits_per_second : of all leads together, if a target rate was given
     error : None if all went well
     """
 
@@ -38,6 +42,8 @@ class Outcome:
     original_bytes: int = 0
     coded_bytes: int = 0
     samples: int = 0
+    max_errors: list[int] = field(default_factory=list)
+    bits_per_second: float | None = None
     error: Exception | None = None
 
 
@@ -52,8 +58,9 @@ class Settings:
     verify: bool = True
     embed_model: bool = False
     topology: Topology | None = None
-    max_error: int = 0
     given: Given = NOTHING
+    max_error: int = 0
+    target_rate: float | None = None
 
 
 class _Job:
@@ -98,6 +105,7 @@ class EncodeJob(_Job):
         super().__init__(files, settings)
         self._array = array
         self._writer: BlockWriter | None = None
+        self._budget: Budget | None = None
         self._target = ""
 
     def items(self) -> Iterator[Item]:
@@ -109,12 +117,14 @@ class EncodeJob(_Job):
             self._header = self._make_header(recording)
             outcome.original_bytes = source.outside
             topology = self._topology(recording.names)
+            self._plan(recording)
             if self._header.has_front:
                 yield Item(0, passed=source.front)
             for chunk in cut(source.read, source.frames, source.leads):
                 outcome.samples += chunk.size
                 outcome.original_bytes += chunk.size * formats.width(source.dtype)
-                yield Item(chunk.size, (chunk, source.leads, self._header.sample_bits, topology), ref)
+                budget = self._budget and self._budget.take(len(chunk))
+                yield Item(chunk.size, (chunk, source.leads, self._header.sample_bits, topology, budget), ref)
             for piece in source.back():
                 outcome.original_bytes += len(piece)
                 yield Item(len(piece) // 2, passed=piece)
@@ -128,16 +138,34 @@ class EncodeJob(_Job):
 
     def put_chunk(self, payload: bytes) -> None:
         self._started().chunk(payload)
+        self.outcome.max_errors.append(chunk_bound(payload))
 
     def finish(self) -> None:
         writer = self._started()
-        writer.end()
+        frames = writer.end().total
         self.outcome.coded_bytes = writer.offset
+        if self._budget is not None:
+            self.outcome.bits_per_second = bits_per_second(writer.offset, frames, self._budget.rate)
+            self._budget.check(writer.offset, frames)
         if self._settings.verify and self._output.seekable:
             self._output.file.seek(0)
             for _ in BlockReader(self._output.file):
                 pass
         self._close()
+
+    def _plan(self, recording: Recording) -> None:
+        """Set aside what a target rate must leave for other things than chunks, as far as it is known beforehand."""
+        settings, source, reserve = self._settings, recording.source, FILE_COST
+        if settings.target_rate is None:
+            return
+        if self._header.has_front:
+            reserve += len(source.front)
+            if None not in (recording.size, source.frames):
+                behind = recording.size - source.outside
+                reserve += max(behind - source.frames * source.leads * formats.width(source.dtype), 0)
+        if settings.embed_model:
+            reserve += len(pack_blob(settings.network.data, always=True)[1])
+        self._budget = Budget(settings.target_rate, source.rate, source.frames, reserve)
 
     def _topology(self, names: list[str]) -> Topology | None:
         """What was given, for the leads of this recording."""
@@ -161,7 +189,7 @@ class EncodeJob(_Job):
             source=source.kind,
             canonical=source.canonical,
             embedded=self._settings.embed_model,
-            bounded=self._settings.max_error > 0,
+            bounded=self._settings.max_error > 0 or self._settings.target_rate is not None,
             lead_time=source.lead_time,
         )
 
@@ -254,8 +282,8 @@ def _frames(header: Header, source: paths.Input) -> int | None:
 
 def encode_call(ref: work.ModelReference, works: list[tuple], verify: bool, **options: object) -> list:
     """Encode a batch of works (see `pipeline.Item`); `options` are those of `codec.encode_chunks`."""
-    chunks, _, bits, topologies = map(list, zip(*works, strict=True))
-    return work.encode_batch(ref, chunks, bits, verify, topology=topologies, **options)
+    chunks, _, bits, topologies, budgets = map(list, zip(*works, strict=True))
+    return work.encode_batch(ref, chunks, bits, verify, budgets, topology=topologies, **options)
 
 
 def decode_call(ref: work.ModelReference, works: list[tuple]) -> list:

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from . import bounded, codec, model
+from . import bounded, codec, model, rate
 from .errors import CorruptError, MiddleoutError, ModelError
-from .records import Header
+from .records import Header, chunk_bound
 
 
 @dataclass(frozen=True)
@@ -33,24 +33,34 @@ def reference(header: Header, embedded: bytes | None, given: model.Model | None)
 
 
 def encode_batch(
-    ref: ModelReference, chunks: list[np.ndarray], bits: list[int], verify: bool, max_error: int = 0, **options: object
+    ref: ModelReference,
+    chunks: list[np.ndarray],
+    bits: list[int],
+    verify: bool,
+    budgets: list[int | None] | None = None,
+    **options: object,
 ) -> list[bytes | MiddleoutError]:
     """Encode chunks, int16 [frames, leads] each; with `verify` also decode them and check every sample.
 
-    `max_error` and `options` are those of `codec.encode_chunks`.
+    `options` are those of `codec.encode_chunks`; with `budgets` (bytes of payload for each chunk) the bound of the
+    error follows from them.
     """
     network = ref.load()
-    payloads = codec.encode_chunks(chunks, network, bits, max_error=max_error, **options)
+    if budgets is None or None in budgets:
+        payloads = codec.encode_chunks(chunks, network, bits, **options)
+    else:
+        options.pop("max_error", None)
+        payloads = rate.encode_within(chunks, network, bits, budgets, **options)
     if not verify:
         return payloads
     decoded = decode_batch(ref, payloads, [chunk.shape[1] for chunk in chunks], bits)
-    return [_verified(*parts, max_error) for parts in zip(chunks, payloads, decoded, bits, strict=True)]
+    return [_verified(*parts) for parts in zip(chunks, payloads, decoded, bits, strict=True)]
 
 
 def _verified(
-    chunk: np.ndarray, payload: bytes, decoded: np.ndarray | MiddleoutError, bits: int, max_error: int
+    chunk: np.ndarray, payload: bytes, decoded: np.ndarray | MiddleoutError, bits: int
 ) -> bytes | MiddleoutError:
-    if isinstance(decoded, np.ndarray) and bounded.within(chunk, decoded, max_error, bits):
+    if isinstance(decoded, np.ndarray) and bounded.within(chunk, decoded, chunk_bound(payload), bits):
         return payload
     why = f": {decoded}" if isinstance(decoded, MiddleoutError) else ""
     return MiddleoutError(f"verification failed, nothing was written{why}; please report this")

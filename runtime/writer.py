@@ -11,10 +11,12 @@ from . import bounded, formats, paths, work
 from . import model as models
 from . import topology as topologies
 from .arrays import to_samples
+from .blob import pack_blob
 from .chunking import plan
 from .container import BlockWriter
 from .errors import MiddleoutError, UsageError
 from .limits import BATCH_SAMPLES, CHUNK_FRAMES, CHUNK_SAMPLES, MAX_LEADS
+from .rate import FILE_COST, Budget, check_target
 from .records import Header, is_suffix
 
 
@@ -36,6 +38,8 @@ class Writer:
     topology : topology, or path of its file, by which leads listen to others; None: found out from the recording
     max_error : how far a decoded sample may be from the original one, 0..255: in codes for leads on the implant's
         lattice, in sample units for others; 0 for lossless
+    target_rate : bits per second, all leads together, to stay under: every chunk gets the smallest error that keeps it
+        there; `close` raises `RateError` if it can't be done
     force : whether an existing file may be replaced
     """
 
@@ -54,6 +58,7 @@ class Writer:
         independent: bool = False,
         topology: topologies.Topology | str | os.PathLike | None = None,
         max_error: int = 0,
+        target_rate: float | None = None,
         force: bool = False,
     ) -> None:
         network = models.load(model)
@@ -66,13 +71,18 @@ class Writer:
             frames=frames,
             suffix=suffix,
             embedded=embed_model,
-            bounded=bounded.check(max_error) > 0,
+            bounded=bounded.check(max_error) > 0 or target_rate is not None,
         )
         _check(self.header)
         self._verify = verify
         self._options = {"independent": independent, "topology": None, "max_error": max_error}
         if topology is not None and leads > 1:
             self._options["topology"] = topologies.load(topology).of(topologies.lead_names(leads))
+        check_target(target_rate, max_error)
+        self._budget: Budget | None = None
+        if target_rate is not None:
+            embedded = len(pack_blob(network.data, always=True)[1]) if embed_model else 0
+            self._budget = Budget(target_rate, self.header.rate, frames, FILE_COST + embedded)
         self._output: paths.Output | None = None
         if isinstance(target, str | os.PathLike):
             outputs = paths.Outputs(os.fspath(target), force=force)
@@ -98,7 +108,9 @@ class Writer:
     def close(self) -> None:
         """Write what is left, and the end of the file."""
         self._encode(final=True)
-        self._blocks.end()
+        frames = self._blocks.end().total
+        if self._budget is not None:
+            self._budget.check(self._blocks.offset, frames)
         if self._output is not None:
             self._output.commit()
 
@@ -135,7 +147,8 @@ class Writer:
             while count < len(chunks) and sum(map(np.size, chunks[: count + 1])) <= BATCH_SAMPLES:
                 count += 1
             bits = [self.header.sample_bits] * count
-            for payload in work.encode_batch(self._model, chunks[:count], bits, self._verify, **self._options):
+            budgets = [self._budget and self._budget.take(len(chunk)) for chunk in chunks[:count]]
+            for payload in work.encode_batch(self._model, chunks[:count], bits, self._verify, budgets, **self._options):
                 if isinstance(payload, MiddleoutError):
                     raise payload
                 self._blocks.chunk(payload)

@@ -1,0 +1,97 @@
+"""A target rate: met with the smallest errors that do, or an error that says by how much it is missed."""
+
+import io
+
+import numpy as np
+import pytest
+
+import runtime
+from runtime import bounded, cli, codec, model
+from runtime.lattice import CODE_TO_SAMPLE
+from runtime.rate import Budget, encode_within
+from runtime.records import chunk_bound
+from runtime.wav import WavFormat, canonical_header
+from training.simulate import TRANSITION_LEVELS
+
+
+@pytest.fixture(scope="module")
+def n1():
+    return model.load()
+
+
+def lattice(seed, frames, leads=1, deviation=6.0):
+    """Noise through a converter like the implant's."""
+    signal = np.random.default_rng(seed).normal(0, deviation, (frames, leads))
+    return CODE_TO_SAMPLE[np.clip(np.searchsorted(TRANSITION_LEVELS, signal, side="right") - 1, 0, 1023)]
+
+
+def test_the_smallest_bound_is_found(n1):
+    quiet, loud, grid = lattice(1, 4000, 1, 2), lattice(2, 4000, 1, 30), lattice(3, 4000, 2) + np.int16(1)
+    chunks = [quiet, loud, grid]
+    budgets = [int(bits * samples.size / 8) for bits, samples in zip((2.0, 2.5, 5.5), chunks, strict=True)]
+    payloads = encode_within(chunks, n1, [16] * 3, budgets)
+    bounds = [chunk_bound(payload) for payload in payloads]
+    assert 0 < bounds[0] < bounds[1]
+    assert [len(payload) <= budget for payload, budget in zip(payloads, budgets, strict=True)] == [True] * 3
+    less = codec.encode_chunks(chunks, n1, max_error=[bound - 1 for bound in bounds])
+    assert [len(payload) > budget for payload, budget in zip(less, budgets, strict=True)] == [True] * 3
+
+
+def test_plenty_and_nothing(n1):
+    samples = lattice(1, 3000)
+    plenty, nothing = encode_within([samples] * 2, n1, [16] * 2, [10**6, -5])
+    assert plenty == codec.encode_chunks([samples], n1)[0]
+    assert chunk_bound(nothing) in (0, 255) and len(nothing) < 30, "a constant, or the largest bound"
+
+
+def test_shares_of_what_is_not_chunks():
+    known, unknown = Budget(8000, 1000, 4000, 400), Budget(8000, 1000, None, 400)
+    assert [known.take(n) for n in (1000, 3000)] == [1000 - 100 - 17, 3000 - 300 - 17]
+    assert [unknown.take(n) for n in (1000, 3000)] == [1000 - 400 - 17, 3000 - 17]
+
+
+@pytest.mark.parametrize("per_sample", [1.6, 2.0, 3.7, 20.0])
+def test_a_recording_stays_under_its_rate(per_sample):
+    calm = lattice(5, 131072, 2, 4)
+    calm[70000:] = lattice(6, 61072, 2, 14)
+    target = per_sample * 2 * 20000
+    coded = runtime.encode(calm, 20000, target_rate=target)
+    assert 8 * len(coded) * 20000 / len(calm) <= target
+    decoded, _ = runtime.decode(coded)
+    with runtime.open(io.BytesIO(coded)) as recording:
+        assert recording.header.bounded
+    if per_sample > 16:
+        assert np.array_equal(decoded, calm)
+    else:
+        assert not np.array_equal(decoded, calm) and bounded.within(calm, decoded, 40)
+
+
+def test_through_the_command_line(tmp_path, capsys):
+    path, out = tmp_path / "a.wav", tmp_path / "a.mdo"
+    samples = np.concatenate([lattice(7, 100_000, 1, 3), lattice(8, 120_000, 1, 25)])
+    path.write_bytes(canonical_header(WavFormat(1, 20000, 16), len(samples)) + samples.tobytes())
+    assert cli.main(["encode", str(path), "--target-rate", "40000"]) == 0
+    said = capsys.readouterr().err
+    assert 8 * out.stat().st_size * 20000 / len(samples) <= 40000
+    assert f"{8 * out.stat().st_size * 20000 / len(samples):.0f} bit/s; largest error " in said
+    assert cli.main(["info", "--json", str(out)]) == 0
+    assert '"max_error"' in capsys.readouterr().out
+    out.unlink()
+    assert cli.main(["encode", str(path), "--target-rate", "20"]) == 1
+    said = capsys.readouterr().err
+    assert "20 bit/s can't be met" in said and "% more" in said and not out.exists()
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["encode", str(path), "--target-rate", "9", "--max-error", "2"])
+    assert caught.value.code == 2
+
+
+def test_what_can_not_be_asked_for(simulation):
+    for target in (0, -4, float("nan"), float("inf")):
+        with pytest.raises(runtime.UsageError):
+            runtime.encode(simulation.samples, 100, target_rate=target)
+    with pytest.raises(runtime.UsageError, match="only one"):
+        runtime.encode(simulation.samples, 100, target_rate=100, max_error=1)
+    with pytest.raises(runtime.UsageError, match="rate in Hz"):
+        runtime.encode(simulation.samples, 0, target_rate=100)
+    with pytest.raises(runtime.RateError, match="more"):
+        runtime.encode(simulation.samples, 100, target_rate=1)
