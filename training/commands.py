@@ -13,8 +13,15 @@ MODELS = configs.HERE.parent / "models"
 RUNS = configs.HERE.parent / "runs"
 
 
-def open_data(options, levels):
-    """Training and validation datasets under the given levels: by recording, or by time if all belong together."""
+TURNS = 2  # bounds of the error under which a recording is seen in training
+
+
+def open_data(options, levels, bounds=None):
+    """Training and validation datasets under the given levels: by recording, or by time if all belong together.
+
+    With `bounds` of the error, each training recording is there under some of them; validation is a list of datasets,
+    one for each bound.
+    """
     from . import data, dataset
 
     recordings = data.load(options.data, options.leads, options.rate)
@@ -23,6 +30,12 @@ def open_data(options, levels):
     held = set(data.split(recordings.names, pairs, wanted)[1])
     validation = [i for i, name in enumerate(recordings.names) if name in held]
     training = [i for i, name in enumerate(recordings.names) if name not in held]
+    if bounds:
+        if not training:
+            raise ValueError("training.bounds need recordings that do not all belong together")
+        print(f"{len(training)} recordings for training, {len(validation)} for validation; bounds {bounds}")
+        seen = dataset.joined(dataset.views(recordings.of(training), levels, bounds, TURNS))
+        return seen, dataset.views(recordings.of(validation), levels, bounds)
     everything = dataset.prepare(recordings, levels)
     if training:
         print(f"{len(training)} recordings for training, {len(validation)} for validation")
@@ -86,7 +99,8 @@ def train(options):
     config.setdefault("tables", {"shapes": 16})
     torch.set_num_threads(options.threads)
     found = configs.levels(config)
-    training, validation = open_data(options, found)
+    bounds = config["training"].get("bounds")
+    training, validation = open_data(options, found, bounds)
     net, model = train.build(config, found)
     print(f"{net.macs} multiply-accumulates per sample")
     folder = run_folder(options, config["name"])
@@ -98,8 +112,11 @@ def train(options):
     train.save(output, net, model, found, usage, examples, config)
     finish([folder])
     tables = train.integer_tables(model, found, usage, config["tables"]["shapes"])
-    print(f"validation: {train.score(net, model, validation.fixed())[0]:.4f} bits as trained")
-    print(f"validation: {train.score_integers(net, tables, validation.fixed()):.4f} bits under the integer tables")
+    for bound, part in zip(bounds or [0], validation if bounds else [validation]):
+        place = f"validation, error of at most {bound}" if bounds else "validation"
+        integers = train.score_integers(net, tables, part.fixed(), bounds or [0])
+        print(f"{place}: {train.score(net, model, part.fixed())[0]:.4f} bits as trained")
+        print(f"{place}: {integers:.4f} bits under the integer tables")
     print(f"wrote {output}; losses are in {folder}")
 
 

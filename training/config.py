@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from runtime.bounded import MAX_ERROR
 from runtime.features import FEATURES, WINDOW
 
 from .data import UNIFORM_LEVELS
@@ -56,6 +57,9 @@ def check(config, path):
         need(isinstance(training.get(key), int | float), f"training.{key} must be a number")
     need("rounds" in training or isinstance(training.get("steps"), int), "training.steps must be a whole number")
     need(training.get("steps", 100) >= 100, "training.steps must be 100 or more")
+    bounds = training.get("bounds", [0])
+    fine = isinstance(bounds, list) and bounds and all(isinstance(n, int) and 0 <= n <= MAX_ERROR for n in bounds)
+    need(fine and len(bounds) < 64, f"training.bounds must be a list of at most 63 bounds, 0 to {MAX_ERROR} each")
     need(0 <= training["float_part"] <= 1, "training.float_part must be from 0 to 1")
 
 

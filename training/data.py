@@ -48,6 +48,13 @@ class Recordings:
     def __getitem__(self, i):
         return self.codes[self.offsets[i] : self.offsets[i + 1]]
 
+    def of(self, numbers):
+        """Some of the recordings, by number."""
+        lengths = np.diff(self.offsets)[numbers]
+        codes = np.concatenate([self[i] for i in numbers]) if len(numbers) else self.codes[:0]
+        names = [self.names[i] for i in numbers]
+        return Recordings(names, codes, np.concatenate([[0], np.cumsum(lengths)]), self.rate)
+
     def pairs(self):
         """Pairs of names that come from the same file."""
         first = {}

@@ -6,8 +6,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from runtime import features as rf
+from runtime.bounded import lattice_bins
 from runtime.fit import fit
 from runtime.lattice import CODE_TO_SAMPLE
+
+from .entropy import LEVELS
 
 WINDOW = rf.WINDOW
 SKIP = 32  # samples at a recording's start that are left to the cold-start rows
@@ -27,6 +30,7 @@ class Dataset:
     reference : int32 [n]
         Mean plus linear prediction, ticks.
     codes : uint16 [n]
+        What is coded, as an index into all levels of an `entropy.EntropyModel`.
     spans : int64 [recordings, 2]
         Start and end of each recording.
     cold : tuple of arrays
@@ -86,8 +90,43 @@ def middles(levels):
     return ((levels[:-1] + levels[1:]) >> 1).astype(np.int32)
 
 
-def prepare(recordings, levels):
-    """Dataset of recordings under transition levels int [1025] in ticks."""
+def joined(parts):
+    """Datasets as one."""
+    starts = np.cumsum([0] + [len(part.codes) for part in parts])
+    each = [[getattr(part, name) for part in parts] for name in ("residual", "last", "means", "reference", "codes")]
+    spans = [part.spans + start for part, start in zip(parts, starts)]
+    cold = tuple(np.concatenate(column) for column in zip(*(part.cold for part in parts)))
+    return Dataset(*map(np.concatenate, each), np.concatenate(spans), cold)
+
+
+def views(recordings, levels, bounds, most=None):
+    """Datasets of recordings under each of several bounds of the error; see `prepare`.
+
+    With `most`, every recording is in that many of them only, taking turns.
+    """
+    made = []
+    for block, bound in enumerate(bounds):
+        turns = range(len(recordings))
+        if most is not None:
+            turns = [i for i in turns if (block - i) % len(bounds) < most]
+        if turns:
+            made.append(prepare(recordings.of(turns), levels, bound, block))
+    return made
+
+
+def prepare(recordings, levels, max_error=0, block=0):
+    """Dataset of recordings under transition levels int [1025] in ticks.
+
+    With a `max_error` the history is what a decoder has under that bound, and what is coded are bins, with their levels
+    in the given block of `entropy.EntropyModel`.
+    """
+    if max_error:
+        _, middle, bins = lattice_bins(max_error)
+        coded = (bins[recordings.codes] + block * LEVELS).astype(np.uint16)
+        made = prepare(replace(recordings, codes=middle[bins[recordings.codes]].astype(np.uint16)), levels)
+        target = (bins + block * LEVELS).astype(np.int32)
+        rows, reference, codes = made.cold
+        return replace(made, codes=coded, cold=(rows, reference, target[codes]))
     middle = middles(np.asarray(levels, np.int64))
     lanes, spreads, cold = [], [], []
     random = np.random.default_rng(0)

@@ -15,6 +15,7 @@ WIDTH = 0.6  # natural logarithm of the middle component's width in scale units,
 GAUSSIANS = 3  # components of the mixture; the others are logistics
 SPREAD = (-0.5, 0.0, 0.5, -0.4, 0.8)  # of the components' log widths, at the start
 REACH = 32.0  # the integer tables end at this many scale units
+LEVELS = 1025  # of a block: see `EntropyModel`
 FLOOR = 2.0**-20  # of a probability; and 2**-10 in all, spread evenly, is what the integer tables reserve
 
 
@@ -29,8 +30,9 @@ class EntropyModel(nn.Module):
 
     Parameters
     ----------
-    levels : float array [1025]
-        Transition levels A in codes, increasing; start values, or fixed ones.
+    levels : float array [1025], or blocks of as many one after the other
+        Transition levels A in codes, increasing; start values, or fixed ones. Blocks have those of coarse lattices
+        (bounded errors), and a code is an index into all levels: block * 1025 + what is coded.
     fixed : bool
         Whether the levels stay as given. They must, once features have been computed with them.
     bins : int
@@ -79,7 +81,7 @@ class EntropyModel(nn.Module):
             Location relative to the reference in 1/16 code, scale index.
         reference : float [N]
             In codes.
-        codes : int64 [N], 0..1023
+        codes : int64 [N], 0..1023 of the first block and so on
         """
         a = self.current_levels()
         mu = reference + output[:, 0] / 16

@@ -7,10 +7,11 @@ import numpy as np
 import torch
 
 from runtime import entropy_model as runtime_model
+from runtime.bounded import lattice_bins
 from runtime.features import WINDOW
 
 from . import lstm, state, tables
-from .entropy import GAUSSIANS, SCALES, EntropyModel
+from .entropy import GAUSSIANS, LEVELS, SCALES, EntropyModel
 from .network import Network
 
 EVERY, STATE_EVERY = 100, 1000  # steps between reports, and between saved states
@@ -25,8 +26,25 @@ def build(config, levels):
         net = lstm.Recurrent(inputs, shape["lstm"], shape["predictor"][0], window)
     else:
         net = Network(inputs, shape["projector"], shape["predictor"], window)
-    model = EntropyModel(levels / 64, not config["training"].get("train_levels", False), **config.get("entropy", {}))
+    fixed = not config["training"].get("train_levels", False)
+    model = EntropyModel(blocks(levels, config) / 64, fixed, **config.get("entropy", {}))
     return net, model
+
+
+def blocks(levels, config):
+    """Transition levels in ticks of every bound that a configuration has, one block after the other."""
+    levels = np.asarray(levels, np.float64)
+    coarse = [coarse_levels(levels, bound) if bound else levels for bound in config["training"].get("bounds", [0])]
+    return np.concatenate(coarse)
+
+
+def coarse_levels(levels, max_error):
+    """Levels of the bins of a bound; there are no codes beyond the last bin."""
+    first = lattice_bins(max_error)[0]
+    made = np.full(LEVELS, float(runtime_model.FAR))
+    made[: len(first)] = levels[first]
+    made[0] = -runtime_model.FAR
+    return made
 
 
 def loss_of(net, model, batch):
@@ -105,16 +123,20 @@ def score(net, model, batches):
 
 
 @torch.no_grad()
-def score_integers(net, integer_tables, batches):
-    """Mean bits per sample under the integer tables that the runtime uses."""
+def score_integers(net, integer_tables, batches, bounds=(0,)):
+    """Mean bits per sample under the integer tables that the runtime uses; `bounds`: of the blocks of codes."""
     total, count, entropy = 0.0, 0, runtime_model.EntropyModel(integer_tables)
+    models = [entropy.coarse(bound) if bound else entropy for bound in bounds]
     for features, reference, codes in batches:
         out = net(torch.from_numpy(features).float()).numpy().astype(np.int64)
         location = reference + 4 * out[:, 0]
         index = out[:, 1].clip(0, SCALES - 1)
-        zero = np.zeros(len(codes), np.int64)
-        _, frequency = entropy.intervals(codes.astype(np.int64), location, index, zero)
-        total += 20 * len(codes) - np.log2(frequency).sum()
+        block, zero = codes // LEVELS, np.zeros(len(codes), np.int64)
+        for number in np.unique(block):
+            rows = block == number
+            arguments = (codes[rows] % LEVELS).astype(np.int64), location[rows], index[rows], zero[rows]
+            _, frequency = models[number].intervals(*arguments)
+            total += 20 * len(frequency) - np.log2(frequency).sum()
         count += len(codes)
     return total / count
 
