@@ -15,7 +15,10 @@ from typing import BinaryIO
 from . import limits
 from .blob import pack_blob
 from .errors import CorruptError, FileFormatError, MiddleoutError
-from .records import BLOCK_OVERHEAD, MAX_LENGTH, Header, Index, check_bound, chunk_frames
+from .members import Member
+from .members import parse as parse_members
+from .records import BLOCK_OVERHEAD, MAX_LENGTH, Header, Index, check_bound, chunk_frames, parse_foreign
+from .terms import FILES
 
 MAGIC = b"\x8fMDO"
 VERSION = 1
@@ -108,7 +111,8 @@ class BlockReader:
     """Reads a file from its start on, block by block, and checks all that can be checked without decoding.
 
     The header has been read when the constructor returns. Raises FileFormatError for what is no middleout file of a
-    known version, CorruptError for anything that is not as it was written.
+    known version, CorruptError for anything that is not as it was written. With the first chunk, or the end, `members`
+    are known, where the recording is several files.
     """
 
     def __init__(self, file: BinaryIO) -> None:
@@ -126,6 +130,8 @@ class BlockReader:
         payload, self.header_crc = self._read(b"H")
         self.header = Header.parse(payload)
         self.index: Index | None = None
+        self.members: list[Member] | None = None
+        self._table: list[bytes] = []
         self._seen = Index(0)
         self._first: int | None = None
         self._tag = b"H"
@@ -136,6 +142,8 @@ class BlockReader:
         block = Block(self._last_tag, payload)
         self._check_order(block)
         self._tag = block.tag
+        if self.header.source == FILES:
+            self._read_table(block)
         if block.tag == b"C":
             self._seen.frames.append(chunk_frames(payload, self.header.leads))
             check_bound(payload, self.header)
@@ -143,6 +151,15 @@ class BlockReader:
         elif block.tag == b"E":
             self._finish(payload)
         return block
+
+    def _read_table(self, block: Block) -> None:
+        if block.tag == b"F":
+            self._table.append(parse_foreign(block.payload))
+            if sum(map(len, self._table)) > limits.MAX_FOREIGN_BYTES:
+                raise CorruptError("the table of files is beyond the limits")
+        elif block.tag in b"CE" and self.members is None:
+            self.members = parse_members(b"".join(self._table), self.header.leads)
+            self._table.clear()
 
     def __iter__(self) -> Iterator[Block]:
         while self.index is None:

@@ -9,13 +9,14 @@ from functools import partial
 
 import numpy as np
 
-from . import formats, limits, members, paths, work
+from . import formats, paths, work
 from . import model as models
 from .blob import pack_blob
 from .chunking import cut
 from .container import BlockReader, BlockWriter
 from .errors import CorruptError, MiddleoutError
 from .layout import read_layout
+from .members import Member
 from .pipeline import Item
 from .rate import FILE_COST, Budget, bits_per_second
 from .records import Header, chunk_bound, chunk_frames, parse_foreign, parse_model
@@ -209,24 +210,19 @@ class DecodeJob(_Job):
         with paths.Input(self._files[0]) as source:
             blocks = BlockReader(source.file)
             header = self._header = blocks.header
-            table: list[bytes] | None = [] if header.source == FILES else None
             if header.source != FILES:
                 self._claim(None)
-            embedded = None
+            embedded, claimed = None, False
             if header.canonical or header.source == SAMPLES:
                 form = WavFormat(header.leads, header.rate, header.sample_bits)
                 yield Item(0, passed=canonical_header(form, _frames(header, source)))
             for block in blocks:
-                if table is not None and block.tag in b"CE":
-                    self._claim(members.parse(b"".join(table), header.leads))
-                    table = None
+                if blocks.members is not None and not claimed:
+                    self._claim(blocks.members)
+                    claimed = True
                 if block.tag == b"M":
                     embedded = parse_model(block.payload, header.model)
-                elif table is not None:
-                    table.append(parse_foreign(block.payload))
-                    if sum(map(len, table)) > limits.MAX_FOREIGN_BYTES:
-                        raise CorruptError("the table of files is beyond the limits")
-                elif block.tag in b"FB":
+                elif block.tag in b"FB" and header.source != FILES:
                     piece = parse_foreign(block.payload)
                     yield Item(len(piece) // 2, passed=piece)
                 elif block.tag == b"C":
@@ -252,7 +248,7 @@ class DecodeJob(_Job):
         else:
             self._close()
 
-    def _claim(self, table: list[members.Member] | None) -> None:
+    def _claim(self, table: list[Member] | None) -> None:
         """Find out where the original goes; `table` tells of the files that it consists of, if it is several."""
         outputs, header = self._settings.outputs, self._header
         if table is not None:

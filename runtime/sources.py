@@ -13,7 +13,7 @@ import numpy as np
 from . import formats, npy, paths
 from .container import read_up_to
 from .errors import UsageError
-from .members import MembersReader
+from .mono import MonoFilesReader
 from .raw import Form, RawReader
 from .terms import LEAD_TIME
 from .topology import lead_names
@@ -98,7 +98,7 @@ class Recording:
         if array:
             if paths.STREAM in files:
                 raise UsageError("the leads of an array come from files, not from standard input")
-            self.source: Source = MembersReader(list(files), lambda one: _reader(one, given))
+            self.source: Source = MonoFilesReader(list(files), lambda one: _reader(one, given))
             status = [os.stat(path) for path in files]
             self.size: int | None = sum(one.st_size for one in status)
             self.mtime = max(one.st_mtime_ns for one in status)

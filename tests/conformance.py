@@ -10,9 +10,10 @@ import io
 import json
 import os
 import struct
+import tarfile
 import tempfile
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import zstandard
@@ -31,12 +32,14 @@ MTIME = 1_700_000_000 * 10**9
 class Vector:
     """A recording and its stream.
 
-    name : stem of valid/NAME.wav and valid/NAME.mdo
+    name : stem of valid/NAME.FORM and valid/NAME.mdo
     what : what it is there for
     chunk_frames : what the encoder aims for; None for its own choice
     embed : whether the stream carries the model
     array : whether the samples were encoded as an array, not as a file (for `runtime.decode` gives them back)
     max_error : bound of the error; the recording then is one that comes back as it is: what another one decoded to
+    form : of the recording: wav, npy, bin (raw samples), or tar (an archive of files, one for each lead)
+    options : of `runtime.encode_file`; of `array` vectors, dtype
     """
 
     name: str
@@ -45,10 +48,12 @@ class Vector:
     embed: bool = False
     array: bool = False
     max_error: int = 0
+    form: str = "wav"
+    options: dict = field(default_factory=dict)
 
     def recording(self) -> bytes:
-        """The WAV file."""
-        return (FOLDER / "valid" / f"{self.name}.wav").read_bytes()
+        """The file of the recording, or the archive of its files."""
+        return (FOLDER / "valid" / f"{self.name}.{self.form}").read_bytes()
 
     def stream(self) -> bytes:
         """The coded file."""
@@ -80,38 +85,68 @@ def chunks_of(frames: int | None):
 
 
 def encode(vector: Vector, recording: bytes, model: str | os.PathLike = MODEL, verify: bool = False) -> bytes:
-    """The stream of a WAV file's bytes, encoded as the vector says."""
+    """The stream of a recording, encoded as the vector says."""
     options = {"model": model, "embed_model": vector.embed, "verify": verify, "max_error": vector.max_error}
     with chunks_of(vector.chunk_frames), tempfile.TemporaryDirectory() as folder:
         if vector.array:
-            samples, rate = _read_canonical(recording)
+            samples, rate = _read_canonical(recording, vector.options.get("dtype"))
             return runtime.encode(samples, rate, layout="time-lead", **options)
-        path = Path(folder) / "x.wav"
+        coded = Path(folder) / "x.mdo"
+        if vector.form == "tar":
+            paths = [Path(folder) / name for name in unpacked(recording)]
+            for path, data in zip(paths, unpacked(recording).values(), strict=True):
+                write_recording(path, data)
+            outcomes = runtime.encode_files(paths, output=str(coded), array=True, jobs=1, **options, **vector.options)
+            if outcomes[0].error is not None:
+                raise outcomes[0].error
+            return coded.read_bytes()
+        path = coded.with_suffix(f".{vector.form}")
         write_recording(path, recording)
-        runtime.encode_file(path, **options)
-        return (Path(folder) / "x.mdo").read_bytes()
+        runtime.encode_file(path, **options, **vector.options)
+        return coded.read_bytes()
 
 
 def write_recording(path: Path, recording: bytes) -> None:
-    """Write a WAV file with the time that is in the streams."""
+    """Write a file with the time that is in the streams."""
     path.write_bytes(recording)
     os.utime(path, ns=(MTIME, MTIME))
 
 
 def decode(stream: bytes, model: str | os.PathLike | None = MODEL) -> bytes:
-    """The WAV file that a stream restores to."""
+    """The recording that a stream restores to."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "x.mdo"
         path.write_bytes(stream)
         outcome = runtime.decode_file(path, model=model)
-        return Path(outcome.output).read_bytes()
+        output = Path(outcome.output)
+        if not output.is_dir():
+            return output.read_bytes()
+        return packed({found.name: found.read_bytes() for found in output.iterdir() if found != path})
 
 
-def _read_canonical(recording: bytes):
+def packed(files: dict[str, bytes]) -> bytes:
+    """Files by name as an archive."""
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w", format=tarfile.USTAR_FORMAT) as tar:
+        for name, data in sorted(files.items()):
+            entry = tarfile.TarInfo(name)
+            entry.size = len(data)
+            tar.addfile(entry, io.BytesIO(data))
+    return archive.getvalue()
+
+
+def unpacked(archive: bytes) -> dict[str, bytes]:
+    """Undo `packed`."""
+    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+        return {entry.name: tar.extractfile(entry).read() for entry in tar}
+
+
+def _read_canonical(recording: bytes, dtype: str | None):
     import numpy as np
 
     leads, rate, bits = struct.unpack_from("<HI6xH", recording, 22)
-    return np.frombuffer(recording, "<i2" if bits == 16 else np.uint8, offset=44).reshape(-1, leads), rate
+    samples = np.frombuffer(recording, "<i2" if bits == 16 else np.uint8, offset=44).reshape(-1, leads)
+    return (samples.view(np.uint16) ^ 0x8000 if dtype == "uint16" else samples), rate
 
 
 def normal_form(stream: bytes) -> bytes:

@@ -9,11 +9,14 @@ import struct
 import zlib
 
 import zstandard
-from reference_chunk import Refused, decode_chunk, must, stored_bytes
+from reference_chunk import Refused, decode_chunk, must
 from reference_network import Model
 
 MAGIC = b"\x8fMDO\x01"
 ORDER = b"HMFCBE"
+KINDS = ("wav", "raw", "npy", "files")
+FORMATS = {8: ("<B", 128), 9: ("<b", 0), 16: ("<h", 0), 17: ("<H", 32768), 18: (">h", 0), 19: (">H", 32768)}
+"""How Python's `struct` calls a sample format, and what is added to a sample for it."""
 
 
 def decode(data, model=None):
@@ -26,8 +29,8 @@ def decode(data, model=None):
 
     Returns
     -------
-    bytes
-        The recording as a WAV file.
+    bytes, or dict of str to bytes
+        The original file, or a WAV file where there was none; all files by name where each holds a lead.
     """
     blocks = read_blocks(data)
     header = parse_header(blocks[0][1])
@@ -47,9 +50,16 @@ def decode(data, model=None):
         bounded = [p[4] & 8 for p, _ in chunks if len(p) > 4]
         must(header["flags"] & 128 or not any(bounded), "a bounded error against the flags")
         samples = [decode_chunk(payload, header["leads"], header["bits"], network) for payload, _ in chunks]
-    if header["flags"] & 3 != 1:
-        front = wav_header(header, sum(frames))
-    return front + b"".join(stored_bytes(part, header["bits"]) for part in samples) + back
+    frames = [frame for part in samples for frame in part]
+    if header["kind"] == "files":
+        return files(front, header, frames)
+    if header["kind"] == "samples":
+        header["format"] = header["bits"]
+    if header["kind"] == "samples" or header["flags"] & 2:
+        front = wav_header(header, len(frames))
+    if header["flags"] & 16:
+        frames = zip(*frames)
+    return front + original_bytes([sample for frame in frames for sample in frame], header["format"]) + back
 
 
 def read_blocks(data):
@@ -76,14 +86,21 @@ def read_blocks(data):
 def parse_header(payload):
     """Section 2.1."""
     must(40 <= len(payload) <= 72, "the header's length")
-    flags, bits, leads, rate, frames, model, _ = struct.unpack_from("<BBHIQ16sq", payload)
-    must(not flags & 0x70 and bits in (8, 16) and leads > 0, "the header's values")
-    must(not flags & 2 or flags & 1 and frames != 2**64 - 1, "the header's flags")
+    flags, form, leads, rate, frames, model, _ = struct.unpack_from("<BBHIQ16sq", payload)
+    must(form in FORMATS and leads > 0, "the header's values")
+    kind = KINDS[flags >> 5 & 3] if flags & 1 else "samples"
+    must(flags & 1 or not flags & 0x60, "a kind of file without a file")
+    must(not flags & 2 or kind == "wav" and frames != 2**64 - 1, "the header's flags")
+    must(not flags & 16 or kind in ("raw", "npy") and frames != 2**64 - 1, "leads one after the other")
+    must(kind != "files" or frames != 2**64 - 1, "files of unknown length")
+    must(form in (8, 16) or kind != "wav", "the sample format of a WAV file")
+    must(form < 18 or kind != "samples", "the sample format of no file")
     suffix = payload[40:].decode()
     printable = suffix.isprintable() and not set('/\\:"*?<>|') & set(suffix)
     must(suffix != ".wav" and not (flags & 8 and suffix), "the suffix and its flag")
     must(suffix == "" or suffix[0] == "." and suffix != "." and printable, "the suffix")
-    return {"flags": flags, "bits": bits, "leads": leads, "rate": rate, "frames": frames, "model": model}
+    found = {"kind": kind, "format": form, "bits": form & 24, "flags": flags}
+    return found | {"leads": leads, "rate": rate, "frames": frames, "model": model}
 
 
 def check_order(header, tags):
@@ -91,9 +108,35 @@ def check_order(header, tags):
     must(places == sorted(places), "blocks are out of order")
     must(tags.count(b"H") == 1 and tags.count(b"E") == 1, "one header and one end")
     must(tags.count(b"M") == bool(header["flags"] & 4), "an embedded model against the flags")
-    foreign = header["flags"] & 3 == 1
+    foreign = header["kind"] in ("npy", "files") or header["kind"] == "wav" and not header["flags"] & 2
     must(foreign if b"F" in tags else not foreign, "the front bytes and the flags disagree")
-    must(foreign or b"B" not in tags, "back bytes against the flags")
+    must(foreign and header["kind"] != "files" or b"B" not in tags, "back bytes against the flags")
+
+
+def original_bytes(samples, form):
+    """Samples in a sample format of section 2.1."""
+    kind, middle = FORMATS[form]
+    return struct.pack(f"{kind[0]}{len(samples)}{kind[1]}", *(sample + middle for sample in samples))
+
+
+def files(table, header, frames):
+    """Section 2.6: the files by name."""
+    found, at = {}, 0
+    must(len(table) <= 1 << 28, "the table is too large")
+    for lead in range(header["leads"]):
+        must(len(table) >= at + 17, "the table ends early")
+        length, _, front, back = struct.unpack_from("<BqII", table, at)
+        at += 17
+        must(len(table) >= at + length + front + back, "the table ends early")
+        name = table[at : at + length].decode()
+        must(name.isprintable() and not set('/\\:"*?<>|') & set(name) and name not in ("", ".", ".."), "a name")
+        must(name not in found, "a name twice")
+        samples = original_bytes([int(frame[lead]) for frame in frames], header["format"])
+        outside = table[at + length : at + length + front + back]
+        found[name] = outside[:front] + samples + outside[front:]
+        at += length + front + back
+    must(at == len(table), "something follows the table")
+    return found
 
 
 def check_end(payload, first, frames, sizes):

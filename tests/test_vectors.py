@@ -16,7 +16,7 @@ each_vector = pytest.mark.parametrize("vector", conformance.vectors(), ids=lambd
 def test_files_are_those_of_the_manifest():
     assert conformance.sha256(conformance.MODEL.read_bytes()) == MANIFEST["model"]
     found = {path.relative_to(conformance.FOLDER).as_posix() for path in conformance.FOLDER.glob("*/*")}
-    names = {f"valid/{name}.{kind}" for name in ENTRIES for kind in ("wav", "mdo")}
+    names = {f"valid/{vector.name}.{kind}" for vector in conformance.vectors() for kind in (vector.form, "mdo")}
     assert found == names | {f"faulty/{name}.mdo" for name in FAULTY}
     for vector in conformance.vectors():
         entry = ENTRIES[vector.name]

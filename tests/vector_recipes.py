@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import struct
 import zlib
+from functools import partial
 
 import conformance
 import numpy as np
+import zstandard
 from conformance import Vector
 
 from runtime.lattice import CODE_TO_SAMPLE
@@ -77,7 +80,7 @@ ODD = ["odd-chunks", "odd-length", "odd-partial-frame", "odd-size-fields", "odd-
 
 
 def recordings():
-    """(vector, WAV file) of all valid ones."""
+    """(vector, recording) of all valid ones."""
     s = signals()
     plain = {name: (Vector(name, ""), wav(samples)) for name, samples in s.items()}
     short, listing = s["short"], b"LIST" + struct.pack("<I", 5) + b"INFOx\0"
@@ -99,8 +102,35 @@ def recordings():
         (Vector("array", "", array=True), arrays),
         (Vector("array-8-bit", "", array=True), wav(s["8-bit"][:301, :1])),
     ]
+    made += other_originals(s)
     made += [decoded(name, wav(samples), bound, chunk) for name, samples, bound, chunk in bounded_signals()]
     return [(Vector(**{**vars(vector), "what": WHAT[vector.name]}), data) for vector, data in made]
+
+
+def other_originals(s):
+    """(vector, recording) of what is no WAV file."""
+    array, unsigned = s["lattice-leads"][:180], np.uint16(s["grid-fine"][:240].astype(np.int32) * 40 + 30000)
+    signed = np.int8(s["8-bit"][:300].astype(np.int16) - 128)
+    last = {"layout": "lead-time"}
+    files = {f"{lead}-µ.wav": wav(array[:, lead : lead + 1], behind=b"tail" * (lead % 2)) for lead in range(3)}
+    return [
+        (Vector("npy", "", form="npy", options={"rate": 30000}), npy(array)),
+        (Vector("npy-lead-time", "", 70, form="npy", options=last), npy(unsigned.astype(">u2").T) + b"tail"),
+        (Vector("npy-fortran", "", form="npy"), npy(np.asfortranarray(array.astype(">i2")), (2, 0))),
+        (Vector("npy-one-lead", "", form="npy"), npy(signed[:, 0], (3, 0))),
+        (Vector("raw", "", form="bin", options={"leads": 2, "dtype": "uint16"}), unsigned.astype("<u2").tobytes()),
+        (Vector("raw-lead-time", "", 80, form="bin", options={"leads": 2, "dtype": "int8"} | last), signed.T.tobytes()),
+        (Vector("raw-stored", "", form="bin", options={"leads": 1, "dtype": "uint8"}), s["stored-8-bit"].tobytes()),
+        (Vector("files", "", 70, form="tar"), conformance.packed(files)),
+        (Vector("array-uint16", "", array=True, options={"dtype": "uint16"}), wav(s["grid-fine"][:120])),
+    ]
+
+
+def npy(samples, version=(1, 0)):
+    """An .npy file."""
+    file = io.BytesIO()
+    np.lib.format.write_array(file, samples, version)
+    return file.getvalue()
 
 
 def bounded_signals():
@@ -170,6 +200,15 @@ WHAT = {
     "bounded-stages": "bounded error: a lead that changes its nature",
     "bounded-stored": "bounded error allowed, but the chunks do not compress and are exact",
     "bounded-8-bit": "bounded error, 8 bits",
+    "npy": "an .npy file [time, lead]",
+    "npy-lead-time": "an .npy file [lead, time] of big-endian uint16, chunks, bytes behind",
+    "npy-fortran": "an .npy file of version 2 [time, lead] in Fortran order, big-endian int16",
+    "npy-one-lead": "an .npy file of version 3 [time], int8",
+    "raw": "raw uint16, frame by frame",
+    "raw-lead-time": "raw int8, lead by lead, chunks",
+    "raw-stored": "raw uint8 that do not compress",
+    "files": "a file for each of three leads, one with bytes behind, chunks",
+    "array-uint16": "never a file, uint16: restored as int16",
     "array-8-bit": "never a file, 8 bits, an odd number of bytes",
 }
 
@@ -222,7 +261,8 @@ def faulty(streams):
     """name -> (what, error class, stream), from valid streams by name."""
     one, many, embedded, close = streams["short"], streams["chunks"], streams["embedded"], streams["bounded-1"]
     flip = lambda at: one[:at] + bytes([one[at] ^ 16]) + one[at + 1 :]  # noqa: E731
-    kinds = split(one)
+    kinds, raw, array, files = (split(streams[name]) for name in ("short", "raw", "npy", "files"))
+    table = partial(with_table, streams["files"])
     no_end = joined(kinds[:-1])
     corrupt = {
         "truncated-header": ("ends within the header", one[:20]),
@@ -255,6 +295,16 @@ def faulty(streams):
         "bounded-unannounced": ("a bounded error against the header", patched(close, b"H", 0, b"\x0b")),
         "bounded-stored": ("a stored chunk with a bound", patched(streams["stored"], b"C", 4, b"\x08")),
         "bounded-short": ("ends in front of the bound", _cut_chunk(close, 11)),
+        "unknown-format": ("a sample format that is not one", patched(one, b"H", 1, b"\x0a")),
+        "format-of-wav": ("a WAV file of uint16", patched(one, b"H", 1, b"\x11")),
+        "kind-without-file": ("raw, but never a file", patched(streams["array"], b"H", 0, b"\x28")),
+        "lead-time-unknown": ("lead by lead, frames unknown", patched(streams["raw-lead-time"], b"H", 8, b"\xff" * 8)),
+        "raw-with-front": ("raw samples with bytes in front", joined([raw[0], [b"F", b"\0x"], *raw[1:]])),
+        "npy-without-front": ("an .npy file without its header", joined([array[0], *array[2:]])),
+        "files-way-out": ("a name that leads out of the folder", table(b"0-\xc2\xb5.w", b"../../")),
+        "files-same-name": ("two files of the same name", table(b"1-\xc2\xb5", b"0-\xc2\xb5")),
+        "files-long-name": ("a name beyond the table", table(b"\x08", b"\xff")),
+        "files-behind": ("bytes behind files", joined([*files[:-1], [b"B", b"\0x"], files[-1]])),
         "huge-embedded-model": ("a model that claims 2^40 bytes", _huge_model(embedded)),
     }
     made = {name: (what, "CorruptError", stream) for name, (what, stream) in corrupt.items()}
@@ -267,6 +317,16 @@ def faulty(streams):
 def _cut_chunk(stream, size):
     blocks = split(stream)
     return joined([[tag, payload[:size] if tag == b"C" else payload] for tag, payload in blocks])
+
+
+def with_table(stream, old, new):
+    """The stream of a recording in several files with the first `old` in its table replaced."""
+    blocks = split(stream)
+    coding, body = blocks[1][1][0], blocks[1][1][1:]
+    table = zstandard.ZstdDecompressor().decompress(body) if coding else body
+    assert old in table
+    blocks[1][1] = b"\0" + table.replace(old, new, 1)
+    return joined(blocks)
 
 
 def _huge_model(embedded):

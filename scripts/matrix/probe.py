@@ -81,8 +81,8 @@ def together(vectors, digests, label):
     with tempfile.TemporaryDirectory() as folder:
         names = [vector.name for vector in vectors if vector not in apart]
         wavs, coded, back = ([Path(folder) / f"{name}.{kind}" for name in names] for kind in ("wav", "mdo", "wav"))
-        for vector in vectors:
-            conformance.write_recording(Path(folder) / f"{vector.name}.wav", vector.recording())
+        for path, vector in zip(wavs, (vector for vector in vectors if vector not in apart)):
+            conformance.write_recording(path, vector.recording())
         runtime.encode_files(wavs, model=conformance.MODEL, jobs=1, verify=False)
         streams |= {name: path.read_bytes() for name, path in zip(names, coded)}
         for vector in vectors:
