@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import os
 import signal
 import sys
@@ -12,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from . import __version__
 from .errors import MiddleoutError, UsageError
+from .progress import Progress
 from .terms import LAYOUTS, LEAD_TIME, TYPES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from types import ModuleType
 
     from .jobs import Outcome
@@ -128,7 +127,7 @@ def _input_options(command: argparse.ArgumentParser) -> None:
     more = command.add_argument_group("recordings that are no WAV files")
     more.add_argument("--leads", type=_positive, metavar="N", help="of raw samples: how many leads")
     more.add_argument("--dtype", default="int16", choices=TYPES, help="of raw samples, little-endian (default: int16)")
-    more.add_argument("--rate", type=_rate, default=0, metavar="HZ", help="of raw samples and .npy (default: unknown)")
+    more.add_argument("--rate", type=_hertz, default=0, metavar="HZ", help="of raw samples and .npy (default: unknown)")
     layout = more.add_mutually_exclusive_group()
     layout.add_argument("--layout", choices=LAYOUTS, help="order of the axes of raw samples and .npy")
     more_help = "the same as --layout lead-time"
@@ -140,7 +139,7 @@ def _given(options: argparse.Namespace) -> dict[str, Any]:
     return {name: getattr(options, name) for name in ("leads", "rate", "dtype", "layout", "array")}
 
 
-def _rate(text: str) -> int:
+def _hertz(text: str) -> int:
     if not text.isdecimal() or int(text) >= 2**32:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of Hz below 2^32")
     return int(text)
@@ -207,7 +206,7 @@ def _output_options(options: argparse.Namespace) -> dict[str, Any]:
 def _run(verb: str, call: Any, options: argparse.Namespace, total: int | None, **arguments: Any) -> int:
     """Do it to all files, with a progress bar on a terminal, and summarise."""
     start = time.perf_counter()
-    with _Progress(verb, total, shown=not options.quiet and sys.stderr.isatty()) as progress:
+    with Progress(verb, total, shown=not options.quiet and sys.stderr.isatty()) as progress:
 
         def done(outcome: Outcome) -> None:
             if outcome.error is not None:
@@ -246,41 +245,6 @@ def _rate(outcome: Outcome) -> str:
     return f"{outcome.path}: {outcome.bits_per_second:.0f} bit/s; {used}"
 
 
-class _Progress:
-    """A progress bar on standard error, if it is to be shown."""
-
-    def __init__(self, verb: str, total: int | None, shown: bool) -> None:
-        self._bar = None
-        if shown:
-            from rich.console import Console
-            from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-            columns = (TextColumn(verb), BarColumn(), TextColumn("{task.percentage:>3.0f} %"), TimeRemainingColumn())
-            self._bar = Progress(*columns, console=Console(stderr=True), transient=True, redirect_stderr=False)
-            self._task = self._bar.add_task(verb, total=total)
-
-    def __enter__(self) -> _Progress:
-        if self._bar is not None:
-            self._bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._bar is not None:
-            self._bar.stop()
-
-    def advance(self, samples: int) -> None:
-        """So many samples are done."""
-        if self._bar is not None:
-            self._bar.advance(self._task, samples)
-
-    @contextlib.contextmanager
-    def paused(self) -> Iterator[None]:
-        """Room for printing something else."""
-        self.__exit__()
-        yield
-        self.__enter__()
-
-
 def _info(options: argparse.Namespace) -> int:
     import json
 
@@ -314,7 +278,7 @@ def _topology(options: argparse.Namespace) -> int:
     overwrite = options.force or options.output == options.update
     outputs = paths.Outputs(options.output, force=overwrite)
     target = outputs.claim(paths.STREAM, str)
-    with _Progress("topology", len(options.files), shown=sys.stderr.isatty()) as progress:
+    with Progress("topology", len(options.files), shown=sys.stderr.isatty()) as progress:
         observe(found, options.files, Given(**given), array, lambda path: progress.advance(1))
     if not found.leads:
         raise UsageError("no recordings that say anything about leads")
