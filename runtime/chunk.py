@@ -10,7 +10,7 @@ import numpy as np
 from . import bits, rans
 from .errors import CorruptError
 from .limits import MAX_LANES
-from .records import BOUNDED, CHUNK_HEAD, CODED_HEAD, RANS, STORED, chunk_bound, chunk_frames
+from .records import BOUNDED, CHUNK_HEAD, CODED_HEAD, HEARS, RANS, STORED, chunk_bound, chunk_frames
 from .side_information import GRID, SideInformation, pack, unpack
 
 
@@ -54,7 +54,7 @@ def pack_coded(chunk: CodedChunk) -> bytes:
     """Payload of a coded chunk."""
     return b"".join(
         [
-            CHUNK_HEAD.pack(chunk.frames, RANS | BOUNDED * bool(chunk.max_error)),
+            CHUNK_HEAD.pack(chunk.frames, RANS | BOUNDED * bool(chunk.max_error) | HEARS * chunk.side.has_peers),
             CODED_HEAD.pack(chunk.sample_crc, chunk.segments),
             bytes([chunk.max_error] if chunk.max_error else []),
             pack(chunk.side),
@@ -72,10 +72,10 @@ def parse(payload: bytes, leads: int, sample_bits: int) -> CodedChunk | np.ndarr
     coding = payload[4]
     if coding == STORED:
         return _parse_stored(payload, frames, leads, sample_bits)
-    if coding & ~BOUNDED != RANS:
+    if coding & ~(BOUNDED | HEARS) != RANS:
         raise CorruptError(f"a chunk uses an unknown coding ({coding}); a newer version may read it")
     try:
-        return _parse_coded(payload, frames, leads)
+        return _parse_coded(payload, frames, leads, bool(coding & HEARS))
     except (struct.error, ValueError) as error:
         raise CorruptError("a chunk ends too early") from error
 
@@ -90,7 +90,7 @@ def _parse_stored(payload: bytes, frames: int, leads: int, sample_bits: int) -> 
     return samples.reshape(frames, leads)
 
 
-def _parse_coded(payload: bytes, frames: int, leads: int) -> CodedChunk:
+def _parse_coded(payload: bytes, frames: int, leads: int, has_peers: bool) -> CodedChunk:
     crc, segments = CODED_HEAD.unpack_from(payload, CHUNK_HEAD.size)
     if segments < 1 or (segments - 1) * -(-frames // segments) >= frames:
         raise CorruptError("a chunk has an impossible number of segments")
@@ -98,7 +98,7 @@ def _parse_coded(payload: bytes, frames: int, leads: int) -> CodedChunk:
     bounded = bool(payload[4] & BOUNDED)
     if bounded and not max_error:
         raise CorruptError("a chunk has no bound where it should have one")
-    side, offset = unpack(payload, CHUNK_HEAD.size + CODED_HEAD.size + bounded, leads)
+    side, offset = unpack(payload, CHUNK_HEAD.size + CODED_HEAD.size + bounded, leads, has_peers)
     low_bits, offset = _parse_low_bits(payload, offset, side, frames)
     escapes, offset = _parse_escapes(payload, offset, side)
     lanes = segments * len(side.coded)

@@ -7,21 +7,22 @@ quick. Each payload depends on its own chunk and the model only.
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterator
 
 import numpy as np
 
 from . import bounded, rans
 from . import chunk as chunks
+from .arrangement import Arrangement
 from .chunk import CodedChunk
 from .decoder import Decoder
 from .encoder import Encoder
 from .errors import CorruptError
 from .fit import fit
-from .lanes import Lanes, from_lanes, join, segment_count
+from .lanes import Lanes, from_lanes, join, segment_count, to_lanes
 from .model import Model
 from .records import CHUNK_HEAD, chunk_frames
-from .side_information import CONSTANT, GRID, SideInformation
-from .topology import Topology
+from .side_information import CONSTANT, COPY, GRID, SideInformation
 
 __all__ = ["chunk_frames", "decode_chunks", "encode_chunks"]
 
@@ -37,7 +38,7 @@ def encode_chunks(
     sample_bits: list[int] | int = 16,
     *,
     independent: bool = False,
-    topology: list[Topology | None] | Topology | None = None,
+    topology: list[Arrangement | None] | Arrangement | None = None,
     max_error: list[int] | int = 0,
 ) -> list[bytes]:
     """Payloads of chunks.
@@ -49,13 +50,13 @@ def encode_chunks(
         The width of a sample in the original: of stored chunks.
     independent : code each lead alone
     topology : of the leads of a chunk, in their order, for all or for each; None: find out from the chunk
-        As yet every lead is coded alone, so that both make no difference.
     max_error : 0..255, for all or for each
         Bound of the error: in codes for leads on the lattice, in sample units for others; 0 for lossless.
     """
     widths = [sample_bits] * len(batch) if isinstance(sample_bits, int) else sample_bits
     bounds = [max_error] * len(batch) if isinstance(max_error, int) else max_error
-    forms = [_fitted(*args, model) for args in zip(batch, bounds, widths, strict=True)]
+    known = topology if isinstance(topology, list) else [topology] * len(batch)
+    forms = [_fitted(*args, model, not independent) for args in zip(batch, bounds, widths, known, strict=True)]
     coded = [chunk for _, chunk in forms]
     for bound in sorted(set(bounds)):
         busy = [form for form in forms if form[1].max_error == bound and len(form[1].side.coded)]
@@ -69,14 +70,16 @@ def encode_chunks(
     return payloads
 
 
-def _fitted(samples: np.ndarray, max_error: int, width: int, model: Model) -> tuple[np.ndarray, CodedChunk]:
+def _fitted(
+    samples: np.ndarray, max_error: int, width: int, topology: Arrangement | None, model: Model, hear: bool
+) -> tuple[np.ndarray, CodedChunk]:
     """Samples [frames, leads] as they are coded, and a chunk with all but these."""
     grid, decoded = None, samples
     if max_error:
         samples, grid = bounded.quantise(samples, max_error, width)
         decoded = samples.copy()
         bounded.restore(decoded, grid, max_error, width)
-    side = fit(samples, model.entropy.middle, grid)
+    side = fit(samples, model.entropy.middle, grid, hear, topology)
     return samples, CodedChunk(len(samples), 1, _sample_crc(decoded), side, [], *_NOTHING, max_error)
 
 
@@ -91,48 +94,36 @@ def _code(batch: list[np.ndarray], coded: list[CodedChunk], model: Model) -> Non
         with_low = chunks.leads_with_low_bits(chunk.side)
         chunk.low_bits = [samples[:, lead] & np.int16((1 << chunk.side.shift[lead]) - 1) for lead in with_low]
     lanes = join([(chunk.side, chunk.frames, chunk.segments) for chunk in coded], model.entropy.middle)
-    states, groups, escapes = [], [], []
-    steps = max(chunk.steps for chunk in coded)
-    group = max(1, _GROUP_SAMPLES // steps)
-    for first in range(0, len(lanes), group):
-        part = slice(first, min(first + group, len(lanes)))
-        samples = _lane_samples(batch, coded, steps, part)
-        intervals = Encoder(model, lanes[part], samples).run()
-        state, words = rans.encode(intervals.start, intervals.frequency)
-        states.append(state)
-        groups.append(rans.Words(words.values, words.steps, words.lanes + np.int32(first)))
+    states, words, escapes = np.zeros(len(lanes), np.uint64), [], []
+    for part in _groups(lanes):
+        chosen = lanes.take(part)
+        samples = to_lanes(batch, chosen)
+        intervals = Encoder(model, chosen, samples).run()
+        states[part], found = rans.encode(intervals.start, intervals.frequency)
+        words.append(rans.Words(found.values, found.steps, part.astype(np.int32)[found.lanes]))
         step, lane = intervals.escapes.T
-        escapes.append(np.column_stack([step, lane + first, samples[step, lane]]))
-    _distribute(coded, lanes.owner, np.concatenate(states), groups, np.concatenate(escapes))
-
-
-def _lane_samples(batch: list[np.ndarray], coded: list[CodedChunk], steps: int, part: slice) -> np.ndarray:
-    """Values [frames, leads] of each chunk as some of the lanes, int16 [steps, lanes], zero where a lane has ended."""
-    out = np.zeros((steps, part.stop - part.start), np.int16)
-    lane = 0
-    for samples, chunk in zip(batch, coded, strict=True):
-        leads = chunk.side.coded
-        for segment in range(chunk.segments):
-            low, high = max(lane, part.start), min(lane + len(leads), part.stop)
-            if low < high:
-                rows = samples[segment * chunk.steps : (segment + 1) * chunk.steps]
-                out[: len(rows), low - part.start : high - part.start] = rows[:, leads[low - lane : high - lane]]
-            lane += len(leads)
-    return out
-
-
-def _distribute(
-    coded: list[CodedChunk], owner: np.ndarray, states: np.ndarray, groups: list[rans.Words], escapes: np.ndarray
-) -> None:
-    """Give every chunk the states, words and escapes (rows of step, lane, sample) of its own lanes."""
-    parts = [words.split(owner, len(coded)) for words in groups]
-    order = np.lexsort((escapes[:, 1], escapes[:, 0]))
-    escapes = escapes[order]
+        escapes.append(np.column_stack([step, part[lane], samples[step, lane]]))
+    escapes = np.concatenate(escapes)
+    escapes = escapes[np.lexsort((escapes[:, 1], escapes[:, 0]))]
+    split = rans.split(words, lanes.owner, len(coded))
     for number, chunk in enumerate(coded):
-        first, last = np.searchsorted(owner, [number, number + 1])
-        chunk.states = states[first:last]
-        chunk.words = rans.merge([words[number] for words in parts], chunk.steps)
-        chunk.escapes = escapes[(escapes[:, 1] >= first) & (escapes[:, 1] < last), 2].astype(np.int16)
+        chunk.states, chunk.words = states[lanes.owner == number], split[number]
+        chunk.escapes = escapes[lanes.owner[escapes[:, 1]] == number, 2].astype(np.int16)
+
+
+def _groups(lanes: Lanes) -> Iterator[np.ndarray]:
+    """Lanes that are coded together: with all that they hear, which are the others of their segment."""
+    most = max(1, _GROUP_SAMPLES // int(lanes.length.max()))
+    if not lanes.has_peers:
+        yield from np.split(np.arange(len(lanes)), range(most, len(lanes), most))
+        return
+    waiting: list[np.ndarray] = []
+    for *_, index in lanes.segments():
+        if waiting and sum(map(len, waiting)) + len(index) > most:
+            yield np.sort(np.concatenate(waiting))
+            waiting = []
+        waiting.append(index)
+    yield np.sort(np.concatenate(waiting))
 
 
 def decode_chunks(
@@ -146,14 +137,22 @@ def decode_chunks(
     busy.sort(key=lambda i: -parsed[i].steps)
     for bound in sorted({parsed[i].max_error for i in busy}):
         group = [i for i in busy if parsed[i].max_error == bound]
-        for i, lanes in zip(group, _decode([parsed[i] for i in group], model.coarse(bound)), strict=True):
-            results[i][:, parsed[i].side.coded] = lanes
+        _decode([parsed[i] for i in group], [results[i] for i in group], model.coarse(bound))
     for chunk, samples, width in zip(parsed, results, widths, strict=True):
-        if isinstance(chunk, CodedChunk) and chunk.max_error:
-            bounded.restore(samples, chunk.side.kind == GRID, chunk.max_error, width)
-        if isinstance(chunk, CodedChunk) and _sample_crc(samples) != chunk.sample_crc:
-            raise CorruptError("decoded samples do not have the checksum of the original ones")
+        if isinstance(chunk, CodedChunk):
+            _finish(chunk, samples, width)
     return results
+
+
+def _finish(chunk: CodedChunk, samples: np.ndarray, width: int) -> None:
+    """Fill in copies, restore what is bounded. Raises `CorruptError` if the samples are not those that were coded."""
+    kind, copies = chunk.side.kind, np.flatnonzero(chunk.side.kind == COPY)
+    samples[:, copies] = samples[:, chunk.side.mean[copies]]
+    if chunk.max_error:
+        grid = (kind == GRID) | (kind == COPY) & (kind[np.where(kind == COPY, chunk.side.mean, 0)] == GRID)
+        bounded.restore(samples, grid, chunk.max_error, width)
+    if _sample_crc(samples) != chunk.sample_crc:
+        raise CorruptError("decoded samples do not have the checksum of the original ones")
 
 
 def _constant_leads(side: SideInformation, frames: int) -> np.ndarray:
@@ -161,21 +160,18 @@ def _constant_leads(side: SideInformation, frames: int) -> np.ndarray:
     return np.tile(values, (frames, 1))
 
 
-def _decode(coded: list[CodedChunk], model: Model) -> list[np.ndarray]:
-    """Samples int16 [frames, coded leads] of chunks in order of falling steps."""
+def _decode(coded: list[CodedChunk], results: list[np.ndarray], model: Model) -> None:
+    """Fill in the leads that are not constant, of chunks in order of falling steps."""
     lanes = join([(chunk.side, chunk.frames, chunk.segments) for chunk in coded], model.entropy.middle)
-    coder = rans.Decoder(np.concatenate([c.states for c in coded]), [c.words for c in coded], lanes.owner)
+    states = np.empty(len(lanes), np.uint64)
+    for number, chunk in enumerate(coded):
+        states[lanes.owner == number] = chunk.states
+    coder = rans.Decoder(states, [chunk.words for chunk in coded], lanes.owner)
     decoder = Decoder(model, lanes, coder, _low_bits(coded, lanes), [c.escapes for c in coded])
     decoder.run()
     if not coder.finish().all() or any(decoder.unused_escapes()):
         raise CorruptError("a chunk's coded words do not end where they should")
-    results, first = [], 0
-    for chunk in coded:
-        count = chunk.segments * len(chunk.side.coded)
-        part = decoder.samples[: chunk.steps, first : first + count]
-        results.append(from_lanes(part, chunk.segments, chunk.frames))
-        first += count
-    return results
+    from_lanes(decoder.samples, lanes, results)
 
 
 def _low_bits(coded: list[CodedChunk], lanes: Lanes) -> np.ndarray:
@@ -186,4 +182,4 @@ def _low_bits(coded: list[CodedChunk], lanes: Lanes) -> np.ndarray:
     for chunk, values in zip(coded, low, strict=True):
         for lead, bits in zip(chunks.leads_with_low_bits(chunk.side), chunk.low_bits, strict=True):
             values[:, lead] = bits
-    return _lane_samples(low, coded, max(chunk.steps for chunk in coded), slice(0, len(lanes)))
+    return to_lanes(low, lanes)

@@ -1,4 +1,4 @@
-"""From coder states back to samples: one time step of all lanes after the other.
+"""From coder states back to samples: one time step of all lanes after the other, within it one tier after the other.
 
 This loop decides about the speed of decoding, so it works in place on small types. What a step of 8192 lanes takes, in
 nanoseconds a lane (docs/performance.md): linear predictor 4, inputs 10, network 22, symbol search 30, coder 5, the
@@ -13,11 +13,12 @@ from . import features, rans
 from .entropy_model import CODES, PRECISION
 from .lanes import Lanes
 from .model import Model
-from .side_information import COEFFICIENT_BITS, ORDER
+from .side_information import COEFFICIENT_BITS, ORDER, PEER_TAPS, PEERS
 from .symbol_search import SymbolSearch
 
 _COLUMNS = 64
 """Steps for which histories have room before they are moved back."""
+_HEARD = np.dtype(f"V{4 * PEER_TAPS}")
 
 
 class Decoder:
@@ -33,57 +34,79 @@ class Decoder:
     """
 
     def __init__(self, model: Model, lanes: Lanes, coder: rans.Decoder, low: np.ndarray, escapes: list[np.ndarray]):
-        self._model, self._lanes, self._coder, self._low = model, lanes, coder, low
-        self._escapes = [iter(values.tolist()) for values in escapes]
+        self.model, self.lanes, self.coder, self.low = model, lanes, coder, low
+        self.escapes = [iter(values.tolist()) for values in escapes]
         count = len(lanes)
-        self._all_ticks = np.zeros((ORDER + _COLUMNS, count), np.int32)
-        self._all_history = np.full((count, features.WINDOW + _COLUMNS), 128, np.uint8)
-        self._all_means = features.initial_means(lanes.spread)
-        self._all_residuals = np.zeros(count, np.int32)
-        self._values, self._middle = model.entropy.samples, model.entropy.ticks
+        self.ticks = np.zeros((ORDER + _COLUMNS, count), np.int32)
+        self.history = np.full((count, features.WINDOW + _COLUMNS), 128, np.uint8)
+        self.means = features.initial_means(lanes.spread)
+        self.residuals = np.zeros(count, np.int32)
+        self.newest = np.zeros((count, PEER_TAPS), np.int32) if lanes.has_peers else None
+        """Ticks of the last steps, the newest last: what others hear."""
         self.samples = np.zeros((int(lanes.length.max()), count), np.int16)
         """int16 [steps, lanes], filled by `run`."""
 
     def run(self) -> None:
         """Decode all steps."""
-        last = np.maximum.accumulate(self._lanes.length[::-1])[::-1]
-        ends = np.unique(last).tolist()
+        bounds = np.searchsorted(self.lanes.tier, np.arange(int(self.lanes.tier[-1]) + 2))
+        parts = [slice(int(a), int(b)) for a, b in zip(bounds, bounds[1:]) if a < b]
+        last = [np.maximum.accumulate(self.lanes.length[part][::-1])[::-1] for part in parts]
         column, first = 0, 0
-        for end in ends:
-            self._resize(int(np.searchsorted(-last, -end, side="right")))
+        for end in np.unique(np.concatenate(last)).tolist():
+            active = [np.searchsorted(-ends, -end, side="right") for ends in last]
+            tiers = [_Tier(self, part.start, part.start + int(n)) for part, n in zip(parts, active, strict=True) if n]
             for t in range(first, end):
                 if column == _COLUMNS:
-                    self._all_ticks[:ORDER] = self._all_ticks[-ORDER:]
-                    self._all_history[:, : features.WINDOW] = self._all_history[:, -features.WINDOW :]
+                    self.ticks[:ORDER] = self.ticks[-ORDER:]
+                    self.history[:, : features.WINDOW] = self.history[:, -features.WINDOW :]
                     column = 0
-                self._step(t, column)
+                for tier in tiers:
+                    tier.step(t, column)
                 column += 1
             first = end
 
-    def _resize(self, active: int) -> None:
-        """Views and buffers for the first `active` lanes, those that have not ended."""
-        self._active = active
-        lanes = self._lanes
-        self._coefficients = np.ascontiguousarray(lanes.coefficients[:, :active])
-        self._mean, self._length, self._shift = lanes.mean[:active], lanes.length[:active], lanes.shift[:active]
-        self._shortest = int(self._length.min())
-        self._grid = np.flatnonzero(lanes.grid[:active])
-        self._search = SymbolSearch(self._model.entropy, self._model.guesses, lanes.offset[:active])
-        self._ticks, self._means = self._all_ticks[:, :active], self._all_means[:, :active]
-        self._history = self._all_history[:active]
-        self._residual = self._all_residuals[:active]
-        self._products = np.full((ORDER + 1, active), features.ROUND, np.int32)
-        self._reference = np.empty(active, np.int32)
-        self._location = np.empty(active, np.int64)
-        self._inputs = np.zeros((active, features.FEATURES), np.uint8)
-        self._windows = [features.windows(self._history, 1, column)[0] for column in range(_COLUMNS)]
-        self._window = np.ndarray(active, "V16", self._inputs.data, 0, self._inputs.strides[:1])
-        self._contexts = np.empty((1 + 1 + len(features.RATES), active), np.int32)
-        self._output = np.zeros((active, 2), np.int32)
-        self._network = self._model.bind(self._inputs, self._output)
-        self._scratch = np.empty((len(features.RATES), active), np.int32)
+    def unused_escapes(self) -> list[bool]:
+        """For each owner whether escapes are left over."""
+        return [next(values, None) is not None for values in self.escapes]
 
-    def _step(self, t: int, column: int) -> None:
+
+class _Tier:
+    """Views and buffers for the lanes of a tier that have not ended."""
+
+    def __init__(self, all_lanes: Decoder, first: int, end: int):
+        self._all = all_lanes
+        part = self._part = slice(first, end)
+        lanes, count = all_lanes.lanes, end - first
+        self._coefficients = np.ascontiguousarray(lanes.coefficients[:, part])
+        self._mean, self._length, self._shift = lanes.mean[part], lanes.length[part], lanes.shift[part]
+        self._owner = lanes.owner[part]
+        self._shortest = int(self._length.min())
+        self._grid = np.flatnonzero(lanes.grid[part])
+        entropy, self._coder = all_lanes.model.entropy, all_lanes.coder
+        self._values, self._middle = entropy.samples, entropy.ticks
+        self._search = SymbolSearch(entropy, all_lanes.model.guesses, lanes.offset[part])
+        self._ticks, self._means = all_lanes.ticks[:, part], all_lanes.means[:, part]
+        self._history, self._residual = all_lanes.history[part], all_lanes.residuals[part]
+        self._products = np.full((ORDER + 1, count), features.ROUND, np.int32)
+        self._reference = np.empty(count, np.int32)
+        self._location = np.empty(count, np.int64)
+        self._inputs = np.zeros((count, features.FEATURES), np.uint8)
+        self._windows = [features.windows(self._history, 1, column)[0] for column in range(_COLUMNS)]
+        self._window = np.ndarray(count, "V16", self._inputs.data, 0, self._inputs.strides[:1])
+        self._contexts = np.empty((1 + 1 + len(features.RATES), count), np.int32)
+        self._output = np.zeros((count, 2), np.int32)
+        self._network = all_lanes.model.bind(self._inputs, self._output)
+        self._scratch = np.empty((len(features.RATES), count), np.int32)
+        self._hears = bool(lanes.heard[..., part].any())
+        if self._hears:
+            self._peers = np.ascontiguousarray(lanes.peers[:, part].T)
+            heard = lanes.heard[..., part].transpose(2, 0, 1)
+            self._heard_coefficients = np.ascontiguousarray(heard.reshape(count, PEERS * PEER_TAPS))
+            self._heard = np.empty(self._heard_coefficients.shape, np.int32)
+            self._heard_sum = np.empty(count, np.int32)
+
+    def step(self, t: int, column: int) -> None:
+        """Decode one sample of every lane."""
         self._predict(column)
         self._fill_inputs(column)
         self._network()
@@ -95,18 +118,23 @@ class Decoder:
         if len(self._grid):
             centre = (self._reference[self._grid] + self._mean[self._grid] + 32) >> 6
             location[self._grid] -= centre << 6
-        slot = self._coder.slots(self._active)
+        slot = self._coder.slots(self._part)
         code, _, frequency, inside = self._search.find(slot, location, self._output[:, 1].astype(np.int64))
         if t >= self._shortest:
             idle = self._length <= t
             inside[idle], frequency[idle] = slot[idle], 1 << PRECISION
-        self._coder.advance(inside, frequency)
+        self._coder.advance(self._part, inside, frequency)
         self._learn(column, self._decoded(t, code, centre))
 
     def _predict(self, column: int) -> None:
         """Linear prediction r of this step."""
         np.multiply(self._ticks[column : column + ORDER], self._coefficients, out=self._products[:ORDER])
         np.add.reduce(self._products, axis=0, out=self._reference)
+        if self._hears:
+            newest = self._all.newest.view(_HEARD)[:, 0]
+            newest.take(self._peers, out=self._heard.view(_HEARD), mode="clip")
+            np.einsum("ij,ij->i", self._heard, self._heard_coefficients, out=self._heard_sum)
+            self._reference += self._heard_sum
         self._reference >>= COEFFICIENT_BITS
 
     def _fill_inputs(self, column: int) -> None:
@@ -123,16 +151,17 @@ class Decoder:
         self._inputs[:, window:] = contexts[1:].T
 
     def _decoded(self, t: int, code: np.ndarray, centre: np.ndarray | None) -> np.ndarray:
-        """Keep the samples of this step; their ticks, int32 [active]."""
-        self._values.take(code, out=self.samples[t, : self._active], mode="clip")
+        """Keep the samples of this step; their ticks, int32 [lanes]."""
+        samples = self._all.samples[t, self._part]
+        self._values.take(code, out=samples, mode="clip")
         ticks = self._middle.take(code)
         if centre is not None:
             grid, shift = self._grid, self._shift[self._grid]
-            sample = ((code[grid] - CODES // 2 + centre) << shift) | self._low[t, grid]
+            sample = ((code[grid] - CODES // 2 + centre) << shift) | self._all.low[t, grid + self._part.start]
             for index in np.flatnonzero((code[grid] == 0) | (code[grid] == CODES - 1)):
                 if t < self._length[grid[index]]:
-                    sample[index] = next(self._escapes[self._lanes.owner[grid[index]]], 0)
-            self.samples[t, grid] = sample
+                    sample[index] = next(self._all.escapes[self._owner[grid[index]]], 0)
+            samples[grid] = sample
             ticks[grid] = features.tick_values(sample, shift)
         return ticks
 
@@ -140,9 +169,9 @@ class Decoder:
         """Move ticks, residual and running means on by the decoded step."""
         ticks -= self._mean
         self._ticks[column + ORDER] = ticks
+        if self._all.newest is not None:
+            newest = self._all.newest[self._part]
+            newest[:, :-1] = newest[:, 1:]
+            newest[:, -1] = ticks
         np.subtract(ticks, self._reference, out=self._residual)
         features.update_means(self._means, features.magnitude(self._residual), self._scratch)
-
-    def unused_escapes(self) -> list[bool]:
-        """For each owner whether escapes are left over."""
-        return [next(values, None) is not None for values in self._escapes]

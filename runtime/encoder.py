@@ -11,7 +11,7 @@ from . import features
 from .entropy_model import CODES, PRECISION
 from .lanes import Lanes, lane_values
 from .model import Model
-from .side_information import COEFFICIENT_BITS, ORDER
+from .side_information import COEFFICIENT_BITS, ORDER, PEER_TAPS
 
 _BLOCK_ROWS = 1 << 15
 
@@ -87,8 +87,23 @@ class Encoder:
         total = np.full((size, len(self._lanes)), features.ROUND, np.int32)
         for tap, coefficients in enumerate(self._lanes.coefficients):
             total += self._ticks[tap : size + tap] * coefficients
+        if self._lanes.has_peers:
+            self._hear(total)
         total >>= COEFFICIENT_BITS
         return total
+
+    def _hear(self, total: np.ndarray) -> None:
+        """Add what is heard of peers: up to now of those in earlier tiers, up to the last step of others."""
+        lanes, size = self._lanes, len(total)
+        ticks = self._ticks[ORDER - PEER_TAPS : ORDER + size]
+        for peers, heard in zip(lanes.peers, lanes.heard, strict=True):
+            if not heard.any():
+                continue
+            part = ticks[1:].take(peers, axis=1)
+            late = np.flatnonzero(lanes.tier[peers] >= lanes.tier)
+            part[:, late] = ticks[:-1, peers[late]]
+            for tap, coefficients in enumerate(heard):
+                total += part[tap : tap + size] * coefficients
 
     def _features(self, size: int, reference: np.ndarray) -> np.ndarray:
         """Network inputs uint8 [size, lanes, 20]; moves the running means and the residual history on."""

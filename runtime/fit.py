@@ -1,47 +1,68 @@
-"""The encoder's choices for each lead of a chunk: kind, mean, grid and linear predictor.
+"""The encoder's choices for each lead of a chunk: kind, mean, grid, linear predictor and the leads that it hears.
 
-Reproducible on every machine: moments are sums of integers below 2^53 (exact in float64 in any order), and the normal
-equations are solved by elementwise IEEE operations, without LAPACK. A decoder needs none of this.
+Reproducible on every machine (see `least_squares.py` and `correlation.py`). A decoder needs none of this.
 """
 
 from __future__ import annotations
 
-import math
+import zlib
+from dataclasses import dataclass
 
 import numpy as np
 
 from . import features
+from .arrangement import Arrangement, arrange
+from .correlation import correlate, to_white
 from .features import tick_values
 from .lattice import codes_of
+from .least_squares import moments, own_predictors, solve, spacing, to_signal
 from .side_information import (
-    COEFFICIENT_BITS,
     CONSTANT,
+    COPY,
     GRID,
     LATTICE,
     LATTICE_REACH,
+    METRIC_UNIT,
     ORDER,
+    PEER_TAPS,
+    PEERS,
     SideInformation,
-    fits,
 )
 
-_SIGNAL_BITS = 14
-_MAX_WEIGHT = 31
-_MIN_ROWS, _MAX_ROWS = 1 << 12, 1 << 16
-_BLOCK = 4096
-"""Rows that are handled at once: their lags stay in the cache."""
-_PART = 512
-"""Rows of a matrix product: too few for BLAS to start threads, which would wait for each other on busy cores."""
-_SPAN = 4
-"""Rows of the running deviation; with 16 of them 0.0006 bit more."""
 _MANY_LEADS = 16
 """Chunks of more leads are fitted on every eighth frame instead of every second: 0.0010 bit for 30 ns a sample."""
-_RIDGE = 0.6
 _MAX_SHIFT = 8
 _GRID_NOISE_CODES = 4
 """Low bits are split off until the mean residual is below twice this many grid steps."""
+_WHITE_FRAMES, _WHITE_BLOCK = 1 << 14, 1 << 11
+"""Frames that tell which leads belong together, in blocks."""
+_CHANCE = 5.0
+"""Correlations count from so many deviations of chance on."""
+_LAG = 1
+_PEER_BITS = 48
+"""Side information of one peer, about."""
+_PASSES = 2
+"""Fits with peers, each with weights by the residuals of the one before."""
+_COST_BLOCK, _COST_FLOOR = 16, 16
+"""Samples whose mean residual tells what they cost, and ticks that are added to it."""
 
 
-def fit(samples: np.ndarray, middle: np.ndarray, grid: np.ndarray | None = None) -> SideInformation:
+@dataclass
+class _Leads:
+    """Leads that are coded, in order: their numbers, signals, and ticks per unit of a signal."""
+
+    numbers: np.ndarray
+    signals: list[np.ndarray]
+    ticks: np.ndarray
+
+
+def fit(
+    samples: np.ndarray,
+    middle: np.ndarray,
+    grid: np.ndarray | None = None,
+    hear: bool = False,
+    topology: Arrangement | None = None,
+) -> SideInformation:
     """Side information for one chunk.
 
     Parameters
@@ -49,39 +70,56 @@ def fit(samples: np.ndarray, middle: np.ndarray, grid: np.ndarray | None = None)
     samples : int16 [frames, leads]
     middle : int32 [1024]
         The model's tick value of each lattice code.
-    grid : bool [leads]
+    grid : bool [leads], optional
         Leads that are grid leads even if all their values are on the lattice.
+    hear : bool
+        Whether leads may hear each other.
+    topology : Arrangement, optional
+        Which leads may hear which; without it the samples tell.
     """
     grid = np.zeros(samples.shape[1], bool) if grid is None else grid
     side = SideInformation.empty(samples.shape[1])
+    leads = _describe(samples, middle, side, grid, hear)
+    if not len(leads.numbers):
+        return side
     step = 2 if samples.shape[1] <= _MANY_LEADS else 8
-    for lead in range(samples.shape[1]):
-        _fit_lead(np.ascontiguousarray(samples[:, lead]), middle, side, lead, step, bool(grid[lead]))
+    coefficients, error = own_predictors(leads.signals, step)
+    side.coefficients[leads.numbers] = coefficients
+    if hear and len(leads.numbers) > 1 and len(samples) > ORDER:
+        arrangement = _restricted(topology, leads.numbers) if topology else _found(leads, coefficients)
+        error = _hear(side, leads, arrangement, step, coefficients, error)
+    _scale(side, leads, samples, coefficients.astype(np.int64), error)
     return side
 
 
-def _fit_lead(samples: np.ndarray, middle: np.ndarray, side: SideInformation, lead: int, step: int, grid: bool) -> None:
-    if samples.min() == samples.max():
-        side.kind[lead], side.mean[lead] = CONSTANT, samples[0]
-        return
-    codes = codes_of(samples)
-    if codes.min() >= 0 and not grid:
-        side.kind[lead], side.reach[lead] = LATTICE, LATTICE_REACH
-        side.mean[lead] = _rounded_mean(codes)
-        values = middle[codes] - middle[side.mean[lead]]
-        ticks = 1.0
-    else:
-        side.kind[lead] = GRID
-        side.mean[lead] = _rounded_mean(samples)
-        values = samples.astype(np.int32) - np.int32(side.mean[lead])
-        ticks = 64.0
-    coefficients, error = linear_predictor(values, step)
-    if side.kind[lead] == GRID:
-        side.shift[lead], side.reach[lead] = _grid(samples, coefficients, error)
-        ticks /= 1 << int(side.shift[lead])
-    if fits(coefficients, side.reach[lead]):
-        side.coefficients[lead] = coefficients
-    side.spread[lead] = _spread(error * ticks)
+def _describe(
+    samples: np.ndarray, middle: np.ndarray, side: SideInformation, grid: np.ndarray, copies: bool
+) -> _Leads:
+    """Fill in kinds and means."""
+    numbers, signals, ticks, seen = [], [], [], {}
+    for lead in range(samples.shape[1]):
+        column = np.ascontiguousarray(samples[:, lead])
+        if column.min() == column.max():
+            side.kind[lead], side.mean[lead] = CONSTANT, column[0]
+            continue
+        digest = zlib.crc32(column.data, int(grid[lead]))
+        same = seen.setdefault(digest, lead)
+        if copies and same != lead and grid[same] == grid[lead] and np.array_equal(column, samples[:, same]):
+            side.kind[lead], side.mean[lead] = COPY, same
+            continue
+        codes = codes_of(column)
+        on_lattice = codes.min() >= 0 and not grid[lead]
+        side.kind[lead] = LATTICE if on_lattice else GRID
+        side.mean[lead] = _rounded_mean(codes if on_lattice else column)
+        if on_lattice:
+            values = middle[codes] - middle[side.mean[lead]]
+        else:
+            values = column.astype(np.int32) - np.int32(side.mean[lead])
+        signal, excess = to_signal(values)
+        numbers.append(lead)
+        signals.append(signal)
+        ticks.append((1.0 if on_lattice else 64.0) * (1 << excess))
+    return _Leads(np.array(numbers, np.int64), signals, np.array(ticks))
 
 
 def _rounded_mean(values: np.ndarray) -> int:
@@ -89,104 +127,152 @@ def _rounded_mean(values: np.ndarray) -> int:
     return (2 * total + count) // (2 * count)
 
 
-def _grid(samples: np.ndarray, coefficients: np.ndarray, error: float) -> tuple[int, int]:
-    """Low bits and reach: the noise decides, then 32-bit sums of the linear predictor."""
-    shift = 0
-    while error >= 2 * _GRID_NOISE_CODES and shift < _MAX_SHIFT:
-        error, shift = error / 2, shift + 1
-    while True:
-        reach = int(np.abs(tick_values(samples, shift)).max()).bit_length()
-        if fits(coefficients, reach) or shift == _MAX_SHIFT:
-            return shift, reach
-        shift += 1
+def _found(leads: _Leads, coefficients: np.ndarray) -> Arrangement:
+    """Tiers and peers from the residuals of the leads' own predictors."""
+    frames = len(leads.signals[0]) - ORDER
+    blocks = max(1, min(_WHITE_FRAMES, frames) // _WHITE_BLOCK)
+    length = min(_WHITE_BLOCK, frames) if blocks > 1 else frames
+    starts = [(frames - length) * i // max(blocks - 1, 1) for i in range(blocks)]
+    rows = np.empty((len(leads.signals), blocks * length), np.float32)
+    for row, signal, own in zip(rows, leads.signals, coefficients.tolist(), strict=True):
+        parts = [signal[start : start + length + ORDER] for start in starts]
+        row[:] = to_white(np.concatenate([_residual(part, own) for part in parts]))
+    found, _ = correlate(rows, _LAG)
+    found[np.abs(found) < _CHANCE / np.sqrt(rows.shape[1])] = 0
+    return arrange(found)
 
 
-def _spread(error: float) -> int:
-    mean = np.array([min(max(int(error), 1), features.MAX_MAGNITUDE) << features.MEAN_BITS], np.int32)
-    return int(features.level(mean)[0])
+def _residual(signal: np.ndarray, coefficients: list[float]) -> np.ndarray:
+    total = np.full(len(signal) - ORDER, 512.0)
+    for delay, coefficient in enumerate(coefficients, 1):
+        total += coefficient * signal[ORDER - delay : len(signal) - delay]
+    return signal[ORDER:] - np.floor(total / 1024)
 
 
-def linear_predictor(values: np.ndarray, step: int = 2) -> tuple[np.ndarray, float]:
-    """Order-16 coefficients of a lead, and the mean absolute residual that they leave.
+def _restricted(topology: Arrangement, numbers: np.ndarray) -> Arrangement:
+    """A recording's arrangement for those of its leads that are coded."""
+    place = np.full(len(topology.tier) + 1, -1, np.int64)
+    place[numbers] = np.arange(len(numbers))
+    peers = place[topology.peers[numbers]]
+    return Arrangement(topology.tier[numbers], peers, np.where(peers >= 0, topology.metric[numbers], 0))
 
-    Weighted least squares on lags (covariance method) after plain ones: a residual counts by the inverse of its running
-    deviation and of its own size, which is close to what it costs in bits.
 
-    Parameters
-    ----------
-    values : int32 [frames]
-        Signal without its mean.
-    step : int
-        Use one frame of so many, unless that leaves too few.
+def _hear(
+    side: SideInformation, leads: _Leads, arrangement: Arrangement, step: int, own: np.ndarray, error: np.ndarray
+) -> np.ndarray:
+    """Let leads hear peers where that pays; mean absolute residuals."""
+    error = error.copy()
+    side.heard = side.heard.astype(np.float64)  # until grids are known
+    listeners = np.flatnonzero((arrangement.peers >= 0).any(axis=1))
+    frames = len(leads.signals[0]) - ORDER
+    step = spacing(frames, step)
+    size = 1 + ORDER + PEERS * PEER_TAPS
+    start = np.concatenate([own, np.zeros((len(own), PEERS * PEER_TAPS))], axis=1)[listeners]
+    sizes = error[listeners]
+    there = arrangement.peers[listeners] >= 0
+    for _ in range(_PASSES):
+        total, weight = np.zeros((len(listeners), size, size)), np.ones(len(listeners))
+        for row, lead in enumerate(listeners):
+            heard = [leads.signals[peer] for peer in arrangement.peers[lead] if peer >= 0]
+            taps = ORDER + PEER_TAPS * len(heard)
+            found = moments(leads.signals[lead], heard, step, start[row, :taps], float(sizes[row]))
+            total[row, : taps + 1, : taps + 1], weight[row], sizes[row] = found
+        start, variance = solve(total, weight)
+        sizes = np.maximum(sizes, 1 / 64)
+    used, coefficients, before, after = _worthwhile(total, weight, there, frames)
+    for row, lead in enumerate(listeners):
+        peers = np.flatnonzero(used[row])
+        heard = [leads.signals[peer] for peer in arrangement.peers[lead] if peer >= 0]
+        if not len(peers) or not _pays(leads.signals[lead], heard, leads.ticks[lead], own[lead], coefficients[row]):
+            continue
+        number, among = leads.numbers[lead], arrangement.peers[lead, peers]
+        side.tier[number] = arrangement.tier[lead]
+        side.coefficients[number] = coefficients[row, :ORDER]
+        side.peers[number, : len(peers)] = leads.numbers[among]
+        metric = np.rint(arrangement.metric[lead, peers] * METRIC_UNIT)
+        side.metric[number, : len(peers)] = np.clip(metric, -METRIC_UNIT, METRIC_UNIT - 1)
+        scale = (leads.ticks[lead] / leads.ticks[among])[:, None]
+        heard = coefficients[row, ORDER:].reshape(PEERS, PEER_TAPS)[peers]
+        side.heard[number, : len(peers)] = heard * scale
+        error[lead] *= np.sqrt(after[row] / max(before[row], 1e-9))
+    return error
 
-    Returns
-    -------
-    int64 [16] in units of 2^-10, newest sample first; float in units of `values`
+
+def _pays(signal: np.ndarray, heard: list[np.ndarray], ticks: float, own: np.ndarray, both: np.ndarray) -> bool:
+    """Whether a lead's residuals cost less if it hears others, by their logarithm in blocks."""
+    costs = []
+    for others, coefficients in (([], own), (heard, both)):
+        total = np.full(len(signal) - ORDER, 512.0)
+        for delay, coefficient in enumerate(coefficients[:ORDER].tolist(), 1):
+            total += coefficient * signal[ORDER - delay : len(signal) - delay]
+        for number, other in enumerate(others):
+            for delay in range(PEER_TAPS):
+                total += coefficients[ORDER + PEER_TAPS * number + delay] * other[ORDER - delay : len(other) - delay]
+        size = np.abs(signal[ORDER:] - np.floor(total / 1024)) * ticks
+        blocks = size[: len(size) - len(size) % _COST_BLOCK].reshape(-1, _COST_BLOCK).sum(axis=1) / _COST_BLOCK
+        means = np.clip(blocks + _COST_FLOOR, 1, features.MAX_MAGNITUDE).astype(np.int32) << features.MEAN_BITS
+        costs.append(int(features.level(means).sum(dtype=np.int64)) * _COST_BLOCK / 16)
+    return costs[0] - costs[1] > _PEER_BITS
+
+
+def _worthwhile(total: np.ndarray, weight: np.ndarray, there: np.ndarray, frames: int) -> tuple[np.ndarray, ...]:
+    """Drop peers, the least useful first, while they save less than their side information.
+
+    Returns which peers stay (bool [leads, 4]), the coefficients, and the variance with own past only and with peers.
     """
-    excess = max(int(np.abs(values).max()).bit_length() - _SIGNAL_BITS, 0)
-    signal = np.concatenate([np.zeros(ORDER), values >> excess])
-    step = max(min(step, len(values) // _MIN_ROWS), -(-len(values) // _MAX_ROWS), 1)
-    coefficients, error = _pass(signal, 2 * step, np.zeros(ORDER), None)
-    coefficients, error = _pass(signal, step, coefficients, error)
-    return coefficients.astype(np.int64), error * (1 << excess)
+
+    def solved(used: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        predictors = np.concatenate([np.ones((len(used), ORDER), bool), np.repeat(used, PEER_TAPS, axis=1)], axis=1)
+        coefficients, variance = solve(total, weight, predictors)
+        return coefficients, np.maximum(variance, 1e-3)
+
+    used = there.copy()
+    coefficients, variance = solved(used)
+    for _ in range(PEERS):
+        loss = np.full(used.shape, np.inf)
+        for peer in range(PEERS):
+            without = used.copy()
+            without[:, peer] = False
+            loss[:, peer] = np.where(used[:, peer], frames / 2 * np.log2(solved(without)[1] / variance), np.inf)
+        worst = loss.argmin(axis=1)
+        drop = loss[np.arange(len(used)), worst] < _PEER_BITS
+        if not drop.any():
+            break
+        used[drop, worst[drop]] = False
+        coefficients, variance = solved(used)
+    return used, coefficients, solved(np.zeros_like(used))[1], variance
 
 
-def _pass(signal: np.ndarray, step: int, coefficients: np.ndarray, error: float | None) -> tuple[np.ndarray, float]:
-    """One weighted least-squares fit on every `step`-th frame.
-
-    Weights follow the residuals of `coefficients` and their mean size `error` (None: no weights). Gives the new
-    coefficients, and the mean size of residuals (of the old coefficients if there were weights).
-    """
-    moments, total, count, sizes = np.zeros((ORDER + 1, ORDER + 1)), 0.0, 0.0, 0.0
-    for first in range(0, len(signal) - ORDER, step * _BLOCK):
-        lags, rows = _lags(signal[first : first + step * _BLOCK + ORDER], step)
-        weighted = lags
-        if error is not None:
-            predicted = np.matmul(coefficients[None], lags[:, 1:]).ravel()[:rows]
-            size = np.abs(lags[:, 0].ravel()[:rows] - np.floor((predicted + 512) / 1024))
-            weights = np.zeros(_BLOCK)
-            weights[:rows] = _weights(size, error)
-            weighted = lags * weights.reshape(-1, 1, _PART)
-            total, sizes = total + float(weights.sum()), sizes + float(size.sum())
-        moments += np.matmul(weighted, lags.transpose(0, 2, 1)).sum(axis=0)
-        count += rows
-    fitted, deviation = _solve(moments, total if error is not None else count)
-    return fitted, max(sizes / count if error is not None else 0.8 * deviation, 1 / 64)
-
-
-def _lags(block: np.ndarray, step: int) -> tuple[np.ndarray, int]:
-    """The signal and its 16 past values at every `step`-th frame, in parts, float64 [parts, 17, rows of a part], zeros
-    behind the last row; and the count of rows."""
-    lags = np.zeros((ORDER + 1, _BLOCK))
-    rows = -(-(len(block) - ORDER) // step)
-    for lag in range(ORDER + 1):
-        lags[lag, :rows] = block[ORDER - lag : len(block) - lag : step]
-    return lags.reshape(ORDER + 1, -1, _PART).transpose(1, 0, 2), rows
+def _scale(side: SideInformation, leads: _Leads, samples: np.ndarray, own: np.ndarray, error: np.ndarray) -> None:
+    """Fill in grids and spreads, and see to it that sums of linear predictors stay within 32 bits."""
+    size = np.zeros(len(side.kind))
+    size[leads.numbers] = error * leads.ticks
+    grid = side.kind == GRID
+    for lead in np.flatnonzero(grid):
+        while size[lead] >= 2 * _GRID_NOISE_CODES * 64 << side.shift[lead] and side.shift[lead] < _MAX_SHIFT:
+            side.shift[lead] += 1
+    side.reach[:] = np.where(side.kind == LATTICE, LATTICE_REACH, 0)
+    _fill_reach(side, samples)
+    unit = np.where(grid, 1 << side.shift, 1)
+    heard = np.rint(side.heard * (unit[side.peers] / unit[:, None])[:, :, None])
+    side.heard = np.clip(heard, -16384, 16383).astype(np.int64)
+    if not (fine := side.fits()).all():  # without peers then
+        side.heard[~fine], side.peers[~fine], side.metric[~fine], side.tier[~fine] = 0, -1, 0, 0
+        alone = np.flatnonzero(~fine[leads.numbers])
+        side.coefficients[leads.numbers[alone]] = own[alone]
+    while not (fine := side.fits()).all():
+        grown = ~fine & grid & (side.shift < _MAX_SHIFT)
+        side.shift[grown] += 1
+        side.coefficients[~fine & ~grown] = 0
+        side.heard[grown[side.peers] & (side.peers >= 0)] *= 2
+        _fill_reach(side, samples)
+    size = np.minimum(size / np.where(grid, 1 << side.shift, 1), features.MAX_MAGNITUDE)
+    means = np.maximum(size.astype(np.int32), 1) << features.MEAN_BITS
+    side.spread[leads.numbers] = features.level(means)[leads.numbers]
 
 
-def _weights(size: np.ndarray, error: float) -> np.ndarray:
-    """Whole numbers 1..31 for rows with residuals of `size`, whose mean over the lead is `error`."""
-    span = min(_SPAN, len(size))
-    total = np.cumsum(np.concatenate([np.full(span, np.floor(error)), size]))
-    local = (total[span - 1 : -1] - np.concatenate([[0.0], total[: -span - 1]])) / span + error / 10
-    return np.clip(np.floor(15 * error * error / (local * (local + size / 2))), 1, _MAX_WEIGHT)
-
-
-def _solve(moments: np.ndarray, rows: float) -> tuple[np.ndarray, float]:
-    """Coefficients from the moments [17, 17] of the signal and its 16 lags, and the deviation of the residual.
-
-    Elimination without pivoting: the matrix is symmetric and positive. Sums are exact until they are rounded once:
-    `sum` adds in one way in Python 3.11 and in another since 3.12.
-    """
-    system = moments[1:].copy()
-    system[:, 1:] += np.eye(ORDER) * (_RIDGE * rows)
-    for pivot in range(ORDER):
-        factor = system[pivot + 1 :, pivot + 1] / system[pivot, pivot + 1]
-        system[pivot + 1 :] -= factor[:, None] * system[pivot]
-    solution = np.zeros(ORDER)
-    for row in range(ORDER - 1, -1, -1):
-        later = (system[row, row + 2 :] * solution[row + 1 :]).tolist()
-        solution[row] = (system[row, 0] - math.fsum(later)) / system[row, row + 1]
-    explained = math.fsum((solution * moments[1:, 0]).tolist())
-    deviation = math.sqrt(max(float(moments[0, 0]) - explained, 0.0) / rows)
-    return np.rint(np.clip(solution, -15, 15) * (1 << COEFFICIENT_BITS)), deviation
+def _fill_reach(side: SideInformation, samples: np.ndarray) -> None:
+    for lead in np.flatnonzero(side.kind == GRID):
+        ends = np.array([samples[:, lead].min(), samples[:, lead].max(), side.mean[lead]])
+        low, high, mean = tick_values(ends, side.shift[lead]).tolist()
+        side.reach[lead] = max(mean - low, high - mean).bit_length()

@@ -11,6 +11,7 @@ import numpy as np
 
 from . import formats, paths, work
 from . import model as models
+from .arrangement import Arrangement
 from .blob import pack_blob
 from .chunking import cut
 from .container import BlockReader, BlockWriter
@@ -168,10 +169,10 @@ class EncodeJob(_Job):
             reserve += len(pack_blob(settings.network.data, always=True)[1])
         self._budget = Budget(settings.target_rate, source.rate, source.frames, reserve)
 
-    def _topology(self, names: list[str]) -> Topology | None:
+    def _topology(self, names: list[str]) -> Arrangement | None:
         """What was given, for the leads of this recording."""
         known = self._settings.topology
-        return known.of(names) if known is not None and len(names) > 1 else None
+        return known.of(names).arrangement() if known is not None and len(names) > 1 else None
 
     def _make_header(self, recording: Recording) -> Header:
         source, path = recording.source, self._files[0]

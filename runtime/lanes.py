@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -9,12 +10,12 @@ import numpy as np
 from .entropy_model import GRID_OFFSET, EntropyModel
 from .features import tick_values
 from .lattice import codes_of
-from .side_information import GRID, ORDER, SideInformation
+from .side_information import GRID, ORDER, PEER_TAPS, PEERS, SideInformation
 
 
 @dataclass(frozen=True)
 class Lanes:
-    """Parameters of all lanes of a batch of chunks, chunk by chunk; arrays are [lanes] unless said.
+    """Parameters of all lanes of a batch of chunks, by tier, chunk, segment and lead; arrays are [lanes] unless said.
 
     coefficients  int32 [16, lanes], for the oldest sample first
     mean          int32, ticks
@@ -23,7 +24,13 @@ class Lanes:
     grid          int32, -1 for grid lanes, 0 for others
     shift         int32, low bits
     length        int64, samples
+    tier          int64
+    peers         int64 [4, lanes], lanes that are heard; the lane itself where there is none
+    metric        int32 [4, lanes], 0 where there is none
+    heard         int32 [4, 4, lanes], coefficients for each peer's newest samples, for the oldest one first
     owner         int64, number of the chunk in the batch
+    start         int64, frame of the chunk where the segment starts
+    lead          int64, number of the lead in the chunk
     """
 
     coefficients: np.ndarray
@@ -33,14 +40,36 @@ class Lanes:
     grid: np.ndarray
     shift: np.ndarray
     length: np.ndarray
+    tier: np.ndarray
+    peers: np.ndarray
+    metric: np.ndarray
+    heard: np.ndarray
     owner: np.ndarray
+    start: np.ndarray
+    lead: np.ndarray
 
     def __len__(self) -> int:
         return len(self.mean)
 
-    def __getitem__(self, part: slice) -> Lanes:
-        """Some of the lanes."""
-        return Lanes(*(getattr(self, field.name)[..., part] for field in fields(self)))
+    def take(self, index: np.ndarray) -> Lanes:
+        """Some of the lanes, with all that they hear."""
+        place = np.zeros(len(self), np.int64)
+        place[index] = np.arange(len(index))
+        taken = {field.name: getattr(self, field.name)[..., index] for field in fields(self)}
+        return Lanes(**taken | {"peers": place[taken["peers"]]})
+
+    @property
+    def has_peers(self) -> bool:
+        """Whether any lane hears another one."""
+        return bool((self.peers != np.arange(len(self))).any())
+
+    def segments(self) -> Iterator[tuple[int, int, np.ndarray]]:
+        """Owner, first frame and the lanes of each segment of each chunk."""
+        key = (self.owner << 32) + self.start
+        order = np.argsort(key, kind="stable")
+        starts = np.flatnonzero(np.diff(key[order], prepend=-1))
+        for lanes in np.split(order, starts[1:]):
+            yield int(self.owner[lanes[0]]), int(self.start[lanes[0]]), lanes
 
 
 def segment_count(frames: int, leads: int) -> int:
@@ -56,34 +85,70 @@ def segment_count(frames: int, leads: int) -> int:
 
 def join(parts: list[tuple[SideInformation, int, int]], middle: np.ndarray) -> Lanes:
     """Lanes of chunks given as (side information, frames, segments)."""
-    columns = [_chunk_columns(owner, *part, middle) for owner, part in enumerate(parts)]
-    return Lanes(*(np.concatenate(column, axis=-1) for column in zip(*columns, strict=True)))
+    columns, first = [], 0
+    for owner, (side, frames, segments) in enumerate(parts):
+        made = _chunk_columns(side, frames, segments, middle)
+        made["peers"] += first
+        made["owner"] = np.full(len(made["mean"]), owner)
+        columns.append(made)
+        first += len(made["mean"])
+    joined = Lanes(**{name: np.concatenate([c[name] for c in columns], axis=-1) for name in columns[0]})
+    if not joined.tier.any():
+        return joined
+    return joined.take(np.argsort(joined.tier, kind="stable"))
 
 
-def _chunk_columns(owner: int, side: SideInformation, frames: int, segments: int, middle: np.ndarray) -> tuple:
+def _chunk_columns(side: SideInformation, frames: int, segments: int, middle: np.ndarray) -> dict[str, np.ndarray]:
     leads = side.coded
+    count = len(leads)
     steps = -(-frames // segments)
     grid = side.kind[leads] == GRID
     shift = np.where(grid, side.shift[leads], 0)
     mean = np.where(grid, tick_values(side.mean[leads], shift), middle[np.where(grid, 0, side.mean[leads])])
-    length = np.minimum(steps, frames - np.arange(segments) * steps)
+    place = np.zeros(len(side.kind), np.int64)
+    place[leads] = np.arange(count)
+    heard = side.peers[leads].T
+    peers = np.where(heard >= 0, place[heard], np.arange(count))
     tile = lambda values, kind: np.tile(values, segments).astype(kind)  # noqa: E731
-    return (
-        np.tile(side.coefficients[leads, ::-1].T, segments).astype(np.int32).reshape(ORDER, -1),
-        tile(mean, np.int32),
-        tile(side.spread[leads], np.int64),
-        tile(np.where(grid, GRID_OFFSET, 0), np.int64),
-        tile(np.where(grid, -1, 0), np.int32),
-        tile(shift, np.int32),
-        np.repeat(length, len(leads)),
-        np.full(segments * len(leads), owner),
-    )
+    return {
+        "coefficients": tile(side.coefficients[leads, ::-1].T, np.int32).reshape(ORDER, -1),
+        "mean": tile(mean, np.int32),
+        "spread": tile(side.spread[leads], np.int64),
+        "offset": tile(np.where(grid, GRID_OFFSET, 0), np.int64),
+        "grid": tile(np.where(grid, -1, 0), np.int32),
+        "shift": tile(shift, np.int32),
+        "length": np.repeat(np.minimum(steps, frames - np.arange(segments) * steps), count),
+        "tier": tile(side.tier[leads], np.int64),
+        "peers": tile(peers, np.int64).reshape(PEERS, -1) + np.repeat(np.arange(segments) * count, count),
+        "metric": tile(np.where(heard >= 0, side.metric[leads].T, 0), np.int32).reshape(PEERS, -1),
+        "heard": tile(side.heard[leads, :, ::-1].transpose(1, 2, 0), np.int32).reshape(PEERS, PEER_TAPS, -1),
+        "start": np.repeat(np.arange(segments) * steps, count),
+        "lead": tile(leads, np.int64),
+    }
 
 
-def from_lanes(values: np.ndarray, segments: int, frames: int) -> np.ndarray:
-    """[steps, segments * leads] to [frames, leads]."""
-    steps = len(values)
-    return values.reshape(steps, segments, -1).transpose(1, 0, 2).reshape(steps * segments, -1)[:frames]
+def to_lanes(chunks: list[np.ndarray], lanes: Lanes) -> np.ndarray:
+    """Values int16 [frames, leads] of each chunk as lanes, int16 [steps, lanes], zero where a lane has ended."""
+    out = np.zeros((int(lanes.length.max()), len(lanes)), np.int16)
+    for owner, start, index in lanes.segments():
+        length = int(lanes.length[index[0]])
+        rows = chunks[owner][start : start + length]
+        out[:length, _columns(index)] = rows[:, _columns(lanes.lead[index])]
+    return out
+
+
+def from_lanes(values: np.ndarray, lanes: Lanes, chunks: list[np.ndarray]) -> None:
+    """Undo `to_lanes` into the arrays [frames, leads] of chunks."""
+    for owner, start, index in lanes.segments():
+        length = int(lanes.length[index[0]])
+        rows = chunks[owner][start : start + length]
+        rows[:, _columns(lanes.lead[index])] = values[:length, _columns(index)]
+
+
+def _columns(index: np.ndarray) -> np.ndarray | slice:
+    """An index for columns; a slice, which is quicker, where they lie side by side."""
+    side_by_side = index[-1] - index[0] == len(index) - 1 and (np.diff(index) == 1).all()
+    return slice(int(index[0]), int(index[-1]) + 1) if side_by_side else index
 
 
 def lane_values(samples: np.ndarray, lanes: Lanes, entropy: EntropyModel) -> tuple[np.ndarray, np.ndarray]:

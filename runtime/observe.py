@@ -10,9 +10,10 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from .correlation import whiten
 from .errors import MiddleoutError, UsageError
 from .sources import NOTHING, Given, Recording
-from .topology import Topology, whiten
+from .topology import Topology
 
 SECONDS = 30
 """Of a recording, in pieces spread over it; more tells little about which leads belong together."""

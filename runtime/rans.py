@@ -33,16 +33,6 @@ class Words:
     steps: np.ndarray
     lanes: np.ndarray
 
-    def split(self, owner: np.ndarray, owners: int) -> list[Words]:
-        """Those of each owner's lanes; `owner` [all lanes], below 2^16."""
-        if owners == 1:
-            return [self]
-        mine = owner.astype(np.uint16)[self.lanes]
-        order = np.argsort(mine, kind="stable")
-        ends = np.cumsum(np.bincount(mine, minlength=owners))[:-1]
-        columns = (np.split(column[order], ends) for column in (self.values, self.steps, self.lanes))
-        return [Words(*column) for column in zip(*columns, strict=True)]
-
 
 def encode(start: np.ndarray, frequency: np.ndarray) -> tuple[np.ndarray, Words]:
     """Code all steps of all lanes.
@@ -79,17 +69,22 @@ def encode(start: np.ndarray, frequency: np.ndarray) -> tuple[np.ndarray, Words]
     return state, words
 
 
-def merge(groups: list[Words], steps: int) -> np.ndarray:
-    """Words of one stream, uint32, from those of groups of lanes in order: by step, then by lane."""
-    if len(groups) == 1:
-        return groups[0].values
-    counts = np.stack([np.bincount(group.steps, minlength=steps) for group in groups])
-    places = np.cumsum(counts.T).reshape(steps, -1).T - counts
-    out = np.empty(int(counts.sum()), np.uint32)
-    for group, count, place in zip(groups, counts, places, strict=True):
-        before = np.cumsum(count) - count
-        out[np.arange(len(group.values)) + (place - before)[group.steps]] = group.values
-    return out
+def split(groups: list[Words], owner: np.ndarray, owners: int) -> list[np.ndarray]:
+    """Words uint32 of the stream of each owner, by step, then by lane, from those of groups of lanes.
+
+    Parameters
+    ----------
+    owner : int64 [all lanes]
+    """
+    values, steps, lanes = (np.concatenate([getattr(w, c) for w in groups]) for c in ("values", "steps", "lanes"))
+    if len(groups) > 1:
+        order = np.argsort((steps.astype(np.int64) << 32) + lanes, kind="stable")
+        values, lanes = values[order], lanes[order]
+    if owners == 1:
+        return [values]
+    mine = owner.astype(np.uint16)[lanes]
+    order = np.argsort(mine, kind="stable")
+    return np.split(values[order], np.cumsum(np.bincount(mine, minlength=owners))[:-1])
 
 
 def pack_states(state: np.ndarray) -> bytes:
@@ -115,7 +110,7 @@ class Decoder:
     ----------
     state : uint64 [lanes]
     words : list of uint32 arrays
-    owner : int64 [lanes], not decreasing
+    owner : int64 [lanes], not decreasing within a tier
     """
 
     def __init__(self, state: np.ndarray, words: list[np.ndarray], owner: np.ndarray):
@@ -126,19 +121,19 @@ class Decoder:
         self._next = np.concatenate([[0], ends[:-1]])
         self._owner = owner
 
-    def slots(self, lanes: int) -> np.ndarray:
-        """int32 [lanes]: position of the next code of the first `lanes` lanes within 2^20."""
-        return (self.state[:lanes] & _SLOT_MASK).astype(np.int32)
+    def slots(self, lanes: slice) -> np.ndarray:
+        """int32 [lanes]: position of the next code of some lanes within 2^20."""
+        return (self.state[lanes] & _SLOT_MASK).astype(np.int32)
 
-    def advance(self, inside: np.ndarray, frequency: np.ndarray) -> None:
-        """Take decoded intervals off the states and refill them; `inside` is slot - start; int32."""
-        state = self.state[: len(inside)]
+    def advance(self, lanes: slice, inside: np.ndarray, frequency: np.ndarray) -> None:
+        """Take decoded intervals off the states of some lanes and refill them; `inside` is slot - start; int32."""
+        state = self.state[lanes]
         state >>= _PRECISION
         state *= frequency.view(np.uint32)
         state += inside.view(np.uint32)
         hungry = np.flatnonzero(state < LOW)
         if len(hungry):
-            state[hungry] = state.take(hungry) << _WORD | self._take(hungry)
+            state[hungry] = state.take(hungry) << _WORD | self._take(hungry + lanes.start)
 
     def _take(self, hungry: np.ndarray) -> np.ndarray:
         """The next words of the lanes `hungry`; behind the end of a stream anything, for `finish` to notice."""

@@ -19,8 +19,12 @@ BLOCK_OVERHEAD = 9
 
 STORED, RANS = 0, 1
 """Codings of a chunk: the low bits of its coding byte."""
+CODING = 7
+"""These bits."""
 BOUNDED = 8
 """Bit of the coding byte: samples are within a bound of the original ones, not equal to them."""
+HEARS = 16
+"""Bit of the coding byte: leads hear each other."""
 CHUNK_HEAD = struct.Struct("<IB")
 """What every chunk begins with: frames, coding."""
 CODED_HEAD = struct.Struct("<IH")

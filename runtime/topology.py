@@ -18,61 +18,16 @@ from statistics import NormalDist
 
 import numpy as np
 
+from .arrangement import Arrangement, arrange
+from .correlation import LAG, correlate
 from .errors import UsageError
-from .fit import linear_predictor
+from .side_information import PEERS
 
-LAG = 4
-"""Samples that shared activity may be apart: 0.2 ms."""
 CHANCE = 0.01
 """Probability that any pair at all of a topology passes by chance."""
 FORMAT = 1
-_CLIP = 4.0
-_BLOCK = 1 << 13
-"""Samples that are correlated at once."""
 _KEEP = 0.5
 """Correlations from this share of the threshold on are kept, since later recordings may confirm them."""
-
-
-def whiten(samples: np.ndarray) -> np.ndarray:
-    """Residuals of a lead's linear predictor, clipped at four deviations, float32 of unit norm; zeros if it is flat.
-
-    Parameters
-    ----------
-    samples : int16 [time]
-    """
-    values = samples.astype(np.int32)
-    values -= np.int32(round(float(values.mean())))
-    out = values.astype(np.float64) * 1024
-    for delay, coefficient in enumerate(linear_predictor(values)[0].tolist(), 1):
-        out[delay:] -= coefficient * values[:-delay].astype(np.float64)
-    limit = _CLIP * 1.25 * np.abs(out).mean()
-    np.clip(out, -limit, limit, out=out)
-    out -= out.mean()
-    norm = math.sqrt(float((out * out).sum()))
-    return (out / norm if norm else out).astype(np.float32)
-
-
-def correlate(rows: np.ndarray, lag: int = LAG) -> tuple[np.ndarray, np.ndarray]:
-    """Correlation of largest magnitude within `lag` samples, float32 [leads, leads], and its lag, int8.
-
-    A positive lag at [i, j] means that lead i is that much later.
-
-    Parameters
-    ----------
-    rows : float32 [leads, time]
-        Of `whiten`.
-    """
-    leads, steps = rows.shape
-    totals = np.zeros((2 * lag + 1, leads, leads), np.float32)
-    for first in range(0, steps, _BLOCK):
-        block = rows[:, first : first + _BLOCK]
-        for shift in range(lag + 1):
-            earlier = block if shift == 0 else rows[:, max(first - shift, 0) : first + block.shape[1] - shift]
-            totals[lag + shift] += block[:, block.shape[1] - earlier.shape[1] :] @ earlier.T
-    for shift in range(1, lag + 1):
-        totals[lag - shift] = totals[lag + shift].T
-    index = np.abs(totals).argmax(axis=0)
-    return np.take_along_axis(totals, index[None], 0)[0], (index - lag).astype(np.int8)
 
 
 @dataclass
@@ -165,14 +120,20 @@ class Topology:
             made[i, j] = made[j, i] = value
         return made
 
-    def to_json(self, tiers: int = 4, peers: int = 4) -> str:
+    def arrangement(self, tiers: int | None = None, peers: int = PEERS) -> Arrangement:
+        """Tiers and peers of all leads, in the order of `leads`."""
+        return arrange(self.matrix(), tiers, peers)
+
+    def to_json(self, tiers: int | None = None, peers: int = PEERS) -> str:
         """The topology as text, with peers and tiers of `arrange`."""
         limits = self.thresholds()
-        order, heard = arrange(self.matrix(), tiers, peers)
+        arrangement = self.arrangement(tiers, peers)
+        heard = [[lead for lead in row if lead >= 0] for row in arrangement.peers.tolist()]
         kept = {pair: edge for pair, edge in self.edges.items() if abs(edge[0]) > _KEEP * limits[pair]}
         passed = self.significant()
         edges = [[i, j, round(r, 5), lag, (i, j) in passed] for (i, j), (r, lag) in sorted(kept.items())]
-        lists = {"leads": self.leads, "tiers": order, "peers": heard, "recordings": self.recordings, "edges": edges}
+        lists = {"leads": self.leads, "tiers": arrangement.tier.tolist(), "peers": heard}
+        lists |= {"recordings": self.recordings, "edges": edges}
         lines = [f'"format": {FORMAT}'] + [f'"{key}": {json.dumps(value)}' for key, value in lists.items()]
         return "{" + ",\n".join(lines) + "}\n"
 
@@ -211,38 +172,3 @@ def load(source: Topology | str | os.PathLike) -> Topology:
 def lead_names(leads: int) -> list[str]:
     """Names of the leads of a recording that does not name them: their numbers."""
     return [f"{lead:04d}" for lead in range(leads)]
-
-
-def arrange(correlation: np.ndarray, tiers: int = 4, peers: int = 4) -> tuple[list[int], list[list[int]]]:
-    """Tier of each lead, and the leads of earlier tiers that it listens to, best first.
-
-    Hubs come first: leads are ordered so that each next one adds most to what all leads behind it can hear (the sum of
-    the largest squared correlation with any lead before). Tiers double in size, from 2^(1 - tiers) of the connected
-    leads on. Leads without any significant correlation are in tier 0 and hear nobody.
-
-    Parameters
-    ----------
-    correlation : float [leads, leads]
-        Of `Topology.matrix`.
-    """
-    power = np.square(correlation)
-    np.fill_diagonal(power, 0)
-    connected = np.flatnonzero(power.any(axis=1))
-    order, heard = [], np.zeros(len(power))
-    left = set(connected.tolist())
-    while left:
-        candidates = sorted(left)
-        gains = np.maximum(power[np.ix_(candidates, candidates)] - heard[candidates], 0).sum(axis=1)
-        best = candidates[int(gains.argmax())]
-        order.append(best)
-        left.remove(best)
-        heard = np.maximum(heard, power[best])
-    tier = [0] * len(power)
-    for place, lead in enumerate(order):
-        share = (place + 1) / len(order)
-        tier[lead] = max(0, tiers - 1 - int(math.floor(-math.log2(share))))
-    lists: list[list[int]] = []
-    for lead in range(len(power)):
-        earlier = [j for j in np.argsort(-power[lead], kind="stable") if power[lead, j] and tier[j] < tier[lead]]
-        lists.append([int(j) for j in earlier[:peers]])
-    return tier, lists

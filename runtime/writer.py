@@ -77,7 +77,7 @@ class Writer:
         self._verify = verify
         self._options = {"independent": independent, "topology": None, "max_error": max_error}
         if topology is not None and leads > 1:
-            self._options["topology"] = topologies.load(topology).of(topologies.lead_names(leads))
+            self._options["topology"] = topologies.load(topology).of(topologies.lead_names(leads)).arrangement()
         check_target(target_rate, max_error)
         self._budget: Budget | None = None
         if target_rate is not None:

@@ -3,7 +3,7 @@
 import struct
 import zlib
 
-CONSTANT, LATTICE, GRID = 0, 1, 2
+CONSTANT, LATTICE, GRID, COPY = 0, 1, 2, 3
 
 
 class Refused(ValueError):
@@ -25,12 +25,12 @@ def decode_chunk(payload, leads, bits, model):
         must(len(body) == frames * leads * bits // 8, "a stored chunk's length")
         flat = [b - 128 for b in body] if bits == 8 else struct.unpack(f"<{frames * leads}h", body)
         return [list(flat[i * leads : (i + 1) * leads]) for i in range(frames)]
-    must(coding & ~8 == 1 and len(body) >= 7, "a chunk's coding")
+    must(coding & ~24 == 1 and len(body) >= 7, "a chunk's coding")
     crc, segments = struct.unpack_from("<IH", body)
     bound, body = (body[6], body[7:]) if coding & 8 else (0, body[6:])
     must(bound > 0 or not coding & 8, "a chunk's bound")
     must(segments >= 1 and (segments - 1) * -(-frames // segments) < frames, "a chunk's segments")
-    chunk = CodedChunk(body, frames, leads, segments, model, bound)
+    chunk = CodedChunk(body, frames, leads, segments, model, bound, coding & 16)
     samples = middles_of_bins(chunk.decode(), chunk.leads, bits, bound) if bound else chunk.decode()
     must(zlib.crc32(stored_bytes(samples, 16)) == crc, "a chunk's samples have another checksum")
     return samples
@@ -40,7 +40,8 @@ def middles_of_bins(samples, leads, bits, bound):
     """Section 3.2: samples of grid leads for the numbers of their bins."""
     top = 2 ** (bits - 1) - 1
     middle = lambda q: min(max(q * (2 * bound + 1) + bound, -top - 1), top)  # noqa: E731
-    return [[middle(s) if lead.kind == GRID else s for s, lead in zip(row, leads, strict=True)] for row in samples]
+    grid = [(leads[lead.mean] if lead.kind == COPY else lead).kind == GRID for lead in leads]
+    return [[middle(s) if bins else s for s, bins in zip(row, grid, strict=True)] for row in samples]
 
 
 def lattice_bins(bound):
@@ -84,12 +85,14 @@ class Bits:
 class CodedChunk:
     """One rANS-coded chunk."""
 
-    def __init__(self, body, frames, leads, segments, model, bound=0):
+    def __init__(self, body, frames, leads, segments, model, bound=0, peers=0):
         self.frames, self.segments, self.model = frames, segments, model
         self.length = -(-frames // segments)
         reader = Bits(body)
         kinds = [reader.take(2) for _ in range(leads)]
-        self.leads = [Lead(kind, reader, model, bound) for kind in kinds]
+        self.leads = [Lead(kind, reader, model, bound, leads if peers else 0) for kind in kinds]
+        for number, lead in enumerate(self.leads):
+            lead.check(number, self.leads)
         reader.align()
         for lead in self.leads:
             lead.low = [reader.take(lead.shift) for _ in range(frames)] if lead.kind == GRID and lead.shift else []
@@ -100,8 +103,13 @@ class CodedChunk:
             must(len(reader.rest()) >= 4 + 2 * count, "escapes end early")
             self.escapes = list(struct.unpack_from(f"<{count}h", reader.rest(), 4))
             reader.at += 32 + 16 * count
-        coded = [lead for lead in self.leads if lead.kind != CONSTANT]
-        self.lanes = [Lane(lead, segment * self.length) for segment in range(segments) for lead in coded]
+        self.lanes = []
+        for segment in range(segments):
+            lanes = {n: Lane(x, segment * self.length) for n, x in enumerate(self.leads) if x.kind in (LATTICE, GRID)}
+            for lane in lanes.values():
+                lane.peers = [lanes[number] for number, *_ in lane.lead.peers]
+            self.lanes += lanes.values()
+        self.lanes.sort(key=lambda lane: lane.lead.tier)
         lengths = [reader.take(5) + 25 for _ in self.lanes]
         for lane, length in zip(self.lanes, lengths, strict=True):
             lane.state = reader.take(length - 1) | 1 << (length - 1)
@@ -113,13 +121,16 @@ class CodedChunk:
         samples = [[lead.mean] * self.frames for lead in self.leads]
         escapes, words = iter(self.escapes), iter(self.words)
         for t in range(self.length if self.lanes else 0):
-            active = [lane for lane in self.lanes if lane.start + t < self.frames]
-            rows = [lane.features() for lane in active]
-            for lane, (offset, scale) in zip(active, self.model.run(rows), strict=True):
-                code, grid_value = lane.next(self.model, offset, scale, words)
-                sample = lane.lead.sample(code, grid_value, lane.start + t, escapes)
-                lane.learn(lane.lead.tick(sample, lane.lead.decoded(code)))
-                samples[self.leads.index(lane.lead)][lane.start + t] = sample
+            for tier in range(16):
+                active = [lane for lane in self.lanes if lane.lead.tier == tier and lane.start + t < self.frames]
+                rows = [lane.features(t) for lane in active]
+                for lane, (offset, scale) in zip(active, self.model.run(rows) if rows else [], strict=True):
+                    code, grid_value = lane.next(self.model, offset, scale, words)
+                    sample = lane.lead.sample(code, grid_value, lane.start + t, escapes)
+                    lane.learn(lane.lead.tick(sample, lane.lead.decoded(code)))
+                    samples[self.leads.index(lane.lead)][lane.start + t] = sample
+        for lead, values in zip(self.leads, samples, strict=True):
+            values[:] = samples[lead.mean] if lead.kind == COPY else values
         must(all(lane.state == 1 << 24 for lane in self.lanes), "a state does not end at 2^24")
         must(next(escapes, None) is None and next(words, None) is None, "escapes or words are left over")
         return [list(frame) for frame in zip(*samples, strict=True)]
@@ -128,19 +139,23 @@ class CodedChunk:
 class Lead:
     """Section 4: what is fixed for a lead in a chunk."""
 
-    def __init__(self, kind, reader, model, bound):
-        must(kind <= GRID, "unknown kind of lead")
-        self.kind, self.model, self.shift = kind, model, 0
-        self.mean = reader.take(10) if kind == LATTICE else reader.take(16, signed=True)
-        if kind == CONSTANT:
+    def __init__(self, kind, reader, model, bound, leads):
+        self.kind, self.model, self.shift, self.tier, self.peers = kind, model, 0, 0, []
+        self.mean = reader.take(10) if kind == LATTICE else reader.take(16, signed=kind != COPY)
+        if kind in (CONSTANT, COPY):
             return
-        self.spread, reach = reader.take(8), 15
+        self.spread, self.reach = reader.take(8), 16
         if kind == GRID:
-            self.shift, reach = reader.take(4), reader.take(5)
+            self.shift, self.reach = reader.take(4), reader.take(5)
         widths = [reader.take(4) for _ in range(4)]
         self.coefficients = [reader.take(widths[i // 4], signed=True) for i in range(16)]
-        must(reach <= 21, "a lead's reach")
-        must(sum(map(abs, self.coefficients)) * 2 ** (reach + 1) + 512 < 2**31, "a lead's coefficients")
+        must(self.reach <= 22, "a lead's reach")
+        if leads:
+            self.tier = reader.take(4)
+            for _ in range(reader.take(3)):
+                number, metric = reader.take(max(1, (leads - 1).bit_length())), reader.take(6, signed=True)
+                width = reader.take(4)
+                self.peers.append((number, metric, [reader.take(width, signed=True) for _ in range(4)]))
         self.levels = model.lattice_levels if kind == LATTICE else model.grid_levels
         self.bins = lattice_bins(bound) if bound and kind == LATTICE else None
         if self.bins:
@@ -150,6 +165,19 @@ class Lead:
     def decoded(self, code):
         """The code that a lattice lead has where `code` was coded."""
         return self.bins[min(code, len(self.bins) - 1)][1] if self.bins else code
+
+    def check(self, number, leads):
+        """What a lead says of others."""
+        if self.kind == COPY:
+            must(self.mean < number and leads[self.mean].kind != COPY, "a copy")
+        if self.kind in (CONSTANT, COPY):
+            return
+        heard = [peer for peer, *_ in self.peers]
+        must(len(heard) <= 4 and len(set(heard)) == len(heard), "a lead's peers")
+        must(all(p < len(leads) and p != number and leads[p].kind in (LATTICE, GRID) for p in heard), "a lead's peers")
+        total = sum(map(abs, self.coefficients)) * 2**self.reach
+        total += sum(sum(map(abs, h)) * 2 ** leads[p].reach for p, _, h in self.peers)
+        must(total + 512 < 2**31, "a lead's coefficients")
 
     def tick(self, sample, code):
         return self.model.middle[code] if self.kind == LATTICE else (2 * sample + 1 << 5) >> self.shift
@@ -182,9 +210,13 @@ class Lane:
         self.past = [0] * 16  # y, newest first
         self.residuals = [128] * 16  # q8 of e, oldest first
         self.means = [(16 + (lead.spread & 15)) << ((lead.spread + 128) >> 4)] * 3
+        self.steps = 0
 
-    def features(self):
+    def features(self, t):
         total = sum(c * y for c, y in zip(self.lead.coefficients, self.past, strict=True))
+        for peer, (_, _, heard) in zip(self.peers, self.lead.peers, strict=True):
+            must(peer.steps == (t + 1 if peer.lead.tier < self.lead.tier else t), "a peer's time")
+            total += sum(h * y for h, y in zip(heard, peer.past[:4], strict=True))
         self.prediction = total + 512 >> 10
         return [*self.residuals, q8(self.past[0] - self.prediction), *map(level, self.means)]
 
@@ -205,7 +237,7 @@ class Lane:
     def learn(self, tick):
         y = tick - self.lead.mean_tick
         residual = y - self.prediction
-        self.past = [y, *self.past[:-1]]
+        self.past, self.steps = [y, *self.past[:-1]], self.steps + 1
         self.residuals = [*self.residuals[1:], q8(residual)]
         a = min(abs(residual), 65535)
         self.means = [m + ((a << 12) - m >> rate) for m, rate in zip(self.means, (4, 7, 11), strict=True)]

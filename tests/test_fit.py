@@ -1,7 +1,8 @@
 import numpy as np
 
-from runtime.fit import fit, linear_predictor
+from runtime.fit import fit
 from runtime.lattice import CODE_TO_SAMPLE
+from runtime.least_squares import linear_predictor
 from runtime.side_information import CONSTANT, GRID, LATTICE
 
 MIDDLE = ((np.arange(1024) - 512) * 64 + 32).astype(np.int32)

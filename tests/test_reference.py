@@ -43,7 +43,8 @@ def test_vectors_reach_every_part_of_the_format():
     assert seen >= {b"H", b"M", b"F", b"C", b"B", b"E", "escapes", "low bits", "no low bits"}
     assert seen >= {("format", number) for number in (8, 9, 16, 17, 18, 19)}
     assert seen >= {("flags", flags) for flags in (33, 33 + 16, 65, 65 + 16, 97)}
-    assert seen >= {"stored", "segments", "short segment", "group of zeros", ("kind", 0), ("kind", 1), ("kind", 2)}
+    assert seen >= {"stored", "segments", "short segment", "group of zeros", *(("kind", kind) for kind in range(4))}
+    assert seen >= {("tier", 0), ("tier", 1), ("tier", 2), ("hears", 1, 1), ("hears", 2, 1)}
     assert seen >= {("flags", flags | 8) for flags in (0, 1, 3, 7, 131)}
     assert seen >= {("bounded", 0), ("bounded", 1), ("bounded", 2)}
 
@@ -54,14 +55,17 @@ def features(payload, leads, network):
         return {"stored"}
     frames, segments = (int.from_bytes(payload[a:b], "little") for a, b in ((0, 4), (9, 11)))
     bound = payload[11] if payload[4] & 8 else 0
-    chunk = reference_chunk.CodedChunk(payload[11 + bool(bound) :], frames, leads, segments, network, bound)
-    coded = [lead for lead in chunk.leads if lead.kind]
+    body = payload[11 + bool(bound) :]
+    chunk = reference_chunk.CodedChunk(body, frames, leads, segments, network, bound, payload[4] & 16)
+    coded = [lead for lead in chunk.leads if lead.kind in (reference_chunk.LATTICE, reference_chunk.GRID)]
     found = {("kind", lead.kind) for lead in chunk.leads} | {("bounded", lead.kind) for lead in chunk.leads if bound}
     found |= {"low bits" if lead.shift else "no low bits" for lead in chunk.leads if lead.kind == reference_chunk.GRID}
     if not all(any(lead.coefficients[4:8]) for lead in coded):
         found.add("group of zeros")
     if segments > 1:
         found |= {"segments", "short segment" if frames % segments else "equal segments"}
+    found |= {("tier", lead.tier) for lead in coded}
+    found |= {("hears", lead.kind, chunk.leads[peer].kind) for lead in coded for peer, *_ in lead.peers}
     return found | ({"escapes"} if chunk.escapes else set())
 
 

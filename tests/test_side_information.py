@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from runtime.errors import CorruptError
-from runtime.side_information import CONSTANT, GRID, LATTICE, SideInformation, pack, unpack
+from runtime.side_information import CONSTANT, COPY, GRID, LATTICE, LATTICE_REACH, SideInformation, pack, unpack
 
 
 def example(leads=40):
@@ -12,7 +12,7 @@ def example(leads=40):
     side.mean = np.where(side.kind == LATTICE, rng.integers(0, 1024, leads), rng.integers(-32768, 32768, leads))
     side.spread = np.where(side.kind == CONSTANT, 0, rng.integers(0, 256, leads))
     side.shift = np.where(side.kind == GRID, rng.integers(0, 9, leads), 0)
-    side.reach = np.select([side.kind == LATTICE, side.kind == GRID], [15, rng.integers(5, 17, leads)], 0)
+    side.reach = np.select([side.kind == LATTICE, side.kind == GRID], [LATTICE_REACH, rng.integers(5, 17, leads)], 0)
     side.coefficients = rng.integers(-300, 300, (leads, 16)) * (side.kind != CONSTANT)[:, None]
     side.coefficients[::3, 4:8] = 0
     return side
@@ -29,7 +29,7 @@ def test_round_trip():
 
 def test_a_typical_lead_costs_about_twenty_bytes():
     side = SideInformation.empty(1)
-    side.kind[0], side.mean[0], side.spread[0], side.reach[0] = LATTICE, 530, 130, 15
+    side.kind[0], side.mean[0], side.spread[0], side.reach[0] = LATTICE, 530, 130, LATTICE_REACH
     side.coefficients[0] = [900, -200, 90, -60, 40, -30, 20, -20, 15, -10, 9, -8, 7, -6, 5, 4]
     assert len(pack(side)) <= 22
 
@@ -42,12 +42,17 @@ def test_truncation_is_an_error(cut):
 
 def test_coefficients_that_could_overflow_are_refused():
     side = SideInformation.empty(1)
-    side.kind[0], side.reach[0] = LATTICE, 15
+    side.kind[0], side.reach[0] = LATTICE, LATTICE_REACH
     side.coefficients[0, :3] = 16000
     with pytest.raises(CorruptError, match="out of range"):
         unpack(pack(side), 0, 1)
 
 
-def test_unknown_kind_is_refused():
-    with pytest.raises(CorruptError, match="unknown kind"):
-        unpack(b"\xff\xff", 0, 1)
+@pytest.mark.parametrize("source", [[1], [2, -1], [0, 1]], ids=["itself", "a later one", "a copy"])
+def test_impossible_copies_are_refused(source):
+    """Lead 0 is constant, then copies of the given leads; -1 is another constant one."""
+    side = SideInformation.empty(1 + len(source))
+    side.mean[1:] = source
+    side.kind[1:] = np.where(side.mean[1:] >= 0, COPY, CONSTANT)
+    with pytest.raises(CorruptError, match="copy"):
+        unpack(pack(side), 0, len(side.kind))

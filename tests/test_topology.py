@@ -5,7 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from runtime.topology import Topology, arrange, correlate, whiten
+from runtime.arrangement import arrange
+from runtime.correlation import correlate, whiten
+from runtime.topology import Topology
 from training import data, topology
 from training.__main__ import main
 from training.simulate import quantise, simulate
@@ -38,7 +40,8 @@ def test_lag_and_sign(delay):
 
 def test_correlation_in_blocks_is_the_plain_one():
     white = rows(leads(2, 0.7, count=3))
-    plain = white @ white.T
+    unit = white / np.linalg.norm(white, axis=1)[:, None]
+    plain = unit @ unit.T
     assert np.abs(correlate(white, 0)[0] - plain).max() < 1e-5
 
 
@@ -51,13 +54,14 @@ def test_only_what_is_there():
     made = Topology()
     made.observe([f"{i}" for i in range(30)], rows(leads(3, 0, count=30)))
     assert not made.significant()
-    assert arrange(made.matrix()) == ([0] * 30, [[]] * 30)
+    arrangement = made.arrangement()
+    assert not arrangement.tier.any() and (arrangement.peers < 0).all()
 
 
 def test_weak_evidence_adds_up_and_survives_a_file():
     made, counts = Topology(), []
     for seed in range(8):
-        white = rows(leads(10 + seed, 0.13))
+        white = rows(leads(10 + seed, 0.145))
         made.observe(["a", "b"], white)
         made.observe(["a", "b"], white)
         assert len(made.recordings) == seed + 1
@@ -73,9 +77,11 @@ def test_hubs_come_first():
     for i in range(1, 8):
         correlation[0, i] = correlation[i, 0] = 0.5
     correlation[1, 2] = correlation[2, 1] = -0.6
-    tier, heard = arrange(correlation, tiers=3, peers=2)
+    made = arrange(correlation, tiers=3, peers=2)
+    tier, heard = made.tier.tolist(), [[peer for peer in row if peer >= 0] for row in made.peers.tolist()]
+    assert all(made.metric[i, 0] == correlation[i, heard[i][0]] for i in range(9) if heard[i])
     assert tier[0] == 0 and tier[8] == 0 and heard[0] == heard[8] == []
-    assert tier.count(0) == 3 and all(0 in heard[i] for i in range(1, 8) if tier[i])
+    assert tier[0] == 0 and all(0 in heard[i] for i in range(1, 8)) and heard[2] == [1, 0]
     assert all(tier[j] < tier[i] for i in range(9) for j in heard[i]) and max(tier) == 2
 
 
@@ -112,3 +118,15 @@ def test_arrays_are_named_by_lead(tmp_path, capsys):
 def test_gain_of_one_peer():
     correlation = np.array([[1, 0.6], [0.6, 1]])
     assert topology.gain(correlation, [[], [0]]) == pytest.approx(-0.25 * np.log2(1 - 0.36), abs=1e-4)
+
+
+def test_peers_are_chosen_for_what_they_add():
+    """The last lead hears two hubs best, but they say the same; a third one adds more than the second of them."""
+    correlation = np.eye(9)
+    pairs = [(0, 1, 0.98), (0, 8, 0.6), (1, 8, 0.59), (2, 8, 0.4)]
+    pairs += [(hub, lead, 0.9) for hub, leads in ((0, (3, 4)), (1, (5,)), (2, (6, 7))) for lead in leads]
+    for i, j, value in pairs:
+        correlation[i, j] = correlation[j, i] = value
+    made = arrange(correlation, tiers=5, peers=2)
+    assert made.tier[8] > made.tier[:3].max()
+    assert made.peers[8].tolist() == [0, 2]

@@ -64,6 +64,7 @@ def signals():
         "grid-escapes": whole(impulses),
         "grid-heavy-tails": whole(np.random.default_rng(10).standard_cauchy((900, 1)) * 40),
         "mixed": mixed.astype(np.int16),
+        "peers": peers(),
         "constant": np.tile(np.int16([[-32768, 0, 32767]]), (1000, 1)),
         "stored": random.integers(-32768, 32768, (300, 1)).astype(np.int16),
         "stored-8-bit": random.integers(0, 256, (300, 1)).astype(np.uint8),
@@ -74,6 +75,14 @@ def signals():
         "stages": whole(stages),
         "short": simulate(200, 1, seed=14).samples,
     }
+
+
+def peers():
+    """Ten leads with a source in common: lattice and grid, one flat, one twice."""
+    common = noise(15, 20, 1500)
+    codes = common * [[1, -0.9, 0.8, 1.2, 0.7, -1.1]] + noise(16, 6, 1500, 6)
+    grid = whole(common * [[40, 5]] + noise(17, 60, 1500, 2))
+    return np.hstack([lattice(codes), np.full((1500, 1), 31), lattice(codes[:, 1:2]), grid]).astype(np.int16)
 
 
 ODD = ["odd-chunks", "odd-length", "odd-partial-frame", "odd-size-fields", "odd-12-bit", "odd-empty"]
@@ -169,6 +178,7 @@ WHAT = {
     "grid-fine": "off the lattice, no low bits",
     "grid-escapes": "off the lattice, with escapes",
     "grid-heavy-tails": "low bits and escapes",
+    "peers": "leads that hear each other, a flat one and a copy",
     "mixed": "lattice, grid and constant leads in one chunk",
     "constant": "constant leads only",
     "stored": "a chunk that does not compress",

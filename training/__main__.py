@@ -58,7 +58,7 @@ def parser():
     add_data(c)
     c.add_argument("-o", "--output", required=True, help="file to write")
     c.add_argument("--update", metavar="TOPOLOGY", help="go on from this one instead of from nothing")
-    c.add_argument("--tiers", type=int, default=4)
+    c.add_argument("--tiers", type=int, help="default: up to 6, by the number of leads")
     c.add_argument("--peers", type=int, default=4, help="at most, of each lead")
     c.add_argument("--pairs", help="JSON list of known pairs: print precision and recall")
     for name in ("levels", "train", "ablate"):

@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
-from runtime.topology import LAG, Topology, arrange, whiten
+from runtime.correlation import LAG, whiten
+from runtime.topology import Topology
 
 from . import data
 
@@ -60,8 +61,9 @@ def run(options):
     console.print(f"{len(topology.leads)} leads, {len(topology.recordings)} recordings, {tested:,} pairs tested")
     console.print(f"{len(passed)} pairs correlate beyond chance within {LAG} samples")
     correlation = topology.matrix()
-    tier, heard = arrange(correlation, options.tiers, options.peers)
-    counts = ", ".join(str(tier.count(k)) for k in range(options.tiers))
+    made = topology.arrangement(options.tiers, options.peers)
+    heard = [[lead for lead in row if lead >= 0] for row in made.peers.tolist()]
+    counts = ", ".join(map(str, np.bincount(made.tier)))
     console.print(f"leads by tier: {counts}; {sum(map(len, heard)) / len(heard):.1f} peers in the mean")
     console.print(f"same-time peers may save {gain(correlation, heard):.3f} bits per sample (linear estimate)")
     if options.pairs:

@@ -1,0 +1,165 @@
+"""Linear predictors by weighted least squares on lags (covariance method), the same on every machine.
+
+Moments are sums of integers below 2^53, exact in float64 in any order; normal equations are solved by elementwise IEEE
+operations, without LAPACK.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .side_information import COEFFICIENT_BITS, ORDER, PEER_TAPS
+
+SIGNAL_BITS = 14
+"""Signals are taken down to so many bits."""
+_MAX_WEIGHT = 31
+_MIN_ROWS, _MAX_ROWS = 1 << 14, 1 << 16
+_BLOCK = 4096
+"""Rows that are handled at once: their lags stay in the cache."""
+_PART = 512
+"""Rows of a matrix product: too few for BLAS to start threads, which would wait for each other on busy cores."""
+_SPAN = 4
+"""Rows of the running deviation; with 16 of them 0.0006 bit more."""
+_RIDGE = 0.6
+
+
+def to_signal(values: np.ndarray) -> tuple[np.ndarray, int]:
+    """A lead's values without their mean (int32 [frames]) as float64 behind 16 zeros, and the low bits left out."""
+    excess = max(int(np.abs(values).max()).bit_length() - SIGNAL_BITS, 0)
+    return np.concatenate([np.zeros(ORDER), values >> excess]), excess
+
+
+def spacing(frames: int, step: int) -> int:
+    """Use one frame of so many: `step`, unless that leaves too few or too many."""
+    return max(min(step, frames // _MIN_ROWS), -(-frames // _MAX_ROWS), 1)
+
+
+def moments(
+    signal: np.ndarray, heard: list[np.ndarray], step: int, coefficients: np.ndarray, error: float | None
+) -> tuple[np.ndarray, float, float]:
+    """Sums of products of a lead's sample and all that predicts it, over every `step`-th frame.
+
+    A residual counts by the inverse of its running deviation and of its own size, which is close to what it costs in
+    bits: weights follow the residuals of `coefficients` and their mean size `error` (None: no weights).
+
+    Parameters
+    ----------
+    signal : float64 [16 + frames]
+        Of `to_signal`.
+    heard : list of float64 [16 + frames]
+        Signals of the leads that this one hears: their newest four samples, the present one included.
+    coefficients : float [16 + 4 heard]
+        Units of 2^-10; newest sample first.
+
+    Returns
+    -------
+    float64 [n + 1, n + 1] : sample and its n predictors
+    float : sum of the weights
+    float : mean size of the residuals of `coefficients`
+    """
+    size = ORDER + 1 + PEER_TAPS * len(heard)
+    total, weight, sizes, count = np.zeros((size, size)), 0.0, 0.0, 0.0
+    for first in range(0, len(signal) - ORDER, step * _BLOCK):
+        part = slice(first, first + step * _BLOCK + ORDER)
+        lags, rows = _lags(signal[part], [other[part] for other in heard], step)
+        weighted = lags
+        if error is not None:
+            predicted = np.matmul(coefficients[None], lags[:, 1:]).ravel()[:rows]
+            residual = np.abs(lags[:, 0].ravel()[:rows] - np.floor((predicted + 512) / 1024))
+            weights = np.zeros(_BLOCK)
+            weights[:rows] = _weights(residual, error)
+            weighted = lags * weights.reshape(-1, 1, _PART)
+            weight, sizes = weight + float(weights.sum()), sizes + float(residual.sum())
+        total += np.matmul(weighted, lags.transpose(0, 2, 1)).sum(axis=0)
+        count += rows
+    return total, weight if error is not None else count, sizes / count
+
+
+def _lags(block: np.ndarray, heard: list[np.ndarray], step: int) -> tuple[np.ndarray, int]:
+    """A sample, its 16 past values and what is heard of others at every `step`-th frame, in parts, float64
+    [parts, n + 1, rows of a part], zeros behind the last row; and the count of rows."""
+    lags = np.zeros((ORDER + 1 + PEER_TAPS * len(heard), _BLOCK))
+    rows = -(-(len(block) - ORDER) // step)
+    taps = [(block, lag) for lag in range(ORDER + 1)] + [(other, lag) for other in heard for lag in range(PEER_TAPS)]
+    for row, (source, lag) in zip(lags, taps, strict=True):
+        row[:rows] = source[ORDER - lag : len(block) - lag : step]
+    return lags.reshape(len(lags), -1, _PART).transpose(1, 0, 2), rows
+
+
+def _weights(size: np.ndarray, error: float) -> np.ndarray:
+    """Whole numbers 1..31 for rows with residuals of `size`, whose mean over the lead is `error`."""
+    span = min(_SPAN, len(size))
+    total = np.cumsum(np.concatenate([np.full(span, np.floor(error)), size]))
+    local = (total[span - 1 : -1] - np.concatenate([[0.0], total[: -span - 1]])) / span + error / 10
+    return np.clip(np.floor(15 * error * error / (local * (local + size / 2))), 1, _MAX_WEIGHT)
+
+
+def solve(total: np.ndarray, weight: np.ndarray, used: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Coefficients of many leads from their `moments`, and the variance of what they leave.
+
+    Elimination without pivoting: the matrices are symmetric and positive.
+
+    Parameters
+    ----------
+    total : float64 [leads, n + 1, n + 1]
+    weight : float64 [leads]
+    used : bool [leads, n], optional
+        Predictors that take part; the others get 0.
+
+    Returns
+    -------
+    float64 [leads, n], in whole units of 2^-10; float64 [leads]
+    """
+    size = total.shape[1] - 1
+    system = np.concatenate([total[:, 1:, 1:], total[:, 1:, :1]], axis=2)
+    if used is not None:
+        system *= used[:, :, None]
+        system[:, :, :-1] *= used[:, None]
+    system[:, np.arange(size), np.arange(size)] += (_RIDGE * weight)[:, None]
+    known = system[:, :, -1].copy()
+    for pivot in range(size - 1):
+        factor = system[:, pivot + 1 :, pivot] / system[:, pivot, pivot, None]
+        system[:, pivot + 1 :, pivot + 1 :] -= factor[:, :, None] * system[:, pivot, None, pivot + 1 :]
+    solution, explained = np.zeros(known.shape), np.zeros(len(known))
+    for row in range(size - 1, -1, -1):
+        solution[:, row] = system[:, row, -1] / system[:, row, row]
+        system[:, :row, -1] -= system[:, :row, row] * solution[:, row, None]
+        explained += solution[:, row] * known[:, row]
+    variance = np.maximum(total[:, 0, 0] - explained, 0.0) / weight
+    return np.rint(np.clip(solution, -15, 15) * (1 << COEFFICIENT_BITS)), variance
+
+
+def linear_predictor(values: np.ndarray, step: int = 2) -> tuple[np.ndarray, float]:
+    """Order-16 coefficients of a lead, and the mean absolute residual that they leave.
+
+    Plain least squares, whose residuals then give the weights.
+
+    Parameters
+    ----------
+    values : int32 [frames]
+        Signal without its mean.
+    step : int
+        Use one frame of so many, unless that leaves too few.
+
+    Returns
+    -------
+    int64 [16] in units of 2^-10, newest sample first; float in units of `values`
+    """
+    signal, excess = to_signal(values)
+    (coefficients,), (error,) = own_predictors([signal], step)
+    return coefficients.astype(np.int64), error * (1 << excess)
+
+
+def own_predictors(signals: list[np.ndarray], step: int) -> tuple[np.ndarray, np.ndarray]:
+    """Coefficients float64 [leads, 16] of signals of equal length, and mean absolute residuals float64 [leads]."""
+    step = spacing(len(signals[0]) - ORDER, step)
+    none = np.zeros(ORDER)
+    plain = [moments(signal, [], 2 * step, none, None) for signal in signals]
+    first, variance = solve(*_stacked(plain))
+    error = np.maximum(0.8 * np.sqrt(variance), 1 / 64)
+    better = [moments(signal, [], step, *start) for signal, *start in zip(signals, first, error.tolist())]
+    return solve(*_stacked(better))[0], np.maximum([size for *_, size in better], 1 / 64)
+
+
+def _stacked(found: list[tuple[np.ndarray, float, float]]) -> tuple[np.ndarray, np.ndarray]:
+    return np.stack([total for total, *_ in found]), np.array([weight for _, weight, _ in found])

@@ -1,0 +1,140 @@
+"""Leads that hear each other: everything comes back, what is shared is saved, what is not costs nothing."""
+
+import numpy as np
+import pytest
+
+from runtime import chunk, codec, model
+from runtime.arrangement import Arrangement
+from runtime.errors import CorruptError
+from runtime.lattice import CODE_TO_SAMPLE
+from runtime.records import HEARS, RANS
+from runtime.side_information import SideInformation, pack, unpack
+
+
+@pytest.fixture(scope="module")
+def n1():
+    return model.load()
+
+
+def array(leads=12, frames=6000, seed=0, sign=1, shared=0.8):
+    """Leads with noise in common, as codes; float [time, lead]."""
+    rng = np.random.default_rng(seed)
+    common = rng.normal(0, 8, (frames, 1)) * np.where(np.arange(leads) % 2, sign, 1)
+    own = rng.normal(0, 8, (frames, leads))
+    return shared * common + np.sqrt(1 - shared**2) * own + 40 * np.sin(np.arange(frames)[:, None] / 90)
+
+
+def on_lattice(codes):
+    return CODE_TO_SAMPLE[np.clip(np.rint(codes), -512, 511).astype(int) + 512]
+
+
+def size_and_back(samples, n1, **options):
+    (payload,) = codec.encode_chunks([samples], n1, **options)
+    (back,) = codec.decode_chunks([payload], [samples.shape[1]], n1)
+    assert np.array_equal(back, samples)
+    return len(payload), payload
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("kind", ["lattice", "grid", "mixed"])
+def test_what_leads_share_is_saved(n1, kind, sign):
+    codes = array(sign=sign)
+    samples = on_lattice(codes)
+    if kind != "lattice":
+        grid = np.rint(codes * 37).astype(np.int16)
+        samples = grid if kind == "grid" else np.hstack([samples[:, :6], grid[:, 6:]])
+    alone, _ = size_and_back(samples, n1, independent=True)
+    together, payload = size_and_back(samples, n1)
+    assert payload[4] == RANS | HEARS
+    assert 8 * (alone - together) > 0.25 * samples.size
+
+
+def test_leads_that_share_nothing_are_coded_alone(n1):
+    samples = on_lattice(array(shared=0.0) - 40 * np.sin(np.arange(6000)[:, None] / 90))
+    alone, expected = size_and_back(samples, n1, independent=True)
+    together, payload = size_and_back(samples, n1)
+    assert payload[4] == RANS and payload == expected
+
+
+def test_dead_and_doubled_leads_cost_next_to_nothing(n1):
+    samples = on_lattice(array(8, 20000))
+    extra = np.hstack([samples, np.full((20000, 1), -95, np.int16), samples[:, 3:4]])
+    without, _ = size_and_back(samples, n1)
+    both, _ = size_and_back(extra, n1)
+    assert 8 * (both - without) / 20000 < 0.05
+
+
+def test_batches_of_arrays_and_single_leads_do_not_depend_on_each_other(n1):
+    shapes = [(5, 3000), (1, 9000), (9, 4001), (2, 40)]
+    batch = [on_lattice(array(*shape, seed)) for seed, shape in enumerate(shapes)]
+    payloads = codec.encode_chunks(batch, n1)
+    for samples, payload in zip(batch, payloads, strict=True):
+        assert codec.encode_chunks([samples], n1) == [payload]
+    decoded = codec.decode_chunks(payloads, [x.shape[1] for x in batch], n1)
+    assert all(np.array_equal(a, b) for a, b in zip(batch, decoded, strict=True))
+
+
+def test_groups_of_segments_give_the_same_stream(n1, monkeypatch):
+    samples = on_lattice(array(6, 20000))
+    _, expected = size_and_back(samples, n1)
+    monkeypatch.setattr(codec, "_GROUP_SAMPLES", 1)
+    assert size_and_back(samples, n1)[1] == expected
+
+
+def test_a_given_topology_is_kept(n1):
+    samples = on_lattice(array(4))
+    peers = np.full((4, 4), -1)
+    peers[3, :2], peers[0, 0] = [1, 2], 3  # lead 0 is before lead 3: it hears 3's past
+    given = Arrangement(np.array([0, 0, 0, 1]), peers, np.where(peers >= 0, 0.6, 0.0))
+    _, payload = size_and_back(samples, n1, topology=given)
+    side = chunk.parse(payload, 4, 16).side
+    assert set(side.peers[3].tolist()) == {1, 2, -1} and (side.peers[1:3] < 0).all()
+    assert side.tier.tolist() == [0, 0, 0, 1] and side.metric[3, 0] == 19
+
+
+def test_damage_never_gives_wrong_samples(n1):
+    samples = on_lattice(array(5, 400))
+    _, payload = size_and_back(samples, n1)
+    rng = np.random.default_rng(5)
+    for position in range(0, len(payload), 7):
+        damaged = bytearray(payload)
+        damaged[position] ^= 1 << rng.integers(0, 8)
+        try:
+            (result,) = codec.decode_chunks([bytes(damaged)], [5], n1)
+        except CorruptError:
+            continue
+        assert np.array_equal(result, samples), position
+
+
+def side_with_peers(**changes):
+    side = SideInformation.empty(3)
+    side.kind[:], side.reach[:], side.mean[:] = 1, 16, 500
+    side.tier[2], side.peers[2, :2], side.metric[2, :2] = 1, [0, 1], [-32, 31]
+    side.heard[2, :2] = [[900, -3, 0, 5], [-8192, 0, 0, 8191]]
+    for name, (index, value) in changes.items():
+        getattr(side, name)[index] = value
+    return side
+
+
+def test_side_information_of_peers_comes_back():
+    side = side_with_peers()
+    data = pack(side)
+    back, end = unpack(data, 0, 3, has_peers=True)
+    assert end == len(data)
+    for name in ("tier", "peers", "metric", "heard"):
+        assert (getattr(back, name) == getattr(side, name)).all(), name
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"peers": ((2, 1), 2)}, {"peers": ((2, 1), 3)}, {"peers": ((2, 1), 0)}, {"kind": (0, 0)}],
+    ids=["itself", "no such lead", "twice", "constant"],
+)
+def test_impossible_peers_are_refused(changes):
+    with pytest.raises(CorruptError, match="can't hear"):
+        unpack(pack(side_with_peers(**changes)), 0, 3, has_peers=True)
+
+
+def test_coefficients_that_could_overflow_are_refused():
+    with pytest.raises(CorruptError, match="out of range"):
+        unpack(pack(side_with_peers(reach=(0, 21), kind=(0, 2))), 0, 3, has_peers=True)
