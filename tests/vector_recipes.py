@@ -47,7 +47,7 @@ def signals():
     random = np.random.default_rng(7)
     t = np.arange(3000)[:, None]
     wave = 12000 * np.sin(t / 250)
-    impulses = np.where(random.random((800, 2)) < 0.02, random.choice([-32768, 32767], (800, 2)), noise(1, 6, 800, 2))
+    impulses = np.where(random.random((800, 2)) < 0.004, random.choice([-32768, 32767], (800, 2)), noise(1, 6, 800, 2))
     extremes = np.where(random.random((900, 1)) < 0.03, random.choice([-512, 511], (900, 1)), noise(2, 30, 900))
     codes, grid = noise(3, 8, 500, 5), whole(wave[:500] + noise(4, 90, 500, 2))
     mixed = np.hstack([lattice(codes[:, :1]), grid[:, :1], np.full((500, 1), -77), lattice(codes[:, 1:2]), grid[:, 1:]])
