@@ -18,9 +18,9 @@ def recording():
 def test_the_same_recording_in_every_format(recording, tmp_path):
     write_wav(tmp_path / "a.wav", recording)
     np.save(tmp_path / "b.npy", recording.samples)
-    np.save(tmp_path / "c.npy", recording.samples.T)
+    np.save(tmp_path / "c.npy", np.asfortranarray(recording.samples))
     recording.samples.astype("<i2").tofile(tmp_path / "d.bin")
-    loaded = data.load(tmp_path, leads=3)
+    loaded = data.load(tmp_path, data.Given(leads=3))
     assert loaded.names == [f"{stem}:{lead:04d}" for stem in "abcd" for lead in range(3)]
     for i in range(12):
         assert np.array_equal(loaded[i], recording.codes[:, i % 3] + 512)
@@ -28,6 +28,15 @@ def test_the_same_recording_in_every_format(recording, tmp_path):
     assert ("a:0000", "a:0002") in loaded.pairs() and ("a:0000", "b:0000") not in loaded.pairs()
     training, held = data.split(loaded.names, loaded.pairs(), 1)
     assert len({name[0] for name in held}) == 1 and len(held) == 3 and len(training) == 9
+
+
+def test_leads_first(recording, tmp_path, capsys):
+    np.save(tmp_path / "a.npy", recording.samples.T)
+    assert main(["check", str(tmp_path)]) == 1
+    assert "3000 leads of 3 time steps" in capsys.readouterr().err
+    assert main(["check", str(tmp_path), "--leads-first"]) == 0
+    loaded = data.load(tmp_path, data.Given(layout="lead-time"))
+    assert len(loaded) == 3 and np.array_equal(loaded[2], recording.codes[:, 2] + 512)
 
 
 def test_eight_bits(tmp_path):
@@ -52,13 +61,13 @@ def test_samples_off_the_lattice_lose_their_low_bits():
 def test_bad_files(name, content, message, tmp_path):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(ValueError, match=message):
-        data.load(tmp_path / name, leads=2)
+        data.load(tmp_path / name, data.Given(leads=2))
 
 
 def test_bad_input_gets_a_message(tmp_path, capsys):
     soundfile.write(tmp_path / "f.wav", np.zeros(100), 8000, subtype="FLOAT")
     assert main(["check", str(tmp_path)]) == 1
-    assert "supported are 8 and 16 bits" in capsys.readouterr().err
+    assert "supported are WAV files of integer PCM with 8 to 16 bits" in capsys.readouterr().err
     assert main(["check", str(tmp_path / "nothing")]) == 1
     assert "no such file or folder" in capsys.readouterr().err
     (tmp_path / "f.wav").unlink()
@@ -66,7 +75,7 @@ def test_bad_input_gets_a_message(tmp_path, capsys):
     assert "no recordings" in capsys.readouterr().err
     np.save(tmp_path / "x.npy", np.zeros(5))
     assert main(["check", str(tmp_path)]) == 1
-    assert "float64 [5]" in capsys.readouterr().err
+    assert "an array of float64" in capsys.readouterr().err
 
 
 def test_problems_of_leads(recording, tmp_path, capsys, monkeypatch):

@@ -3,16 +3,23 @@
 import argparse
 import sys
 
+from runtime.terms import LAYOUTS, LEAD_TIME, TYPES
+
 from . import commands, evaluate, topology
 
 
 def add_data(parser, name="data", **more):
     """Options that say where recordings are and how to read them."""
     parser.add_argument(
-        name, help="folder of recordings, or one file: .wav, .npy, or raw int16 (.bin, .raw, .dat)", **more
+        name, help="folder of recordings, or one file: .wav, .npy, or raw samples (.bin, .raw, .dat)", **more
     )
     parser.add_argument("--leads", type=int, help="of raw files")
+    parser.add_argument("--dtype", default="int16", choices=TYPES, help="of raw files (default: int16)")
     parser.add_argument("--rate", type=int, default=0, help="Hz, of files that do not say it")
+    layout = parser.add_mutually_exclusive_group()
+    layout.add_argument("--layout", choices=LAYOUTS, help="order of the axes of .npy and raw files")
+    same = "the same as --layout lead-time"
+    layout.add_argument("--leads-first", dest="layout", action="store_const", const=LEAD_TIME, help=same)
 
 
 def add_training(commands_, name, run):

@@ -79,9 +79,9 @@ def sections(signals, topology):
 
 def run(options):
     """Write one self-contained page with plots: spectra, codes, correlations, spikes, and where the bits go."""
-    signals = Signals(data.load(options.data, options.leads, options.rate), options.seconds)
+    signals = Signals(data.load(options.data, data.given(options)), options.seconds)
     topology = Topology()
-    observe(topology, options.data, options.leads, options.rate)
+    observe(topology, options.data, data.given(options))
     output = Path(options.output)
     body = []
     for title, text, figures in sections(signals, topology):

@@ -63,9 +63,9 @@ def check_lead(name, samples, rate):
     return Lead(name, rate, len(samples), low, high, deviation, values, on_lattice, problems, used)
 
 
-def check(source, leads=None, rate=0):
+def check(source, given=data.NOTHING):
     """A `Lead` for every lead of the recordings in a file or folder."""
-    return [check_lead(*entry) for entry in data.each_lead(source, leads, rate)]
+    return [check_lead(*entry) for entry in data.each_lead(source, given)]
 
 
 def report(found, console, everything=False):

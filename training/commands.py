@@ -24,7 +24,7 @@ def open_data(options, levels, bounds=None):
     """
     from . import data, dataset
 
-    recordings = data.load(options.data, options.leads, options.rate)
+    recordings = data.load(options.data, data.given(options))
     pairs = data.read_pairs(options.pairs) + recordings.pairs()
     wanted = max(1, min(data.VALIDATION, len(recordings) // 5))
     held = set(data.split(recordings.names, pairs, wanted)[1])
@@ -175,8 +175,8 @@ def check(options):
     """Report rates, ranges, lattice and flat, short or clipped leads of recordings; fails if none can be used."""
     from rich.console import Console
 
-    from . import check
+    from . import check, data
 
-    found = check.check(options.data, options.leads, options.rate)
+    found = check.check(options.data, data.given(options))
     check.report(found, Console(), options.all)
     return 0 if any(lead.used for lead in found) else 1

@@ -1,4 +1,4 @@
-"""Recordings in memory: loading, and the split into training and validation. numpy and soundfile only.
+"""Recordings in memory: loading, and the split into training and validation. No PyTorch.
 
 A recording here is one lead. Files with several leads give several recordings, which stay together in the split.
 """
@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import soundfile
 
 from runtime import lattice
+from runtime.errors import MiddleoutError
 from runtime.fit import fit
 from runtime.side_information import GRID
+from runtime.sources import NOTHING, RAW_SUFFIXES, Given, Recording
 
 CODES = 1024  # the implant's converter has 10 bits
-RAW = (".bin", ".raw", ".dat")
-SUFFIXES = (".wav", ".npy", *RAW)
+SUFFIXES = (".wav", ".npy", *RAW_SUFFIXES)
 VALIDATION = 100  # recordings, at most
 SHORTEST = 1000  # samples; shorter leads are left out
 
@@ -61,18 +61,19 @@ class Recordings:
         return [(first.setdefault(n.rpartition(":")[0], n), n) for n in self.names if ":" in n]
 
 
-def read_samples(path, leads=None, rate=0):
-    """Samples int16 [time, lead] and rate of a recording.
+def given(options):
+    """What a command's options say of recordings that do not say it themselves."""
+    return Given(options.leads, options.rate, options.dtype, options.layout)
+
+
+def read_samples(path, given=NOTHING):
+    """Samples int16 [time, lead] and rate of a recording, as the runtime reads it.
 
     Parameters
     ----------
     path : str or Path
-        A WAV of 8 or 16 bits, an .npy array (int16 or 8 bits; the longer axis is time) or raw little-endian int16,
-        frame by frame, with the suffix .bin, .raw or .dat.
-    leads : int, optional
-        Of raw files.
-    rate : int
-        Of all but WAVs.
+        A WAV, an .npy array or raw samples (.bin, .raw, .dat).
+    given : runtime.sources.Given
 
     Raises
     ------
@@ -80,40 +81,13 @@ def read_samples(path, leads=None, rate=0):
         If the file is none of these.
     """
     path = Path(path)
-    if path.suffix == ".wav":
-        return read_wav(path)
-    if path.suffix == ".npy":
-        return of_array(np.load(path, allow_pickle=False), path), rate
-    if path.suffix not in RAW:
+    if path.suffix not in SUFFIXES:
         raise ValueError(f"{path}: not one of {', '.join(SUFFIXES)}")
-    if not leads:
-        raise ValueError(f"{path}: say how many leads the raw file has (--leads)")
-    values = np.fromfile(path, "<i2")
-    if path.stat().st_size % (2 * leads):
-        raise ValueError(f"{path}: {path.stat().st_size} bytes are no whole number of frames of {leads} int16 samples")
-    return values.reshape(-1, leads), rate
-
-
-def read_wav(path):
-    """Samples int16 [time, lead] and rate of a WAV file."""
     try:
-        info = soundfile.info(path)
-    except soundfile.LibsndfileError as error:
-        raise ValueError(f"{path}: not a WAV file that can be read ({error.error_string})") from error
-    if info.subtype not in ("PCM_16", "PCM_U8"):
-        raise ValueError(f"{path}: samples are {info.subtype}, supported are 8 and 16 bits; convert the file first")
-    samples = soundfile.read(path, dtype="int16", always_2d=True)[0]
-    return (samples >> 8 if info.subtype == "PCM_U8" else samples), info.samplerate
-
-
-def of_array(array, path):
-    """An array from a file as int16 [time, lead]."""
-    if array.dtype not in (np.int16, np.uint8, np.int8) or array.ndim not in (1, 2):
-        raise ValueError(f"{path}: {array.dtype} {list(array.shape)}; expected int16 or 8 bits, [time, lead] or [time]")
-    array = array.reshape(len(array), -1)
-    if array.shape[1] > array.shape[0]:
-        array = array.T
-    return array.astype(np.int16) - (128 if array.dtype == np.uint8 else 0)
+        with Recording([str(path)], given) as recording:
+            return recording.source.read(recording.source.frames), recording.source.rate
+    except MiddleoutError as error:
+        raise ValueError(f"{path}: {error}") from error
 
 
 def codes_of(samples):
@@ -151,10 +125,10 @@ def paths_of(source):
     return paths
 
 
-def each_lead(source, leads=None, rate=0):
+def each_lead(source, given=NOTHING):
     """Name, samples int16 [time] and rate of every lead in a file or folder."""
     for path in paths_of(source):
-        samples, own_rate = read_samples(path, leads, rate)
+        samples, own_rate = read_samples(path, given)
         for lead in range(samples.shape[1]):
             name = path.stem if samples.shape[1] == 1 else f"{path.stem}:{lead:04d}"
             yield name, np.ascontiguousarray(samples[:, lead]), own_rate
@@ -165,7 +139,7 @@ def usable(samples):
     return len(samples) >= SHORTEST and samples.min() != samples.max()
 
 
-def load(source, leads=None, rate=0):
+def load(source, given=NOTHING):
     """All usable leads of the recordings in a file or folder.
 
     Raises
@@ -173,7 +147,7 @@ def load(source, leads=None, rate=0):
     FileNotFoundError, ValueError
         If there are none, or a file can't be read.
     """
-    found = [(name, codes_of(samples), r) for name, samples, r in each_lead(source, leads, rate) if usable(samples)]
+    found = [(name, codes_of(samples), r) for name, samples, r in each_lead(source, given) if usable(samples)]
     if not found:
         raise ValueError(f"{source}: all leads are flat or shorter than {SHORTEST} samples")
     names, codes, rates = zip(*found)

@@ -28,9 +28,9 @@ def choose(options):
     return paths[: options.first]
 
 
-def as_wavs(path, folder, leads, rate):
+def as_wavs(path, folder, given):
     """Names and WAVs of the single leads of a recording, and a WAV of the whole; written to `folder` where needed."""
-    samples, rate = data.read_samples(path, leads, rate)
+    samples, rate = data.read_samples(path, given)
     count = samples.shape[1]
     if path.suffix == ".wav" and count == 1:
         return [path.stem], [path], path, samples.size
@@ -60,7 +60,7 @@ def sizes_of(wavs, model, folder, jobs):
     return {OURS: our_bytes(wavs, model, folder)} | {k: [m.bytes for m in v] for k, v in others.items()}
 
 
-def evaluate(paths, model, leads=None, rate=0, jobs=1):
+def evaluate(paths, model, given=data.NOTHING, jobs=1):
     """Bits per sample of recordings.
 
     Returns
@@ -73,7 +73,7 @@ def evaluate(paths, model, leads=None, rate=0, jobs=1):
     with tempfile.TemporaryDirectory() as work:
         work = Path(work)
         (work / "wavs").mkdir()
-        made = [as_wavs(path, work / "wavs", leads, rate) for path in paths]
+        made = [as_wavs(path, work / "wavs", given) for path in paths]
         names, wavs = (sum((m[k] for m in made), []) for k in (0, 1))
         singles = sizes_of(wavs, model, work / "mdo", jobs)
         wholes = [m[2] for m in made]
@@ -127,7 +127,7 @@ def run(options):
         console.print("not installed, left out: " + ", ".join(absent))
     paths = choose(options)
     try:
-        by_lead, total = evaluate(paths, options.model, options.leads, options.rate, options.jobs)
+        by_lead, total = evaluate(paths, options.model, data.given(options), options.jobs)
     except runtime.MiddleoutError as error:
         raise ValueError(str(error)) from error
     console.print(f"{len(paths)} files, {len(by_lead['names'])} leads, bits per sample, all bytes counted")

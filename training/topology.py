@@ -5,29 +5,21 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
-from runtime.correlation import LAG, whiten
+from runtime.correlation import LAG
+from runtime.errors import MiddleoutError
+from runtime.observe import observe as observe_files
 from runtime.topology import Topology
 
 from . import data
 
 
-def observe(topology, source, leads=None, rate=0):
-    """Add all recordings of a folder or file to a topology.
-
-    Leads of a file with several are named by their number; single files by their stem, and those of equal length are
-    taken for simultaneous, which the correlation then confirms or not.
-    """
-    groups = {}
-    for path in data.paths_of(source):
-        samples, _ = data.read_samples(path, leads, rate)
-        if samples.shape[1] > 1:
-            rows = np.stack([whiten(np.ascontiguousarray(samples[:, i])) for i in range(samples.shape[1])])
-            topology.observe([f"{i:04d}" for i in range(samples.shape[1])], rows)
-        elif data.usable(samples[:, 0]):
-            groups.setdefault(len(samples), []).append((path.stem, whiten(samples[:, 0])))
-    for length in sorted(groups):
-        names, rows = zip(*groups[length])
-        topology.observe(list(names), np.stack(rows))
+def observe(topology, source, given=data.NOTHING):
+    """Add all recordings of a folder or file to a topology, as `runtime topology` does."""
+    paths = [str(path) for path in data.paths_of(source)]
+    try:
+        observe_files(topology, paths, given)
+    except MiddleoutError as error:
+        raise ValueError(str(error)) from error
 
 
 def gain(correlation, heard):
@@ -53,7 +45,7 @@ def run(options):
     """Estimate which leads have activity in common, choose peers and tiers, and write them as JSON."""
     console = Console(highlight=False)
     topology = Topology.from_json(Path(options.update).read_text()) if options.update else Topology()
-    observe(topology, options.data, options.leads, options.rate)
+    observe(topology, options.data, data.given(options))
     if not topology.leads:
         raise ValueError(f"{options.data}: no leads that can be used")
     Path(options.output).write_text(topology.to_json(options.tiers, options.peers))
