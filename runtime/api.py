@@ -7,7 +7,6 @@ import os
 
 import numpy as np
 
-from . import model as models
 from .arrays import to_samples
 from .files import Outcome, decode_files, encode_files
 from .formats import from_int16
@@ -20,7 +19,7 @@ def encode(
     samples: np.ndarray,
     rate: int,
     *,
-    model: str | os.PathLike | bytes = models.DEFAULT,
+    model: str | os.PathLike | bytes | None = None,
     layout: str | None = None,
     embed_model: bool = False,
     verify: bool = True,
@@ -35,7 +34,7 @@ def encode(
     ----------
     samples : int16, uint16, int8 or uint8, [time, lead] or [time]
     rate : Hz, a whole number; 0 if unknown
-    model : name, path or bytes of the model
+    model : name, path or bytes of the model; None for the best one for what is asked for
     layout : "time-lead" or "lead-time"; without it, an array with more leads than time steps is refused
     embed_model : put the model into the result, so that decoding needs nothing else
     verify : decode what was encoded and compare

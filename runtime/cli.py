@@ -65,7 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     _coding_options(encode)
     _input_options(encode)
     encode.add_argument(
-        "--model", default="n1", metavar="NAME|PATH", help="the model to code with (default: %(default)s)"
+        "--model", metavar="NAME|PATH", help="the model to code with (default: n1; b1 for a --max-error from 5 on)"
     )
     encode.add_argument("--embed-model", action="store_true", help="put the model into the file")
     encode.add_argument("--independent", action="store_true", help="code each lead alone")
@@ -297,8 +297,10 @@ def _topology(options: argparse.Namespace) -> int:
 def _models(options: argparse.Namespace) -> int:
     from . import model
 
+    uses = {model.resolve(model.default(max_error=255)): " (default for large errors and target rates)"}
+    uses[model.resolve(model.default())] = " (default)"
     for name, path in model.available():
         data = path.read_bytes()
-        default = " (default)" if name == model.DEFAULT else ""
+        default = uses.get(path, "")
         print(f"{name}  {model.identity_of(data).hex()}  {len(data)} bytes{default}")
     return 0

@@ -22,7 +22,7 @@ from .writer import whole_rate
 def encode_files(
     files: Iterable[str],
     *,
-    model: str | os.PathLike | bytes = models.DEFAULT,
+    model: str | os.PathLike | bytes | None = None,
     output: str | None = None,
     folder: str | None = None,
     force: bool = False,
@@ -47,7 +47,7 @@ def encode_files(
     Parameters
     ----------
     files : paths; `-` is standard input
-    model : name or path of a model, or a model file's bytes
+    model : name or path of a model, or a model file's bytes; None for the best one for what is asked for
     output : name for the only output; `-` is standard output
     folder : where to put outputs, instead of beside the inputs; made if it is not there
     force : replace existing files
@@ -84,7 +84,7 @@ def encode_files(
     if layout not in (None, *LAYOUTS):
         raise UsageError(f"layout is one of {LAYOUTS}, not {layout!r}")
     given = Given(leads, whole_rate(rate), parse(dtype), layout)
-    network = models.load(model)
+    network = models.load(models.default(max_error, target_rate) if model is None else model)
     known = None if topology is None else topologies.load(topology)
     made = paths.Outputs(output, folder, force)
     check_target(target_rate, bounded.check(max_error))

@@ -20,6 +20,8 @@ from .records import identity_of
 from .symbol_search import GuessTables
 
 DEFAULT = "n1"
+_COARSE, _COARSE_FROM = "b1", 5
+"""The model trained on coarse histories, and the bound from which on it is the better one (docs/models.md)."""
 FORMAT = "1"
 
 _EXTERNAL = b"\x0a\x08location"
@@ -42,7 +44,7 @@ def available() -> list[tuple[str, Path]]:
     return sorted(found.items())
 
 
-def _resolve(name: str) -> Path:
+def resolve(name: str) -> Path:
     """The file of a shipped name; a name without a version means the newest version."""
     models = dict(available())
     if name in models:
@@ -51,6 +53,11 @@ def _resolve(name: str) -> Path:
     if versions:
         return models[max(versions, key=lambda stem: int(stem.rpartition("-v")[2]))]
     raise ModelError(f"no model {name!r}; shipped are {', '.join(models) or 'none'}; a path to an .onnx file works too")
+
+
+def default(max_error: int = 0, target_rate: float | None = None) -> str:
+    """Name of the model to encode with where none is asked for."""
+    return DEFAULT if max_error < _COARSE_FROM and target_rate is None else _COARSE
 
 
 def load(source: str | Path | bytes = DEFAULT) -> Model:
@@ -65,7 +72,7 @@ def load(source: str | Path | bytes = DEFAULT) -> Model:
         return _load(source)
     path = Path(source)
     if path.suffix != ".onnx":
-        path = _resolve(str(source))
+        path = resolve(str(source))
     try:
         if path.stat().st_size > MAX_MODEL_BYTES:
             raise ModelError(f"{path}: too large for a model")

@@ -29,7 +29,7 @@ class Writer:
     rate : Hz, a whole number; 0 if unknown
     leads : number of leads
     dtype : of the samples: int16, uint16, int8 or uint8
-    model : name, path or bytes of the model
+    model : name, path or bytes of the model; None for the best one for what is asked for
     frames : length of the recording, if it is known; it will be checked
     suffix : what the original's name had behind its stem; it will be restored as a WAV file
     embed_model : put the model into the file
@@ -50,7 +50,7 @@ class Writer:
         leads: int = 1,
         *,
         dtype: object = "int16",
-        model: str | os.PathLike | bytes = models.DEFAULT,
+        model: str | os.PathLike | bytes | None = None,
         frames: int | None = None,
         suffix: str = ".wav",
         embed_model: bool = False,
@@ -61,7 +61,7 @@ class Writer:
         target_rate: float | None = None,
         force: bool = False,
     ) -> None:
-        network = models.load(model)
+        network = models.load(models.default(max_error, target_rate) if model is None else model)
         self._model = work.ModelReference(network.identity, network.data)
         self.header = Header(
             leads=leads,
