@@ -1,0 +1,83 @@
+"""What `scripts/rate_distortion` measures, against what is known beforehand."""
+
+import os
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from training import fidelity
+from training.simulate import simulate, write_wav
+
+RATE = 20000
+
+
+def spiky(seed=0, seconds=4):
+    """White noise with forty spikes of sixty deviations, and their times."""
+    random = np.random.default_rng(seed)
+    signal = random.normal(0, 1, RATE * seconds)
+    times = np.linspace(500, len(signal) - 500, 40).astype(int)
+    shape = -60 * np.hanning(20) * np.sin(np.linspace(0, 2 * np.pi, 20))
+    for t in times:
+        signal[t : t + 20] += shape
+    return signal, times
+
+
+def test_filters_pass_what_they_should():
+    t = np.arange(RATE) / RATE
+    for frequency, gain in ((950, 1.0), (300, 0.5), (3000, 0.5), (50, 0.0), (9000, 0.0)):
+        wave = np.sin(2 * np.pi * frequency * t)
+        middle = slice(4000, -4000)
+        found = fidelity.band_passed(wave, RATE, fidelity.SPIKE_BAND)[middle]
+        assert np.abs(found - gain * wave[middle]).max() < 0.02, "another gain, or a phase"
+
+
+def test_an_equal_signal_is_perfect():
+    signal, times = spiky()
+    same = fidelity.compare(signal, signal, RATE)
+    assert np.isnan(same.snr) and same.largest == 0
+    assert len(times) <= same.spikes == same.found == same.right < len(times) + 20
+    assert same.clear == same.clear_right and (same.waveforms == 1).all() and (same.shifts == 0).all()
+    assert same.power_correlation == 1 and same.power_bias == 0
+
+
+def test_lost_invented_and_late_spikes():
+    signal, times = spiky()
+    changed, other = signal.copy(), spiky(seed=1)[0]
+    changed[times[5] - 5 : times[5] + 30] = other[100:135]  # lost
+    changed[10_000:10_020] += signal[times[7] : times[7] + 20]  # invented
+    changed[times[9] - 40 : times[9] + 60] = np.roll(signal[times[9] - 40 : times[9] + 60], 4)  # 0.2 ms late
+    result = fidelity.compare(signal, changed, RATE)
+    assert result.clear - result.clear_right == 1 and result.clear_found - result.clear_found_right == 1
+    assert np.abs(result.shifts - 4 / RATE).min() < 1e-9
+    assert result.right <= result.spikes - 1
+    total = fidelity.summary([result])
+    assert total["recall"] == result.right / result.spikes and total["precision"] == result.right / result.found
+
+
+def test_signal_to_noise():
+    signal = 10 * spiky()[0]
+    noise = np.random.default_rng(3).normal(0, 1, len(signal))
+    result = fidelity.compare(signal, signal + noise, RATE)
+    assert result.snr == pytest.approx(10 * np.log10(signal.var()), abs=0.1)
+    assert result.largest == pytest.approx(np.abs(noise).max())
+
+
+def test_every_event_is_matched_once():
+    first, second = fidelity.match(np.array([10, 14, 50, 90]), np.array([12, 13, 52, 70]), 5)
+    assert first.tolist() == [0, 1, 2] and second.tolist() == [0, 1, 2]
+    assert [len(x) for x in fidelity.match(np.array([], int), np.array([4]), 5)] == [0, 0]
+
+
+@pytest.mark.skipif(not all(map(shutil.which, ("flac", "wavpack", "wvunpack"))), reason="FLAC or WavPack is missing")
+def test_the_script(root, tmp_path):
+    (tmp_path / "neuralink").mkdir()
+    for seed in range(12):
+        write_wav(tmp_path / "neuralink" / f"{seed}.wav", simulate(6000, seed=seed))
+    (tmp_path / "neuralink_pairs.json").write_text('{"pairs": []}')
+    command = [sys.executable, root / "scripts" / "rate_distortion", tmp_path, "--errors", "0", "2", "--every", "6"]
+    done = subprocess.run([*command, "-o", tmp_path / "x.png"], capture_output=True, text=True, env=os.environ)
+    assert done.returncode == 0, done.stderr
+    assert "WavPack hybrid at the same rate" in done.stdout and (tmp_path / "x.png").stat().st_size > 10_000
