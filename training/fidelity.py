@@ -2,8 +2,8 @@
 
 Spikes are crossings of -4.5 robust standard deviations of the original's 300-3000 Hz band, downwards, with that one
 threshold for both signals. One that barely passes the threshold may be lost by any change of the signal; a clear spike
-is one that goes at least 5 % beyond it. Filters are Butterworth of order 3 forwards and backwards: no phase, the squared
-magnitude applied in the frequency domain.
+is one that goes at least 5 % beyond it. Filters are Butterworth of order 3 forwards and backwards: no phase, the
+squared magnitude applied in the frequency domain.
 """
 
 from dataclasses import dataclass
