@@ -137,3 +137,13 @@ def test_validation_split_and_figures(root, shared_data, folder, tmp_path):
     result = run(root, "validate", tmp_path, "--files")
     assert result.returncode == 0, result.stdout + result.stderr
     assert "bits per sample" in result.stdout and "0 of 2 not smaller" in result.stdout
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_memory(root):
+    arguments = ["--megabytes", 3, "--leads", 40, "--busy", 2, "--layout", "lead-time", "--", "--independent"]
+    result = run(root, "memory", *arguments)
+    assert result.returncode == 0, result.stderr
+    lines = result.stdout.splitlines()
+    assert lines[0] == "3 MB, 40 leads, 37500 frames, lead-time"
+    assert lines[1].startswith("encode: ") and "the same came back" in lines[3]
