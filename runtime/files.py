@@ -110,6 +110,7 @@ def decode_files(
 ) -> list[Outcome]:
     """Restore the originals of coded files; parameters and result as for `encode_files`.
 
+    A recording that was several files is restored into a folder: `output`, or `folder`, or beside the input.
     `model` supplies the model where it is neither shipped nor embedded; it must be the one that the files name.
     """
     files = [os.fspath(file) for file in files]

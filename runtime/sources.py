@@ -141,26 +141,25 @@ class Recording:
 
 
 def _reader(source: paths.Input, given: Given) -> Source:
-    """The reader for what an input holds: by its suffix, else by its first bytes."""
+    """The reader for what an input holds: .wav and .npy by their suffix, all else by its first bytes."""
     suffix = os.path.splitext(source.path)[1].lower()
-    start, file = b"", source.file
-    if suffix not in (".wav", ".npy") and given.leads is None:
-        start, file = _ahead(source)
-    if suffix == ".npy" or start == npy.MAGIC:
+    start, file = _ahead(source)
+    if suffix == ".npy" or (suffix != ".wav" and start.startswith(npy.MAGIC)):
         front, form = npy.read_header(file, given.rate, given.layout)
         left = None if source.size is None else source.size - len(front)
         return RawReader(file, left, form, front)
-    if suffix != ".wav" and (given.leads is not None or suffix in RAW_SUFFIXES and start[:4] != b"RIFF"):
-        if given.leads is None:
-            raise UsageError("a raw file: say with --leads how many leads it has, and --dtype if it is not int16")
-        form = Form(given.leads, given.rate, formats.parse(given.dtype), None, given.layout, given.layout == LEAD_TIME)
-        return RawReader(file, source.size, form)
-    return WavReader(file, source.size)
+    wav = suffix == ".wav" or (start[:4], start[8:]) == (b"RIFF", b"WAVE")
+    if wav or (given.leads is None and suffix not in RAW_SUFFIXES):
+        return WavReader(file, source.size)
+    if given.leads is None:
+        raise UsageError("a raw file: say with --leads how many leads it has, and --dtype if it is not int16")
+    form = Form(given.leads, given.rate, formats.parse(given.dtype), None, given.layout, given.layout == LEAD_TIME)
+    return RawReader(file, source.size, form)
 
 
 def _ahead(source: paths.Input) -> tuple[bytes, BinaryIO]:
     """The first bytes, and the file with these still in front."""
-    start = read_up_to(source.file, len(npy.MAGIC))
+    start = read_up_to(source.file, 12)
     if source.size is not None:
         source.file.seek(0)
         return start, source.file

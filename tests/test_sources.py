@@ -133,6 +133,23 @@ def test_options_of_raw_files_do_not_disturb_others(simulation_wav, tmp_path):
     assert sorted(os.listdir(tmp_path)) == ["a.wav", "b.npy", "c", "c.mdo", "o"]
 
 
+@pytest.mark.parametrize("name", ["x", "x.bin", "-"])
+@pytest.mark.parametrize("options", [[], ["--leads", 3]])
+def test_what_begins_as_a_known_kind_is_one(name, options, simulation_wav, tmp_path):
+    file = io.BytesIO()
+    np.save(file, signal("<i2"))
+    for data, kind in ((file.getvalue(), "npy"), (simulation_wav.read_bytes(), "wav")):
+        (tmp_path / "x").write_bytes(data)
+        (tmp_path / "x.bin").write_bytes(data)
+        if name == "-":
+            result = piped("encode", "-", *options, stdin=data)
+            (tmp_path / "x.mdo").write_bytes(result.stdout)
+        else:
+            assert main("encode", "-q", "-f", tmp_path / name, "-o", tmp_path / "x.mdo", *options) == 0
+        with runtime.open(tmp_path / "x.mdo") as reader:
+            assert reader.header.source == kind
+
+
 def array_of(folder, samples, odd=False):
     """Mono WAVs, one for each lead."""
     folder.mkdir()
