@@ -10,6 +10,7 @@ from itertools import product
 
 import numpy as np
 import pytest
+import vector_recipes
 
 import runtime
 from runtime import cli, members, sources
@@ -408,3 +409,27 @@ def test_topology_of_recordings_of_every_kind(tmp_path, capsys):
     assert main("topology", tmp_path / "none.wav", "-o", tmp_path / "u.json") == 2
     assert "none.wav: No such file" in capsys.readouterr().err
     assert not (tmp_path / "u.json").exists()
+
+
+@pytest.mark.parametrize("frames", [5, 599, 601, 1 << 30, 1 << 61])
+def test_announced_frames_place_nothing_wrong(frames, tmp_path, capsys):
+    """A forged length, its checksum right: leads would lie elsewhere."""
+    (tmp_path / "x.bin").write_bytes(signal("<i2").T.tobytes())
+    assert main("encode", "-q", "--rm", tmp_path / "x.bin", "--leads", 3, "--leads-first") == 0
+    coded = tmp_path / "x.mdo"
+    coded.write_bytes(vector_recipes.patched(coded.read_bytes(), b"H", 8, struct.pack("<Q", frames)))
+    assert main("decode", coded) == 1 and main("test", coded) == 1
+    assert os.listdir(tmp_path) == ["x.mdo"]
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_a_failure_leaves_none_of_several_files(tmp_path, monkeypatch):
+    monkeypatch.setattr("runtime.chunking.CHUNK_FRAMES", 250)
+    files = array_of(tmp_path / "in", signal("<i2"))
+    coded = tmp_path / "x.mdo"
+    assert main("encode", "-q", "--array", *files, "-o", coded) == 0
+    data = bytearray(coded.read_bytes())
+    data[-300] ^= 1
+    coded.write_bytes(data)
+    assert main("decode", "-q", coded, "-d", tmp_path / "out") == 1
+    assert os.listdir(tmp_path / "out") == []
