@@ -27,6 +27,7 @@ def encode(
     topology: Topology | str | os.PathLike | None = None,
     max_error: int = 0,
     target_rate: float | None = None,
+    coder: str = "rans",
 ) -> bytes:
     """Code a recording.
 
@@ -44,6 +45,7 @@ def encode(
         lattice, in sample units for others; 0 for lossless
     target_rate : bits per second, all leads together, to stay under: every chunk gets the smallest error that keeps it
         there
+    coder : "rans", or "rice", which is that of streams: larger results, each lead alone
 
     Returns
     -------
@@ -58,7 +60,7 @@ def encode(
     frames, leads = values.shape
     file = io.BytesIO()
     settings = {"model": model, "embed_model": embed_model, "verify": verify}
-    settings |= {"independent": independent, "topology": topology}
+    settings |= {"independent": independent, "topology": topology, "coder": coder}
     settings |= {"max_error": max_error, "target_rate": target_rate}
     with Writer(file, rate, leads, dtype=dtype, frames=frames, **settings) as writer:
         writer.write(from_int16(values, dtype))

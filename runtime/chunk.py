@@ -10,8 +10,11 @@ import numpy as np
 from . import bits, rans
 from .errors import CorruptError
 from .limits import MAX_LANES
-from .records import BOUNDED, CHUNK_HEAD, CODED_HEAD, HEARS, RANS, STORED, chunk_bound, chunk_frames
+from .records import BOUNDED, CHUNK_HEAD, CODED_HEAD, CODING, HEARS, RANS, RICE, STORED, chunk_bound, chunk_frames
 from .side_information import GRID, SideInformation, pack, unpack
+
+NOTHING = (np.zeros(0, np.int16), np.zeros(0, np.uint64), np.zeros(0, np.uint32))
+"""Escapes, states and words of a chunk that has none."""
 
 
 @dataclass
@@ -26,6 +29,7 @@ class CodedChunk:
     states : uint64 [lanes]
     words : uint32 [n]
     max_error : bound of the error, 0 for lossless
+    rice : body of the Rice coder, in place of low bits, escapes, states and words; None with rANS
     """
 
     frames: int
@@ -37,6 +41,7 @@ class CodedChunk:
     states: np.ndarray
     words: np.ndarray
     max_error: int = 0
+    rice: bytes | None = None
 
     @property
     def steps(self) -> int:
@@ -54,16 +59,24 @@ def pack_coded(chunk: CodedChunk) -> bytes:
     """Payload of a coded chunk."""
     return b"".join(
         [
-            CHUNK_HEAD.pack(chunk.frames, RANS | BOUNDED * bool(chunk.max_error) | HEARS * chunk.side.has_peers),
+            CHUNK_HEAD.pack(chunk.frames, _coding(chunk)),
             CODED_HEAD.pack(chunk.sample_crc, chunk.segments),
             bytes([chunk.max_error] if chunk.max_error else []),
             pack(chunk.side),
-            _pack_low_bits(chunk),
-            _pack_escapes(chunk),
-            rans.pack_states(chunk.states),
-            chunk.words.astype("<u4").tobytes(),
+            _pack_rans(chunk) if chunk.rice is None else chunk.rice,
         ]
     )
+
+
+def _coding(chunk: CodedChunk) -> int:
+    """The coding byte."""
+    coder = RANS if chunk.rice is None else RICE
+    return coder | BOUNDED * bool(chunk.max_error) | HEARS * chunk.side.has_peers
+
+
+def _pack_rans(chunk: CodedChunk) -> bytes:
+    states = rans.pack_states(chunk.states)
+    return b"".join([_pack_low_bits(chunk), _pack_escapes(chunk), states, chunk.words.astype("<u4").tobytes()])
 
 
 def parse(payload: bytes, leads: int, sample_bits: int) -> CodedChunk | np.ndarray:
@@ -72,7 +85,7 @@ def parse(payload: bytes, leads: int, sample_bits: int) -> CodedChunk | np.ndarr
     coding = payload[4]
     if coding == STORED:
         return _parse_stored(payload, frames, leads, sample_bits)
-    if coding & ~(BOUNDED | HEARS) != RANS:
+    if coding & ~(BOUNDED | HEARS) not in (RANS, RICE) or coding & HEARS and coding & CODING == RICE:
         raise CorruptError(f"a chunk uses an unknown coding ({coding}); a newer version may read it")
     try:
         return _parse_coded(payload, frames, leads, bool(coding & HEARS))
@@ -99,11 +112,13 @@ def _parse_coded(payload: bytes, frames: int, leads: int, has_peers: bool) -> Co
     if bounded and not max_error:
         raise CorruptError("a chunk has no bound where it should have one")
     side, offset = unpack(payload, CHUNK_HEAD.size + CODED_HEAD.size + bounded, leads, has_peers)
-    low_bits, offset = _parse_low_bits(payload, offset, side, frames)
-    escapes, offset = _parse_escapes(payload, offset, side)
     lanes = segments * len(side.coded)
     if lanes > MAX_LANES:
         raise CorruptError(f"a chunk of {lanes} lanes is beyond the limits")
+    if payload[4] & ~BOUNDED == RICE:
+        return CodedChunk(frames, segments, crc, side, [], *NOTHING, max_error, payload[offset:])
+    low_bits, offset = _parse_low_bits(payload, offset, side, frames)
+    escapes, offset = _parse_escapes(payload, offset, side)
     states, offset = rans.unpack_states(payload, offset, lanes)
     words = np.frombuffer(payload, "<u4", offset=offset).astype(np.uint32)
     return CodedChunk(frames, segments, crc, side, low_bits, escapes, states, words, max_error)

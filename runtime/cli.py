@@ -1,4 +1,4 @@
-"""The command line: `runtime encode | decode | test | info | topology | models`."""
+"""The command line: `runtime encode | decode | test | info | topology | stream | models`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import __version__
 from .errors import MiddleoutError, UsageError
+from .live import commands as live
 from .progress import Progress
 from .terms import LAYOUTS, LEAD_TIME, TYPES
 
@@ -67,6 +68,12 @@ def _parser() -> argparse.ArgumentParser:
     encode.add_argument(
         "--model", metavar="NAME|PATH", help="the model to code with (default: n1; b1 for a --max-error from 5 on)"
     )
+    encode.add_argument(
+        "--coder",
+        choices=("rans", "rice"),
+        default="rans",
+        help="rice is that of streams: larger files, each lead alone (default: %(default)s)",
+    )
     encode.add_argument("--embed-model", action="store_true", help="put the model into the file")
     encode.add_argument("--independent", action="store_true", help="code each lead alone")
     encode.add_argument("--topology", metavar="FILE", help="which leads listen to which, of `topology`")
@@ -103,6 +110,7 @@ def _parser() -> argparse.ArgumentParser:
     topology.add_argument("-f", "--force", action="store_true", help="overwrite an existing file")
     topology.add_argument("--update", metavar="OLD", help="topology to go on from, e.g. of the day before")
     _input_options(topology)
+    live.add(commands, {"positive": _positive, "rate": _rate, "bound": _bound}, _input_options)
     models = commands.add_parser("models", help="list the models that are available")
     models.set_defaults(run=_models)
     return parser
@@ -168,7 +176,7 @@ def _files() -> ModuleType:
 
 def _encode(options: argparse.Namespace) -> int:
     files = _files()
-    names = ("model", "verify", "embed_model", "independent", "topology", "max_error", "target_rate")
+    names = ("model", "verify", "embed_model", "independent", "topology", "max_error", "target_rate", "coder")
     extra = {name: getattr(options, name) for name in names}
     extra |= _given(options)
     total = files.expected_samples(options.files)

@@ -11,13 +11,13 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from . import bounded, rans
+from . import bounded, rans, rice_chunk
 from . import chunk as chunks
 from .arrangement import Arrangement
-from .chunk import CodedChunk
+from .chunk import NOTHING, CodedChunk
 from .decoder import Decoder
 from .encoder import Encoder
-from .errors import CorruptError
+from .errors import CorruptError, UsageError
 from .fit import fit
 from .lanes import Lanes, from_lanes, join, segment_count, to_lanes
 from .model import Model
@@ -26,10 +26,11 @@ from .side_information import CONSTANT, COPY, GRID, SideInformation
 
 __all__ = ["chunk_frames", "decode_chunks", "encode_chunks"]
 
+CODERS = ("rans", "rice")
+RICE_CODER = CODERS[1]
+
 _GROUP_SAMPLES = 1 << 23
 """Samples whose intervals are held at once."""
-_NOTHING = (np.zeros(0, np.int16), np.zeros(0, np.uint64), np.zeros(0, np.uint32))
-"""Escapes, states and words of a chunk that has no lanes."""
 
 
 def encode_chunks(
@@ -40,6 +41,7 @@ def encode_chunks(
     independent: bool = False,
     topology: list[Arrangement | None] | Arrangement | None = None,
     max_error: list[int] | int = 0,
+    coder: str = CODERS[0],
 ) -> list[bytes]:
     """Payloads of chunks.
 
@@ -52,15 +54,20 @@ def encode_chunks(
     topology : of the leads of a chunk, in their order, for all or for each; None: find out from the chunk
     max_error : 0..255, for all or for each
         Bound of the error: in codes for leads on the lattice, in sample units for others; 0 for lossless.
+    coder : "rans", or "rice", which is that of streams: larger, leads alone
     """
     widths = [sample_bits] * len(batch) if isinstance(sample_bits, int) else sample_bits
     bounds = [max_error] * len(batch) if isinstance(max_error, int) else max_error
     known = topology if isinstance(topology, list) else [topology] * len(batch)
-    forms = [_fitted(*args, model, not independent) for args in zip(batch, bounds, widths, known, strict=True)]
+    hear = coder != RICE_CODER and not independent
+    forms = [_fitted(*args, model, hear) for args in zip(batch, bounds, widths, known, strict=True)]
     coded = [chunk for _, chunk in forms]
     for bound in sorted(set(bounds)):
         busy = [form for form in forms if form[1].max_error == bound and len(form[1].side.coded)]
-        if busy:
+        if coder == RICE_CODER:
+            for samples, chunk in busy:
+                rice_chunk.encode(samples, chunk, model.coarse(bound))
+        elif busy:
             _code(*map(list, zip(*busy, strict=True)), model.coarse(bound))
     payloads = []
     for samples, chunk, width in zip(batch, coded, widths, strict=True):
@@ -68,6 +75,13 @@ def encode_chunks(
         raw = CHUNK_HEAD.size + samples.size * width // 8
         payloads.append(payload if len(payload) < raw else chunks.pack_stored(samples, width))
     return payloads
+
+
+def check_coder(name: str) -> str:
+    """The name of a coder. Raises `UsageError` if there is none of that name."""
+    if name not in CODERS:
+        raise UsageError(f"coders are {' and '.join(CODERS)}, not {name!r}")
+    return name
 
 
 def _fitted(
@@ -80,7 +94,7 @@ def _fitted(
         decoded = samples.copy()
         bounded.restore(decoded, grid, max_error, width)
     side = fit(samples, model.entropy.middle, grid, hear, topology)
-    return samples, CodedChunk(len(samples), 1, _sample_crc(decoded), side, [], *_NOTHING, max_error)
+    return samples, CodedChunk(len(samples), 1, _sample_crc(decoded), side, [], *NOTHING, max_error)
 
 
 def _sample_crc(samples: np.ndarray) -> int:
@@ -134,10 +148,13 @@ def decode_chunks(
     parsed = [chunks.parse(*args) for args in zip(payloads, leads, widths, strict=True)]
     results = [x if isinstance(x, np.ndarray) else _constant_leads(x.side, x.frames) for x in parsed]
     busy = [i for i, x in enumerate(parsed) if isinstance(x, CodedChunk) and len(x.side.coded)]
+    if any(isinstance(x, CodedChunk) and x.rice and not len(x.side.coded) for x in parsed):
+        raise CorruptError("something follows a chunk of constant leads")
     busy.sort(key=lambda i: -parsed[i].steps)
-    for bound in sorted({parsed[i].max_error for i in busy}):
-        group = [i for i in busy if parsed[i].max_error == bound]
-        _decode([parsed[i] for i in group], [results[i] for i in group], model.coarse(bound))
+    for bound, with_rice in sorted({_kind_of(parsed[i]) for i in busy}):
+        group = [i for i in busy if _kind_of(parsed[i]) == (bound, with_rice)]
+        decode = rice_chunk.decode if with_rice else _decode
+        decode([parsed[i] for i in group], [results[i] for i in group], model.coarse(bound))
     for chunk, samples, width in zip(parsed, results, widths, strict=True):
         if isinstance(chunk, CodedChunk):
             _finish(chunk, samples, width)
@@ -153,6 +170,9 @@ def _finish(chunk: CodedChunk, samples: np.ndarray, width: int) -> None:
         bounded.restore(samples, grid, chunk.max_error, width)
     if _sample_crc(samples) != chunk.sample_crc:
         raise CorruptError("decoded samples do not have the checksum of the original ones")
+def _kind_of(chunk: CodedChunk) -> tuple[int, bool]:
+    """What chunks that are decoded together have in common: bound and coder."""
+    return chunk.max_error, chunk.rice is not None
 
 
 def _constant_leads(side: SideInformation, frames: int) -> np.ndarray:

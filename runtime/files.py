@@ -9,6 +9,7 @@ from functools import partial
 from . import bounded, paths
 from . import model as models
 from . import topology as topologies
+from .codec import check_coder
 from .errors import UsageError
 from .formats import parse
 from .jobs import DecodeJob, EncodeJob, Outcome, Settings, decode_call, encode_call
@@ -38,6 +39,7 @@ def encode_files(
     topology: topologies.Topology | str | os.PathLike | None = None,
     max_error: int = 0,
     target_rate: float | None = None,
+    coder: str = "rans",
     jobs: int | None = None,
     done: Callable[[Outcome], None] = lambda outcome: None,
     advance: Callable[[int], None] = lambda samples: None,
@@ -66,6 +68,7 @@ def encode_files(
     array : the files hold one lead each, of one recording, which gets one coded file
     target_rate : bits per second, all leads together, that each file is to stay under: every chunk gets the smallest
         error that keeps it there; a file that can't be kept there is a `RateError` and is not written
+    coder : "rans", or "rice", which is that of streams: larger files, each lead alone
     jobs : processes; None for one per processor; one is used where there is little to do
     done : called with every file's outcome, good or bad, as it comes
     advance : called with numbers of samples as they are done
@@ -90,7 +93,7 @@ def encode_files(
     check_target(target_rate, bounded.check(max_error))
     coding = {"max_error": max_error, "target_rate": target_rate}
     settings = Settings(made, network, done, remove, verify, embed_model, known, given, **coding)
-    call = partial(encode_call, verify=verify, independent=independent, max_error=max_error)
+    call = partial(encode_call, verify=verify, independent=independent, max_error=max_error, coder=check_coder(coder))
     each = [files] if array else [[file] for file in files]
     work = [EncodeJob(some, settings, array) for some in each]
     return _run(work, call, jobs, expected_samples(files), advance)

@@ -9,7 +9,7 @@ from . import formats, paths
 from .container import BLOCK_HEAD, VERSION, read_block
 from .errors import CorruptError
 from .layout import Layout, read_layout
-from .records import BOUNDED, CHUNK_HEAD, CODED_HEAD, CODING, RANS, chunk_bound, identity_of
+from .records import BOUNDED, CHUNK_HEAD, CODED_HEAD, CODING, RANS, RICE, chunk_bound, identity_of
 from .terms import FILES, LEAD_TIME, NPY, RAW, SAMPLES, TIME_LEAD, WAV
 
 _KINDS = ("constant", "lattice", "grid", "copy")
@@ -71,7 +71,7 @@ def _kinds(file: BinaryIO, layout: Layout) -> dict[str, int] | None:
         return None
     file.seek(layout.index.first)
     payload, *_ = read_block(file, layout.first_sequence, layout.header_crc, b"C")
-    if payload[4] & CODING != RANS:
+    if payload[4] & CODING not in (RANS, RICE):
         return None
     leads, start = layout.header.leads, _SIDE_INFORMATION + bool(payload[4] & BOUNDED)
     coded = payload[start : start + (leads + 3) // 4]

@@ -13,6 +13,7 @@ from . import topology as topologies
 from .arrays import to_samples
 from .blob import pack_blob
 from .chunking import plan
+from .codec import check_coder
 from .container import BlockWriter
 from .errors import MiddleoutError, UsageError
 from .limits import BATCH_SAMPLES, CHUNK_FRAMES, CHUNK_SAMPLES, MAX_LEADS
@@ -40,6 +41,7 @@ class Writer:
         lattice, in sample units for others; 0 for lossless
     target_rate : bits per second, all leads together, to stay under: every chunk gets the smallest error that keeps it
         there; `close` raises `RateError` if it can't be done
+    coder : "rans", or "rice", which is that of streams: larger files, each lead alone
     force : whether an existing file may be replaced
     """
 
@@ -59,6 +61,7 @@ class Writer:
         topology: topologies.Topology | str | os.PathLike | None = None,
         max_error: int = 0,
         target_rate: float | None = None,
+        coder: str = "rans",
         force: bool = False,
     ) -> None:
         network = models.load(models.default(max_error, target_rate) if model is None else model)
@@ -75,7 +78,12 @@ class Writer:
         )
         _check(self.header)
         self._verify = verify
-        self._options = {"independent": independent, "topology": None, "max_error": max_error}
+        self._options = {
+            "independent": independent,
+            "topology": None,
+            "max_error": max_error,
+            "coder": check_coder(coder),
+        }
         if topology is not None and leads > 1:
             self._options["topology"] = topologies.load(topology).of(topologies.lead_names(leads)).arrangement()
         check_target(target_rate, max_error)

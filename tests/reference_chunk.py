@@ -25,13 +25,20 @@ def decode_chunk(payload, leads, bits, model):
         must(len(body) == frames * leads * bits // 8, "a stored chunk's length")
         flat = [b - 128 for b in body] if bits == 8 else struct.unpack(f"<{frames * leads}h", body)
         return [list(flat[i * leads : (i + 1) * leads]) for i in range(frames)]
-    must(coding & ~24 == 1 and len(body) >= 7, "a chunk's coding")
+    must((coding & ~24 == 1 or coding & ~8 == 2) and len(body) >= 7, "a chunk's coding")
     crc, segments = struct.unpack_from("<IH", body)
     bound, body = (body[6], body[7:]) if coding & 8 else (0, body[6:])
     must(bound > 0 or not coding & 8, "a chunk's bound")
     must(segments >= 1 and (segments - 1) * -(-frames // segments) < frames, "a chunk's segments")
-    chunk = CodedChunk(body, frames, leads, segments, model, bound, coding & 16)
-    samples = middles_of_bins(chunk.decode(), chunk.leads, bits, bound) if bound else chunk.decode()
+    if coding & 7 == 2:
+        from reference_rice import decode_chunk as decode_rice
+
+        samples, leads = decode_rice(body, frames, leads, segments, model, bound)
+    else:
+        chunk = CodedChunk(body, frames, leads, segments, model, bound, coding & 16)
+        samples, leads = chunk.decode(), chunk.leads
+    if bound:
+        samples = middles_of_bins(samples, leads, bits, bound)
     must(zlib.crc32(stored_bytes(samples, 16)) == crc, "a chunk's samples have another checksum")
     return samples
 
@@ -156,8 +163,13 @@ class Lead:
                 number, metric = reader.take(max(1, (leads - 1).bit_length())), reader.take(6, signed=True)
                 width = reader.take(4)
                 self.peers.append((number, metric, [reader.take(width, signed=True) for _ in range(4)]))
-        self.levels = model.lattice_levels if kind == LATTICE else model.grid_levels
-        self.bins = lattice_bins(bound) if bound and kind == LATTICE else None
+        self.set_levels(bound)
+
+    def set_levels(self, bound):
+        """Levels, bins and the tick value of the mean."""
+        self.bound = bound
+        self.levels = self.model.lattice_levels if self.kind == LATTICE else self.model.grid_levels
+        self.bins = lattice_bins(bound) if bound and self.kind == LATTICE else None
         if self.bins:
             self.levels = [self.levels[first] for first, _ in self.bins] + [2**24] * (1025 - len(self.bins))
         self.mean_tick = self.tick(self.mean, self.mean)

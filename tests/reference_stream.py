@@ -1,0 +1,120 @@
+"""A second decoder of streams, from docs/format.md section 11: packets of a whole stream at once."""
+
+import struct
+import zlib
+
+import zstandard
+from reference_chunk import GRID, LATTICE, Lane, Lead, Refused, middles_of_bins, must, stored_bytes
+from reference_rice import decode_body
+
+HEAD = 12
+
+
+def decode(data, model):
+    """All frames of a stream that can be decoded.
+
+    Parameters
+    ----------
+    data : bytes, perhaps damaged
+    model : Model
+
+    Returns
+    -------
+    dict of frame number to list of samples, and the number of frames of the stream (None if it has no last packet)
+    """
+    groups, size, end = {}, None, None
+    for packet in packets(data):
+        group = groups.setdefault(packet["group"], Group(model))
+        try:
+            group.take(packet)
+        except Refused:
+            group.expected = None
+        size = group.block if group.block else size
+        if packet["last"] and group.end is not None:
+            end = group.end
+    if size is None:
+        return {}, None
+    frames = {}
+    for block in range(max(group.reach for group in groups.values())):
+        parts = [groups[number].blocks.get(block) for number in sorted(groups)]
+        if None not in parts and len(parts) == groups[0].groups:
+            for i, rows in enumerate(zip(*parts, strict=True)):
+                frames[block * size + i] = [s for row in rows for s in row]
+    return frames, end
+
+
+def packets(data):
+    """Section 11.1: packets with right checksums, in the order in which they come."""
+    at = 0
+    while (at := data.find(b"\xa7\x4d", at)) >= 0:
+        head = data[at : at + HEAD]
+        size = int.from_bytes(head[8:11], "little") + HEAD + 4
+        whole = data[at : at + size]
+        good = len(head) == HEAD and head[11] == zlib.crc32(head[:11]) & 255 and len(whole) == size
+        if not good or zlib.crc32(whole[:-4]) != int.from_bytes(whole[-4:], "little"):
+            at += 1
+            continue
+        kind, stream, sequence = struct.unpack_from("<BBI", head, 2)
+        flags = {"group": kind & 63, "key": bool(kind & 64), "last": bool(kind & 128)}
+        yield {**flags, "stream": stream, "sequence": sequence, "payload": whole[HEAD:-4]}
+        at += size
+
+
+class Group:
+    """A group of leads."""
+
+    def __init__(self, model):
+        self.model, self.block, self.reach, self.expected, self.blocks, self.end = model, None, 0, None, {}, None
+
+    def take(self, packet):
+        block, payload = packet["sequence"], packet["payload"]
+        if block < self.reach:
+            return
+        self.reach = block + 1
+        if packet["key"]:
+            payload = self.begin(payload, self.expected == block)
+        elif self.expected != block:
+            return
+        frames = self.block
+        if packet["last"]:
+            frames, payload, after = int.from_bytes(payload[:2], "little"), payload[2:-4], payload[-4:]
+            must(frames < self.block, "too many frames in a last packet")
+        lanes = decode_body(payload, self.lanes, [frames] * len(self.lanes), self.model) if frames else []
+        rows = [list(row) for row in zip(*lanes, strict=True)]
+        if self.bound:
+            rows = middles_of_bins(rows, self.leads, 16, self.bound)
+        self.crc = zlib.crc32(stored_bytes(rows, 16), self.crc)
+        if packet["last"]:
+            must(after == struct.pack("<I", self.crc), "samples have another checksum")
+            self.end = block * self.block + frames
+        self.blocks[block], self.expected = rows, block + 1
+
+    def begin(self, payload, going_on):
+        """Sections 11.2 and 11.3; the rest of the payload."""
+        version, model, rate, block, period, self.bound, groups, leads, first, count = struct.unpack_from(
+            "<B16sIHIBBHHH", payload
+        )
+        must(version == 1 and period > 0 and 0 < count <= leads - first, "a description's values")
+        self.block, self.groups = block + 1, groups + 1
+        coding, size = struct.unpack_from("<BI", payload, 35)
+        side, rest = payload[40 : 40 + size], payload[40 + size :]
+        if coding:
+            side = zstandard.ZstdDecompressor().decompress(side)
+        must(len(side) == 38 * count, "the side information's size")
+        self.leads = [StreamLead(side[38 * i : 38 * i + 38], self.model, self.bound) for i in range(count)]
+        self.lanes = [Lane(lead, 0) for lead in self.leads]
+        if going_on:
+            must(rest[:4] == struct.pack("<I", self.crc), "samples have another checksum")
+        self.crc = 0
+        return rest[4:]
+
+
+class StreamLead(Lead):
+    """A lead from a record of section 11.3."""
+
+    def __init__(self, record, model, bound):
+        self.kind, self.spread, self.shift, self.reach, self.mean, *self.coefficients = struct.unpack("<4Bh16h", record)
+        must(self.kind in (LATTICE, GRID) and self.reach <= 22, "a record's values")
+        self.model, self.tier, self.peers = model, 0, []
+        self.check(0, [])
+        self.set_levels(bound)

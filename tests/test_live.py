@@ -1,0 +1,388 @@
+"""Streams: what goes in comes out, and what is lost on the way is said exactly and never made up."""
+
+import struct
+import subprocess
+import sys
+import zlib
+
+import numpy as np
+import pytest
+
+import runtime
+from runtime import bounded, model
+from runtime.lattice import CODE_TO_SAMPLE
+from runtime.live import Calibration, StreamDecoder, StreamEncoder
+from runtime.live.encoder import default_block
+from runtime.live.packets import HEAD_BYTES, OVERHEAD, PacketReader
+
+RATE, BLOCK, PERIOD = 20000, 25, 10
+"""With these, a key packet every 250 frames."""
+
+
+@pytest.fixture(scope="module")
+def frames():
+    """Six leads on the lattice, one off it, one constant."""
+    from training.simulate import simulate
+
+    lattice = simulate(3000, 6, seed=21).samples
+    t = np.arange(3000)[:, None]
+    wave = 9000 * np.sin(t / 90) + np.random.default_rng(3).normal(0, 50, (3000, 1))
+    return np.hstack([lattice, wave.astype(np.int16), np.full((3000, 1), 95, np.int16)])
+
+
+@pytest.fixture(scope="module")
+def calibration(frames):
+    return Calibration.of_samples(frames[:1500], RATE)
+
+
+def encoded(frames, **options):
+    options = {"block": BLOCK, "resync": BLOCK * PERIOD / RATE, **options}
+    encoder = StreamEncoder(frames.shape[1], RATE, **options)
+    packets, first, random = [], 0, np.random.default_rng(1)
+    while first < len(frames):
+        count = int(random.integers(0, 70))
+        packets += encoder.push(frames[first : first + count])
+        first += count
+    return packets + encoder.finish()
+
+
+def decoded(packets, pieces=None, **options):
+    """(first, samples) blocks, and the decoder."""
+    decoder = StreamDecoder(**options)
+    data = b"".join(packets)
+    size = pieces or max(1, len(data))
+    out = [block for at in range(0, len(data), size) for block in decoder.push(data[at : at + size])]
+    return out + decoder.finish(), decoder
+
+
+def joined(blocks, leads=8):
+    return np.concatenate([samples for _, samples in blocks] or [np.zeros((0, leads), np.int16)])
+
+
+def check_rest(blocks, decoder, frames, missing):
+    """All frames but `missing` (ranges) came back in order; the events say just these."""
+    told = [range(e.first, e.first + e.frames) for e in decoder.events if e.kind == "missing"]
+    assert told == missing
+    assert decoder.missing == sum(map(len, missing))
+    gone = {n for part in missing for n in part}
+    numbers = [n for first, samples in blocks for n in range(first, first + len(samples))]
+    assert numbers == [n for n in range(len(frames)) if n not in gone]
+    assert np.array_equal(joined(blocks), frames[numbers])
+
+
+@pytest.mark.parametrize("pieces", [1, 1000, None])
+@pytest.mark.parametrize("groups", [1, 3])
+def test_comes_back(frames, calibration, groups, pieces):
+    for known in (None, calibration):
+        packets = encoded(frames, calibration=known, groups=groups)
+        blocks, decoder = decoded(packets, pieces)
+        check_rest(blocks, decoder, frames, [])
+        assert decoder.complete and decoder.events == []
+        assert len(packets) == (len(frames) // BLOCK + 1) * groups
+
+
+@pytest.mark.parametrize("count", [0, 1, BLOCK - 1, BLOCK, BLOCK + 1])
+def test_short_streams(frames, count):
+    blocks, decoder = decoded(encoded(frames[:count]))
+    assert decoder.complete and not decoder.events and np.array_equal(joined(blocks), frames[:count])
+
+
+def test_models_and_blocks(frames, calibration, root):
+    for name in ("n0", "n1", root / "tests" / "vectors" / "model.onnx"):
+        for block in (1, 7, 400):
+            packets = encoded(frames[:800], model=name, block=block, calibration=calibration)
+            blocks, decoder = decoded(packets, model=name)
+            assert decoder.complete and np.array_equal(joined(blocks), frames[:800])
+    with pytest.raises(runtime.ModelError):
+        decoded(packets)
+    with pytest.raises(runtime.ModelError):
+        decoded(packets, model="n0")
+
+
+def test_long_histories_do_not_run_out(frames):
+    """Blocks that go past the columns of the decoder's histories in every way."""
+    long = np.tile(frames, (3, 1))
+    blocks, decoder = decoded(encoded(long, block=97, resync=10.0))
+    assert decoder.complete and np.array_equal(joined(blocks), long)
+
+
+@pytest.mark.parametrize("max_error", [1, 4, 200])
+def test_bounded_error(frames, calibration, max_error):
+    for known in (None, calibration):
+        packets = encoded(frames, calibration=known, max_error=max_error)
+        blocks, decoder = decoded(packets)
+        assert decoder.complete and not decoder.events
+        assert bounded.within(frames, joined(blocks), max_error)
+    assert sum(map(len, packets)) < sum(map(len, encoded(frames, calibration=known)))
+
+
+def test_leads_that_leave_what_was_known_of_them(frames, calibration):
+    """Samples off the lattice in lattice leads, a constant lead that wakes up, full scale: exact all the same."""
+    wild = frames.copy()
+    wild[700:720, 2] += 7
+    wild[1000, 6], wild[1001, 6] = -32768, 32767
+    wild[1500:, 7] = CODE_TO_SAMPLE[np.random.default_rng(4).integers(0, 1024, 1500)]
+    wild[2000:, 5] = np.random.default_rng(5).integers(-32768, 32768, 1000)
+    for max_error in (0, 3):
+        blocks, decoder = decoded(encoded(wild, calibration=calibration, max_error=max_error))
+        assert decoder.complete and not decoder.events
+        result = joined(blocks)
+        assert np.abs(result[:, 6].astype(int) - wild[:, 6]).max() <= max_error
+        if not max_error:
+            assert np.array_equal(result, wild)
+        assert np.array_equal(result[700:720, 2], wild[700:720, 2])
+
+
+def test_a_lost_packet(frames):
+    packets = encoded(frames)
+    blocks, decoder = decoded(packets[:33] + packets[34:])
+    check_rest(blocks, decoder, frames, [range(33 * BLOCK, 40 * BLOCK)])
+    assert decoder.complete
+    blocks, decoder = decoded(packets[:30] + packets[31:])  # a key packet
+    check_rest(blocks, decoder, frames, [range(30 * BLOCK, 40 * BLOCK)])
+    blocks, decoder = decoded(packets[:39] + packets[40:])  # the last one before a key packet
+    check_rest(blocks, decoder, frames, [range(39 * BLOCK, 40 * BLOCK)])
+    blocks, decoder = decoded(packets[1:])
+    check_rest(blocks, decoder, frames, [range(0, 10 * BLOCK)])
+
+
+def test_a_lost_packet_of_one_group(frames):
+    packets = encoded(frames, groups=3)
+    lost = packets[: 3 * 33 + 1] + packets[3 * 33 + 2 :]
+    blocks, decoder = decoded(lost, pieces=700)
+    check_rest(blocks, decoder, frames, [range(33 * BLOCK, 40 * BLOCK)])
+    assert decoder.complete
+
+
+def test_packets_lost_at_the_end(frames):
+    packets = encoded(frames[:1040], groups=2)
+    blocks, decoder = decoded(packets[:-1])  # one group's last
+    check_rest(blocks, decoder, frames[:1040], [range(1025, 1040)])
+    assert decoder.complete
+    blocks, decoder = decoded(packets[:-2])
+    assert [e.kind for e in decoder.events] == ["truncated"] and not decoder.complete
+    assert np.array_equal(joined(blocks), frames[:1025])
+    blocks, decoder = decoded(packets[:-4] + packets[-2:])
+    check_rest(blocks, decoder, frames[:1040], [range(1000, 1040)])
+    assert decoder.complete
+
+
+def test_the_order_of_groups_does_not_matter(frames):
+    packets = encoded(frames, groups=2)
+    late = packets[:]
+    for at in range(0, len(late), 8):  # the second group behind by some blocks
+        late[at : at + 8] = late[at : at + 8 : 2] + late[at + 1 : at + 8 : 2]
+    blocks, decoder = decoded(late, pieces=300)
+    check_rest(blocks, decoder, frames, [])
+
+
+def test_duplicated_and_reordered_packets(frames):
+    packets = encoded(frames)
+    blocks, decoder = decoded([*packets[:20], packets[19], *packets[20:]])
+    assert [e.kind for e in decoder.events] == ["late"]
+    decoder.events.clear()
+    check_rest(blocks, decoder, frames, [])
+    blocks, decoder = decoded([*packets[:23], packets[24], packets[23], *packets[25:]])
+    assert "late" in [e.kind for e in decoder.events]
+    check_rest(blocks, decoder, frames, [range(23 * BLOCK, 30 * BLOCK)])
+
+
+def test_foreign_packets(frames):
+    mine, other = encoded(frames), encoded(frames[::-1].copy(), stream=7)
+    mixed = [packet for pair in zip(mine, other, strict=True) for packet in pair]
+    blocks, decoder = decoded(mixed)
+    assert {e.kind for e in decoder.events} == {"foreign"}
+    decoder.events.clear()
+    check_rest(blocks, decoder, frames, [])
+    blocks, decoder = decoded(mixed, stream=7)
+    assert np.array_equal(joined(blocks), frames[::-1])
+
+
+def test_joining(frames):
+    packets = encoded(frames, groups=2)
+    blocks, decoder = decoded([b"\1\2\3" + packets[14][5:], *packets[15:]], join=True)
+    assert decoder.complete and decoder.missing == 0 and not decoder.events
+    assert blocks[0][0] == 10 * BLOCK and np.array_equal(joined(blocks), frames[10 * BLOCK :])
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_damage_never_gives_wrong_samples(frames, seed):
+    random = np.random.default_rng(seed)
+    data = bytearray(b"".join(encoded(frames, groups=1 + seed % 2)))
+    for _ in range(4):
+        at = int(random.integers(len(data)))
+        kind = random.integers(3)
+        if kind == 0:
+            data[at] ^= 1 << int(random.integers(8))
+        elif kind == 1:
+            del data[at : at + int(random.integers(1, 900))]
+        else:
+            data[at:at] = random.bytes(int(random.integers(1, 900)))
+    blocks, decoder = decoded([bytes(data)], pieces=[None, 173][seed % 2])
+    numbers = [n for first, samples in blocks for n in range(first, first + len(samples))]
+    assert np.array_equal(joined(blocks), frames[numbers])
+    told = [n for e in decoder.events if e.kind == "missing" for n in range(e.first, e.first + e.frames)]
+    assert sorted(numbers + told) == list(range(len(numbers) + len(told)))
+    assert decoder.events and (not decoder.complete or len(numbers) + len(told) == len(frames))
+
+
+def test_good_packets_with_impossible_contents(frames):
+    packets = encoded(frames)
+    for at in (12, 30, 60, -9, -5):  # in a key packet: description, side information, body
+        for number in (10, 11):
+            payload = bytearray(packets[number][HEAD_BYTES:-4])
+            payload[at] ^= 0xFF
+            head = packets[number][:HEAD_BYTES]
+            bad = head + bytes(payload)
+            bad += struct.pack("<I", zlib.crc32(bad))
+            blocks, decoder = decoded([*packets[:number], bad, *packets[number + 1 :]])
+            numbers = [n for first, samples in blocks for n in range(first, first + len(samples))]
+            if np.array_equal(joined(blocks), frames[numbers]):
+                continue  # refused, or padding
+            assert "undecodable" in [e.kind for e in decoder.events], "wrong samples, and nobody noticed"
+
+
+def test_a_long_gap_costs_nothing(frames):
+    packets = encoded(frames[:300])
+    late = bytearray(packets[10])
+    late[4:8] = struct.pack("<I", 2_000_000_000 // PERIOD * PERIOD)
+    late[11] = zlib.crc32(bytes(late[:11])) & 255
+    late[-4:] = struct.pack("<I", zlib.crc32(bytes(late[:-4])))
+    blocks, decoder = decoded([*packets[:3], bytes(late)])
+    assert [e.kind for e in decoder.events] == ["missing", "truncated"]
+    assert decoder.events[0].first == 75 and len(joined(blocks)) == 100
+
+
+def test_latency_is_one_block(frames):
+    """A packet comes with the last frame of its block, and is decoded as soon as it has arrived."""
+    encoder, decoder = StreamEncoder(8, RATE, block=BLOCK), StreamDecoder()
+    for first in range(0, 200, 5):
+        packets = encoder.push(frames[first : first + 5])
+        assert len(packets) == ((first + 5) % BLOCK == 0)
+        for packet in packets:
+            assert not decoder.push(packet[:-1])
+            ((start, samples),) = decoder.push(packet[-1:])
+            assert np.array_equal(samples, frames[start : start + BLOCK])
+
+
+def test_markers_in_payloads_do_not_confuse(frames):
+    reader = PacketReader()
+    packets = encoded(frames[:500])
+    reader.push(b"\xa7" + b"\xa7\x4d" * 20 + b"".join(packets) + b"\xa7")
+    found = []
+    while (packet := reader.next()) is not None:
+        found.append(packet.pack())
+        reader.skipped = 0
+    assert found == packets
+    assert not reader.finish() or reader.next() is None
+
+
+def test_side_information(frames, calibration):
+    again = Calibration.parse(calibration.text())
+    assert again.text() == calibration.text() and again.leads == 8 and again.rate == RATE
+    sizes = {
+        "calibrated": sum(map(len, encoded(frames, calibration=calibration, resync=1.0))),
+        "general": sum(map(len, encoded(frames, refit=False, resync=1.0))),
+    }
+    assert sizes["calibrated"] < sizes["general"]
+    long = np.tile(frames, (2, 1))
+    refitted = sum(map(len, encoded(long, resync=0.1)))
+    assert refitted < sum(map(len, encoded(long, refit=False, resync=0.1)))
+
+
+def test_bad_calibrations(frames, calibration, tmp_path):
+    text = calibration.text()
+    for bad in ("", "[]", "{}", "nonsense", text.replace("789", "788").replace("[1, ", "[0, ", 1), text[:-3]):
+        with pytest.raises(runtime.FileFormatError):
+            Calibration.parse(bad)
+    with pytest.raises(runtime.UsageError):
+        Calibration.load(tmp_path / "none.json")
+    with pytest.raises(runtime.UsageError):
+        Calibration.of_samples(frames[:100])
+    with pytest.raises(runtime.UsageError):
+        StreamEncoder(3, RATE, calibration=calibration)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"leads": 0},
+        {"leads": 70000},
+        {"rate": 0},
+        {"rate": 0.5},
+        {"block": 0},
+        {"block": 1 << 20},
+        {"resync": 0},
+        {"groups": 5},
+        {"groups": 0},
+        {"stream": 256},
+        {"max_error": 256},
+    ],
+)
+def test_impossible_options(options):
+    with pytest.raises(runtime.UsageError):
+        StreamEncoder(**{"leads": 4, "rate": RATE, **options})
+
+
+def test_frames_of_another_kind():
+    encoder = StreamEncoder(4, RATE)
+    for bad in (np.zeros((3, 5), np.int16), np.zeros(4, np.int16), np.zeros((3, 4), np.int32)):
+        with pytest.raises(runtime.UsageError):
+            encoder.push(bad)
+
+
+def test_default_blocks_are_short():
+    assert default_block(256, 20000) == 5 and default_block(1024, 20000) == 5
+    assert default_block(32, 20000) == 31 and default_block(1, 20000) == 100
+
+
+# --- through the command line ----------------------------------------------------------------------------------------
+
+
+def run(*arguments, data=b""):
+    command = [sys.executable, "-m", "runtime", "stream", *map(str, arguments)]
+    return subprocess.run(command, input=data, capture_output=True, timeout=120)
+
+
+@pytest.fixture(scope="module")
+def raw(frames):
+    return frames.astype("<i2").tobytes()
+
+
+def test_pipes(raw, frames, simulation_wav, tmp_path):
+    made = run("calibrate", simulation_wav, "-o", tmp_path / "one.json")
+    assert made.returncode == 0 and Calibration.load(tmp_path / "one.json").leads == 1
+    assert run("calibrate", simulation_wav, "-o", tmp_path / "one.json").returncode == 2, "overwrote a file"
+    lead = frames[:, 0].astype("<i2").tobytes()
+    coded = run("encode", "--leads", 1, "--rate", RATE, "--calibration", tmp_path / "one.json", data=lead)
+    assert coded.returncode == 0 and len(coded.stdout) < len(lead)
+    assert run("decode", data=coded.stdout).stdout == lead
+
+
+def test_processes_give_the_same(raw, frames):
+    options = ("--leads", 8, "--rate", RATE, "--resync", 0.05, "--groups", 2, "--no-refit")
+    one, two = (run("encode", *options, "--jobs", jobs, data=raw) for jobs in (1, 2))
+    assert one.returncode == two.returncode == 0 and one.stdout == two.stdout
+    good = run("decode", "--jobs", 2, data=two.stdout)
+    assert good.returncode == 0 and good.stdout == raw
+    third = len(two.stdout) // 3
+    bad = two.stdout[:third] + two.stdout[third + 500 :]
+    results = [run("decode", "--jobs", jobs, data=bad) for jobs in (1, 2)]
+    assert results[0].returncode == results[1].returncode == 1
+    assert results[0].stdout == results[1].stdout and results[0].stderr == results[1].stderr
+    assert b"are missing" in results[0].stderr
+
+
+def test_exit_codes(raw, root):
+    vectors = root / "tests" / "vectors" / "model.onnx"
+    coded = run("encode", "--leads", 8, "--rate", RATE, "--max-error", 2, "--model", vectors, "-q", data=raw)
+    assert coded.returncode == 0 and coded.stderr == b""
+    assert run("decode", data=coded.stdout).returncode == 3
+    assert run("decode", "--model", vectors, data=coded.stdout).returncode == 0
+    truncated = run("decode", "--model", vectors, data=coded.stdout[: -OVERHEAD - 7])
+    assert truncated.returncode == 1 and b"without its last packet" in truncated.stderr
+    assert run("encode", "--leads", 8, "--rate", RATE, data=raw + b"\0").returncode == 1
+    assert run("encode", "--leads", 8, data=raw).returncode == 2
+    assert run("encode", "--leads", 8, "--rate", RATE, "--groups", 9, data=raw).returncode == 2
+    assert run("decode", data=b"nothing of the kind").returncode == 1
+    assert model.load("n0").name == "n0-v1"
