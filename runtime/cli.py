@@ -110,7 +110,7 @@ def _parser() -> argparse.ArgumentParser:
     topology.add_argument("-f", "--force", action="store_true", help="overwrite an existing file")
     topology.add_argument("--update", metavar="OLD", help="topology to go on from, e.g. of the day before")
     _input_options(topology)
-    live.add(commands, {"positive": _positive, "rate": _rate, "bound": _bound}, _input_options)
+    live.add(commands, {"positive": _positive, "rate": _hertz, "bound": _bound}, _input_options)
     models = commands.add_parser("models", help="list the models that are available")
     models.set_defaults(run=_models)
     return parser
