@@ -46,21 +46,21 @@ def observe(
     """
     if array:
         with _opened(files, given, array) as recording:
-            _add(topology, recording.names, _excerpt(recording))
+            _add(topology, recording)
         done(files[0])
         return
     single: dict[int, list[str]] = {}
     for path in files:
         with _opened([path], given) as recording:
             if recording.source.leads > 1:
-                _add(topology, recording.names, _excerpt(recording))
+                _add(topology, recording)
                 done(path)
             elif recording.source.frames is not None:
                 single.setdefault(recording.source.frames, []).append(path)
     for frames in sorted(single):
         group = single[frames]
         with _opened(group, given, array=True) as recording:
-            _add(topology, recording.names, _excerpt(recording))
+            _add(topology, recording)
         for path in group:
             done(path)
 
@@ -80,10 +80,14 @@ def _excerpt(recording: Recording) -> np.ndarray:
     return recording.excerpt(min(frames, max(_SAMPLES // source.leads, _SHORTEST)))
 
 
-def _add(topology: Topology, names: list[str], samples: np.ndarray) -> None:
-    if len(samples) < _SHORTEST:
-        return
+def _add(topology: Topology, recording: Recording) -> None:
+    rows = _whitened(_excerpt(recording))
+    if rows.shape[1] >= _SHORTEST:
+        topology.observe(recording.names, rows)
+
+
+def _whitened(samples: np.ndarray) -> np.ndarray:
     rows = np.empty(samples.T.shape, np.float32)
-    for lead, row in enumerate(rows):
+    for lead, row in enumerate(rows if len(samples) >= _SHORTEST else ()):
         row[:] = whiten(np.ascontiguousarray(samples[:, lead]))
-    topology.observe(names, rows)
+    return rows

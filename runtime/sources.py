@@ -132,12 +132,13 @@ class Recording:
         source = self.source
         if source.frames is None or source.frames <= frames or frames < pieces:
             return source.read(frames)
-        size, parts, at = frames // pieces, [], 0
-        for start in np.linspace(0, source.frames - size, pieces).astype(np.int64).tolist():
+        size, at = frames // pieces, 0
+        samples = np.empty((pieces, size, source.leads), np.int16)
+        for piece, start in zip(samples, np.linspace(0, source.frames - size, pieces).astype(np.int64).tolist()):
             source.skip(start - at)
-            parts.append(source.read(size))
+            piece[:] = source.read(size)
             at = start + size
-        return np.concatenate(parts)
+        return samples.reshape(pieces * size, source.leads)
 
 
 def _reader(source: paths.Input, given: Given) -> Source:

@@ -146,4 +146,4 @@ def test_memory(root):
     assert result.returncode == 0, result.stderr
     lines = result.stdout.splitlines()
     assert lines[0] == "3 MB, 40 leads, 37500 frames, lead-time"
-    assert lines[1].startswith("encode: ") and "the same came back" in lines[3]
+    assert lines[1].startswith("topology: ") and lines[2].startswith("encode: ") and "the same came back" in lines[4]
