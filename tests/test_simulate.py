@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from runtime import sources
+from runtime.correlation import correlate, whiten
 from runtime.lattice import codes_of
-from runtime.topology import correlate, whiten
 from training import simulate as simulator
 from training.simulate import RATE, quantise, simulate
 from training.simulate_array import ArraySimulation
