@@ -111,7 +111,8 @@ def _parse_coded(payload: bytes, frames: int, leads: int, has_peers: bool) -> Co
     bounded = bool(payload[4] & BOUNDED)
     if bounded and not max_error:
         raise CorruptError("a chunk has no bound where it should have one")
-    side, offset = unpack(payload, CHUNK_HEAD.size + CODED_HEAD.size + bounded, leads, has_peers)
+    fine = bounded and payload[4] & 7 == RANS
+    side, offset = unpack(payload, CHUNK_HEAD.size + CODED_HEAD.size + bounded, leads, has_peers, fine)
     lanes = segments * len(side.coded)
     if lanes > MAX_LANES:
         raise CorruptError(f"a chunk of {lanes} lanes is beyond the limits")

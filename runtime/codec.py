@@ -60,15 +60,16 @@ def encode_chunks(
     bounds = [max_error] * len(batch) if isinstance(max_error, int) else max_error
     known = topology if isinstance(topology, list) else [topology] * len(batch)
     hear = coder != RICE_CODER and not independent
-    forms = [_fitted(*args, model, hear) for args in zip(batch, bounds, widths, known, strict=True)]
+    fine = coder != RICE_CODER
+    forms = [_fitted(*args, model, hear, fine) for args in zip(batch, bounds, widths, known, strict=True)]
     coded = [chunk for _, chunk in forms]
-    for bound in sorted(set(bounds)):
-        busy = [form for form in forms if form[1].max_error == bound and len(form[1].side.coded)]
+    for steps in sorted({_steps_of(chunk) for chunk in coded}):
+        busy = [form for form in forms if _steps_of(form[1]) == steps and len(form[1].side.coded)]
         if coder == RICE_CODER:
             for samples, chunk in busy:
-                rice_chunk.encode(samples, chunk, model.coarse(bound))
+                rice_chunk.encode(samples, chunk, model.coarse(*steps))
         elif busy:
-            _code(*map(list, zip(*busy, strict=True)), model.coarse(bound))
+            _code(*map(list, zip(*busy, strict=True)), model.coarse(*steps))
     payloads = []
     for samples, chunk, width in zip(batch, coded, widths, strict=True):
         payload = chunks.pack_coded(chunk)
@@ -85,7 +86,7 @@ def check_coder(name: str) -> str:
 
 
 def _fitted(
-    samples: np.ndarray, max_error: int, width: int, topology: Arrangement | None, model: Model, hear: bool
+    samples: np.ndarray, max_error: int, width: int, topology: Arrangement | None, model: Model, hear: bool, fine: bool
 ) -> tuple[np.ndarray, CodedChunk]:
     """Samples [frames, leads] as they are coded, and a chunk with all but these."""
     grid, decoded = None, samples
@@ -93,8 +94,13 @@ def _fitted(
         samples, grid = bounded.quantise(samples, max_error, width)
         decoded = samples.copy()
         bounded.restore(decoded, grid, max_error, width)
-    side = fit(samples, model.entropy.middle, grid, hear, topology)
+    side = fit(samples, model.entropy.middle, grid, hear, topology, fine and max_error > 0)
     return samples, CodedChunk(len(samples), 1, _sample_crc(decoded), side, [], *NOTHING, max_error)
+
+
+def _steps_of(chunk: CodedChunk) -> tuple[int, int]:
+    """The arguments of `Model.coarse` for a chunk."""
+    return chunk.max_error, chunk.side.fineness
 
 
 def _sample_crc(samples: np.ndarray) -> int:
@@ -151,10 +157,10 @@ def decode_chunks(
     if any(isinstance(x, CodedChunk) and x.rice and not len(x.side.coded) for x in parsed):
         raise CorruptError("something follows a chunk of constant leads")
     busy.sort(key=lambda i: -parsed[i].steps)
-    for bound, with_rice in sorted({_kind_of(parsed[i]) for i in busy}):
-        group = [i for i in busy if _kind_of(parsed[i]) == (bound, with_rice)]
+    for steps, with_rice in sorted({_kind_of(parsed[i]) for i in busy}):
+        group = [i for i in busy if _kind_of(parsed[i]) == (steps, with_rice)]
         decode = rice_chunk.decode if with_rice else _decode
-        decode([parsed[i] for i in group], [results[i] for i in group], model.coarse(bound))
+        decode([parsed[i] for i in group], [results[i] for i in group], model.coarse(*steps))
     for chunk, samples, width in zip(parsed, results, widths, strict=True):
         if isinstance(chunk, CodedChunk):
             _finish(chunk, samples, width)
@@ -170,9 +176,9 @@ def _finish(chunk: CodedChunk, samples: np.ndarray, width: int) -> None:
         bounded.restore(samples, grid, chunk.max_error, width)
     if _sample_crc(samples) != chunk.sample_crc:
         raise CorruptError("decoded samples do not have the checksum of the original ones")
-def _kind_of(chunk: CodedChunk) -> tuple[int, bool]:
-    """What chunks that are decoded together have in common: bound and coder."""
-    return chunk.max_error, chunk.rice is not None
+def _kind_of(chunk: CodedChunk) -> tuple[tuple[int, int], bool]:
+    """What chunks that are decoded together have in common: bins, ticks and coder."""
+    return _steps_of(chunk), chunk.rice is not None
 
 
 def _constant_leads(side: SideInformation, frames: int) -> np.ndarray:

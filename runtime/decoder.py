@@ -82,6 +82,8 @@ class _Tier:
         self._owner = lanes.owner[part]
         self._shortest = int(self._length.min())
         self._grid = np.flatnonzero(lanes.grid[part])
+        self._octaves = lanes.octaves[part][self._grid]
+        self._half = np.int32(1) << self._octaves - 1
         entropy, self._coder = all_lanes.model.entropy, all_lanes.coder
         self._values, self._middle = entropy.samples, entropy.ticks
         self._search = SymbolSearch(entropy, all_lanes.model.guesses, lanes.offset[part])
@@ -116,8 +118,8 @@ class _Tier:
         location += self._mean
         centre = None
         if len(self._grid):
-            centre = (self._reference[self._grid] + self._mean[self._grid] + 32) >> 6
-            location[self._grid] -= centre << 6
+            centre = (self._reference[self._grid] + self._mean[self._grid] + self._half) >> self._octaves
+            location[self._grid] -= centre << self._octaves
         slot = self._coder.slots(self._part)
         code, _, frequency, inside = self._search.find(slot, location, self._output[:, 1].astype(np.int64))
         if t >= self._shortest:
@@ -157,7 +159,8 @@ class _Tier:
         ticks = self._middle.take(code)
         if centre is not None:
             grid, shift = self._grid, self._shift[self._grid]
-            sample = ((code[grid] - CODES // 2 + centre) << shift) | self._all.low[t, grid + self._part.start]
+            value = (code[grid] - CODES // 2 + centre) << np.maximum(shift, 0)
+            sample = value | self._all.low[t, grid + self._part.start]
             for index in np.flatnonzero((code[grid] == 0) | (code[grid] == CODES - 1)):
                 if t < self._length[grid[index]]:
                     sample[index] = next(self._all.escapes[self._owner[grid[index]]], 0)

@@ -74,8 +74,9 @@ class Encoder:
         location = (output[:, :, 0] << 2) + reference
         escaped = np.zeros((0, 2), np.int64)
         if lanes.grid.any():
-            centre = ((reference + 32) >> 6) & lanes.grid
-            location -= centre << 6
+            octaves = lanes.octaves
+            centre = ((reference + (1 << octaves - 1)) >> octaves) & lanes.grid
+            location -= centre << octaves
             code -= centre
             escaped = np.argwhere(((code < 1) | (code > CODES - 2)) & (lanes.grid != 0))
             np.clip(code, 0, CODES - 1, out=code)

@@ -80,14 +80,16 @@ class EntropyModel:
         self.row = tables.shape.astype(np.int64) * TABLE + _HALF
         self.multiplier = tables.multiplier.astype(np.int64)
 
-    def coarse(self, max_error: int) -> EntropyModel:
-        """The same for the bins of a bound of 1..255: a coarse lattice has other levels and decodes to other samples,
-        all else is as before. Coded values beyond the last bin have no width and never occur."""
+    def coarse(self, max_error: int, fineness: int = 0) -> EntropyModel:
+        """The same for the bins of a bound of 1..255: a coarse lattice has other levels and decodes to other samples.
+
+        Coded values beyond the last bin have no width and never occur. Grid values are 2^`fineness` codes apart.
+        """
         made = copy.copy(self)
         first, codes, made.bins = lattice_bins(max_error)
         padding = CODES - len(codes)
-        levels = np.concatenate([self.levels[first], np.full(padding + 1, FAR)])
-        made.levels = np.concatenate([levels, self.levels[GRID_OFFSET:]])
+        grid = np.clip(self.levels[GRID_OFFSET:] << fineness, -FAR, FAR)
+        made.levels = np.concatenate([self.levels[first], np.full(padding + 1, FAR), grid])
         codes = np.concatenate([codes, np.full(padding, CODES - 1)])
         made.ticks, made.samples = self.middle[codes], CODE_TO_SAMPLE[codes]
         return made

@@ -22,8 +22,12 @@ _LEVEL_ZERO = 127 * 16 + 128
 
 
 def tick_values(samples: np.ndarray, shift: np.ndarray | int) -> np.ndarray:
-    """Tick values int32 of grid samples (docs/format.md section 4.2)."""
-    return ((2 * samples.astype(np.int32) + 1) << 5) >> shift
+    """Tick values int32 of grid samples (docs/format.md section 4.2); shifts below 0 make ticks finer than samples."""
+    values = (2 * samples.astype(np.int32) + 1) << 5
+    if np.min(shift, initial=0) < 0:
+        values <<= np.maximum(-shift, 0)
+        shift = np.maximum(shift, 0)
+    return values >> shift
 
 
 def quantise(difference: np.ndarray) -> np.ndarray:

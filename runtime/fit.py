@@ -22,6 +22,7 @@ from .side_information import (
     GRID,
     LATTICE,
     LATTICE_REACH,
+    MAX_REACH,
     METRIC_UNIT,
     ORDER,
     PEER_TAPS,
@@ -34,6 +35,8 @@ _MANY_LEADS = 16
 _MAX_SHIFT = 8
 _GRID_NOISE_CODES = 4
 """Low bits are split off until the mean residual is below twice this many grid steps."""
+_MAX_FINENESS, _LOUDEST_CODES = 8, 32
+"""Ticks of bounded errors are up to 2^8 times finer, as long as the loudest lead's residual stays below 32 codes."""
 _WHITE_FRAMES, _WHITE_BLOCK = 1 << 14, 1 << 11
 """Frames that tell which leads belong together, in blocks."""
 _CHANCE = 5.0
@@ -62,6 +65,7 @@ def fit(
     grid: np.ndarray | None = None,
     hear: bool = False,
     topology: Arrangement | None = None,
+    fine: bool = False,
 ) -> SideInformation:
     """Side information for one chunk.
 
@@ -76,6 +80,8 @@ def fit(
         Whether leads may hear each other.
     topology : Arrangement, optional
         Which leads may hear which; without it the samples tell.
+    fine : bool
+        Whether ticks of grid leads may be finer than samples: what a bounded error leaves may be quieter than its bins.
     """
     grid = np.zeros(samples.shape[1], bool) if grid is None else grid
     side = SideInformation.empty(samples.shape[1])
@@ -88,7 +94,7 @@ def fit(
     if hear and len(leads.numbers) > 1 and len(samples) > ORDER:
         arrangement = _restricted(topology, leads.numbers) if topology else _found(leads, coefficients)
         error = _hear(side, leads, arrangement, step, coefficients, error)
-    _scale(side, leads, samples, coefficients.astype(np.int64), error)
+    _scale(side, leads, samples, coefficients.astype(np.int64), error, fine)
     return side
 
 
@@ -243,17 +249,21 @@ def _worthwhile(total: np.ndarray, weight: np.ndarray, there: np.ndarray, frames
     return used, coefficients, solved(np.zeros_like(used))[1], variance
 
 
-def _scale(side: SideInformation, leads: _Leads, samples: np.ndarray, own: np.ndarray, error: np.ndarray) -> None:
+def _scale(
+    side: SideInformation, leads: _Leads, samples: np.ndarray, own: np.ndarray, error: np.ndarray, fine_ticks: bool
+) -> None:
     """Fill in grids and spreads, and see to it that sums of linear predictors stay within 32 bits."""
     size = np.zeros(len(side.kind))
     size[leads.numbers] = error * leads.ticks
-    grid = side.kind == GRID
+    grid, most = side.kind == GRID, _MAX_SHIFT - fine_ticks
     for lead in np.flatnonzero(grid):
-        while size[lead] >= 2 * _GRID_NOISE_CODES * 64 << side.shift[lead] and side.shift[lead] < _MAX_SHIFT:
+        while size[lead] >= 2 * _GRID_NOISE_CODES * 64 << side.shift[lead] and side.shift[lead] < most:
             side.shift[lead] += 1
     side.reach[:] = np.where(side.kind == LATTICE, LATTICE_REACH, 0)
     _fill_reach(side, samples)
-    unit = np.where(grid, 1 << side.shift, 1)
+    if fine_ticks and grid.any() and not side.shift.any():
+        _refine(side, samples, size[grid])
+    unit = np.where(grid, np.ldexp(1.0, side.shift), 1)
     heard = np.rint(side.heard * (unit[side.peers] / unit[:, None])[:, :, None])
     side.heard = np.clip(heard, -16384, 16383).astype(np.int64)
     if not (fine := side.fits()).all():  # without peers then
@@ -261,14 +271,32 @@ def _scale(side: SideInformation, leads: _Leads, samples: np.ndarray, own: np.nd
         alone = np.flatnonzero(~fine[leads.numbers])
         side.coefficients[leads.numbers[alone]] = own[alone]
     while not (fine := side.fits()).all():
-        grown = ~fine & grid & (side.shift < _MAX_SHIFT)
+        grown = ~fine & grid & (side.shift < most) & (side.shift >= 0)
         side.shift[grown] += 1
         side.coefficients[~fine & ~grown] = 0
         side.heard[grown[side.peers] & (side.peers >= 0)] *= 2
         _fill_reach(side, samples)
-    size = np.minimum(size / np.where(grid, 1 << side.shift, 1), features.MAX_MAGNITUDE)
+    size = np.minimum(size / np.where(grid, np.ldexp(1.0, side.shift), 1), features.MAX_MAGNITUDE)
     means = np.maximum(size.astype(np.int32), 1) << features.MEAN_BITS
     side.spread[leads.numbers] = features.level(means)[leads.numbers]
+
+
+def _refine(side: SideInformation, samples: np.ndarray, size: np.ndarray) -> None:
+    """Make the ticks of grid leads, whose mean residuals are `size`, as fine as the noise of most of them asks for, if
+    that is not too fine for the loudest and for sums of linear predictors."""
+    grid, fineness = side.kind == GRID, 0
+    while (
+        fineness < _MAX_FINENESS
+        and np.median(size) * 2**fineness < _GRID_NOISE_CODES * 64
+        and size.max() * 2**fineness < _LOUDEST_CODES * 64
+    ):
+        fineness += 1
+    for octaves in range(fineness, -1, -1):
+        side.shift[grid] = -octaves
+        _fill_reach(side, samples)
+        sums = np.abs(side.coefficients).sum(axis=1) << side.reach
+        if (sums[grid] < 1 << 30).all() and side.reach.max() <= MAX_REACH:
+            return
 
 
 def _fill_reach(side: SideInformation, samples: np.ndarray) -> None:

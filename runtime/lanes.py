@@ -22,7 +22,7 @@ class Lanes:
     spread        int64
     offset        int64, where the lane's levels start in the entropy model
     grid          int32, -1 for grid lanes, 0 for others
-    shift         int32, low bits
+    shift         int32, low bits; below 0: octaves by which ticks are finer than samples
     length        int64, samples
     tier          int64
     peers         int64 [4, lanes], lanes that are heard; the lane itself where there is none
@@ -57,6 +57,11 @@ class Lanes:
         place[index] = np.arange(len(index))
         taken = {field.name: getattr(self, field.name)[..., index] for field in fields(self)}
         return Lanes(**taken | {"peers": place[taken["peers"]]})
+
+    @property
+    def octaves(self) -> np.ndarray:
+        """Ticks of a grid value as a power of two, int32."""
+        return 6 + np.maximum(-self.shift, 0)
 
     @property
     def has_peers(self) -> bool:
@@ -160,7 +165,7 @@ def lane_values(samples: np.ndarray, lanes: Lanes, entropy: EntropyModel) -> tup
     if lanes.grid.any():
         grid = np.flatnonzero(lanes.grid)
         shift = lanes.shift[grid]
-        values[:, grid] = (samples[:, grid] >> shift) + 512
+        values[:, grid] = (samples[:, grid] >> np.maximum(shift, 0)) + 512
         ticks[:, grid] = tick_values(samples[:, grid], shift)
     ticks -= lanes.mean
     return ticks, values

@@ -128,7 +128,7 @@ class Model:
         tables = _parse_tables(metadata)
         self.entropy = EntropyModel(tables)
         self.guesses = GuessTables(self.entropy)
-        self._coarse: dict[int, Model] = {0: self}
+        self._coarse: dict[tuple[int, int], Model] = {(0, 0): self}
         self._check_answers(*_parse_answers(metadata))
 
     def _check_interface(self) -> None:
@@ -153,14 +153,15 @@ class Model:
         """Offset (1/16 code) and scale index, int32 [N, 2], of features uint8 [N, 20]."""
         return self._session.run(None, {"own": features})[0]
 
-    def coarse(self, max_error: int) -> Model:
-        """This model for the bins of a bound; kept, and this model itself for 0."""
-        if max_error not in self._coarse:
+    def coarse(self, max_error: int, fineness: int = 0) -> Model:
+        """This model for the bins of a bound, see `EntropyModel.coarse`; kept, and this model itself for 0."""
+        key = (max_error, fineness)
+        if key not in self._coarse:
             made = copy.copy(self)
-            made.entropy = self.entropy.coarse(max_error)
+            made.entropy = self.entropy.coarse(max_error, fineness)
             made.guesses = GuessTables(made.entropy)
-            self._coarse[max_error] = made
-        return self._coarse[max_error]
+            self._coarse[key] = made
+        return self._coarse[key]
 
     def bind(self, features: np.ndarray, output: np.ndarray):
         """A call without arguments that computes `output` int32 [N, 2] from `features` uint8 [N, 20], in place."""

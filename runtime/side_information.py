@@ -23,7 +23,7 @@ METRIC_UNIT = 32
 """Metrics are signed correlations in units of 1/32, in 6 bits."""
 
 CONSTANT, LATTICE, GRID, COPY = 0, 1, 2, 3
-LATTICE_REACH = 16
+LATTICE_REACH, MAX_REACH = 16, 22
 
 _GROUP = 4
 _TIER_BITS, _COUNT_BITS, _METRIC_BITS = 4, 3, 6
@@ -36,7 +36,7 @@ class SideInformation:
     kind          CONSTANT, LATTICE, GRID or COPY
     mean          constant, grid: a sample; lattice: a code 0..1023; copy: number of the lead that is the same
     spread        0..255, log of the initial running means
-    shift         grid: number of low bits, 0..15
+    shift         grid: number of low bits, 0..15; with a bounded error -8..7, and the same for all leads if below 0
     reach         abs(tick value less that of the mean) < 2^reach
     coefficients  [leads, 16], newest sample first, units of 2^-10
     tier          0..15: within a time step, tiers are coded one after the other
@@ -74,6 +74,10 @@ class SideInformation:
         """Which leads do, bool [leads]."""
         return (self.kind == LATTICE) | (self.kind == GRID)
 
+    @property
+    def fineness(self) -> int:
+        """Octaves by which the ticks of grid leads are finer than samples."""
+        return max(0, -int(self.shift.min()))
 
     @property
     def has_peers(self) -> bool:
@@ -132,8 +136,13 @@ def _number_bits(leads: int) -> int:
     return max(1, (leads - 1).bit_length())
 
 
-def unpack(data: bytes, offset: int, leads: int, has_peers: bool = False) -> tuple[SideInformation, int]:
-    """Parse at `offset`; the side information and the offset behind it. Raises `CorruptError`."""
+def unpack(
+    data: bytes, offset: int, leads: int, has_peers: bool = False, fine: bool = False
+) -> tuple[SideInformation, int]:
+    """Parse at `offset`; the side information and the offset behind it. With `fine`, shifts are signed.
+
+    Raises `CorruptError`.
+    """
     reader = bits.BitReader(data, offset)
     kind = reader.read(np.full(leads, 2))
     side = SideInformation.empty(leads)
@@ -142,6 +151,10 @@ def unpack(data: bytes, offset: int, leads: int, has_peers: bool = False) -> tup
         _unpack_lead(reader, side, lead)
         if has_peers and side.has_lanes[lead]:
             _unpack_peers(reader, side, lead)
+    if fine:
+        side.shift -= (side.shift >> 3) << 4
+        if side.fineness and len(np.unique(side.shift[kind == GRID])) > 1:
+            raise CorruptError("grid leads of a chunk do not agree about their ticks")
     if not side.fits().all():
         raise CorruptError("the coefficients of a linear predictor are out of range")
     return side, reader.align()
@@ -175,5 +188,5 @@ def _unpack_lead(reader: bits.BitReader, side: SideInformation, lead: int) -> No
     if kind in (CONSTANT, COPY):
         return
     side.coefficients[lead] = reader.read(np.repeat(fixed[4:], _GROUP), signed=True)
-    if side.reach[lead] > 6 + 16:
+    if side.reach[lead] > MAX_REACH:
         raise CorruptError("a lead's range is impossible")

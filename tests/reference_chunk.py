@@ -97,12 +97,14 @@ class CodedChunk:
         self.length = -(-frames // segments)
         reader = Bits(body)
         kinds = [reader.take(2) for _ in range(leads)]
-        self.leads = [Lead(kind, reader, model, bound, leads if peers else 0) for kind in kinds]
+        self.leads = [Lead(kind, reader, model, bound, leads if peers else 0, bound > 0) for kind in kinds]
+        shifts = {lead.shift for lead in self.leads if lead.kind == GRID}
+        must(len(shifts) < 2 or min(shifts) >= 0, "different ticks of grid leads")
         for number, lead in enumerate(self.leads):
             lead.check(number, self.leads)
         reader.align()
         for lead in self.leads:
-            lead.low = [reader.take(lead.shift) for _ in range(frames)] if lead.kind == GRID and lead.shift else []
+            lead.low = [reader.take(lead.shift) for _ in range(frames)] if lead.kind == GRID and lead.shift > 0 else []
         reader.align()
         self.escapes = []
         if GRID in kinds:
@@ -146,14 +148,14 @@ class CodedChunk:
 class Lead:
     """Section 4: what is fixed for a lead in a chunk."""
 
-    def __init__(self, kind, reader, model, bound, leads):
+    def __init__(self, kind, reader, model, bound, leads, fine=False):
         self.kind, self.model, self.shift, self.tier, self.peers = kind, model, 0, 0, []
         self.mean = reader.take(10) if kind == LATTICE else reader.take(16, signed=kind != COPY)
         if kind in (CONSTANT, COPY):
             return
         self.spread, self.reach = reader.take(8), 16
         if kind == GRID:
-            self.shift, self.reach = reader.take(4), reader.take(5)
+            self.shift, self.reach = reader.take(4, signed=fine), reader.take(5)
         widths = [reader.take(4) for _ in range(4)]
         self.coefficients = [reader.take(widths[i // 4], signed=True) for i in range(16)]
         must(self.reach <= 22, "a lead's reach")
@@ -168,7 +170,9 @@ class Lead:
     def set_levels(self, bound):
         """Levels, bins and the tick value of the mean."""
         self.bound = bound
-        self.levels = self.model.lattice_levels if self.kind == LATTICE else self.model.grid_levels
+        finer = max(-self.shift, 0)
+        grid_levels = [max(min(a << finer, 2**24), -(2**24)) for a in self.model.grid_levels]
+        self.levels = self.model.lattice_levels if self.kind == LATTICE else grid_levels
         self.bins = lattice_bins(bound) if bound and self.kind == LATTICE else None
         if self.bins:
             self.levels = [self.levels[first] for first, _ in self.bins] + [2**24] * (1025 - len(self.bins))
@@ -192,7 +196,9 @@ class Lead:
         must(total + 512 < 2**31, "a lead's coefficients")
 
     def tick(self, sample, code):
-        return self.model.middle[code] if self.kind == LATTICE else (2 * sample + 1 << 5) >> self.shift
+        if self.kind == LATTICE:
+            return self.model.middle[code]
+        return (2 * sample + 1 << 5 + max(-self.shift, 0)) >> max(self.shift, 0)
 
     def sample(self, code, grid_value, frame, escapes):
         """The sample that a code stands for; `grid_value` is q of section 4.2."""
@@ -202,7 +208,7 @@ class Lead:
             sample = next(escapes, None)
             must(sample is not None, "too few escapes")
             return sample
-        sample = grid_value << self.shift | (self.low[frame] if self.shift else 0)
+        sample = grid_value << max(self.shift, 0) | (self.low[frame] if self.shift > 0 else 0)
         must(-32768 <= sample <= 32767, "a sample is out of range")
         return sample
 
@@ -235,8 +241,9 @@ class Lane:
     def next(self, model, offset, scale, words):
         """Decode a code; also gives q, if the lead is a grid lead and it is no escape."""
         location = self.lead.mean_tick + self.prediction
-        centre = location + 32 >> 6 if self.lead.kind == GRID else 0
-        location += 4 * offset - 64 * centre
+        step = 64 << max(-self.lead.shift, 0)
+        centre = (location + step // 2) // step if self.lead.kind == GRID else 0
+        location += 4 * offset - step * centre
         slot = self.state & (1 << 20) - 1
         code, start, frequency = model.find(slot, self.lead.levels, location, scale)
         self.state = frequency * (self.state >> 20) + slot - start

@@ -7,7 +7,7 @@ import pytest
 from test_codec import signals
 
 import runtime
-from runtime import bounded, codec, model, work
+from runtime import bounded, codec, model, side_information, work
 from runtime.lattice import CODE_TO_SAMPLE, CODES, codes_of
 
 
@@ -126,3 +126,29 @@ def test_8_bits_stay_8_bits():
     samples = np.uint8(np.clip(np.random.default_rng(1).normal(128, 60, (5000, 2)), 0, 255))
     decoded, _ = runtime.decode(runtime.encode(samples, 100, max_error=9))
     assert decoded.dtype == np.uint8 and np.abs(decoded.astype(int) - samples).max() == 9
+
+
+def test_arrays_quieter_than_their_bins(n1):
+    """Off the lattice ticks get finer than bins, so that predictions may lie anywhere within one."""
+    rng = np.random.default_rng(5)
+    common = np.cumsum(rng.normal(0, 12, (20000, 1)), axis=0)
+    samples = (common - common.mean() + rng.normal(0, 15, (20000, 3))).clip(-30000, 30000).astype(np.int16)
+    sizes = []
+    for max_error in (10, 40, 120):
+        (payload,) = codec.encode_chunks([samples], n1, max_error=max_error)
+        side = codec.chunks.parse(payload, 3, 16).side
+        (decoded,) = codec.decode_chunks([payload], [3], n1)
+        assert bounded.within(samples, decoded, max_error)
+        sizes.append(8 * len(payload) / samples.size)
+        assert side.fineness == -side.shift[0] > 0
+    assert sizes[0] < 2.2 and sizes[1] < 0.9 and sizes[2] < 0.5
+
+
+def test_leads_must_agree_about_their_ticks(n1):
+    samples = np.random.default_rng(5).normal(0, 20, (5000, 2)).astype(np.int16)
+    side = codec.chunks.parse(codec.encode_chunks([samples], n1, max_error=60)[0], 2, 16).side
+    data = side_information.pack(side)
+    assert np.array_equal(side_information.unpack(data, 0, 2, side.has_peers, fine=True)[0].shift, side.shift)
+    side.shift[1] += 1
+    with pytest.raises(runtime.CorruptError, match="ticks"):
+        side_information.unpack(side_information.pack(side), 0, 2, side.has_peers, fine=True)

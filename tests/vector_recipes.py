@@ -42,6 +42,11 @@ def whole(values, kind=np.int16):
     return np.clip(np.rint(values), limits.min, limits.max).astype(kind)
 
 
+def wave_of(amplitude, frames):
+    """A slow wave, float."""
+    return amplitude * 40 * np.sin(np.arange(frames)[:, None] / 250)
+
+
 def signals():
     """Samples by name."""
     random = np.random.default_rng(7)
@@ -153,6 +158,7 @@ def bounded_signals():
         ("bounded-255", s["lattice-steps"], 255, None),
         ("bounded-lattice-ends", s["lattice-extremes"], 2, None),
         ("bounded-grid", s["grid"][:1000], 12, None),
+        ("bounded-grid-quiet", whole(wave_of(20, 400) + noise(19, 20, 400, 2)), 60, None),
         ("bounded-grid-ends", ends, 4, None),
         ("bounded-mixed", np.hstack([s["mixed"], slow]), 5, 300),
         ("bounded-stages", s["stages"], 1, 400),
@@ -205,6 +211,7 @@ WHAT = {
     "bounded-255": "bounded error, 255 codes: five bins",
     "bounded-lattice-ends": "bounded error, codes at both ends of the lattice",
     "bounded-grid": "bounded error off the lattice, with low bits",
+    "bounded-grid-quiet": "bounded error of three deviations: ticks finer than bins, two leads",
     "bounded-grid-ends": "bounded error at both ends of 16 bits",
     "bounded-mixed": "bounded error: lattice, grid and constant leads in one chunk",
     "bounded-stages": "bounded error: a lead that changes its nature",

@@ -148,13 +148,14 @@ def correlation(a, b):
 
 
 def summary(results):
-    """Means and totals over leads, by name; rates of spikes over all of them together."""
+    """Means (SNR: of leads with an error) and totals over leads, by name; rates of spikes over all of them."""
     total = lambda name: sum(getattr(r, name) for r in results)  # noqa: E731
     share = lambda part, whole: float(total(part) / total(whole)) if total(whole) else 1.0  # noqa: E731
+    noisy = [r.snr for r in results if not np.isnan(r.snr)]
     shifts = np.concatenate([r.shifts for r in results])
     waveforms = np.concatenate([r.waveforms for r in results])
     return {
-        "snr": float(np.mean([r.snr for r in results])),
+        "snr": float(np.mean(noisy)) if noisy else np.nan,
         "largest": float(max(r.largest for r in results)),
         "spikes": total("spikes"),
         "recall": share("right", "spikes"),
