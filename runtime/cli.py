@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from . import __version__
 from .errors import MiddleoutError, UsageError
 from .live import commands as live
+from .options import bound, given_by, hertz, input_options, positive
 from .progress import Progress
-from .terms import LAYOUTS, LEAD_TIME, TYPES
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -64,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
 
     encode = _command(commands, "encode", _encode, "code recordings, NAME.wav to NAME.mdo")
     _coding_options(encode)
-    _input_options(encode)
+    input_options(encode)
     encode.add_argument(
         "--model", metavar="NAME|PATH", help="the model to code with (default: n1; b1 for a --max-error from 5 on)"
     )
@@ -86,7 +86,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     loss.add_argument(
         "--max-error",
-        type=_bound,
+        type=bound,
         default=0,
         metavar="E",
         help="not lossless: every sample stays within E of the original, in codes of the implant's lattice, in sample "
@@ -100,7 +100,7 @@ def _parser() -> argparse.ArgumentParser:
     for command in (decode, test):
         command.add_argument("--model", metavar="PATH", help="the model, where it is neither shipped nor in the file")
     for command in (encode, decode, test):
-        command.add_argument("--jobs", type=_positive, metavar="N", help="processes (default: one per processor)")
+        command.add_argument("--jobs", type=positive, metavar="N", help="processes (default: one per processor)")
         command.add_argument("-q", "--quiet", action="store_true", help="no progress, no summary; only errors")
 
     info = _command(commands, "info", _info, "print what header and index say")
@@ -109,8 +109,8 @@ def _parser() -> argparse.ArgumentParser:
     topology.add_argument("-o", "--output", required=True, metavar="OUT", help="file to write, for encode --topology")
     topology.add_argument("-f", "--force", action="store_true", help="overwrite an existing file")
     topology.add_argument("--update", metavar="OLD", help="topology to go on from, e.g. of the day before")
-    _input_options(topology)
-    live.add(commands, {"positive": _positive, "rate": _hertz, "bound": _bound}, _input_options)
+    input_options(topology)
+    live.add(commands, {"positive": positive, "rate": hertz, "bound": bound}, input_options)
     models = commands.add_parser("models", help="list the models that are available")
     models.set_defaults(run=_models)
     return parser
@@ -131,40 +131,6 @@ def _coding_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--rm", action="store_true", help="remove inputs once their output is complete")
 
 
-def _input_options(command: argparse.ArgumentParser) -> None:
-    more = command.add_argument_group("recordings that are no WAV files")
-    more.add_argument("--leads", type=_positive, metavar="N", help="of raw samples: how many leads")
-    more.add_argument("--dtype", default="int16", choices=TYPES, help="of raw samples, little-endian (default: int16)")
-    more.add_argument("--rate", type=_hertz, default=0, metavar="HZ", help="of raw samples and .npy (default: unknown)")
-    layout = more.add_mutually_exclusive_group()
-    layout.add_argument("--layout", choices=LAYOUTS, help="order of the axes of raw samples and .npy")
-    more_help = "the same as --layout lead-time"
-    layout.add_argument("--leads-first", dest="layout", action="store_const", const=LEAD_TIME, help=more_help)
-    command.add_argument("--array", action="store_true", help="the files hold one lead each of the same recording")
-
-
-def _given(options: argparse.Namespace) -> dict[str, Any]:
-    return {name: getattr(options, name) for name in ("leads", "rate", "dtype", "layout", "array")}
-
-
-def _hertz(text: str) -> int:
-    if not text.isdecimal() or int(text) >= 2**32:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of Hz below 2^32")
-    return int(text)
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 on")
-    return int(text)
-
-
-def _bound(text: str) -> int:
-    if not text.isdecimal() or int(text) > 255:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 255")
-    return int(text)
-
-
 def _files() -> ModuleType:
     from .pipeline import one_thread
 
@@ -178,7 +144,7 @@ def _encode(options: argparse.Namespace) -> int:
     files = _files()
     names = ("model", "verify", "embed_model", "independent", "topology", "max_error", "target_rate", "coder")
     extra = {name: getattr(options, name) for name in names}
-    extra |= _given(options)
+    extra |= given_by(options)
     total = files.expected_samples(options.files)
     return _run("encode", files.encode_files, options, total, **_output_options(options), **extra)
 
@@ -280,7 +246,7 @@ def _topology(options: argparse.Namespace) -> int:
     from .sources import Given
     from .topology import Topology, load
 
-    given = _given(options)
+    given = given_by(options)
     array = given.pop("array")
     found = Topology() if options.update is None else load(options.update)
     overwrite = options.force or options.output == options.update

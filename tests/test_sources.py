@@ -13,7 +13,7 @@ import pytest
 import vector_recipes
 
 import runtime
-from runtime import cli, members, sources
+from runtime import cli, members, sources, terms
 from runtime.errors import CorruptError, UsageError
 from runtime.records import Header
 from runtime.wav import WavFormat, canonical_header
@@ -105,7 +105,7 @@ def test_npy_of_one_lead_of_no_samples_and_of_python_2(tmp_path):
     assert (tmp_path / "x.npy").read_bytes() == before
 
 
-@pytest.mark.parametrize(("dtype", "layout"), [*product(cli.TYPES, cli.LAYOUTS)])
+@pytest.mark.parametrize(("dtype", "layout"), [*product(terms.TYPES, terms.LAYOUTS)])
 @pytest.mark.parametrize("name", ["x.bin", "x.RAW", "x.dat", "x.samples", "x"])
 def test_raw(dtype, layout, name, tmp_path, monkeypatch):
     monkeypatch.setattr("runtime.chunking.CHUNK_FRAMES", 250)
