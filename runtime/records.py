@@ -17,7 +17,7 @@ IDENTITY_BYTES = 16
 BLOCK_OVERHEAD = 9
 """Bytes of a block besides its payload: tag, length, crc."""
 
-STORED, RANS, RICE = 0, 1, 2
+STORED, RANS, RICE, ACTIVITY = range(4)
 """Codings of a chunk: the low bits of its coding byte."""
 CODING = 7
 """These bits."""

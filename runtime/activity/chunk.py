@@ -1,0 +1,133 @@
+"""The payload of an activity chunk: docs/format.md section 3.6."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+
+import numpy as np
+
+from .. import bits, rans
+from ..errors import CorruptError
+from ..model import Model
+from ..records import ACTIVITY, CHUNK_HEAD, CODED_HEAD, chunk_frames
+from . import slow
+from .plan import Plan, pack_plan, parse_plan
+from .rendering import Frame
+from .sequence import MAX_LANES, Sequence
+from .units import Units
+
+_HEAD = struct.Struct("<BBHHHhI")
+"""bound, flags and shift, before, standard length, step of tents, base, bytes of the plan."""
+_GRID, _SLOW = 1, 2
+_SHIFT = 4
+_SPARE_CELLS = 1 << 22
+MAX_WINDOW_SAMPLES = 1 << 24
+"""Samples in the windows of a chunk."""
+
+
+@dataclass
+class ActivityChunk:
+    """A chunk in its coded parts.
+
+    frames : int
+    sample_crc : of what it decodes to
+    units : Units
+    before, lift_step : see `rendering.Frame`
+    plan : Plan
+    slow : slow.SlowBand or None
+    low_bits : int64 [samples] in order of window, or empty
+    escapes : int16 bins
+    states : uint64 [lanes]
+    words : uint32 [n]
+    """
+
+    frames: int
+    sample_crc: int
+    units: Units
+    before: int
+    lift_step: int
+    plan: Plan
+    slow: slow.SlowBand | None
+    low_bits: np.ndarray
+    escapes: np.ndarray
+    states: np.ndarray
+    words: np.ndarray
+
+    @property
+    def frame(self) -> Frame:
+        """What rendering must know."""
+        return Frame(self.frames, self.before, self.lift_step, self.units.low, self.units.high)
+
+
+def pack(chunk: ActivityChunk) -> tuple[bytes, dict[str, int]]:
+    """The payload, and the bytes of its parts: times, slow, waveforms, rest."""
+    units = chunk.units
+    plan = pack_plan(chunk.plan, units.level_bits)
+    flags = _GRID * units.grid | _SLOW * (chunk.slow is not None) | units.shift << _SHIFT
+    head = CHUNK_HEAD.pack(chunk.frames, ACTIVITY) + CODED_HEAD.pack(chunk.sample_crc, len(chunk.states))
+    lines = chunk.plan
+    fields = (units.max_error, flags, chunk.before, lines.standard, chunk.lift_step, lines.lines.base, len(plan))
+    head += _HEAD.pack(*fields)
+    band = slow.pack(chunk.slow) if chunk.slow is not None else b""
+    low = bits.to_bytes(bits.pack(chunk.low_bits, np.full(len(chunk.low_bits), units.shift))) if units.shift else b""
+    escapes = struct.pack("<I", len(chunk.escapes)) + chunk.escapes.astype("<i2").tobytes() if units.grid else b""
+    samples = low + escapes + rans.pack_states(chunk.states) + chunk.words.astype("<u4").tobytes()
+    sizes = {"times": len(plan), "slow": len(band), "waveforms": len(samples), "rest": len(head)}
+    return head + plan + band + samples, sizes
+
+
+def parse_head(payload: bytes, leads: int, sample_bits: int, model: Model | None) -> tuple[ActivityChunk, int]:
+    """A chunk with its windows but without what follows them, and the offset of that. Raises `CorruptError`.
+
+    Without a model its units are of no use.
+    """
+    frames = chunk_frames(payload, leads)
+    try:
+        crc, lanes = CODED_HEAD.unpack_from(payload, CHUNK_HEAD.size)
+        at = CHUNK_HEAD.size + CODED_HEAD.size
+        max_error, flags, before, standard, lift_step, base, size = _HEAD.unpack_from(payload, at)
+    except struct.error as error:
+        raise CorruptError("a chunk ends too early") from error
+    at += _HEAD.size
+    grid, shift = bool(flags & _GRID), flags >> _SHIFT
+    if flags & 0xF & ~(_GRID | _SLOW) or (shift and not grid) or before < 1 or standard < 1 or size > len(payload) - at:
+        raise CorruptError("the head of a chunk holds impossible values")
+    entropy = None if model is None else model.coarse(max_error).entropy
+    units = Units(entropy, max_error, grid, shift, sample_bits)
+    if not units.low <= base <= units.high or (sample_bits == 8 and not grid):
+        raise CorruptError("the head of a chunk holds impossible values")
+    plan = parse_plan(payload[at : at + size], frames, leads, base, standard, units.level_bits)
+    nothing = np.zeros(0, np.int64), np.zeros(0, np.int16), np.zeros(lanes, np.uint64), np.zeros(0, np.uint32)
+    band = slow.SlowBand.empty(leads) if flags & _SLOW else None
+    return ActivityChunk(frames, crc, units, before, lift_step, plan, band, *nothing), at + size
+
+
+def parse(payload: bytes, leads: int, sample_bits: int, model: Model) -> tuple[ActivityChunk, Sequence]:
+    """A chunk, and how its windows lie in its lanes. Raises `CorruptError`."""
+    chunk, at = parse_head(payload, leads, sample_bits, model)
+    windows, lanes = chunk.plan.windows, len(chunk.states)
+    if lanes > MAX_LANES or (lanes > 0) != (len(windows) > 0):
+        raise CorruptError("a chunk has an impossible number of lanes")
+    sequence = Sequence.of(windows, lanes)
+    samples, longest = int(windows.length.sum()), int(sequence.length.max(initial=0))
+    if longest * lanes > 8 * samples + _SPARE_CELLS or samples > MAX_WINDOW_SAMPLES:
+        raise CorruptError("the windows of a chunk are beyond the limits")
+    if samples * chunk.units.shift > 8 * len(payload):
+        raise CorruptError("a chunk ends too early")
+    try:
+        if chunk.slow is not None:
+            chunk.slow, at = slow.parse(payload, at, chunk.frames, leads, model)
+        if chunk.units.shift:
+            reader = bits.BitReader(payload, at)
+            chunk.low_bits = reader.read(np.full(samples, chunk.units.shift))
+            at = reader.align()
+        if chunk.units.grid:
+            (count,) = struct.unpack_from("<I", payload, at)
+            chunk.escapes = np.frombuffer(payload, "<i2", count, at + 4).astype(np.int16)
+            at += 4 + 2 * count
+        chunk.states, at = rans.unpack_states(payload, at, lanes)
+        chunk.words = np.frombuffer(payload, "<u4", offset=at).astype(np.uint32)
+    except (struct.error, ValueError) as error:
+        raise CorruptError("a chunk ends too early") from error
+    return chunk, sequence

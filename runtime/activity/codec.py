@@ -1,0 +1,141 @@
+"""Activity chunks: samples to payloads and back."""
+
+from __future__ import annotations
+
+import zlib
+
+import numpy as np
+
+from .. import rans
+from ..entropy_model import PRECISION
+from ..errors import CorruptError
+from ..model import Model
+from . import chunk as chunks
+from . import slow
+from .chunk import ActivityChunk
+from .coding import WindowCoder
+from .decoding import WindowDecoder
+from .fitting import lead_parameters
+from .plan import LeadParameters, Plan
+from .rendering import Lines, render_lead
+from .sequence import Sequence, lane_count
+from .units import Units
+from .windows import Windows
+
+
+def code(
+    samples: np.ndarray,
+    units: Units,
+    windows: Windows,
+    lines: Lines,
+    band: slow.SlowBand | None,
+    shape: tuple[int, int, int],
+    model: Model,
+) -> ActivityChunk:
+    """Code the windows of a chunk.
+
+    Parameters
+    ----------
+    samples : int16 [frames, leads]
+    shape : frames before a crossing, of a standard window, and the step of tents
+    """
+    frames, leads = samples.shape
+    before, standard, lift_step = shape
+    network = model.coarse(units.max_error)
+    bins = units.bins(units.values(samples[windows.flat()]))
+    sequence = Sequence.of(windows, lane_count(len(bins)) if len(windows) else 0)
+    coder = WindowCoder(network, units, windows, sequence, bins, first_levels(windows, lines, band, units), band is None)
+    parameters = LeadParameters(*(np.zeros(leads, np.int64) for _ in range(3)))
+    nothing = np.zeros(0, np.int64), np.zeros(0, np.int16), np.zeros(0, np.uint64), np.zeros(0, np.uint32)
+    made = ActivityChunk(
+        frames, 0, units, before, lift_step, Plan(windows, lines, parameters, standard), band, *nothing
+    )
+    if len(windows):
+        parameters = made.plan.parameters = lead_parameters(coder, windows, before, leads, network)
+        coded = coder.run(parameters.spread[windows.lead], parameters.scale[windows.lead])
+        start, frequency, order = _in_lanes(coded.start, coded.frequency, coded.escapes, windows, sequence)
+        made.states, words = rans.encode(start, frequency)
+        made.words = words.values
+        made.escapes = bins[order].astype(np.int16)
+        if units.shift:
+            made.low_bits = bins & ((1 << units.shift) - 1)
+    made.sample_crc = _crc(render(made, units.middles(bins)))
+    return made
+
+
+def first_levels(windows: Windows, lines: Lines, band: slow.SlowBand | None, units: Units) -> np.ndarray:
+    """Ticks that windows' first samples are expected near: the slow band there, or the lead's level."""
+    if band is None:
+        return units.level_ticks(lines.level[windows.lead])
+    level = np.zeros(len(windows), np.int64)
+    for lead in np.unique(windows.lead).tolist():
+        own = windows.of_lead(lead)
+        level[own] = band.curve(lead)[windows.start[own]]
+    return units.level_ticks(np.clip(level, units.low, units.high))
+
+
+def _in_lanes(
+    start: np.ndarray, frequency: np.ndarray, escapes: np.ndarray, windows: Windows, sequence: Sequence
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Intervals as [steps, lanes], and escapes in the order of decoding."""
+    number = np.repeat(np.arange(len(windows)), windows.length)
+    step = sequence.begin[number] + np.arange(len(number)) - windows.offset[number]
+    lane = sequence.lane[number]
+    shape = (int(sequence.length.max()), len(sequence.length))
+    starts, frequencies = np.zeros(shape, np.uint32), np.full(shape, 1 << PRECISION, np.uint32)
+    starts[step, lane], frequencies[step, lane] = start, frequency
+    order = np.lexsort((lane[escapes], step[escapes]))
+    return starts, frequencies, escapes[order]
+
+
+def render(chunk: ActivityChunk, values: np.ndarray) -> np.ndarray:
+    """All samples int16 [frames, leads] of a chunk, from the values in its windows."""
+    plan, units = chunk.plan, chunk.units
+    out = np.empty((chunk.frames, len(plan.lines.level)), np.int16)
+    offset = plan.windows.offset
+    for lead in range(out.shape[1]):
+        own = plan.windows.of_lead(lead)
+        windows = Windows(*(getattr(plan.windows, name)[own] for name in ("lead", "start", "length", "lift")))
+        part = values[offset[own.start] : offset[own.stop]]
+        curve = None if chunk.slow is None else chunk.slow.curve(lead)
+        out[:, lead] = units.samples(render_lead(chunk.frame, plan.lines, lead, windows, part, curve))
+    return out
+
+
+def decode(payload: bytes, leads: int, sample_bits: int, model: Model) -> np.ndarray:
+    """Samples int16 [frames, leads] of a payload. Raises `CorruptError`."""
+    chunk, sequence = chunks.parse(payload, leads, sample_bits, model)
+    windows, parameters, units = chunk.plan.windows, chunk.plan.parameters, chunk.units
+    values = np.zeros(0, np.int64)
+    if len(windows):
+        low = chunk.low_bits if units.shift else np.zeros(int(windows.length.sum()), np.int64)
+        decoder = WindowDecoder(
+            model.coarse(units.max_error),
+            units,
+            windows,
+            sequence,
+            first_levels(windows, chunk.plan.lines, chunk.slow, units),
+            chunk.slow is None,
+            parameters.spread[windows.lead],
+            parameters.scale[windows.lead],
+            low,
+            chunk.escapes,
+        )
+        decoder.run(chunk.states, chunk.words)
+        values = units.middles(decoder.bins)
+    elif len(chunk.words) or len(chunk.escapes):
+        raise CorruptError("a chunk without windows has samples")
+    samples = render(chunk, values)
+    if _crc(samples) != chunk.sample_crc:
+        raise CorruptError("decoded samples do not have the checksum of what was encoded")
+    return samples
+
+
+def mask(payload: bytes, leads: int, sample_bits: int) -> np.ndarray:
+    """bool [frames, leads]: the samples of an activity chunk that are within the bound."""
+    chunk, _ = chunks.parse_head(payload, leads, sample_bits, None)
+    return chunk.plan.windows.mask(chunk.frames, leads)
+
+
+def _crc(samples: np.ndarray) -> int:
+    return zlib.crc32(np.ascontiguousarray(samples, "<i2").data)

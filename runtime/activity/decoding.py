@@ -1,0 +1,155 @@
+"""From coder states back to samples of windows: one sample of every lane at a time."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .. import features, rans
+from ..entropy_model import CODES, PRECISION
+from ..errors import CorruptError
+from ..model import Model
+from ..symbol_search import SymbolSearch
+from .sequence import TEMPLATE, TEMPLATE_BITS, Sequence, template_shift
+from .units import Units
+from .windows import Windows
+
+_COLUMNS = 64
+"""Steps for which histories have room before they are moved back."""
+
+
+class WindowDecoder:
+    """Decodes the windows of a chunk; parameters as for `coding.WindowCoder`, and
+
+    spread, scale : int64 [windows]
+    low : int64 [samples], low bits in order of window; all zero if there are none
+    escapes : int64, bins
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        units: Units,
+        windows: Windows,
+        sequence: Sequence,
+        level: np.ndarray,
+        chained: bool,
+        spread: np.ndarray,
+        scale: np.ndarray,
+        low: np.ndarray,
+        escapes: np.ndarray,
+    ):
+        self._model, self._units, self._windows, self._sequence = model, units, windows, sequence
+        self._level, self._chained, self._spread, self._scale = level, chained, spread, scale
+        self._low, self._escapes, self._used = low, escapes, 0
+        lanes = len(sequence.length)
+        self._search = SymbolSearch(model.entropy, model.guesses, np.full(lanes, units.offset, np.int64))
+        self._expected, self._residual = np.zeros(lanes, np.int64), np.zeros(lanes, np.int32)
+        self._means, self._scratch = np.zeros((2, len(features.RATES), lanes), np.int32)
+        self._history = np.full((lanes, features.WINDOW + _COLUMNS), 128, np.uint8)
+        self._templates = np.zeros((lanes, TEMPLATE), np.int64)
+        self._inputs = np.zeros((lanes, features.FEATURES), np.uint8)
+        self._output = np.zeros((lanes, 2), np.int32)
+        self._network = model.bind(self._inputs, self._output)
+        self.bins = np.zeros(int(windows.length.sum()), np.int64)
+        """int64 [samples] in order of window, filled by `run`."""
+
+    def run(self, states: np.ndarray, words: np.ndarray) -> None:
+        """Decode everything. Raises `CorruptError` where words or escapes do not end where they should."""
+        coder = rans.Decoder(states, [words], np.zeros(len(states), np.int64))
+        steps = int(self._sequence.length.max(initial=0))
+        window, place, index = self._schedule(steps)
+        column = 0
+        for t in range(steps):
+            if column == _COLUMNS:
+                self._history[:, : features.WINDOW] = self._history[:, -features.WINDOW :]
+                column = 0
+            self._step(coder, window[t], place[t], index[t], column)
+            column += 1
+        if not coder.finish().all() or self._used != len(self._escapes):
+            raise CorruptError("a chunk's coded words do not end where they should")
+
+    def _schedule(self, steps: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Window, place within it and number of the sample, for every step of every lane [steps, lanes]; a lane that has
+        ended has a place of -1."""
+        windows, sequence = self._windows, self._sequence
+        shape = (steps, len(sequence.length))
+        window, index = np.zeros(shape, np.int32), np.zeros(shape, np.int64)
+        place = np.full(shape, -1, np.int32)
+        number = np.repeat(np.arange(len(windows)), windows.length)
+        inside = np.arange(len(number)) - windows.offset[number]
+        at = sequence.begin[number] + inside, sequence.lane[number]
+        window[at], place[at], index[at] = number, inside, np.arange(len(number))
+        return window, place, index
+
+    def _step(self, coder: rans.Decoder, window: np.ndarray, place: np.ndarray, index: np.ndarray, column: int) -> None:
+        units = self._units
+        first = np.flatnonzero(place == 0)
+        if len(first):
+            self._begin(first, window[first], column)
+        covered = np.flatnonzero((place > 0) & (place < TEMPLATE))
+        cell = place[covered]
+        reference = self._expected.copy()
+        reference[covered] += self._templates[covered, cell] >> TEMPLATE_BITS
+        self._ask_network(self._expected - reference, column)
+        offset, scale = self._output[:, 0].astype(np.int64) << 2, self._output[:, 1].astype(np.int64)
+        offset[first], scale[first] = 0, self._scale[window[first]]
+        centre = ((reference + 32) >> 6) if units.grid else 0
+        slot = coder.slots(len(place))
+        code, _, frequency, inside = self._search.find(slot, reference + offset - (centre << 6), scale)
+        idle = np.flatnonzero(place < 0)
+        inside[idle], frequency[idle] = slot[idle], 1 << PRECISION
+        coder.advance(inside, frequency)
+        bins = code.copy()
+        if units.grid:
+            bins = self._grid_bins(code, centre, place, index)
+        self.bins[index[place >= 0]] = bins[place >= 0]
+        ticks = units.ticks(bins)
+        self._learn(ticks, reference, window, covered, cell, first, column)
+
+    def _begin(self, lanes: np.ndarray, window: np.ndarray, column: int) -> None:
+        """Start windows in some lanes."""
+        opens = self._sequence.rank[window] == 0
+        self._templates[lanes[opens]] = 0
+        known = opens if self._chained else slice(None)
+        self._expected[lanes[known]] = self._level[window[known]]
+        self._means[:, lanes] = features.initial_means(self._spread[window])
+
+    def _ask_network(self, bias: np.ndarray, column: int) -> None:
+        window = features.WINDOW
+        self._inputs[:, :window] = self._history[:, column : column + window]
+        self._inputs[:, window] = features.quantise(bias)
+        self._inputs[:, window + 1 :] = features.level(self._means).T
+        self._network()
+
+    def _grid_bins(self, code: np.ndarray, centre: np.ndarray, place: np.ndarray, index: np.ndarray) -> np.ndarray:
+        bins = ((code + centre - CODES // 2) << self._units.shift) | self._low[index]
+        for lane in np.flatnonzero(((code == 0) | (code == CODES - 1)) & (place >= 0)):
+            if self._used == len(self._escapes):
+                raise CorruptError("a chunk has too few escapes")
+            bins[lane] = self._escapes[self._used]
+            self._used += 1
+        return bins
+
+    def _learn(
+        self,
+        ticks: np.ndarray,
+        reference: np.ndarray,
+        window: np.ndarray,
+        covered: np.ndarray,
+        cell: np.ndarray,
+        first: np.ndarray,
+        column: int,
+    ) -> None:
+        """Move templates, histories and running means on; windows that have begun have no history yet."""
+        before = self._templates[covered, cell]
+        moved = ((ticks - self._expected)[covered] << TEMPLATE_BITS) - before
+        self._templates[covered, cell] = before + (moved >> template_shift(self._sequence.rank[window[covered]]))
+        residual = (ticks - reference).astype(np.int32)
+        residual[first] = 0
+        means = self._means[:, first]
+        features.update_means(self._means, features.magnitude(residual), self._scratch)
+        self._means[:, first] = means
+        self._history[:, column + features.WINDOW] = features.quantise(residual)
+        if len(first):
+            self._history[first, column + 1 : column + features.WINDOW + 1] = 128
+        self._expected = ticks

@@ -1,0 +1,61 @@
+"""What activity mode keeps, as a caller says it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from .. import bounded
+from ..errors import UsageError
+
+SPIKES, SLOW = "spikes", "lfp"
+MAX_ERROR = 3
+"""Default bound inside windows: in codes, less than half of the implant's noise."""
+LOWEST_RATE = 2000
+"""Hz; below, there is no band left to look for spikes in."""
+_MAX_WINDOW = 4096
+"""Samples before or after a crossing."""
+
+
+@dataclass(frozen=True)
+class Activity:
+    """What is kept of a recording.
+
+    keep : "spikes" (always), and "lfp" for a slow band between the windows
+    max_error : bound of the error inside windows, 0..255
+    threshold : crossings lie so many robust deviations of the band-passed lead below zero
+    window : milliseconds before and after a crossing
+    """
+
+    keep: tuple[str, ...] = (SPIKES,)
+    max_error: int = MAX_ERROR
+    threshold: float = 4.5
+    window: tuple[float, float] = (0.5, 1.5)
+
+    def __post_init__(self) -> None:
+        bounded.check(self.max_error)
+        if SPIKES not in self.keep or not set(self.keep) <= {SPIKES, SLOW}:
+            raise UsageError(f"what can be kept is {SPIKES}, or {SPIKES},{SLOW}; not {','.join(self.keep)}")
+        if not (math.isfinite(self.threshold) and 1 <= self.threshold <= 1000):
+            raise UsageError(f"a threshold is 1 to 1000 deviations, not {self.threshold}")
+        if len(self.window) != 2 or not all(math.isfinite(x) and 0 <= x <= 100 for x in self.window):
+            raise UsageError(f"a window is 0 to 100 ms before and after a crossing, not {self.window}")
+
+    @property
+    def slow(self) -> bool:
+        """Whether a slow band is kept."""
+        return SLOW in self.keep
+
+    def frames(self, rate: int) -> tuple[int, int]:
+        """The window in samples: before a crossing, and from it on."""
+        if rate < LOWEST_RATE:
+            raise UsageError(f"spikes are looked for at {LOWEST_RATE} Hz and more; the rate here is {rate or 'unknown'}")
+        before, after = (min(round(x * rate / 1000), _MAX_WINDOW) for x in self.window)
+        return max(before, 1), max(after, 1)
+
+
+def of_keep(keep: str | Iterable[str], **options: object) -> Activity:
+    """Options from words, given as "spikes,lfp" or one by one."""
+    words = keep.split(",") if isinstance(keep, str) else keep
+    return Activity(tuple(words), **{name: value for name, value in options.items() if value is not None})

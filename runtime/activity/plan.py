@@ -1,0 +1,179 @@
+"""What a chunk says of its leads and windows before their samples: docs/format.md section 3.6."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..errors import CorruptError
+from .fields import MAX_RICE, FieldReader, FieldWriter, rice_bits, unzigzag, zigzag
+from .rendering import Lines
+from .windows import Windows
+
+_WIDTHS = ((8, 4), (7, 3), (5, 3))
+"""Bits of the least value of spread, scale and Rice parameter, and of the width of what leads add to it."""
+
+MAX_LIFT = 255
+"""Steps of a tent, at most."""
+
+
+@dataclass
+class LeadParameters:
+    """What windows of a lead have in common; int64 [leads], of use only where there are windows.
+
+    spread : initial running means
+    scale : scale index of a window's first sample
+    rice : parameter of the gaps between windows
+    """
+
+    spread: np.ndarray
+    scale: np.ndarray
+    rice: np.ndarray
+
+    def columns(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """All three."""
+        return self.spread, self.scale, self.rice
+
+
+@dataclass
+class Plan:
+    """Leads and windows of a chunk.
+
+    standard : length that is not written
+    """
+
+    windows: Windows
+    lines: Lines
+    parameters: LeadParameters
+    standard: int
+
+
+def gaps(windows: Windows) -> np.ndarray:
+    """Frames between a window and the one before it on its lead, or the chunk's start; int64 [windows]."""
+    before = np.concatenate([[0], windows.stop[:-1]])
+    before[np.concatenate([[True], windows.lead[1:] != windows.lead[:-1]])[: len(windows)]] = 0
+    return windows.start - before[: len(windows)]
+
+
+def best_rice(values: np.ndarray) -> int:
+    """The parameter that takes the fewest bits."""
+    if not len(values):
+        return 0
+    middle = max(int(values.mean()), 1).bit_length()
+    near = range(max(0, middle - 3), min(middle + 2, MAX_RICE) + 1)
+    return min(near, key=lambda parameter: int(rice_bits(values, parameter).sum()))
+
+
+def pack_plan(plan: Plan, level_bits: int) -> bytes:
+    """Serialise; whole bytes."""
+    writer = FieldWriter()
+    windows, lines = plan.windows, plan.lines
+    counts = np.bincount(windows.lead, minlength=len(lines.level))
+    used = counts > 0
+    ranges = []
+    for values, (low_bits, width_bits) in zip(plan.parameters.columns(), _WIDTHS, strict=True):
+        low = int(values[used].min()) if used.any() else 0
+        width = (int(values[used].max()) - low).bit_length() if used.any() else 0
+        writer.put(low, low_bits)
+        writer.put(width, width_bits)
+        ranges.append((low, width))
+    gap = gaps(windows).tolist()
+    first = np.cumsum(counts) - counts
+    for lead, count in enumerate(counts.tolist()):
+        level = int(lines.level[lead])
+        writer.put(count > 0 or level != lines.base, 1)
+        if not count and level == lines.base:
+            continue
+        writer.put(level == lines.base, 1)
+        if level != lines.base:
+            writer.put(level & ((1 << level_bits) - 1), level_bits)
+        writer.put_gamma(count)
+        if count:
+            writer.put(bool(lines.hold[lead]), 1)
+            for values, (low, width) in zip(plan.parameters.columns(), ranges, strict=True):
+                writer.put(int(values[lead]) - low, width)
+            for value in gap[first[lead] : first[lead] + count]:
+                writer.put_rice(value, int(plan.parameters.rice[lead]))
+    _pack_exceptions(writer, plan)
+    return writer.to_bytes()
+
+
+def _pack_exceptions(writer: FieldWriter, plan: Plan) -> None:
+    """Windows of another length than the standard one, and lifts."""
+    windows = plan.windows
+    which = np.flatnonzero((windows.length != plan.standard) | (windows.lift != 0))
+    writer.put_gamma(len(which))
+    if not len(which):
+        return
+    runs = np.diff(which, prepend=-1) - 1
+    extra = np.array([zigzag(value) for value in (windows.length[which] - plan.standard).tolist()])
+    parameters = best_rice(runs), best_rice(extra)
+    for parameter in parameters:
+        writer.put(parameter, 5)
+    for run, more, lift in zip(runs.tolist(), extra.tolist(), windows.lift[which].tolist(), strict=True):
+        writer.put_rice(run, parameters[0])
+        writer.put_rice(more, parameters[1])
+        writer.put_gamma(zigzag(lift))
+
+
+def parse_plan(data: bytes, frames: int, leads: int, base: int, standard: int, level_bits: int) -> Plan:
+    """The inverse of `pack_plan`. Raises `CorruptError`."""
+    reader = FieldReader(data)
+    ranges = [(reader.take(low), reader.take(width)) for low, width in _WIDTHS]
+    columns = np.zeros((3, leads), np.int64)
+    lines = Lines(base, np.full(leads, base, np.int64), np.zeros(leads, bool))
+    where: list[tuple[int, int]] = []
+    for lead in range(leads):
+        if not reader.take(1):
+            continue
+        if not reader.take(1):
+            level = reader.take(level_bits)
+            lines.level[lead] = level - ((level >> (level_bits - 1)) << level_bits)
+        count = reader.take_gamma()
+        if not count:
+            continue
+        lines.hold[lead] = reader.take(1)
+        columns[:, lead] = [low + reader.take(width) for low, width in ranges]
+        where += [(lead, reader.take_rice(min(int(columns[2, lead]), MAX_RICE))) for _ in range(count)]
+    if (columns[0] > 255).any() or (columns[1] > 127).any() or (columns[2] > MAX_RICE).any():
+        raise CorruptError("a lead's parameters are out of range")
+    windows = _placed(where, standard)
+    _take_exceptions(reader, windows, standard)
+    reader.finish()
+    _place(windows)
+    windows.check(frames)
+    return Plan(windows, lines, LeadParameters(*columns), standard)
+
+
+def _placed(where: list[tuple[int, int]], standard: int) -> Windows:
+    """Windows of standard length, with gaps in place of starts."""
+    lead, gap = np.array(where, np.int64).reshape(-1, 2).T
+    return Windows(lead, gap.copy(), np.full(len(lead), standard, np.int64), np.zeros(len(lead), np.int64))
+
+
+def _take_exceptions(reader: FieldReader, windows: Windows, standard: int) -> None:
+    count = reader.take_gamma()
+    if not count:
+        return
+    parameters = [min(reader.take(5), MAX_RICE) for _ in range(2)]
+    at = -1
+    for _ in range(count):
+        at += 1 + reader.take_rice(parameters[0])
+        if at >= len(windows):
+            raise CorruptError("a chunk has an exception for a window that is not there")
+        windows.length[at] = standard + unzigzag(reader.take_rice(parameters[1]))
+        windows.lift[at] = unzigzag(reader.take_gamma())
+    if (np.abs(windows.lift) > MAX_LIFT).any():
+        raise CorruptError("a tent is out of range")
+
+
+def _place(windows: Windows) -> None:
+    """Starts from gaps, in place."""
+    if not len(windows):
+        return
+    total = np.cumsum(windows.start + windows.length)
+    opens = np.flatnonzero(np.diff(windows.lead, prepend=-1))
+    before = np.concatenate([[0], total])[opens]
+    counts = np.diff(np.append(opens, len(windows)))
+    windows.start[:] = total - windows.length - np.repeat(before, counts)

@@ -1,0 +1,86 @@
+"""The order in which samples of windows are coded, and what is expected of them before the network is asked:
+docs/format.md section 3.6. Shared by encoder and decoder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .windows import Windows
+
+TEMPLATE = 64
+"""Samples of a window that the running template of a lead covers."""
+TEMPLATE_BITS = 4
+_SLOWEST = 3
+"""The template moves by 2^-3 of its distance to the newest window, by more in the first ones."""
+_LANE_SAMPLES = 8192
+MAX_LANES = 4096
+
+
+def lane_count(samples: int) -> int:
+    """Lanes for so many samples: a lane costs some 36 bits, a step of few lanes as much time as one of many."""
+    return min(max(samples // _LANE_SAMPLES, 1), MAX_LANES)
+
+
+@dataclass(frozen=True)
+class Sequence:
+    """Windows as lanes take them, one after the other; all int64 [windows] unless said.
+
+    lane : of each window, not decreasing
+    begin : where its samples start within its lane
+    run : windows of one lead in one lane, numbered
+    rank : number of the window within its run
+    length : int64 [lanes], samples
+    """
+
+    lane: np.ndarray
+    begin: np.ndarray
+    run: np.ndarray
+    rank: np.ndarray
+    length: np.ndarray
+
+    @classmethod
+    def of(cls, windows: Windows, lanes: int) -> Sequence:
+        """A window goes to the lane that its first sample falls into where all samples are cut evenly."""
+        offset = windows.offset
+        lane = offset[:-1] * lanes // max(int(offset[-1]), 1)
+        length = np.bincount(lane, windows.length, lanes).astype(np.int64)
+        begin = offset[:-1] - (np.cumsum(length) - length)[lane]
+        opens = np.ones(len(windows), bool)
+        opens[1:] = (lane[1:] != lane[:-1]) | (windows.lead[1:] != windows.lead[:-1])
+        run = np.cumsum(opens) - 1
+        rank = np.arange(len(windows)) - np.flatnonzero(opens)[run]
+        return cls(lane, begin, run, rank, length)
+
+
+def template_shift(rank: np.ndarray) -> np.ndarray:
+    """By how much a template moves at the window of this rank."""
+    return np.minimum(rank + 1, _SLOWEST)
+
+
+def expected_steps(steps: np.ndarray, inside: np.ndarray, sequence: Sequence) -> np.ndarray:
+    """The running templates that windows are coded with.
+
+    Parameters
+    ----------
+    steps : int64 [windows, TEMPLATE], differences between neighbouring ticks
+    inside : bool [windows, TEMPLATE], where there is one: not at a window's first sample, not behind its last
+
+    Returns
+    -------
+    int64 [windows, TEMPLATE], ticks
+    """
+    out = np.zeros_like(steps)
+    if not len(steps):
+        return out
+    templates = np.zeros((int(sequence.run[-1]) + 1, TEMPLATE), np.int64)
+    order = np.argsort(sequence.rank, kind="stable")
+    ends = np.cumsum(np.bincount(sequence.rank))
+    for rank, part in enumerate(np.split(order, ends[:-1])):
+        run = sequence.run[part]
+        before = templates[run]
+        out[part] = before >> TEMPLATE_BITS
+        move = ((steps[part] << TEMPLATE_BITS) - before) >> template_shift(np.int64(rank))
+        templates[run] = before + np.where(inside[part], move, 0)
+    return out

@@ -1,0 +1,117 @@
+"""The encoder's slow band: what is below 200 Hz, as coarse as a correlation with it allows."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..entropy_model import GRID_OFFSET, SCALES
+from ..model import Model
+from .slow import _CENTRE, COEFFICIENT_BITS, MAX_RESIDUAL, MAX_SPACING, SlowBand, code, interpolate, knot_count, predict
+from .units import Units
+
+HIGHEST = 200.0
+"""Hz."""
+CORRELATION = 0.985
+"""With the lead's band: what knots are made as coarse for as it allows."""
+_FINER = 4
+"""The band is compared at so many places between knots."""
+_PERIODS = 3
+_STEPS = 2.0 ** (np.arange(2, -14, -1) / 3)
+"""Steps that are tried, in deviations of the band."""
+_MAX_STEP = 4095
+
+
+def spacing_of(rate: int) -> int:
+    """Frames between knots: just enough of them for the band."""
+    return min(max(_FINER * round(rate / (2 * 1.02 * HIGHEST) / _FINER), _FINER), MAX_SPACING)
+
+
+def low_pass(values: np.ndarray, rate: int, every: int, count: int) -> np.ndarray:
+    """The band at `count` places `every` so many frames from frame 0, float64 [count, leads]."""
+    reach = round(_PERIODS * rate / HIGHEST)
+    t = np.arange(-reach, reach + 1)
+    taps = np.sinc(2 * HIGHEST * t / rate) * (0.5 + 0.5 * np.cos(np.pi * t / (reach + 1)))
+    taps /= taps.sum()
+    behind = max(0, (count - 1) * every + 1 + reach - len(values))
+    padded = np.concatenate([np.repeat(values[:1], reach, 0), values, np.repeat(values[-1:], behind, 0)])
+    out = np.empty((count, values.shape[1]))
+    for first in range(0, count, 256):
+        part = padded[first * every : (min(first + 256, count) - 1) * every + 2 * reach + 1].astype(np.float64)
+        views = np.lib.stride_tricks.sliding_window_view(part, len(taps), axis=0)[::every]
+        out[first : first + 256] = np.matmul(views, taps)
+    return out
+
+
+def fit(values: np.ndarray, rate: int, units: Units, model: Model) -> SlowBand:
+    """The slow band of integers [frames, leads], coded."""
+    frames, leads = values.shape
+    spacing = spacing_of(rate)
+    knots = knot_count(frames, spacing)
+    every = spacing // _FINER
+    places = (knots - 1) * _FINER + 1
+    band = low_pass(values, rate, every, places)
+    made = SlowBand.empty(leads)
+    made.spacing, made.frames, made.knots = spacing, frames, np.zeros((leads, knots), np.int64)
+    made.step, made.mean, made.scale = np.zeros((3, leads), np.int64)
+    compared = -(-frames // every)
+    for lead in range(leads):
+        _fit_lead(made, lead, band[::_FINER, lead], band[:compared, lead])
+    _fit_scales(made, model)
+    made.states, made.words = code(made, model)
+    return made
+
+
+def _fit_lead(made: SlowBand, lead: int, knots: np.ndarray, band: np.ndarray) -> None:
+    deviation = float(band.std())
+    if deviation < 0.5:
+        made.step[lead] = min(max(round(deviation), 1), _MAX_STEP)
+        made.knots[lead] = np.rint(knots / made.step[lead]).astype(np.int64)
+    for step in np.unique(np.clip(np.rint(deviation * _STEPS), 1, _MAX_STEP).astype(np.int64))[::-1]:
+        made.step[lead] = step
+        made.knots[lead] = np.rint(knots / step).astype(np.int64)
+        curve = interpolate(made.knots[lead] * step, made.spacing, made.frames, made.spacing // _FINER)
+        if deviation < 0.5 or _correlation(curve[: len(band)], band) >= CORRELATION:
+            break
+    made.mean[lead] = round(float(made.knots[lead].mean()))
+    made.coefficients[lead] = _coefficients(made.knots[lead] - made.mean[lead])
+    while np.abs(predict(_one(made, lead), None)).max() > MAX_RESIDUAL:  # a lead of steep steps
+        made.step[lead] *= 2
+        made.knots[lead] = np.rint(knots / made.step[lead]).astype(np.int64)
+        made.mean[lead] = round(float(made.knots[lead].mean()))
+
+
+def _one(band: SlowBand, lead: int) -> SlowBand:
+    part = slice(lead, lead + 1)
+    columns = (band.step, band.mean, band.scale, band.coefficients, band.knots)
+    return SlowBand(band.spacing, band.frames, *(column[part] for column in columns))
+
+
+def _correlation(a: np.ndarray, b: np.ndarray) -> float:
+    a, b = a - a.mean(), b - b.mean()
+    scale = float(np.sqrt((a * a).sum() * (b * b).sum()))
+    return float((a * b).sum()) / scale if scale else 0.0
+
+
+def _coefficients(knots: np.ndarray) -> np.ndarray:
+    """Least squares over the last two knots, in sixteenths."""
+    if len(knots) < 16:
+        return np.array([1 << COEFFICIENT_BITS, 0])
+    target, past, older = (knots[2 - lag : len(knots) - lag].astype(float) for lag in range(3))
+    a, b, c = past @ past + 1, past @ older, older @ older + 1
+    d, e = past @ target, older @ target
+    determinant = a * c - b * b
+    found = np.array([d * c - e * b, e * a - d * b]) / determinant
+    return np.clip(np.rint(found * (1 << COEFFICIENT_BITS)), -31, 31).astype(np.int64)
+
+
+def _fit_scales(band: SlowBand, model: Model) -> None:
+    """The scale index of the fewest bits for each lead."""
+    residuals = predict(band, None)
+    best = np.full(len(residuals), np.inf)
+    for scale in range(SCALES):
+        values = np.arange(-MAX_RESIDUAL - 1, MAX_RESIDUAL + 1)
+        wide = np.full(len(values), scale)
+        _, frequency = model.entropy.intervals(values + 512, np.int64(_CENTRE), wide, np.int64(GRID_OFFSET))
+        cost = -np.log2(frequency.astype(np.float64))[np.clip(residuals, -512, 511) + 512].sum(axis=1)
+        better = cost < best
+        band.scale[better], best[better] = scale, cost[better]
