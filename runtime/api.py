@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -25,7 +26,10 @@ def encode(
     verify: bool = True,
     independent: bool = False,
     topology: Topology | str | os.PathLike | None = None,
-    max_error: int = 0,
+    max_error: int | None = None,
+    keep: str | Iterable[str] | None = None,
+    threshold: float | None = None,
+    window: tuple[float, float] | None = None,
     target_rate: float | None = None,
     coder: str = "rans",
 ) -> bytes:
@@ -43,6 +47,10 @@ def encode(
     topology : topology, or path of its file, by which leads listen to others; None: found out from the recording
     max_error : how far a decoded sample may be from the original one, 0..255: in codes for leads on the implant's
         lattice, in sample units for others; 0 for lossless
+    keep : "spikes", or "spikes,lfp" for a slow band (0 to 200 Hz) as well: keep no more than windows around spikes, in
+        which `max_error` holds (then 3 by default), and a smooth rendering between them; None to keep everything
+    threshold : of spikes, in robust deviations of a lead's band from 300 to 3000 Hz; 4.5 by default
+    window : milliseconds before and after a spike's threshold crossing; (0.5, 1.5) by default
     target_rate : bits per second, all leads together, to stay under: every chunk gets the smallest error that keeps it
         there
     coder : "rans", or "rice", which is that of streams: larger results, each lead alone
@@ -62,6 +70,7 @@ def encode(
     settings = {"model": model, "embed_model": embed_model, "verify": verify}
     settings |= {"independent": independent, "topology": topology, "coder": coder}
     settings |= {"max_error": max_error, "target_rate": target_rate}
+    settings |= {"keep": keep, "threshold": threshold, "window": window}
     with Writer(file, rate, leads, dtype=dtype, frames=frames, **settings) as writer:
         writer.write(from_int16(values, dtype))
     return file.getvalue()

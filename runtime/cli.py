@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from . import __version__
 from .errors import MiddleoutError, UsageError
 from .live import commands as live
-from .options import bound, given_by, hertz, input_options, positive
+from .options import bound, given_by, hertz, input_options, loss_options, positive
 from .progress import Progress
 
 if TYPE_CHECKING:
@@ -77,21 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     encode.add_argument("--embed-model", action="store_true", help="put the model into the file")
     encode.add_argument("--independent", action="store_true", help="code each lead alone")
     encode.add_argument("--topology", metavar="FILE", help="which leads listen to which, of `topology`")
-    loss = encode.add_mutually_exclusive_group()
-    loss.add_argument(
-        "--target-rate",
-        type=float,
-        metavar="BITS",
-        help="not lossless: in every chunk the smallest error that keeps all leads together under so many bit/s",
-    )
-    loss.add_argument(
-        "--max-error",
-        type=bound,
-        default=0,
-        metavar="E",
-        help="not lossless: every sample stays within E of the original, in codes of the implant's lattice, in sample "
-        "units for other recordings; 0 to 255 (default: 0, lossless)",
-    )
+    loss_options(encode)
     encode.add_argument("--no-verify", dest="verify", action="store_false", help="do not decode and compare")
 
     decode = _command(commands, "decode", _decode, "restore the original files")
@@ -143,6 +129,7 @@ def _files() -> ModuleType:
 def _encode(options: argparse.Namespace) -> int:
     files = _files()
     names = ("model", "verify", "embed_model", "independent", "topology", "max_error", "target_rate", "coder")
+    names += ("keep", "threshold", "window")
     extra = {name: getattr(options, name) for name in names}
     extra |= given_by(options)
     total = files.expected_samples(options.files)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from . import bounded, rans, rice_chunk
+from . import activity, bounded, rans, rice_chunk
 from . import chunk as chunks
 from .arrangement import Arrangement
 from .chunk import NOTHING, CodedChunk
@@ -21,7 +21,7 @@ from .errors import CorruptError, UsageError
 from .fit import fit
 from .lanes import Lanes, from_lanes, join, segment_count, to_lanes
 from .model import Model
-from .records import CHUNK_HEAD, chunk_frames
+from .records import CHUNK_HEAD, chunk_frames, is_activity
 from .side_information import CONSTANT, COPY, GRID, SideInformation
 
 __all__ = ["chunk_frames", "decode_chunks", "encode_chunks"]
@@ -151,7 +151,7 @@ def decode_chunks(
 ) -> list[np.ndarray]:
     """Samples int16 [frames, leads] of each payload. Raises `CorruptError` where one is not what was written."""
     widths = [sample_bits] * len(payloads) if isinstance(sample_bits, int) else sample_bits
-    parsed = [chunks.parse(*args) for args in zip(payloads, leads, widths, strict=True)]
+    parsed = [_parsed(*args, model) for args in zip(payloads, leads, widths, strict=True)]
     results = [x if isinstance(x, np.ndarray) else _constant_leads(x.side, x.frames) for x in parsed]
     busy = [i for i, x in enumerate(parsed) if isinstance(x, CodedChunk) and len(x.side.coded)]
     if any(isinstance(x, CodedChunk) and x.rice and not len(x.side.coded) for x in parsed):
@@ -176,9 +176,18 @@ def _finish(chunk: CodedChunk, samples: np.ndarray, width: int) -> None:
         bounded.restore(samples, grid, chunk.max_error, width)
     if _sample_crc(samples) != chunk.sample_crc:
         raise CorruptError("decoded samples do not have the checksum of the original ones")
+
+
 def _kind_of(chunk: CodedChunk) -> tuple[tuple[int, int], bool]:
     """What chunks that are decoded together have in common: bins, ticks and coder."""
     return _steps_of(chunk), chunk.rice is not None
+
+
+def _parsed(payload: bytes, leads: int, width: int, model: Model) -> CodedChunk | np.ndarray:
+    """A chunk's coded parts, or its samples where they are to be had at once."""
+    if is_activity(payload):
+        return activity.decode(payload, leads, width, model)
+    return chunks.parse(payload, leads, width)
 
 
 def _constant_leads(side: SideInformation, frames: int) -> np.ndarray:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterable
 from functools import partial
 
-from . import bounded, paths
+from . import activity, paths
 from . import model as models
 from . import topology as topologies
 from .codec import check_coder
@@ -37,7 +37,10 @@ def encode_files(
     layout: str | None = None,
     array: bool = False,
     topology: topologies.Topology | str | os.PathLike | None = None,
-    max_error: int = 0,
+    max_error: int | None = None,
+    keep: str | Iterable[str] | None = None,
+    threshold: float | None = None,
+    window: tuple[float, float] | None = None,
     target_rate: float | None = None,
     coder: str = "rans",
     jobs: int | None = None,
@@ -60,6 +63,10 @@ def encode_files(
     topology : topology, or path of its file, by which leads listen to others; None: found out from the recording
     max_error : how far a decoded sample may be from the original one, 0..255: in codes for leads on the implant's
         lattice, in sample units for others; 0 for lossless
+    keep : "spikes", or "spikes,lfp" for a slow band (0 to 200 Hz) as well: keep no more than windows around spikes, in
+        which `max_error` holds (then 3 by default), and a smooth rendering between them; None to keep everything
+    threshold : of spikes, in robust deviations of a lead's band from 300 to 3000 Hz; 4.5 by default
+    window : milliseconds before and after a spike's threshold crossing; (0.5, 1.5) by default
     leads : of raw files; with it, everything not named .wav or .npy is raw
     rate : Hz, a whole number, of raw and .npy files; 0 if unknown
     dtype : of raw files: int16, uint16, int8 or uint8, little-endian
@@ -87,13 +94,15 @@ def encode_files(
     if layout not in (None, *LAYOUTS):
         raise UsageError(f"layout is one of {LAYOUTS}, not {layout!r}")
     given = Given(leads, whole_rate(rate), parse(dtype), layout)
-    network = models.load(models.default(max_error, target_rate) if model is None else model)
+    kept, max_error = activity.resolve(keep, max_error, threshold, window, check_coder(coder))
+    usual = models.default() if kept else models.default(max_error, target_rate)
+    network = models.load(usual if model is None else model)
     known = None if topology is None else topologies.load(topology)
     made = paths.Outputs(output, folder, force)
-    check_target(target_rate, bounded.check(max_error))
-    coding = {"max_error": max_error, "target_rate": target_rate}
+    check_target(target_rate, 0 if kept else max_error)
+    coding = {"max_error": max_error, "target_rate": target_rate, "activity": kept}
     settings = Settings(made, network, done, remove, verify, embed_model, known, given, **coding)
-    call = partial(encode_call, verify=verify, independent=independent, max_error=max_error, coder=check_coder(coder))
+    call = partial(encode_call, verify=verify, independent=independent, max_error=max_error, coder=coder)
     each = [files] if array else [[file] for file in files]
     work = [EncodeJob(some, settings, array) for some in each]
     return _run(work, call, jobs, expected_samples(files), advance)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import io
 from typing import Any, BinaryIO
 
+import numpy as np
+
 from . import formats, paths
 from .container import BLOCK_HEAD, VERSION, read_block
 from .errors import CorruptError
 from .layout import Layout, read_layout
-from .records import BOUNDED, CHUNK_HEAD, CODED_HEAD, CODING, RANS, RICE, chunk_bound, identity_of
+from .records import BOUNDED, CHUNK_HEAD, CODED_HEAD, CODING, RANS, RICE, chunk_bound, identity_of, is_activity
 from .terms import FILES, LEAD_TIME, NPY, RAW, SAMPLES, TIME_LEAD, WAV
 
 _KINDS = ("constant", "lattice", "grid", "copy")
@@ -32,6 +34,7 @@ def describe(path: str) -> dict[str, Any]:
         size = file.seek(0, io.SEEK_END)
         lattice = _kinds(file, layout)
         bounds = _bounds(file, layout) if layout.header.bounded else None
+        kept = _activity(file, layout) if layout.header.bounded else None
     header = layout.header
     frames = layout.index.total
     samples = frames * header.leads
@@ -50,6 +53,7 @@ def describe(path: str) -> dict[str, Any]:
         "lattice": lattice,
         "lossless": not layout.header.bounded,
         "max_error": bounds,
+        "activity": kept,
         "model": header.model.hex(),
         "model_name": _model_name(header.model),
         "model_embedded": header.embedded,
@@ -93,6 +97,33 @@ def _bounds(file: BinaryIO, layout: Layout) -> dict[str, float]:
     return {"min": min(bounds), "mean": sum(bounds) / len(bounds), "max": max(bounds)}
 
 
+def _activity(file: BinaryIO, layout: Layout) -> dict[str, float] | None:
+    """What activity mode kept; None where there is no such chunk. Bits are per sample of the recording."""
+    from .activity.summary import Summary, summary
+
+    header, total, offset = layout.header, Summary(), layout.index.first
+    for number, size in enumerate(layout.index.sizes):
+        file.seek(offset + BLOCK_HEAD)
+        if is_activity(file.read(CHUNK_HEAD.size)):
+            file.seek(offset)
+            payload, *_ = read_block(file, layout.first_sequence + number, layout.header_crc, b"C")
+            total += summary(payload, header.leads, header.sample_bits)
+        offset += size
+    if not total.frames:
+        return None
+    samples = total.frames * header.leads
+    parts = ("times", "waveforms", "slow", "rest")
+    return {
+        "events": total.windows,
+        "events_per_second": total.windows * header.rate / samples,
+        "share_kept": total.kept / samples,
+        "threshold": total.threshold,
+        "threshold_highest": total.highest,
+        "leads_raised": int(np.count_nonzero(total.raised)),
+        **{f"bits_{part}": 8 * getattr(total, part) / samples for part in parts},
+    }
+
+
 def _model_name(identity: bytes) -> str | None:
     """The name of a shipped model."""
     from . import model
@@ -107,7 +138,8 @@ def as_text(facts: dict[str, Any]) -> str:
     """Lines for people."""
     length = "" if facts["seconds"] is None else f", {facts['seconds']:.3f} s"
     kinds = facts["lattice"] or {}
-    first = ", ".join(f"{count} {kind}" for kind, count in kinds.items()) or "stored"
+    plain = "stored" if facts["activity"] is None else "not said"
+    first = ", ".join(f"{count} {kind}" for kind, count in kinds.items()) or plain
     model = f"{facts['model_name'] or 'not one of the shipped ones'} ({facts['model']})"
     lines = {
         "format": f"version {facts['format']}",
@@ -126,6 +158,20 @@ def as_text(facts: dict[str, Any]) -> str:
         least, mean, most = facts["max_error"].values()
         several = "" if least == most else f" ({least} to {most}, {mean:.2f} in the mean of the chunks)"
         lines["error"] = f"not lossless: at most {most}{several}, in codes or, off the lattice, in sample units"
+    if facts["activity"] is not None:
+        lines |= _activity_lines(facts["activity"])
     if facts["bits_per_sample"] is not None:
         lines["bytes"] += f", {facts['bits_per_sample']:.3f} bits per sample"
     return "\n".join([facts["file"], *(f"  {name:8} {text}" for name, text in lines.items())])
+
+
+def _activity_lines(kept: dict[str, Any]) -> dict[str, str]:
+    """What activity mode kept, for people."""
+    raised = f", up to {kept['threshold_highest']:.2f} on {kept['leads_raised']} leads" if kept["leads_raised"] else ""
+    parts = ", ".join(f"{part} {kept[f'bits_{part}']:.5f}" for part in ("times", "waveforms", "slow", "rest"))
+    return {
+        "kept": f"{kept['events']} events ({kept['events_per_second']:.2f} per second and lead), "
+        f"{100 * kept['share_kept']:.2f} % of the samples within the error, all else is only sketched",
+        "spikes": f"beyond {kept['threshold']:.2f} deviations{raised}",
+        "bits": f"per sample: {parts}",
+    }

@@ -11,6 +11,7 @@ import numpy as np
 
 from . import formats, paths, work
 from . import model as models
+from .activity import Activity
 from .arrangement import Arrangement
 from .blob import pack_blob
 from .chunking import cut
@@ -63,6 +64,12 @@ class Settings:
     given: Given = NOTHING
     max_error: int = 0
     target_rate: float | None = None
+    activity: Activity | None = None
+
+    @property
+    def lossy(self) -> bool:
+        """Whether coded files may be no more than close to the originals."""
+        return self.max_error > 0 or self.target_rate is not None or self.activity is not None
 
 
 class _Job:
@@ -120,13 +127,15 @@ class EncodeJob(_Job):
             outcome.original_bytes = source.outside
             topology = self._topology(recording.names)
             self._plan(recording)
+            activity = self._settings.activity and self._settings.activity.at(source.rate)
             if self._header.has_front:
                 yield Item(0, passed=source.front)
             for chunk in cut(source.read, source.frames, source.leads):
                 outcome.samples += chunk.size
                 outcome.original_bytes += chunk.size * formats.width(source.dtype)
                 budget = self._budget and self._budget.take(len(chunk))
-                yield Item(chunk.size, (chunk, source.leads, self._header.sample_bits, topology, budget), ref)
+                parts = (chunk, source.leads, self._header.sample_bits, topology, budget, activity)
+                yield Item(chunk.size, parts, ref)
             for piece in source.back():
                 outcome.original_bytes += len(piece)
                 yield Item(len(piece) // 2, passed=piece)
@@ -191,7 +200,7 @@ class EncodeJob(_Job):
             source=source.kind,
             canonical=source.canonical,
             embedded=self._settings.embed_model,
-            bounded=self._settings.max_error > 0 or self._settings.target_rate is not None,
+            bounded=self._settings.lossy,
             lead_time=source.lead_time,
         )
 
@@ -279,8 +288,8 @@ def _frames(header: Header, source: paths.Input) -> int | None:
 
 def encode_call(ref: work.ModelReference, works: list[tuple], verify: bool, **options: object) -> list:
     """Encode a batch of works (see `pipeline.Item`); `options` are those of `codec.encode_chunks`."""
-    chunks, _, bits, topologies, budgets = map(list, zip(*works, strict=True))
-    return work.encode_batch(ref, chunks, bits, verify, budgets, topology=topologies, **options)
+    chunks, _, bits, topologies, budgets, activities = map(list, zip(*works, strict=True))
+    return work.encode_batch(ref, chunks, bits, verify, budgets, activities, topology=topologies, **options)
 
 
 def decode_call(ref: work.ModelReference, works: list[tuple]) -> list:

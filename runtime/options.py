@@ -21,6 +21,34 @@ def input_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--array", action="store_true", help="the files hold one lead each of the same recording")
 
 
+def loss_options(command: argparse.ArgumentParser) -> None:
+    """Add what says what may be lost."""
+    loss = command.add_argument_group("what may be lost (by default nothing)")
+    loss.add_argument(
+        "--target-rate",
+        type=float,
+        metavar="BITS",
+        help="not lossless: in every chunk the smallest error that keeps all leads together under so many bit/s",
+    )
+    loss.add_argument(
+        "--max-error",
+        type=bound,
+        metavar="E",
+        help="not lossless: every sample stays within E of the original, in codes of the implant's lattice, in sample "
+        "units for other recordings; 0 to 255 (default: 0, lossless; with --keep 3, where spikes are)",
+    )
+    loss.add_argument(
+        "--keep",
+        metavar="WHAT",
+        help="not lossless: spikes, for windows around spikes and smooth lines between them; spikes,lfp for a slow "
+        "band (0 to 200 Hz) as well",
+    )
+    more = "of spikes, in robust deviations (default: 4.5)"
+    loss.add_argument("--threshold", type=float, metavar="K", help=more)
+    more = "milliseconds before and after a spike's threshold crossing (default: 0.5,1.5)"
+    loss.add_argument("--window", type=window, metavar="BEFORE,AFTER", help=more)
+
+
 def given_by(options: argparse.Namespace) -> dict[str, Any]:
     """The values of `input_options`, as `files.encode_files` takes them."""
     return {name: getattr(options, name) for name in ("leads", "rate", "dtype", "layout", "array")}
@@ -45,3 +73,12 @@ def bound(text: str) -> int:
     if not text.isdecimal() or int(text) > 255:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 255")
     return int(text)
+
+
+def window(text: str) -> tuple[float, float]:
+    """Milliseconds before and after."""
+    try:
+        before, after = map(float, text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not two numbers of milliseconds like 0.5,1.5") from None
+    return before, after

@@ -225,15 +225,21 @@ def chunk_frames(payload: bytes, leads: int = 1) -> int:
     return frames
 
 
+def is_activity(payload: bytes) -> bool:
+    """Whether a chunk keeps no more than activity."""
+    return payload[CHUNK_HEAD.size - 1] & CODING == ACTIVITY
+
+
 def chunk_bound(payload: bytes) -> int:
-    """The bound of the error in a chunk, 0 where it is lossless; the first bytes of the payload will do."""
+    """The bound of the error in a chunk (in its windows), 0 where it is lossless; its first bytes will do."""
     offset = CHUNK_HEAD.size + CODED_HEAD.size
-    return payload[offset] if payload[CHUNK_HEAD.size - 1] & BOUNDED and len(payload) > offset else 0
+    bounded = payload[CHUNK_HEAD.size - 1] & BOUNDED or is_activity(payload)
+    return payload[offset] if bounded and len(payload) > offset else 0
 
 
 def check_bound(payload: bytes, header: Header) -> None:
     """Refuse a chunk that is not lossless in a file that says that it is."""
-    if chunk_bound(payload) and not header.bounded:
+    if (chunk_bound(payload) or is_activity(payload)) and not header.bounded:
         raise CorruptError("a chunk is not lossless, against what the header says")
 
 

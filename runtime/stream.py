@@ -8,14 +8,14 @@ from typing import BinaryIO
 
 import numpy as np
 
+from . import activity, work
 from . import model as models
-from . import work
 from .container import read_block
 from .errors import CorruptError, MiddleoutError, UsageError
 from .formats import from_int16
 from .layout import read_layout, scan_layout
 from .limits import BATCH_SAMPLES
-from .records import check_bound, chunk_frames
+from .records import check_bound, chunk_frames, is_activity
 
 
 class Reader:
@@ -90,6 +90,25 @@ class Reader:
             low, high = max(start, at), min(stop, at + len(part))
             samples[low - start : high - start] = from_int16(part[low - at : high - at, columns], self.header.dtype)
         return samples
+
+    def mask(
+        self, start: int = 0, stop: int | None = None, leads: int | slice | Sequence[int] | None = None
+    ) -> np.ndarray:
+        """Which samples are guaranteed, bool [time, lead]; parameters as for `read`.
+
+        Within the bound that the file was made with, or exact without one. All are, but in activity mode only those in
+        windows around spikes. Nothing is decoded.
+        """
+        start, stop, _ = slice(start, stop).indices(self.frames)
+        columns = self._columns(leads)
+        known = np.ones((max(0, stop - start), len(columns)), bool)
+        for chunk in range(len(self._layout.index.frames)):
+            at, end = (int(x) for x in self._starts[chunk : chunk + 2])
+            low, high = max(start, at), min(stop, end)
+            if low < high and is_activity(payload := self._chunk(chunk)):
+                part = activity.mask(payload, self.leads, self.header.sample_bits)
+                known[low - start : high - start] = part[low - at : high - at, columns]
+        return known
 
     def __iter__(self) -> Iterator[np.ndarray]:
         """The recording in pieces [time, lead], in memory for a batch of chunks at most."""

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from . import bounded, codec, model, rate
+from . import activity, bounded, codec, model, rate
 from .errors import CorruptError, MiddleoutError, ModelError
-from .records import Header, chunk_bound
+from .records import Header, chunk_bound, is_activity
 
 
 @dataclass(frozen=True)
@@ -38,15 +38,20 @@ def encode_batch(
     bits: list[int],
     verify: bool,
     budgets: list[int | None] | None = None,
+    activities: list[activity.Activity | None] | None = None,
     **options: object,
 ) -> list[bytes | MiddleoutError]:
     """Encode chunks, int16 [frames, leads] each; with `verify` also decode them and check every sample.
 
     `options` are those of `codec.encode_chunks`; with `budgets` (bytes of payload for each chunk) the bound of the
-    error follows from them.
+    error follows from them; with `activities` only these are kept.
     """
     network = ref.load()
-    if budgets is None or None in budgets:
+    budgets = budgets or [None] * len(chunks)
+    if activities is not None and None not in activities:
+        parts = zip(chunks, bits, activities, budgets, strict=True)
+        payloads = [activity.encode(*part, network) for part in parts]
+    elif None in budgets:
         payloads = codec.encode_chunks(chunks, network, bits, **options)
     else:
         options.pop("max_error", None)
@@ -60,8 +65,13 @@ def encode_batch(
 def _verified(
     chunk: np.ndarray, payload: bytes, decoded: np.ndarray | MiddleoutError, bits: int
 ) -> bytes | MiddleoutError:
-    if isinstance(decoded, np.ndarray) and bounded.within(chunk, decoded, chunk_bound(payload), bits):
-        return payload
+    if isinstance(decoded, np.ndarray):
+        if is_activity(payload):
+            good = activity.within(chunk, decoded, payload, bits)
+        else:
+            good = bounded.within(chunk, decoded, chunk_bound(payload), bits)
+        if good:
+            return payload
     why = f": {decoded}" if isinstance(decoded, MiddleoutError) else ""
     return MiddleoutError(f"verification failed, nothing was written{why}; please report this")
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from typing import BinaryIO
 
 import numpy as np
 
-from . import bounded, formats, paths, work
+from . import activity, formats, paths, work
 from . import model as models
 from . import topology as topologies
 from .arrays import to_samples
@@ -39,6 +40,10 @@ class Writer:
     topology : topology, or path of its file, by which leads listen to others; None: found out from the recording
     max_error : how far a decoded sample may be from the original one, 0..255: in codes for leads on the implant's
         lattice, in sample units for others; 0 for lossless
+    keep : "spikes", or "spikes,lfp" for a slow band (0 to 200 Hz) as well: keep no more than windows around spikes, in
+        which `max_error` holds (then 3 by default), and a smooth rendering between them; None to keep everything
+    threshold : of spikes, in robust deviations of a lead's band from 300 to 3000 Hz; 4.5 by default
+    window : milliseconds before and after a spike's threshold crossing; (0.5, 1.5) by default
     target_rate : bits per second, all leads together, to stay under: every chunk gets the smallest error that keeps it
         there; `close` raises `RateError` if it can't be done
     coder : "rans", or "rice", which is that of streams: larger files, each lead alone
@@ -59,12 +64,17 @@ class Writer:
         verify: bool = True,
         independent: bool = False,
         topology: topologies.Topology | str | os.PathLike | None = None,
-        max_error: int = 0,
+        max_error: int | None = None,
+        keep: str | Iterable[str] | None = None,
+        threshold: float | None = None,
+        window: tuple[float, float] | None = None,
         target_rate: float | None = None,
         coder: str = "rans",
         force: bool = False,
     ) -> None:
-        network = models.load(models.default(max_error, target_rate) if model is None else model)
+        kept, max_error = activity.resolve(keep, max_error, threshold, window, check_coder(coder))
+        usual = models.default() if kept else models.default(max_error, target_rate)
+        network = models.load(usual if model is None else model)
         self._model = work.ModelReference(network.identity, network.data)
         self.header = Header(
             leads=leads,
@@ -74,7 +84,7 @@ class Writer:
             frames=frames,
             suffix=suffix,
             embedded=embed_model,
-            bounded=bounded.check(max_error) > 0 or target_rate is not None,
+            bounded=max_error > 0 or target_rate is not None or kept is not None,
         )
         _check(self.header)
         self._verify = verify
@@ -82,11 +92,12 @@ class Writer:
             "independent": independent,
             "topology": None,
             "max_error": max_error,
-            "coder": check_coder(coder),
+            "coder": coder,
         }
         if topology is not None and leads > 1:
             self._options["topology"] = topologies.load(topology).of(topologies.lead_names(leads)).arrangement()
-        check_target(target_rate, max_error)
+        check_target(target_rate, 0 if kept else max_error)
+        self._activity = kept and kept.at(self.header.rate)
         self._budget: Budget | None = None
         if target_rate is not None:
             embedded = len(pack_blob(network.data, always=True)[1]) if embed_model else 0
@@ -156,7 +167,8 @@ class Writer:
                 count += 1
             bits = [self.header.sample_bits] * count
             budgets = [self._budget and self._budget.take(len(chunk)) for chunk in chunks[:count]]
-            for payload in work.encode_batch(self._model, chunks[:count], bits, self._verify, budgets, **self._options):
+            given = (self._verify, budgets, [self._activity] * count)
+            for payload in work.encode_batch(self._model, chunks[:count], bits, *given, **self._options):
                 if isinstance(payload, MiddleoutError):
                     raise payload
                 self._blocks.chunk(payload)

@@ -4,3 +4,10 @@
 `coding` and `decoding` their samples by the network and rANS; `rendering` and `slow` what is shown between them.
 docs/format.md section 3.6 is the format, docs/activity.md what is kept and what is not.
 """
+
+from .codec import decode
+from .encoder import encode, within
+from .options import Activity, resolve
+from .summary import mask, summary
+
+__all__ = ["Activity", "decode", "encode", "mask", "resolve", "summary", "within"]

@@ -17,8 +17,8 @@ from .rendering import Frame
 from .sequence import MAX_LANES, Sequence
 from .units import Units
 
-_HEAD = struct.Struct("<BBHHHhI")
-"""bound, flags and shift, before, standard length, step of tents, base, bytes of the plan."""
+_HEAD = struct.Struct("<BBHHHHhI")
+"""bound, flags and shift, threshold, before, standard length, step of tents, base, bytes of the plan."""
 _GRID, _SLOW = 1, 2
 _SHIFT = 4
 _SPARE_CELLS = 1 << 22
@@ -33,6 +33,7 @@ class ActivityChunk:
     frames : int
     sample_crc : of what it decodes to
     units : Units
+    threshold : in 1/64 deviations (nothing depends on it)
     before, lift_step : see `rendering.Frame`
     plan : Plan
     slow : slow.SlowBand or None
@@ -40,11 +41,13 @@ class ActivityChunk:
     escapes : int16 bins
     states : uint64 [lanes]
     words : uint32 [n]
+    plan_bytes : of a chunk that was parsed
     """
 
     frames: int
     sample_crc: int
     units: Units
+    threshold: int
     before: int
     lift_step: int
     plan: Plan
@@ -53,6 +56,7 @@ class ActivityChunk:
     escapes: np.ndarray
     states: np.ndarray
     words: np.ndarray
+    plan_bytes: int = 0
 
     @property
     def frame(self) -> Frame:
@@ -60,21 +64,26 @@ class ActivityChunk:
         return Frame(self.frames, self.before, self.lift_step, self.units.low, self.units.high)
 
 
-def pack(chunk: ActivityChunk) -> tuple[bytes, dict[str, int]]:
-    """The payload, and the bytes of its parts: times, slow, waveforms, rest."""
+def pack(chunk: ActivityChunk) -> bytes:
+    """The payload."""
     units = chunk.units
     plan = pack_plan(chunk.plan, units.level_bits)
     flags = _GRID * units.grid | _SLOW * (chunk.slow is not None) | units.shift << _SHIFT
-    head = CHUNK_HEAD.pack(chunk.frames, ACTIVITY) + CODED_HEAD.pack(chunk.sample_crc, len(chunk.states))
-    lines = chunk.plan
-    fields = (units.max_error, flags, chunk.before, lines.standard, chunk.lift_step, lines.lines.base, len(plan))
-    head += _HEAD.pack(*fields)
-    band = slow.pack(chunk.slow) if chunk.slow is not None else b""
-    low = bits.to_bytes(bits.pack(chunk.low_bits, np.full(len(chunk.low_bits), units.shift))) if units.shift else b""
-    escapes = struct.pack("<I", len(chunk.escapes)) + chunk.escapes.astype("<i2").tobytes() if units.grid else b""
-    samples = low + escapes + rans.pack_states(chunk.states) + chunk.words.astype("<u4").tobytes()
-    sizes = {"times": len(plan), "slow": len(band), "waveforms": len(samples), "rest": len(head)}
-    return head + plan + band + samples, sizes
+    shape = (chunk.before, chunk.plan.standard, chunk.lift_step, chunk.plan.lines.base)
+    low = bits.pack(chunk.low_bits, np.full(len(chunk.low_bits), units.shift))
+    return b"".join(
+        [
+            CHUNK_HEAD.pack(chunk.frames, ACTIVITY),
+            CODED_HEAD.pack(chunk.sample_crc, len(chunk.states)),
+            _HEAD.pack(units.max_error, flags, chunk.threshold, *shape, len(plan)),
+            plan,
+            slow.pack(chunk.slow) if chunk.slow is not None else b"",
+            bits.to_bytes(low),
+            struct.pack("<I", len(chunk.escapes)) + chunk.escapes.astype("<i2").tobytes() if units.grid else b"",
+            rans.pack_states(chunk.states),
+            chunk.words.astype("<u4").tobytes(),
+        ]
+    )
 
 
 def parse_head(payload: bytes, leads: int, sample_bits: int, model: Model | None) -> tuple[ActivityChunk, int]:
@@ -86,7 +95,7 @@ def parse_head(payload: bytes, leads: int, sample_bits: int, model: Model | None
     try:
         crc, lanes = CODED_HEAD.unpack_from(payload, CHUNK_HEAD.size)
         at = CHUNK_HEAD.size + CODED_HEAD.size
-        max_error, flags, before, standard, lift_step, base, size = _HEAD.unpack_from(payload, at)
+        max_error, flags, threshold, before, standard, lift_step, base, size = _HEAD.unpack_from(payload, at)
     except struct.error as error:
         raise CorruptError("a chunk ends too early") from error
     at += _HEAD.size
@@ -100,7 +109,7 @@ def parse_head(payload: bytes, leads: int, sample_bits: int, model: Model | None
     plan = parse_plan(payload[at : at + size], frames, leads, base, standard, units.level_bits)
     nothing = np.zeros(0, np.int64), np.zeros(0, np.int16), np.zeros(lanes, np.uint64), np.zeros(0, np.uint32)
     band = slow.SlowBand.empty(leads) if flags & _SLOW else None
-    return ActivityChunk(frames, crc, units, before, lift_step, plan, band, *nothing), at + size
+    return ActivityChunk(frames, crc, units, threshold, before, lift_step, plan, band, *nothing, size), at + size
 
 
 def parse(payload: bytes, leads: int, sample_bits: int, model: Model) -> tuple[ActivityChunk, Sequence]:

@@ -29,7 +29,7 @@ def code(
     windows: Windows,
     lines: Lines,
     band: slow.SlowBand | None,
-    shape: tuple[int, int, int],
+    shape: tuple[int, int, int, int],
     model: Model,
 ) -> ActivityChunk:
     """Code the windows of a chunk.
@@ -37,19 +37,19 @@ def code(
     Parameters
     ----------
     samples : int16 [frames, leads]
-    shape : frames before a crossing, of a standard window, and the step of tents
+    shape : threshold in 1/64, frames before a crossing and of a standard window, step of tents
     """
     frames, leads = samples.shape
-    before, standard, lift_step = shape
+    threshold, before, standard, lift_step = shape
     network = model.coarse(units.max_error)
     bins = units.bins(units.values(samples[windows.flat()]))
     sequence = Sequence.of(windows, lane_count(len(bins)) if len(windows) else 0)
-    coder = WindowCoder(network, units, windows, sequence, bins, first_levels(windows, lines, band, units), band is None)
-    parameters = LeadParameters(*(np.zeros(leads, np.int64) for _ in range(3)))
+    level = first_levels(windows, lines, band, units)
+    coder = WindowCoder(network, units, windows, sequence, bins, level, band is None)
+    parameters = LeadParameters(*(np.zeros(leads, np.int64) for _ in range(4)))
     nothing = np.zeros(0, np.int64), np.zeros(0, np.int16), np.zeros(0, np.uint64), np.zeros(0, np.uint32)
-    made = ActivityChunk(
-        frames, 0, units, before, lift_step, Plan(windows, lines, parameters, standard), band, *nothing
-    )
+    plan = Plan(windows, lines, parameters, standard)
+    made = ActivityChunk(frames, 0, units, threshold, before, lift_step, plan, band, *nothing)
     if len(windows):
         parameters = made.plan.parameters = lead_parameters(coder, windows, before, leads, network)
         coded = coder.run(parameters.spread[windows.lead], parameters.scale[windows.lead])
@@ -129,12 +129,6 @@ def decode(payload: bytes, leads: int, sample_bits: int, model: Model) -> np.nda
     if _crc(samples) != chunk.sample_crc:
         raise CorruptError("decoded samples do not have the checksum of what was encoded")
     return samples
-
-
-def mask(payload: bytes, leads: int, sample_bits: int) -> np.ndarray:
-    """bool [frames, leads]: the samples of an activity chunk that are within the bound."""
-    chunk, _ = chunks.parse_head(payload, leads, sample_bits, None)
-    return chunk.plan.windows.mask(chunk.frames, leads)
 
 
 def _crc(samples: np.ndarray) -> int:

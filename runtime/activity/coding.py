@@ -84,7 +84,7 @@ class WindowCoder:
         return self._first
 
     def first_intervals(self, scale: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Start, frequency and whether it is an escape, of the windows' first samples at scale indices [..., windows]."""
+        """Start, frequency and whether it is an escape, of windows' first samples at scale indices [windows]."""
         return self._intervals(self._first, np.zeros(len(self._first), np.int64), scale)
 
     def run(self, spread: np.ndarray, scale: np.ndarray) -> Coded:
@@ -129,7 +129,8 @@ class WindowCoder:
         history = np.full((len(part), window + steps), 128, np.uint8)
         history[:, window:] = features.quantise(residual).T
         inputs = np.empty((steps, len(part), features.FEATURES), np.uint8)
-        np.ndarray((steps, len(part)), "V16", inputs.data, 0, inputs.strides[:2])[...] = features.windows(history, steps)
+        packed = np.ndarray((steps, len(part)), "V16", inputs.data, 0, inputs.strides[:2])
+        packed[...] = features.windows(history, steps)
         inputs[:, :, window] = features.quantise(-self._bias[index].astype(np.int32))
         means = features.initial_means(spread)
         scratch = np.empty_like(means)

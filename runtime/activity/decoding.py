@@ -69,8 +69,8 @@ class WindowDecoder:
             raise CorruptError("a chunk's coded words do not end where they should")
 
     def _schedule(self, steps: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Window, place within it and number of the sample, for every step of every lane [steps, lanes]; a lane that has
-        ended has a place of -1."""
+        """Window, place within it and number of the sample for every step of every lane [steps, lanes]; a place of -1
+        where a lane has ended."""
         windows, sequence = self._windows, self._sequence
         shape = (steps, len(sequence.length))
         window, index = np.zeros(shape, np.int32), np.zeros(shape, np.int64)

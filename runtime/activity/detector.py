@@ -15,7 +15,8 @@ BAND = (300.0, 3000.0)
 """Hz."""
 _REACH_SECONDS = 0.0033
 """Half the length of the filter."""
-_TAP_BITS = 12
+TAP_BITS = 12
+"""Filter taps, and so band-passed signals, are in units of 2^-12."""
 _BLOCK = 128
 """Frames of a product."""
 _MEDIAN = 0.674489750196
@@ -32,7 +33,7 @@ LEAST_NOISE = 1.0
 def band_taps(rate: int) -> np.ndarray:
     """Filter taps, symmetric whole numbers in units of 2^-12, float64 [2 * reach + 1].
 
-    The impulse response of a second-order Butterworth band-pass run forwards and backwards, cut off and freed of its sum.
+    The impulse response of a second-order Butterworth band-pass run forwards and backwards, cut off, its sum taken out.
     """
     reach = max(8, round(_REACH_SECONDS * rate))
     points = 1 << 14
@@ -42,7 +43,7 @@ def band_taps(rate: int) -> np.ndarray:
     detuning = (axis * axis - warp(low) * warp(high)) / (axis * (warp(high) - warp(low)))
     power = np.concatenate([[0.0], 1 / (1 + detuning**4), [0.0]])
     response = np.fft.irfft(power, points)
-    taps = np.rint(np.concatenate([response[-reach:], response[: reach + 1]]) * (1 << _TAP_BITS))
+    taps = np.rint(np.concatenate([response[-reach:], response[: reach + 1]]) * (1 << TAP_BITS))
     taps[reach] -= taps.sum()
     return taps
 
@@ -103,7 +104,7 @@ class Noise:
     @property
     def deviation(self) -> np.ndarray:
         """In the units of the band-passed signal, at least `LEAST_NOISE`."""
-        return np.maximum(self._median / _MEDIAN, LEAST_NOISE * (1 << _TAP_BITS))
+        return np.maximum(self._median / _MEDIAN, LEAST_NOISE * (1 << TAP_BITS))
 
 
 def crossings(filtered: np.ndarray, threshold: np.ndarray, dead: int, below: np.ndarray | None = None):

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
 import numpy as np
 
+from ..chunk import pack_stored
 from ..model import Model
+from ..records import CHUNK_HEAD
 from . import chunk as chunks
 from . import slowfit
 from .chunk import ActivityChunk
@@ -17,54 +21,83 @@ from .watch import Watched, lifts, watch
 
 LIFT_STEP = 4
 """Height of a tent's unit in codes, or in steps of the noise."""
+_THRESHOLD_UNIT = 64
 
 
-def encode(samples: np.ndarray, rate: int, sample_bits: int, options: Activity, model: Model) -> bytes:
-    """The payload of a chunk, int16 [frames, leads]."""
-    return chunks.pack(encode_chunk(samples, rate, sample_bits, options, model))[0]
+@dataclass
+class Source:
+    """A chunk before it is encoded: samples int16 [frames, leads] and what is wanted of them."""
+
+    samples: np.ndarray
+    sample_bits: int
+    options: Activity
+    model: Model
+
+    def counted(self, max_error: int) -> tuple[Units, np.ndarray, int]:
+        """How samples are counted, their values (int16), and the value of quiet leads."""
+        samples = self.samples
+        change = np.abs(np.diff(samples[: 1 << 14].astype(np.int32), axis=0, prepend=samples[:1]))
+        units = units_of(samples, np.median(change, axis=0), max_error, self.sample_bits, self.model)
+        if not units.grid:
+            return units, units.values(samples).astype(np.int16), 0
+        return units, samples, int(np.median(samples[:: max(1, len(samples) // 256)]))
+
+    def watched(self, most: int | None = None) -> Watched:
+        """Where the windows are."""
+        units, values, _ = self.counted(self.options.max_error)
+        return watch(values, self.options, units.low, units.high, most)
+
+    def encoded(self, watched: Watched, max_error: int) -> ActivityChunk:
+        """With these windows and this bound."""
+        units, values, base = self.counted(max_error)
+        options, leads = self.options, values.shape[1]
+        step = LIFT_STEP * ((2 * max_error + 1 << units.shift) if units.grid else 1)
+        shape = round(options.threshold * _THRESHOLD_UNIT), options.frames[0], sum(options.frames), min(step, 0xFFFF)
+        lines = Lines(base, _levels(values, units, base), np.zeros(leads, bool))
+        band = slowfit.fit(values, options.rate, units, self.model) if options.slow else None
+        windows = replace(watched.windows, lift=np.zeros(len(watched.windows), np.int64))
+        made = code(self.samples, units, windows, lines, band, shape, self.model)
+        if len(windows):
+            inside = units.middles(units.bins(units.values(self.samples[windows.flat()])))
+            rendered = units.values(render(made, inside))
+            windows = replace(windows, lift=lifts(watched, values, rendered, options, shape[3]))
+            if windows.lift.any():
+                made = code(self.samples, units, windows, lines, band, shape, self.model)
+        made.plan.parameters.raised = watched.raised
+        return made
 
 
-def encode_chunk(
-    samples: np.ndarray, rate: int, sample_bits: int, options: Activity, model: Model, stricter: float = 1.0
-) -> ActivityChunk:
-    """A coded chunk; `stricter` multiplies thresholds."""
-    units, values, base = _counted(samples, sample_bits, options, model)
-    watched = watch(values, rate, options, stricter, units.low, units.high)
-    return _encode(samples, values, rate, units, base, watched, options, model)
-
-
-def _counted(
-    samples: np.ndarray, sample_bits: int, options: Activity, model: Model
-) -> tuple[Units, np.ndarray, int]:
-    """How the chunk counts, its values (int16), and the value of quiet leads."""
-    spread = np.median(np.abs(np.diff(samples[: 1 << 14].astype(np.int32), axis=0)), axis=0) if len(samples) > 1 else 0
-    units = units_of(samples, np.atleast_1d(spread), options.max_error, sample_bits, model)
+def _levels(values: np.ndarray, units: Units, base: int) -> np.ndarray:
+    """Where leads begin: at the base, or off the lattice, where every lead may have an offset of its own, there."""
     if not units.grid:
-        return units, units.values(samples).astype(np.int16), 0
-    return units, samples, int(np.median(samples[:: max(1, len(samples) // 256)]))
+        return np.full(values.shape[1], base, np.int64)
+    return np.median(values[:: max(1, len(values) // 256)], axis=0).astype(np.int64)
 
 
-def _encode(
-    samples: np.ndarray,
-    values: np.ndarray,
-    rate: int,
-    units: Units,
-    base: int,
-    watched: Watched,
-    options: Activity,
-    model: Model,
-) -> ActivityChunk:
-    before, after = options.frames(rate)
-    leads = samples.shape[1]
-    lines = Lines(base, np.full(leads, base, np.int64), np.zeros(leads, bool))
-    step = LIFT_STEP * ((2 * options.max_error + 1 << units.shift) if units.grid else 1)
-    shape = before, before + after, min(step, 0xFFFF)
-    band = slowfit.fit(values, rate, units, model) if options.slow else None
-    made = code(samples, units, watched.windows, lines, band, shape, model)
-    if len(watched.windows):
-        rendered = units.values(render(made, units.middles(units.bins(units.values(samples[watched.windows.flat()])))))
-        lift = lifts(watched, values, rendered, rate, before, shape[2])
-        if lift.any():
-            watched.windows.lift = lift
-            made = code(samples, units, watched.windows, lines, band, shape, model)
-    return made
+def encode(samples: np.ndarray, sample_bits: int, options: Activity, budget: int | None, model: Model) -> bytes:
+    """The payload of a chunk.
+
+    Parameters
+    ----------
+    samples : int16 [frames, leads]
+    budget : bytes that it may have; None for any. A payload that can't be made to fit is the smallest there is
+    """
+    from .budget import encode_within
+
+    source = Source(samples, sample_bits, options, model)
+    if budget is None:
+        payload = chunks.pack(source.encoded(source.watched(), options.max_error))
+    else:
+        payload = encode_within(source, budget)
+    raw = CHUNK_HEAD.size + samples.size * sample_bits // 8
+    return payload if len(payload) < raw else pack_stored(samples, sample_bits)
+
+
+def within(samples: np.ndarray, decoded: np.ndarray, payload: bytes, sample_bits: int) -> bool:
+    """Whether all samples in the windows of a chunk are within its bound."""
+    chunk, _ = chunks.parse_head(payload, samples.shape[1], sample_bits, None)
+    units, where = chunk.units, chunk.plan.windows.flat()
+    if samples.shape != decoded.shape:
+        return False
+    before, after = units.values(samples[where]), units.values(decoded[where])
+    return bool((np.abs(before - after) <= units.max_error).all())

@@ -47,7 +47,7 @@ def lead_parameters(coder: WindowCoder, windows: Windows, before: int, leads: in
     used = np.unique(windows.lead)
     alone = len(windows) >= _FEW * len(used)
     group = windows.lead if alone else np.zeros(len(windows), np.int64)
-    made = LeadParameters(*(np.zeros(leads, np.int64) for _ in range(3)))
+    made = LeadParameters(*(np.zeros(leads, np.int64) for _ in range(4)))
     gap = gaps(windows)
     spreads = _spreads(coder, windows, group, before, leads)
     scales = _scales(coder, group, leads)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .. import bounded
 from ..errors import UsageError
@@ -26,12 +26,14 @@ class Activity:
     max_error : bound of the error inside windows, 0..255
     threshold : crossings lie so many robust deviations of the band-passed lead below zero
     window : milliseconds before and after a crossing
+    rate : of the recording, Hz
     """
 
     keep: tuple[str, ...] = (SPIKES,)
     max_error: int = MAX_ERROR
     threshold: float = 4.5
     window: tuple[float, float] = (0.5, 1.5)
+    rate: int = 0
 
     def __post_init__(self) -> None:
         bounded.check(self.max_error)
@@ -47,15 +49,38 @@ class Activity:
         """Whether a slow band is kept."""
         return SLOW in self.keep
 
-    def frames(self, rate: int) -> tuple[int, int]:
+    @property
+    def frames(self) -> tuple[int, int]:
         """The window in samples: before a crossing, and from it on."""
-        if rate < LOWEST_RATE:
-            raise UsageError(f"spikes are looked for at {LOWEST_RATE} Hz and more; the rate here is {rate or 'unknown'}")
-        before, after = (min(round(x * rate / 1000), _MAX_WINDOW) for x in self.window)
+        before, after = (min(round(x * self.rate / 1000), _MAX_WINDOW) for x in self.window)
         return max(before, 1), max(after, 1)
 
+    def at(self, rate: int) -> Activity:
+        """The same for a recording of this rate. Raises `UsageError` where spikes can't be looked for."""
+        if rate < LOWEST_RATE:
+            raise UsageError(f"spikes are looked for at {LOWEST_RATE} Hz and more; the rate is {rate or 'unknown'}")
+        return replace(self, rate=rate)
 
-def of_keep(keep: str | Iterable[str], **options: object) -> Activity:
-    """Options from words, given as "spikes,lfp" or one by one."""
-    words = keep.split(",") if isinstance(keep, str) else keep
-    return Activity(tuple(words), **{name: value for name, value in options.items() if value is not None})
+
+def resolve(
+    keep: str | Iterable[str] | None,
+    max_error: int | None,
+    threshold: float | None,
+    window: tuple[float, float] | None,
+    coder: str = "rans",
+) -> tuple[Activity | None, int]:
+    """What callers say about losses: activity mode's options or None, and the bound of the error.
+
+    keep : "spikes", "spikes,lfp", or these words one by one; None to keep everything
+    max_error, threshold, window : None for the default: without activity mode an error of 0, which is lossless
+    """
+    if keep is None:
+        if threshold is not None or window is not None:
+            raise UsageError("a threshold and a window go with what to keep (spikes)")
+        return None, bounded.check(max_error or 0)
+    if coder != "rans":
+        raise UsageError("activity mode has a coder of its own")
+    words = tuple(keep.split(",")) if isinstance(keep, str) else tuple(keep)
+    given = {"max_error": max_error, "threshold": threshold, "window": window and tuple(window)}
+    options = Activity(words, **{name: value for name, value in given.items() if value is not None})
+    return options, options.max_error

@@ -25,14 +25,16 @@ class LeadParameters:
     spread : initial running means
     scale : scale index of a window's first sample
     rice : parameter of the gaps between windows
+    raised : by how many steps the lead's threshold was above the others' (nothing depends on it)
     """
 
     spread: np.ndarray
     scale: np.ndarray
     rice: np.ndarray
+    raised: np.ndarray
 
     def columns(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """All three."""
+        """Those that are coded with a range."""
         return self.spread, self.scale, self.rice
 
 
@@ -78,6 +80,10 @@ def pack_plan(plan: Plan, level_bits: int) -> bytes:
         writer.put(low, low_bits)
         writer.put(width, width_bits)
         ranges.append((low, width))
+    parameters = plan.parameters
+    writer.put(parameters.raised.any(), 1)
+    for value in parameters.raised.tolist() if parameters.raised.any() else []:
+        writer.put_gamma(value)
     gap = gaps(windows).tolist()
     first = np.cumsum(counts) - counts
     for lead, count in enumerate(counts.tolist()):
@@ -91,10 +97,10 @@ def pack_plan(plan: Plan, level_bits: int) -> bytes:
         writer.put_gamma(count)
         if count:
             writer.put(bool(lines.hold[lead]), 1)
-            for values, (low, width) in zip(plan.parameters.columns(), ranges, strict=True):
+            for values, (low, width) in zip(parameters.columns(), ranges, strict=True):
                 writer.put(int(values[lead]) - low, width)
             for value in gap[first[lead] : first[lead] + count]:
-                writer.put_rice(value, int(plan.parameters.rice[lead]))
+                writer.put_rice(value, int(parameters.rice[lead]))
     _pack_exceptions(writer, plan)
     return writer.to_bytes()
 
@@ -121,7 +127,9 @@ def parse_plan(data: bytes, frames: int, leads: int, base: int, standard: int, l
     """The inverse of `pack_plan`. Raises `CorruptError`."""
     reader = FieldReader(data)
     ranges = [(reader.take(low), reader.take(width)) for low, width in _WIDTHS]
-    columns = np.zeros((3, leads), np.int64)
+    columns = np.zeros((4, leads), np.int64)
+    if reader.take(1):
+        columns[3] = [reader.take_gamma() for _ in range(leads)]
     lines = Lines(base, np.full(leads, base, np.int64), np.zeros(leads, bool))
     where: list[tuple[int, int]] = []
     for lead in range(leads):
@@ -134,7 +142,7 @@ def parse_plan(data: bytes, frames: int, leads: int, base: int, standard: int, l
         if not count:
             continue
         lines.hold[lead] = reader.take(1)
-        columns[:, lead] = [low + reader.take(width) for low, width in ranges]
+        columns[:3, lead] = [low + reader.take(width) for low, width in ranges]
         where += [(lead, reader.take_rice(min(int(columns[2, lead]), MAX_RICE))) for _ in range(count)]
     if (columns[0] > 255).any() or (columns[1] > 127).any() or (columns[2] > MAX_RICE).any():
         raise CorruptError("a lead's parameters are out of range")

@@ -17,7 +17,7 @@ COEFFICIENT_BITS = 4
 MAX_SPACING = 4096
 MAX_RESIDUAL = 511
 _HEAD = struct.Struct("<HHI")
-"""spacing, lanes, words."""
+"""spacing, lanes, bytes that follow."""
 _WIDTHS = (12, 16, 7, 6, 6)
 """step, mean, scale, two coefficients."""
 _SIGNED = (False, True, False, True, True)
@@ -101,8 +101,13 @@ def pack(band: SlowBand) -> bytes:
     widths = np.tile(_WIDTHS, (len(fields), 1))
     widths[band.step == 0, 1:] = 0
     side = bits.to_bytes(bits.pack(fields.ravel(), widths.ravel()))
-    head = _HEAD.pack(band.spacing, len(band.states), len(band.words))
-    return head + side + rans.pack_states(band.states) + band.words.astype("<u4").tobytes()
+    body = side + rans.pack_states(band.states) + band.words.astype("<u4").tobytes()
+    return _HEAD.pack(band.spacing, len(band.states), len(body)) + body
+
+
+def packed_size(payload: bytes, at: int) -> int:
+    """Bytes of the slow band at an offset of a chunk. Raises `struct.error` where the chunk ends first."""
+    return _HEAD.size + _HEAD.unpack_from(payload, at)[2]
 
 
 def lanes_for(symbols: int) -> tuple[int, int]:
@@ -132,10 +137,11 @@ def code(band: SlowBand, model: Model) -> tuple[np.ndarray, np.ndarray]:
 
 def parse(payload: bytes, at: int, frames: int, leads: int, model: Model) -> tuple[SlowBand, int]:
     """The inverse of `pack`, and the offset behind it. Raises `CorruptError`."""
-    spacing, lanes, count = _HEAD.unpack_from(payload, at)
-    if not 1 <= spacing <= MAX_SPACING:
-        raise CorruptError("a slow band has an impossible spacing")
-    reader = bits.BitReader(payload, at + _HEAD.size)
+    spacing, lanes, size = _HEAD.unpack_from(payload, at)
+    end = at + _HEAD.size + size
+    if not 1 <= spacing <= MAX_SPACING or end > len(payload):
+        raise CorruptError("a slow band has an impossible spacing or size")
+    reader = bits.BitReader(payload[:end], at + _HEAD.size)
     fields = np.zeros((leads, len(_WIDTHS)), np.int64)
     for lead in range(leads):
         fields[lead, :1] = reader.read(np.array(_WIDTHS[:1]))
@@ -148,8 +154,8 @@ def parse(payload: bytes, at: int, frames: int, leads: int, model: Model) -> tup
     used = np.flatnonzero(fields[:, 0])
     if lanes != lanes_for(len(used) * knots)[0]:
         raise CorruptError("a slow band has an impossible number of lanes")
-    states, at = rans.unpack_states(payload, reader.align(), lanes)
-    words = np.frombuffer(payload, "<u4", count, at).astype(np.uint32)
+    states, at = rans.unpack_states(payload[:end], reader.align(), lanes)
+    words = np.frombuffer(payload[:end], "<u4", offset=at).astype(np.uint32)
     band = SlowBand(spacing, frames, *fields[:, :3].T, fields[:, 3:], np.zeros((leads, knots), np.int64))
     if len(used):
         residuals = np.zeros((leads, knots), np.int64)
@@ -158,7 +164,7 @@ def parse(payload: bytes, at: int, frames: int, leads: int, model: Model) -> tup
     limit = 1 << 24
     if (np.abs(band.knots) > limit // np.maximum(band.step, 1)[:, None]).any():
         raise CorruptError("a slow band is out of range")
-    return band, at + 4 * count
+    return band, end
 
 
 def _decode(states: np.ndarray, words: np.ndarray, scale: np.ndarray, model: Model) -> np.ndarray:

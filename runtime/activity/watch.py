@@ -6,8 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..limits import MAX_CHUNK_FRAMES
 from . import detector
 from .options import Activity
+from .plan import gaps
 from .rendering import tent
 from .windows import Windows, around
 
@@ -16,13 +18,14 @@ _GROUP = 64
 _DEAD_SECONDS = 0.001
 _BUSIEST = 0.25
 """Share of a lead's frames that may be in windows; a lead with more has its threshold raised."""
-_STRICTER = 1.15
+STRICTER = 1.15
+"""What raising a threshold multiplies it by."""
 _RAIL_SHARE = 0.005
 """Share of samples at the ends of the range from which on a lead counts as saturated and has no windows."""
 _MARGIN = 1.01
 """Crossings shall stay this much below the threshold."""
 _SEARCH_SECONDS = 0.0006
-_FOUND_FRAMES = 5
+_EARLY_FRAMES = 2
 _MAX_LIFT = 15
 _LEAST_RESPONSE = 0.03
 
@@ -34,7 +37,8 @@ class Watched:
     windows : Windows
     lead, frame : int64 [events]
     threshold : float64 [leads], positive, in units of the filtered signal; infinite for leads that are not watched
-    noise : float64 [leads], in-band deviations, in values
+    noise : float64 [leads], in-band deviations, in values; 0 for leads that are not watched
+    raised : int64 [leads], how many times the threshold was raised
     """
 
     windows: Windows
@@ -42,6 +46,7 @@ class Watched:
     frame: np.ndarray
     threshold: np.ndarray
     noise: np.ndarray
+    raised: np.ndarray
 
 
 def exact_type(values: np.ndarray) -> type:
@@ -54,31 +59,44 @@ def saturated(values: np.ndarray, low: int, high: int) -> np.ndarray:
     return ((values == low) | (values == high)).mean(axis=0) > _RAIL_SHARE
 
 
-def watch(values: np.ndarray, rate: int, options: Activity, stricter: float, low: int, high: int) -> Watched:
-    """Windows of integers [frames, leads], whose range is low..high; `stricter` multiplies the threshold."""
-    before, after = options.frames(rate)
-    taps = detector.band_taps(rate)
+def watch(values: np.ndarray, options: Activity, low: int, high: int, most: int | None = None) -> Watched:
+    """Windows of integers [frames, leads], whose range is low..high.
+
+    most : frames that a lead may have in windows; thresholds of leads with more are raised
+    """
     frames, leads = values.shape
-    dead, most = max(1, round(_DEAD_SECONDS * rate)), max(int(frames * _BUSIEST), 4 * (before + after))
-    found, threshold, noise = [], np.full(leads, np.inf), np.zeros(leads)
+    if most is None:
+        most = max(int(frames * _BUSIEST), 4 * sum(options.frames))
+    nothing = np.zeros(0, np.int64), np.zeros(0, np.int64)
+    found, parts = [nothing], []
     for first in range(0, leads, _GROUP):
-        part = values[:, first : first + _GROUP]
-        live = np.flatnonzero(~saturated(part, low, high) & (part.min(axis=0) != part.max(axis=0)))
-        if not len(live):
-            continue
-        part = np.ascontiguousarray(part[:, live])
-        filtered = detector.band(detector.extended(part, len(taps) // 2), taps, exact_type(part))
-        deviation = detector.Noise(filtered, settled=True).deviation
-        limit = deviation * options.threshold * stricter
-        lead, frame = _limited(filtered, limit, dead, most, (before, after))
-        found.append((live[lead] + first, frame))
-        threshold[live + first], noise[live + first] = limit, deviation / (1 << 12)
-    lead, frame = (np.concatenate([np.zeros(0, np.int64), *column]) for column in (zip(*found) if found else [(), ()]))
-    return Watched(around(lead, frame, before, after, frames), lead, frame, threshold, noise)
+        events, columns = _watch_some(values[:, first : first + _GROUP], options, low, high, most)
+        found.append((events[0] + first, events[1]))
+        parts.append(columns)
+    lead, frame = map(np.concatenate, zip(*found, strict=True))
+    return Watched(around(lead, frame, *options.frames, frames), lead, frame, *map(np.concatenate, zip(*parts)))
+
+
+def _watch_some(values: np.ndarray, options: Activity, low: int, high: int, most: int) -> tuple[tuple, tuple]:
+    """Events of some leads, and their thresholds, noise, and raises."""
+    leads = values.shape[1]
+    threshold, noise, raised = np.full(leads, np.inf), np.zeros(leads), np.zeros(leads, np.int64)
+    live = np.flatnonzero(~saturated(values, low, high) & (values.min(axis=0) != values.max(axis=0)))
+    if not len(live):
+        return (live, live), (threshold, noise, raised)
+    taps = detector.band_taps(options.rate)
+    part = np.ascontiguousarray(values[:, live])
+    filtered = detector.band(detector.extended(part, len(taps) // 2), taps, exact_type(part))
+    deviation = detector.Noise(filtered, settled=True).deviation
+    limit, raises = deviation * options.threshold, np.zeros(len(live), np.int64)
+    dead = max(1, round(_DEAD_SECONDS * options.rate))
+    lead, frame = _limited(filtered, limit, raises, dead, most, options.frames)
+    threshold[live], noise[live], raised[live] = limit, deviation / (1 << detector.TAP_BITS), raises
+    return (live[lead], frame), (threshold, noise, raised)
 
 
 def _limited(
-    filtered: np.ndarray, threshold: np.ndarray, dead: int, most: int, window: tuple[int, int]
+    filtered: np.ndarray, threshold: np.ndarray, raises: np.ndarray, dead: int, most: int, window: tuple[int, int]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Events; thresholds of leads that are too busy are raised, in place."""
     lead, frame = detector.crossings(filtered, threshold, dead)
@@ -87,7 +105,8 @@ def _limited(
         busy = np.flatnonzero(np.bincount(windows.lead, windows.length, len(threshold)) > most)
         if not len(busy):
             break
-        threshold[busy] *= _STRICTER
+        threshold[busy] *= STRICTER
+        raises[busy] += 1
         fewer, times = detector.crossings(filtered[:, busy], threshold[busy], dead)
         keep = ~np.isin(lead, busy)
         lead, frame = np.concatenate([lead[keep], busy[fewer]]), np.concatenate([frame[keep], times])
@@ -96,43 +115,42 @@ def _limited(
     return lead, frame
 
 
-def lifts(watched: Watched, values: np.ndarray, rendered: np.ndarray, rate: int, before: int, step: int) -> np.ndarray:
+def lifts(watched: Watched, values: np.ndarray, rendered: np.ndarray, options: Activity, step: int) -> np.ndarray:
     """Tents, int64 [windows], for windows whose first crossing gets lost without.
 
     What is left out in front of a window moves the band-passed signal within it. A tent there puts it right again: its
     response at the crossing's peak is known, and so is how much is missing.
     """
-    windows = watched.windows
+    windows, before = watched.windows, options.frames[0]
     lift = np.zeros(len(windows), np.int64)
-    taps = detector.band_taps(rate)
-    reach = len(taps) // 2
-    gap = np.concatenate([[0], np.where(windows.lead[1:] == windows.lead[:-1], windows.start[1:] - windows.stop[:-1], windows.start[1:])])
-    if len(windows):
-        gap[0] = windows.start[0]
-    response = np.convolve(tent(1, before, 1 << 12).astype(float) / (1 << 12), taps / (1 << 12))
-    first = np.searchsorted(windows.lead * len(values) + windows.start, watched.lead * len(values) + watched.frame, "right") - 1
-    search = max(2, round(_SEARCH_SECONDS * rate))
-    for lead in np.unique(watched.lead).tolist():
-        mine = np.flatnonzero(watched.lead == lead)
-        filtered = [_band_of(x[:, lead], taps) for x in (values, rendered)]
-        threshold = float(watched.threshold[lead])
-        for event in mine.tolist():
-            window, t = int(first[event]), int(watched.frame[event])
-            if (event and first[event - 1] == window) or gap[window] < 2 * before:
-                continue
-            near = slice(max(t - _FOUND_FRAMES + 3, 0), t + search)
-            if filtered[1][near].min() <= -threshold * _MARGIN:
+    taps = detector.band_taps(options.rate)
+    unit = step << detector.TAP_BITS
+    response = np.convolve(tent(1, before, unit), taps) / (1 << detector.TAP_BITS)
+    search = max(2, round(_SEARCH_SECONDS * options.rate))
+    window = np.searchsorted(_place(windows.lead, windows.start), _place(watched.lead, watched.frame), "right") - 1
+    opens = np.diff(window, prepend=-1) > 0
+    useful = opens & (gaps(windows)[window] >= 2 * before)
+    for lead in np.unique(watched.lead[useful]).tolist():
+        plain, shown = (_band_of(x[:, lead], taps) for x in (values, rendered))
+        aim = -float(watched.threshold[lead]) * _MARGIN
+        for event in np.flatnonzero(useful & (watched.lead == lead)).tolist():
+            t, start = int(watched.frame[event]), int(windows.start[window[event]])
+            if shown[max(t - _EARLY_FRAMES, 0) : t + search].min() <= aim:
                 continue
             span = np.arange(t, min(t + search, len(values)))
-            at = span - int(windows.start[window]) + 2 * before + reach
-            effect = response[np.clip(at, 0, len(response) - 1)] * step * (1 << 12)
-            missing = -threshold * _MARGIN - filtered[1][span]
-            good = np.abs(effect) > _LEAST_RESPONSE * step * (1 << 12)
+            place = span - start + 2 * before + len(taps) // 2
+            effect = response[np.clip(place, 0, len(response) - 1)]
+            good = (np.abs(effect) > _LEAST_RESPONSE * unit) & (plain[span] <= -float(watched.threshold[lead]))
             if good.any():
-                needed = missing[good] / effect[good]
+                needed = (aim - shown[span][good]) / effect[good]
                 best = float(needed[np.argmin(np.abs(needed))])
-                lift[window] = int(np.clip(np.sign(best) * np.ceil(abs(best)), -_MAX_LIFT, _MAX_LIFT))
+                lift[window[event]] = int(np.clip(np.sign(best) * np.ceil(abs(best)), -_MAX_LIFT, _MAX_LIFT))
     return lift
+
+
+def _place(lead: np.ndarray, frame: np.ndarray) -> np.ndarray:
+    """Numbers in order of lead, then of frame."""
+    return lead * MAX_CHUNK_FRAMES + frame
 
 
 def _band_of(lead: np.ndarray, taps: np.ndarray) -> np.ndarray:

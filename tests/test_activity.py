@@ -1,0 +1,284 @@
+"""Activity mode: windows within the bound, spikes found again, little for the rest, damage refused."""
+
+import io
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import runtime
+from runtime import activity, cli, model
+from runtime.activity import detector, rendering, slow
+from runtime.activity.encoder import Source
+from runtime.activity.fields import FieldReader, FieldWriter, unzigzag, zigzag
+from runtime.activity.options import Activity
+from runtime.activity.watch import watch
+from runtime.lattice import CODE_TO_SAMPLE, codes_of
+from runtime.records import Header, check_bound
+from runtime.wav import WavFormat, canonical_header
+from training.simulate import RATE, simulate
+
+
+@pytest.fixture(scope="module")
+def array():
+    """Four simulated leads, two seconds, and their units."""
+    return simulate(2 * RATE, 4, seed=5)
+
+
+def values_of(samples):
+    """Codes -512..511."""
+    return codes_of(np.ascontiguousarray(samples)).astype(int) - 512
+
+
+def read(data):
+    with runtime.open(io.BytesIO(data)) as reader:
+        return reader.read(), reader.mask()
+
+
+@pytest.mark.parametrize("keep", ["spikes", "spikes,lfp"])
+@pytest.mark.parametrize("max_error", [0, 3, 20])
+def test_windows_are_within_the_bound_and_hold_the_spikes(array, keep, max_error):
+    data = runtime.encode(array.samples, RATE, keep=keep, max_error=max_error)
+    decoded, mask = read(data)
+    error = np.abs(values_of(decoded) - array.codes)
+    assert error[mask].max() <= max_error < error[~mask].max()
+    assert 0.005 < mask.mean() < 0.2
+    big = [(unit.lead, t) for unit in array.spikes if unit.peak > 70 for t in unit.times if 50 < t < 2 * RATE - 50]
+    assert len(big) > 20
+    assert np.mean([mask[t - 5 : t + 20, lead].all() for lead, t in big]) > 0.97
+    assert len(data) < array.samples.size * 10 / 8 / (30 if max_error else 15)
+
+
+def test_off_the_lattice_too(array):
+    samples = (array.codes * 37 + 900).astype(np.int16)  # another device: low bits, an offset
+    for max_error in (0, 11, 40):
+        decoded, mask = read(runtime.encode(samples, RATE, keep="spikes", max_error=max_error))
+        error = np.abs(decoded.astype(int) - samples)
+        assert mask.any() and error[mask].max() <= max_error
+    eight = np.clip(array.codes // 2 + 128, 0, 255).astype(np.uint8)
+    decoded, mask = read(runtime.encode(eight, RATE, keep="spikes", max_error=1))
+    assert decoded.dtype == np.uint8 and mask.any()
+    assert np.abs(decoded.astype(int) - eight)[mask].max() <= 1
+
+
+def test_escapes_and_low_bits_come_back():
+    random = np.random.default_rng(3)
+    samples = random.normal(0, 300, (9000, 2))
+    samples[2000::1000] -= 25000
+    samples[2003::1000] += 29000
+    samples = np.clip(samples, -32768, 32767).astype(np.int16)
+    decoded, mask = read(runtime.encode(samples, RATE, keep="spikes", max_error=0))
+    assert np.array_equal(decoded[mask], samples[mask]) and mask[2000::1000].all() and mask[2003::1000].all()
+    source = Source(samples, 16, Activity(max_error=0, rate=RATE), model.load())
+    made = source.encoded(source.watched(), 0)
+    assert made.units.shift > 0 and len(made.escapes) > 0
+
+
+def test_crossings_are_found_again(array):
+    """Encoded with the default threshold; the detector's crossings of the original are there in what is decoded."""
+    decoded, _ = read(runtime.encode(array.samples, RATE, keep="spikes"))
+    options = Activity(rate=RATE)
+    before = watch(array.codes.astype(np.int16), options, -512, 511)
+    taps = detector.band_taps(RATE)
+    codes = detector.extended(values_of(decoded).astype(np.int16), len(taps) // 2)
+    after = detector.crossings(detector.band(codes, taps), before.threshold, round(RATE / 1000))
+    assert len(before.lead) > 60
+    place = np.sort(after[0] * 10**6 + after[1])
+    wanted = before.lead * 10**6 + before.frame
+    nearest = place[np.clip(np.searchsorted(place, wanted - 10), 0, len(place) - 1)]
+    assert np.mean(np.abs(nearest - wanted) <= 10) >= 0.97
+    assert len(place) <= 1.02 * len(wanted)
+
+
+def test_leads_without_spikes_cost_next_to_nothing(array):
+    random = np.random.default_rng(1)
+    frames = len(array.samples)
+    quiet = CODE_TO_SAMPLE[np.clip(np.rint(random.normal(0, 0.4, (frames, 300))), -3, 3).astype(int) + 512]
+    dead = np.full((frames, 200), CODE_TO_SAMPLE[517], np.int16)
+    rails = CODE_TO_SAMPLE[np.where(random.random((frames, 100)) < 0.5, 0, 1023)]
+    alone = runtime.encode(array.samples, RATE, keep="spikes", verify=False)
+    among = runtime.encode(np.hstack([array.samples, quiet, dead, rails]), RATE, keep="spikes", verify=False)
+    assert 8 * (len(among) - len(alone)) <= 1.3 * 600
+    assert read(among)[1][:, 4:].sum() == 0
+
+
+def test_a_lead_that_is_all_crossings_does_not_starve_others(array):
+    random = np.random.default_rng(2)
+    wild = np.zeros(len(array.samples))
+    wild[::40] = -300 * random.random(len(wild[::40]))
+    samples = np.hstack([array.samples, CODE_TO_SAMPLE[np.rint(wild).astype(int) + 512][:, None]])
+    free = read(runtime.encode(samples, RATE, keep="spikes", verify=False))[1]
+    assert free[:, 4].mean() <= 0.26
+    data = runtime.encode(samples, RATE, keep="spikes", target_rate=11000)
+    mask = read(data)[1]
+    assert 8 * len(data) / 2 <= 11000
+    kept = mask.sum(axis=0) / np.maximum(free.sum(axis=0), 1)
+    assert kept[4] < 0.5 and kept[:4].min() > 2 * kept[4]
+
+
+def test_a_target_raises_the_error_first(array):
+    free = len(runtime.encode(array.samples, RATE, keep="spikes"))
+    data = runtime.encode(array.samples, RATE, keep="spikes", target_rate=0.9 * 8 * free / 2)
+    assert len(data) <= 0.9 * free
+    with runtime.open(io.BytesIO(data)) as reader:
+        facts = activity.summary(reader._chunk(0), 4, 16)
+    assert reader._chunk(0)[11] > 3 and facts.windows == read_windows(array) and facts.highest == 4.5
+
+
+def read_windows(array):
+    source = Source(array.samples, 16, Activity(rate=RATE), model.load())
+    return len(source.watched().windows)
+
+
+def test_slow_band_follows_the_field_potential(array):
+    decoded, mask = read(runtime.encode(array.samples, RATE, keep="spikes,lfp"))
+    kernel = np.hanning(101) / np.hanning(101).sum()
+    for lead in range(4):
+        before, after = (np.convolve(x[:, lead], kernel, "valid") for x in (array.codes, values_of(decoded)))
+        assert np.corrcoef(before, after)[0, 1] > 0.98
+
+
+def test_several_chunks_and_parts(array, monkeypatch):
+    for home in ("runtime.chunking", "runtime.writer"):
+        monkeypatch.setattr(f"{home}.CHUNK_FRAMES", 9000)
+    data = runtime.encode(array.samples, RATE, keep="spikes")
+    whole, mask = read(data)
+    with runtime.open(io.BytesIO(data)) as reader:
+        part = reader.read(8000, 19000, leads=[2, 0])
+        assert np.array_equal(part, whole[8000:19000, [2, 0]])
+        assert np.array_equal(reader.mask(8000, 19000, leads=[2, 0]), mask[8000:19000, [2, 0]])
+
+
+def test_through_the_command_line(array, tmp_path, capsys):
+    path, out = tmp_path / "a.wav", tmp_path / "a.mdo"
+    path.write_bytes(canonical_header(WavFormat(4, RATE, 16), len(array.samples)) + array.samples.tobytes())
+    arguments = ["encode", str(path), "--keep", "spikes,lfp", "--max-error", "2", "--threshold", "5"]
+    assert cli.main([*arguments, "--window", "0.3,1"]) == 0
+    assert cli.main(["info", str(out)]) == 0
+    said = capsys.readouterr().out
+    assert "at most 2" in said and "beyond 5.00 deviations" in said and "events" in said and "waveforms" in said
+    assert cli.main(["test", str(out)]) == 0
+    assert cli.main(["decode", str(out), "-o", str(tmp_path / "b.wav")]) == 0
+    back = np.frombuffer((tmp_path / "b.wav").read_bytes()[44:], "<i2").reshape(-1, 4)
+    with runtime.open(out) as reader:
+        mask = reader.mask()
+    assert back.shape == array.samples.shape and mask.any()
+    assert np.abs(values_of(back) - array.codes)[mask].max() <= 2
+    assert cli.main(["encode", str(path), "-f", "--threshold", "5"]) == 2
+    assert cli.main(["encode", str(path), "-f", "--keep", "lfp"]) == 2
+
+
+def test_what_can_not_be_asked_for(array):
+    for options in (
+        {"keep": "lfp"},
+        {"keep": "spikes,more"},
+        {"keep": "spikes", "threshold": 0.5},
+        {"keep": "spikes", "threshold": float("nan")},
+        {"keep": "spikes", "window": (-1, 1)},
+        {"keep": "spikes", "max_error": 256},
+        {"window": (1, 1)},
+    ):
+        with pytest.raises(runtime.UsageError):
+            runtime.encode(array.samples, RATE, **options)
+    with pytest.raises(runtime.UsageError, match="rate"):
+        runtime.encode(array.samples, 0, keep="spikes")
+
+
+@pytest.mark.parametrize("frames", [1, 2, 15, 100])
+def test_short_ones(frames, array):
+    for keep in ("spikes", "spikes,lfp"):
+        decoded, mask = read(runtime.encode(array.samples[:frames], RATE, layout="time-lead", keep=keep))
+        assert decoded.shape == (frames, 4) and mask.shape == (frames, 4)
+
+
+@pytest.mark.parametrize("keep", [("spikes",), ("spikes", "lfp")])
+def test_damage_is_an_error(array, keep):
+    n1 = model.load()
+    payload = activity.encode(array.samples[:4000], 16, Activity(keep, rate=RATE), None, n1)
+    good = activity.decode(payload, 4, 16, n1)
+    random = np.random.default_rng(4)
+    for _ in range(60):
+        broken = bytearray(payload)
+        at = int(random.integers(4, len(broken)))
+        broken[at] ^= 1 << int(random.integers(8))
+        try:
+            decoded = activity.decode(bytes(broken), 4, 16, n1)
+        except runtime.CorruptError:
+            continue
+        assert np.array_equal(decoded, good), f"byte {at}"
+    for size in random.integers(5, len(payload), 15):
+        with pytest.raises(runtime.CorruptError):
+            activity.decode(payload[: int(size)], 4, 16, n1)
+
+
+def test_leads_do_not_depend_on_those_beside_them(array):
+    """Windows are found lead by lead."""
+    together = read(runtime.encode(array.samples, RATE, keep="spikes"))[1]
+    for lead in range(4):
+        alone = read(runtime.encode(array.samples[:, lead], RATE, keep="spikes"))[1]
+        assert np.array_equal(alone[:, 0], together[:, lead])
+
+
+def test_running_noise_settles_at_the_robust_deviation():
+    random = np.random.default_rng(6)
+    signal = random.normal(0, [[3000.0, 40000.0]], (200_000, 2))
+    signal[::50] *= 20
+    noise = detector.Noise(signal[:2000] * 3)
+    for first in range(2000, 200_000, 2000):
+        noise.update(signal[first : first + 2000])
+    expected = np.median(np.abs(signal[-100_000:]), axis=0) / 0.6745
+    assert noise.deviation == pytest.approx(np.maximum(expected, 4096), rel=0.03)
+
+
+def test_detector_is_exact_in_float32(array):
+    taps = detector.band_taps(RATE)
+    values = detector.extended(array.codes.astype(np.int16), len(taps) // 2)
+    exact = np.stack([np.convolve(values[:, lead].astype(int), taps.astype(int), "valid") for lead in range(4)], 1)
+    assert np.array_equal(detector.band(values, taps).astype(int), exact)
+
+
+def test_lines_and_tents_are_rounded_whole_numbers():
+    assert rendering.line(0, 10, 4).tolist() == [3, 5, 8]
+    assert rendering.line(10, 0, 4).tolist() == [8, 5, 3]
+    assert rendering.line(-3, -3, 3).tolist() == [-3, -3]
+    assert rendering.line(0, 5, 1).tolist() == []
+    assert rendering.tent(2, 2, 4).tolist() == [0, 4, 8, 4]
+    assert rendering.tent(-1, 3, 4).tolist() == [0, -1, -3, -4, -3, -1]
+
+
+def test_curves_go_through_their_knots():
+    knots = np.array([0, 100, -50, 7])
+    curve = slow.interpolate(knots, 8, 25)
+    assert curve[::8].tolist() == knots.tolist() and len(curve) == 25
+    assert np.array_equal(slow.interpolate(knots, 8, 25, 4), curve[::4])
+    assert slow.interpolate(knots * 0 + 9, 8, 20).tolist() == [9] * 20
+
+
+def test_fields_come_back():
+    random = np.random.default_rng(8)
+    values = [int(v) for v in np.concatenate([np.arange(40), 2 ** random.uniform(0, 26, 200)])]
+    writer = FieldWriter()
+    for value in values:
+        writer.put_rice(value, 5)
+        writer.put_gamma(value)
+        writer.put(value, 27)
+    data = writer.to_bytes()
+    reader = FieldReader(data)
+    assert [(reader.take_rice(5), reader.take_gamma(), reader.take(27)) for _ in values] == [(v, v, v) for v in values]
+    reader.finish()
+    with pytest.raises(runtime.CorruptError):
+        FieldReader(data + b"\0").finish()
+    assert [unzigzag(zigzag(v)) for v in range(-9, 9)] == list(range(-9, 9))
+
+
+def test_mask_of_other_files_is_all_true(simulation):
+    for options in ({}, {"max_error": 2}):
+        assert read(runtime.encode(simulation.samples, RATE, **options))[1].all()
+
+
+def test_an_activity_chunk_in_a_lossless_file_is_refused(array):
+    payload = activity.encode(array.samples, 16, Activity(max_error=0, rate=RATE), None, model.load())
+    header = Header(4, RATE, bytes(16))
+    with pytest.raises(runtime.CorruptError, match="not lossless"):
+        check_bound(payload, header)
+    check_bound(payload, replace(header, bounded=True))
