@@ -94,11 +94,11 @@ class WindowDecoder:
         offset, scale = self._output[:, 0].astype(np.int64) << 2, self._output[:, 1].astype(np.int64)
         offset[first], scale[first] = 0, self._scale[window[first]]
         centre = ((reference + 32) >> 6) if units.grid else 0
-        slot = coder.slots(len(place))
+        slot = coder.slots(slice(0, len(place)))
         code, _, frequency, inside = self._search.find(slot, reference + offset - (centre << 6), scale)
         idle = np.flatnonzero(place < 0)
         inside[idle], frequency[idle] = slot[idle], 1 << PRECISION
-        coder.advance(inside, frequency)
+        coder.advance(slice(0, len(place)), inside, frequency)
         bins = code.copy()
         if units.grid:
             bins = self._grid_bins(code, centre, place, index)
