@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from . import features, rans
+from . import features, messages, rans
 from .entropy_model import CODES, PRECISION
 from .lanes import Lanes
 from .model import Model
@@ -43,6 +43,9 @@ class Decoder:
         self.residuals = np.zeros(count, np.int32)
         self.newest = np.zeros((count, PEER_TAPS), np.int32) if lanes.has_peers else None
         """Ticks of the last steps, the newest last: what others hear."""
+        said = np.full(count, messages.SILENCE, np.uint32)
+        self.said = said if lanes.has_peers and model.hears else None
+        """What lanes say to others, by `messages.py`."""
         self.samples = np.zeros((int(lanes.length.max()), count), np.int16)
         """int16 [steps, lanes], filled by `run`."""
 
@@ -97,11 +100,16 @@ class _Tier:
         self._window = np.ndarray(count, "V16", self._inputs.data, 0, self._inputs.strides[:1])
         self._contexts = np.empty((1 + 1 + len(features.RATES), count), np.int32)
         self._output = np.zeros((count, 2), np.int32)
-        self._network = all_lanes.model.bind(self._inputs, self._output)
+        self._messages = None
+        if all_lanes.said is not None:
+            self._messages = np.full((count, PEERS, messages.INPUTS), messages.ZERO, np.uint8)
+        self._network = all_lanes.model.bind(self._inputs, self._output, self._messages)
         self._scratch = np.empty((len(features.RATES), count), np.int32)
+        self._peers = np.ascontiguousarray(lanes.peers[:, part].T)
+        self._present = self._peers != np.arange(first, end)[:, None]
+        self._metric = np.ascontiguousarray(lanes.metric[:, part].T.astype(np.int16))
         self._hears = bool(lanes.heard[..., part].any())
         if self._hears:
-            self._peers = np.ascontiguousarray(lanes.peers[:, part].T)
             heard = lanes.heard[..., part].transpose(2, 0, 1)
             self._heard_coefficients = np.ascontiguousarray(heard.reshape(count, PEERS * PEER_TAPS))
             self._heard = np.empty(self._heard_coefficients.shape, np.int32)
@@ -151,6 +159,8 @@ class _Tier:
         self._history[:, column + window - 1] = contexts[0]
         self._window[...] = self._windows[column]
         self._inputs[:, window:] = contexts[1:].T
+        if self._messages is not None and self._present.any():
+            messages.hear(self._all.said.take(self._peers), self._metric, self._present, self._messages)
 
     def _decoded(self, t: int, code: np.ndarray, centre: np.ndarray | None) -> np.ndarray:
         """Keep the samples of this step; their ticks, int32 [lanes]."""
@@ -177,4 +187,6 @@ class _Tier:
             newest[:, :-1] = newest[:, 1:]
             newest[:, -1] = ticks
         np.subtract(ticks, self._reference, out=self._residual)
+        if self._all.said is not None:
+            messages.say(self._all.said[self._part], self._residual, self._contexts[features.MIDDLE_LEVEL - 15])
         features.update_means(self._means, features.magnitude(self._residual), self._scratch)

@@ -3,15 +3,16 @@ blocks of time steps go through it at once."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
-from . import features
+from . import features, messages
 from .entropy_model import CODES, PRECISION
 from .lanes import Lanes, lane_values
 from .model import Model
-from .side_information import COEFFICIENT_BITS, ORDER, PEER_TAPS
+from .side_information import COEFFICIENT_BITS, ORDER, PEER_TAPS, PEERS
 
 _BLOCK_ROWS = 1 << 15
 
@@ -23,6 +24,22 @@ class Intervals:
     start: np.ndarray
     frequency: np.ndarray
     escapes: np.ndarray
+
+
+@dataclass
+class Prepared:
+    """A block of steps in front of the network.
+
+    inputs : uint8 [steps, lanes, 20], and if the model hears peers, uint8 [steps, lanes, 4, 8]
+    reference : int32 [steps, lanes], location of the linear predictor in ticks, as levels are counted
+    code : int32 [steps, lanes]
+    escaped : bool [steps, lanes], or no steps where no lane is a grid lane
+    """
+
+    inputs: list[np.ndarray]
+    reference: np.ndarray
+    code: np.ndarray
+    escaped: np.ndarray
 
 
 class Encoder:
@@ -41,6 +58,7 @@ class Encoder:
         self._ticks = np.zeros((ORDER + self._rows, count), np.int32)
         self._means = features.initial_means(lanes.spread)
         self._history = np.full((count, features.WINDOW + self._rows), 128, np.uint8)
+        self._said = np.full((1 + self._rows, count), messages.SILENCE, np.uint32)
 
     def run(self) -> Intervals:
         """All intervals."""
@@ -49,11 +67,9 @@ class Encoder:
             np.empty((steps, count), np.uint32), np.empty((steps, count), np.uint32), np.empty((0, 2), np.int64)
         )
         escapes = [result.escapes]
-        for first in range(0, steps, self._rows):
-            block = slice(first, min(first + self._rows, steps))
-            start, frequency, escaped = self._block(block)
-            result.start[block], result.frequency[block] = start, frequency
-            escapes.append(escaped + [first, 0])
+        for block, prepared in self.prepared():
+            result.start[block], result.frequency[block] = self._intervals(prepared)
+            escapes.append(np.argwhere(prepared.escaped) + [block.start, 0])
         result.escapes = np.concatenate(escapes)
         for lane in np.flatnonzero(self._lanes.length < steps):
             idle = slice(self._lanes.length[lane], None)
@@ -61,27 +77,62 @@ class Encoder:
             result.escapes = result.escapes[(result.escapes[:, 1] != lane) | (result.escapes[:, 0] < idle.start)]
         return result
 
-    def _block(self, block: slice) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def prepared(self) -> Iterator[tuple[slice, Prepared]]:
+        """All that is known without the network, for blocks of steps."""
+        for first in range(0, len(self._samples), self._rows):
+            block = slice(first, min(first + self._rows, len(self._samples)))
+            yield block, self._prepare(block)
+
+    def _prepare(self, block: slice) -> Prepared:
         lanes, size = self._lanes, block.stop - block.start
         ticks, code = lane_values(self._samples[block], lanes, self._model.entropy)
         self._ticks[ORDER : ORDER + size] = ticks
         reference = self._reference(size)
-        inputs = self._features(size, reference)
+        inputs = self._inputs(size, reference)
         self._ticks[:ORDER] = self._ticks[size : size + ORDER].copy()
-        output = self._model.run(inputs.reshape(size * len(lanes), features.FEATURES))
-        output = output.reshape(size, len(lanes), 2).astype(np.int64)
         reference += lanes.mean
-        location = (output[:, :, 0] << 2) + reference
-        escaped = np.zeros((0, 2), np.int64)
+        escaped = np.zeros((0, len(lanes)), bool)
         if lanes.grid.any():
             octaves = lanes.octaves
             centre = ((reference + (1 << octaves - 1)) >> octaves) & lanes.grid
-            location -= centre << octaves
+            reference -= centre << octaves
             code -= centre
-            escaped = np.argwhere(((code < 1) | (code > CODES - 2)) & (lanes.grid != 0))
+            escaped = ((code < 1) | (code > CODES - 2)) & (lanes.grid != 0)
             np.clip(code, 0, CODES - 1, out=code)
-        start, frequency = self._model.entropy.intervals(code, location, output[:, :, 1], lanes.offset)
-        return start, frequency, escaped
+        return Prepared(inputs, reference, code, escaped)
+
+    def _intervals(self, prepared: Prepared) -> tuple[np.ndarray, np.ndarray]:
+        shape = prepared.code.shape
+        rows = (part.reshape(prepared.code.size, *part.shape[2:]) for part in prepared.inputs)
+        output = self._model.run(*rows).reshape(*shape, 2).astype(np.int64)
+        location = (output[:, :, 0] << 2) + prepared.reference
+        return self._model.entropy.intervals(prepared.code, location, output[:, :, 1], self._lanes.offset)
+
+    def _inputs(self, size: int, reference: np.ndarray) -> list[np.ndarray]:
+        """The network's inputs uint8: [size, lanes, 20], and [size, lanes, 4, 8] if it hears peers."""
+        inputs = [self._features(size, reference)]
+        if self._model.hears and self._lanes.has_peers:
+            residual = self._ticks[ORDER : size + ORDER] - reference
+            inputs.append(self._messages(residual, inputs[0][:, :, features.MIDDLE_LEVEL].astype(np.int32)))
+        return inputs
+
+    def _messages(self, residual: np.ndarray, level: np.ndarray) -> np.ndarray:
+        """What every lane hears of its peers: as for linear predictors, at this step or at the last one."""
+        lanes, size = self._lanes, len(residual)
+        said = self._said[: size + 1]
+        for t in range(size):
+            said[t + 1] = said[t]
+            messages.say(said[t + 1], residual[t], level[t])
+        heard = np.empty((size, len(lanes), PEERS), np.uint32)
+        for number, peers in enumerate(lanes.peers):
+            late = np.flatnonzero(lanes.tier[peers] >= lanes.tier)
+            heard[:, :, number] = said[1:].take(peers, axis=1)
+            heard[:, late, number] = said[:-1, peers[late]]
+        out = np.empty((size, len(lanes), PEERS, messages.INPUTS), np.uint8)
+        present = lanes.peers != np.arange(len(lanes))
+        messages.hear(heard, lanes.metric.T.astype(np.int16), present.T, out)
+        self._said[0] = said[size]
+        return out
 
     def _reference(self, size: int) -> np.ndarray:
         """Linear prediction r, int32 [size, lanes]."""

@@ -12,6 +12,8 @@ from .side_information import COEFFICIENT_BITS
 WINDOW = 16
 """Residuals that the network sees."""
 FEATURES = 20
+MIDDLE_LEVEL = 18
+"""The one of them that tells the level of the middle running mean."""
 RATES = np.array([4, 7, 11], np.int32)
 """A running mean moves by 2^-rate of its distance to the newest value."""
 MEAN_BITS = 12

@@ -16,7 +16,9 @@ from .entropy_model import SCALES, TABLE, EntropyModel, Tables
 from .errors import CorruptError, ModelError
 from .features import FEATURES
 from .limits import MAX_MODEL_BYTES
+from .messages import INPUTS, ZERO
 from .records import identity_of
+from .side_information import PEERS
 from .symbol_search import GuessTables
 
 DEFAULT = "n1"
@@ -26,6 +28,7 @@ FORMAT = "1"
 
 _EXTERNAL = b"\x0a\x08location"
 """What a tensor whose data lie in another file has in its serialised form: an entry with this key."""
+_INPUTS = ("own", "peers")
 _LEVELS = 1025
 _MAX_SHAPES = 64
 
@@ -108,6 +111,8 @@ class Model:
     identity : bytes
         First 16 bytes of its SHA-256.
     name : str
+    hears : bool
+        Whether the network hears peers.
     entropy : EntropyModel
     guesses : GuessTables
     """
@@ -129,19 +134,22 @@ class Model:
         self.entropy = EntropyModel(tables)
         self.guesses = GuessTables(self.entropy)
         self._coarse: dict[tuple[int, int], Model] = {(0, 0): self}
-        self._check_answers(*_parse_answers(metadata))
+        self._check_answers(*_parse_answers(metadata, FEATURES + self.hears * PEERS * INPUTS))
 
     def _check_interface(self) -> None:
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
         found = [(node.name, node.type, node.shape[1:]) for node in (*inputs, *outputs)]
-        if found != [("own", "tensor(uint8)", [FEATURES]), ("distribution", "tensor(int32)", [2])]:
+        self.hears = len(inputs) == 2
+        expected = [("own", "tensor(uint8)", [FEATURES]), ("peers", "tensor(uint8)", [PEERS, INPUTS])]
+        expected = expected[: 1 + self.hears] + [("distribution", "tensor(int32)", [2])]
+        if found != expected:
             raise ModelError(f"model {self.name} does not have the inputs and outputs of format {FORMAT}: {found}")
 
     def _check_answers(self, features: np.ndarray, expected: np.ndarray) -> None:
         for rows in (len(features), 3, 1):
-            wrong = (self.run(features[:rows]) != expected[:rows]).any(axis=1)
+            wrong = (self.run(*_split(features[:rows])) != expected[:rows]).any(axis=1)
             if wrong.any():
-                plain = _session(self.data, optimised=False).run(None, {"own": features})[0]
+                plain = _run(_session(self.data, optimised=False), *_split(features))
                 cause = "its graph optimiser is" if np.array_equal(plain, expected) else "its kernels are"
                 raise ModelError(
                     f"model {self.name} gives other results on this machine: {wrong.sum()} of {rows} known answers are "
@@ -149,9 +157,24 @@ class Model:
                     "this, and try another version of onnxruntime"
                 )
 
-    def run(self, features: np.ndarray) -> np.ndarray:
-        """Offset (1/16 code) and scale index, int32 [N, 2], of features uint8 [N, 20]."""
-        return self._session.run(None, {"own": features})[0]
+    def run(self, features: np.ndarray, peers: np.ndarray | None = None) -> np.ndarray:
+        """Offset (1/16 code) and scale index, int32 [N, 2].
+
+        Parameters
+        ----------
+        features : uint8 [N, 20]
+        peers : uint8 [N, 4, 8]
+            For networks that hear peers; without it there are none.
+        """
+        return _run(self._session, *self._inputs(features, peers))
+
+    def _inputs(self, features: np.ndarray, peers: np.ndarray | None) -> list[np.ndarray]:
+        if not self.hears:
+            return [features]
+        return [features, np.full((len(features), PEERS, INPUTS), ZERO, np.uint8) if peers is None else peers]
+
+    def _call(self, binding, inputs: list[np.ndarray]) -> None:
+        self._session.run_with_iobinding(binding)  # `inputs` are only held
 
     def coarse(self, max_error: int, fineness: int = 0) -> Model:
         """This model for the bins of a bound, see `EntropyModel.coarse`; kept, and this model itself for 0."""
@@ -163,12 +186,13 @@ class Model:
             self._coarse[key] = made
         return self._coarse[key]
 
-    def bind(self, features: np.ndarray, output: np.ndarray):
-        """A call without arguments that computes `output` int32 [N, 2] from `features` uint8 [N, 20], in place."""
-        binding = self._session.io_binding()
-        binding.bind_input("own", "cpu", 0, np.uint8, features.shape, features.ctypes.data)
+    def bind(self, features: np.ndarray, output: np.ndarray, peers: np.ndarray | None = None):
+        """A call without arguments that computes `output` int32 [N, 2] from the others (see `run`), in place."""
+        binding, inputs = self._session.io_binding(), self._inputs(features, peers)
+        for name, array in zip(_INPUTS, inputs):
+            binding.bind_input(name, "cpu", 0, np.uint8, array.shape, array.ctypes.data)
         binding.bind_output("distribution", "cpu", 0, np.int32, output.shape, output.ctypes.data)
-        return functools.partial(self._session.run_with_iobinding, binding)
+        return functools.partial(self._call, binding, inputs)
 
 
 def _session(data: bytes, optimised: bool = True):
@@ -181,6 +205,16 @@ def _session(data: bytes, optimised: bool = True):
     if not optimised:
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     return ort.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+
+
+def _run(session, *inputs: np.ndarray) -> np.ndarray:
+    return session.run(None, dict(zip(_INPUTS, inputs)))[0]
+
+
+def _split(rows: np.ndarray) -> list[np.ndarray]:
+    """The network's inputs from rows of known answers: features, and behind them what peers say."""
+    parts = [rows[:, :FEATURES], rows[:, FEATURES:].reshape(len(rows), -1, INPUTS)]
+    return [np.ascontiguousarray(part) for part in parts if part.size]
 
 
 def _versions() -> str:
@@ -222,11 +256,11 @@ def _parse_tables(metadata: dict[str, str]) -> Tables:
     return tables
 
 
-def _parse_answers(metadata: dict[str, str]) -> tuple[np.ndarray, np.ndarray]:
+def _parse_answers(metadata: dict[str, str], size: int) -> tuple[np.ndarray, np.ndarray]:
     blob = _blob(metadata, "middleout.answers")
     count = int.from_bytes(blob[:4], "little")
-    if count < 1 or len(blob) != 4 + count * (FEATURES + 8):
+    if count < 1 or len(blob) != 4 + count * (size + 8):
         raise ModelError("the model's known answers have the wrong size")
-    features = np.frombuffer(blob, np.uint8, count * FEATURES, 4).reshape(count, FEATURES)
-    expected = np.frombuffer(blob, "<i4", count * 2, 4 + count * FEATURES).reshape(count, 2)
+    features = np.frombuffer(blob, np.uint8, count * size, 4).reshape(count, size)
+    expected = np.frombuffer(blob, "<i4", count * 2, 4 + count * size).reshape(count, 2)
     return np.ascontiguousarray(features), expected
