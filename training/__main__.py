@@ -34,6 +34,7 @@ def add_training(commands_, name, run):
     if run is commands.ablate:
         return
     c.add_argument("--runs", default=commands.RUNS, help="folder for states and losses (default: runs)")
+    c.add_argument("--arrays", metavar="DATA", help="recordings of several leads, where the configuration has shares")
     c.add_argument("--fresh", action="store_true", help="start anew where the state of a stopped run is there")
 
 

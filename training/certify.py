@@ -12,7 +12,8 @@ import numpy as np
 from onnx import TensorProto, numpy_helper
 
 EXACT = 1 << 24  # float32 holds all integers up to here
-OPERATORS = ("DequantizeLinear", "QuantizeLinear", "Gemm", "Relu", "Round", "Cast")
+OPERATORS = ("DequantizeLinear", "QuantizeLinear", "Gemm", "Relu", "Round", "Cast", *("Reshape", "Tile", "Concat"))
+OPERATORS += ("ReduceMean",)
 MAX_WEIGHT = 64  # pairs of uint8 * int8 products stay within int16 (AVX2's vpmaddubsw saturates)
 
 
@@ -25,7 +26,9 @@ class Value:
     """Integers `low..high` times `unit` per element of the last axis.
 
     `kind` tells what the tensor is: `real` or `dequantised` (float32), `sum` (the float32 result of a Gemm over
-    quantised inputs, which must reach a quantiser), `head` (that of a float-weight Gemm), `quantised` (integer tensor).
+    quantised inputs, which must reach a quantiser), `mean` (that of a ReduceMean, which must as well), `head` (that of
+    a float-weight Gemm), `quantised` (integer tensor). `group` is the size of the axis before the last one of a
+    tensor of three dimensions.
     """
 
     low: np.ndarray
@@ -35,6 +38,7 @@ class Value:
     constant: np.ndarray = None
     type: type = None
     source: str = ""
+    group: int = 0
 
 
 class Checker:
@@ -115,13 +119,13 @@ class Checker:
             require(np.abs(c).max(initial=0) <= limit, node, f"a weight or bias is beyond {limit}")
             return Value(c, c, scale, "weights", constant=c, type=x.type)
         require(x.kind == "quantised", node, "input must be quantised")
-        return Value(x.low - zero, x.high - zero, scale, "dequantised", type=np.uint8, source=node.name)
+        return Value(x.low - zero, x.high - zero, scale, "dequantised", type=np.uint8, source=node.name, group=x.group)
 
     def QuantizeLinear(self, node):
         x = self.value(node, 0)
         scale, zero = self.scale(node, (np.uint8,))
         require(x.kind != "dequantised", node, "quantises again right after a dequantiser")
-        require(x.kind == "sum", node, "only the result of a quantised layer may be quantised")
+        require(x.kind in ("sum", "mean"), node, "only the result of a quantised layer or a mean may be quantised")
         shift = scale / x.unit
         low, high = (np.clip(np.rint(v / shift).astype(np.int64) + zero, 0, 255) for v in (x.low, x.high))
         return Value(low, high, 1.0, "quantised", type=np.uint8)
@@ -134,6 +138,7 @@ class Checker:
         require(len(node.input) == 3, node, "a bias is needed")
         x, w, b = (self.value(node, i) for i in range(3))
         require(x.kind == "dequantised", node, "input must come from a DequantizeLinear")
+        require(not x.group, node, "two dimensions only: others are computed by other kernels")
         if w.kind == "weights":
             require(w.type is np.int8 and b.kind == "weights" and b.type is np.int32, node, "int8 weights, int32 bias")
             require(b.unit == w.unit * x.unit, node, "the bias's scale must be that of the products")
@@ -160,6 +165,50 @@ class Checker:
         x = self.value(node, 0)
         require(x.kind in ("sum", "head"), node, "only after a layer")
         return Value(np.maximum(x.low, 0), np.maximum(x.high, 0), x.unit, x.kind)
+
+    def Reshape(self, node):
+        """Integers only: to rows of the same size, to parts of rows, or rows to groups of rows."""
+        x = self.quantised(node, 0)
+        shape = self.constants.get(node.input[1])
+        require(shape is not None and shape.shape in ((2,), (3,)), node, "to two or three dimensions, constant")
+        require(shape[0] == -1 and (shape[1:] > 0).all(), node, "only the first dimension may be open")
+        last = int(shape[-1])
+        require(len(x.low) % last == 0, node, "rows must stay together or be cut into equal parts")
+        low, high = x.low.reshape(-1, last).min(axis=0), x.high.reshape(-1, last).max(axis=0)
+        return Value(low, high, 1.0, "quantised", type=np.uint8, group=int(shape[1]) if len(shape) == 3 else 0)
+
+    def Tile(self, node):
+        x = self.quantised(node, 0)
+        repeats = self.constants.get(node.input[1])
+        require(repeats is not None and len(repeats) == 2 and repeats[0] == 1, node, "only along rows, constant")
+        low, high = (np.tile(v, int(repeats[1])) for v in (x.low, x.high))
+        return Value(low, high, 1.0, "quantised", type=np.uint8)
+
+    def Concat(self, node):
+        """Integers only, so that no scales have to be brought together."""
+        parts = [self.quantised(node, i) for i in range(len(node.input))]
+        require(not any(p.group for p in parts), node, "two dimensions only")
+        require([a.i for a in node.attribute if a.name == "axis"] == [1], node, "only along rows")
+        low, high = (np.concatenate([getattr(p, side) for p in parts]) for side in ("low", "high"))
+        return Value(low, high, 1.0, "quantised", type=np.uint8)
+
+    def quantised(self, node, i):
+        """Value of an input that must be an integer tensor."""
+        x = self.value(node, i)
+        require(x.kind == "quantised", node, "only on quantised values")
+        return x
+
+    def ReduceMean(self, node):
+        """Over a power of two of rows: the sum is exact, and so is dividing it."""
+        x = self.value(node, 0)
+        options = {a.name: a for a in node.attribute}
+        require(x.kind == "dequantised" and x.group, node, "only of groups of dequantised rows")
+        right = list(options["axes"].ints) == [1] and options["keepdims"].i == 0 if len(options) == 2 else False
+        require(right, node, "only over axis 1, which goes")
+        require(is_power_of_two(x.group), node, f"of {x.group} rows; a power of two is needed")
+        users = self.users.get(node.output[0], [])
+        require(users and all(u.op_type == "QuantizeLinear" for u in users), node, "a mean without a quantiser")
+        return Value(x.low * x.group, x.high * x.group, x.unit / x.group, "mean")
 
     def Round(self, node):
         x = self.value(node, 0)

@@ -48,6 +48,45 @@ def open_data(options, levels, bounds=None):
     )
 
 
+def open_mixture(options, levels, config):
+    """Training rows of single leads, simultaneous pairs and arrays; and validation sets by name.
+
+    Arrays are too few to keep any from training: what is printed for them is not what new ones would give.
+    """
+    from . import arrays, data, dataset
+
+    if not options.arrays:
+        raise ValueError("training.shares needs recordings of arrays: --arrays")
+    recordings = data.load(options.data, data.given(options))
+    pairs = data.read_pairs(options.pairs)
+    held = set(data.split(recordings.names, pairs, max(1, min(data.VALIDATION, len(recordings) // 5)))[1])
+    number = {name: i for i, name in enumerate(recordings.names)}
+    shares = config["training"]["shares"]
+    width = arrays.ROWS if "peers" in config["network"] else config["network"]["inputs"]
+
+    def part(kept):
+        singles = dataset.prepare(recordings.of([i for n, i in number.items() if (n in held) == kept]), levels)
+        known = [p for p in pairs if all(n in number and (n in held) == kept for n in p)]
+        return singles, [[recordings[number[n]] for n in p] for p in known]
+
+    (singles, together), (held_singles, held_together) = part(False), part(True)
+    several = {path.stem: data.read_samples(path, data.given(options))[0] for path in data.paths_of(options.arrays)}
+    parts, sizes = [singles], [1 - sum(shares.values())]
+    validation = {"single leads": held_singles}
+    if shares.get("pairs") and together:
+        parts.append(arrays.of_pairs(together, levels, width))
+        sizes.append(shares["pairs"])
+        validation |= {"pairs": arrays.of_pairs(held_together, levels, width)} if held_together else {}
+    if shares.get("arrays"):
+        parts.append(arrays.of_arrays(several | arrays.simulated(), levels, width))
+        sizes.append(shares["arrays"])
+        for name, samples in several.items():
+            validation[f"{name} (trained on)"] = arrays.of_arrays({name: samples}, levels, width, 1, 50_000)
+    sizes[0] += 1 - sum(sizes)
+    print(f"{len(singles.spans)} single leads, {len(together)} pairs and {len(several)} arrays for training")
+    return arrays.Mixture(parts, sizes, width), {n: arrays.Mixture([d], [1], width) for n, d in validation.items()}
+
+
 def run_folder(options, name):
     """Folder for the state and losses of a run; emptied of an old state if `--fresh` is given."""
     folder = Path(options.runs) / name
@@ -100,7 +139,12 @@ def train(options):
     torch.set_num_threads(options.threads)
     found = configs.levels(config)
     bounds = config["training"].get("bounds")
-    training, validation = open_data(options, found, bounds)
+    if "shares" in config["training"]:
+        training, validation = open_mixture(options, found, config)
+    else:
+        training, validation = open_data(options, found, bounds)
+        names = [f"validation, error of at most {bound}" for bound in bounds] if bounds else ["validation"]
+        validation = dict(zip(names, validation if bounds else [validation]))
     net, model = train.build(config, found)
     print(f"{net.macs} multiply-accumulates per sample")
     folder = run_folder(options, config["name"])
@@ -112,8 +156,7 @@ def train(options):
     train.save(output, net, model, found, usage, examples, config)
     finish([folder])
     tables = train.integer_tables(model, found, usage, config["tables"]["shapes"])
-    for bound, part in zip(bounds or [0], validation if bounds else [validation]):
-        place = f"validation, error of at most {bound}" if bounds else "validation"
+    for place, part in validation.items():
         integers = train.score_integers(net, tables, part.fixed(), bounds or [0])
         print(f"{place}: {train.score(net, model, part.fixed())[0]:.4f} bits as trained")
         print(f"{place}: {integers:.4f} bits under the integer tables")

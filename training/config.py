@@ -53,6 +53,15 @@ def check(config, path):
         need(fine, f"network.{key} must be a list of layer sizes, 1 to 512 each")
     need(network["projector"] or network["predictor"], "the network needs one hidden layer at least")
     need(1 <= network.get("window", WINDOW) <= WINDOW, f"network.window must be 1 to {WINDOW}")
+    peers = network.get("peers", [8, 8])
+    fine = isinstance(peers, list) and len(peers) == 2 and all(isinstance(n, int) and 1 <= n <= 64 for n in peers)
+    need(fine, "network.peers must be the sizes of a peer's latent and of a message, 1 to 64 each")
+    need(network["projector"] or "peers" not in network, "messages need a projector")
+    shares = training.get("shares", {})
+    fine = isinstance(shares, dict) and set(shares) <= {"pairs", "arrays"}
+    fine = fine and all(isinstance(s, int | float) and s >= 0 for s in shares.values()) and sum(shares.values()) < 1
+    need(fine, "training.shares must give the shares of `pairs` and `arrays` in a batch, below 1 together")
+    need(not (shares and training.get("bounds")), "training.shares and training.bounds do not go together")
     for key in ("seed", "batch", "rate", "float_part"):
         need(isinstance(training.get(key), int | float), f"training.{key} must be a number")
     need("rounds" in training or isinstance(training.get("steps"), int), "training.steps must be a whole number")

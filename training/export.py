@@ -12,6 +12,7 @@ import zstandard
 from onnx import TensorProto, helper, numpy_helper
 
 from runtime.model import CRC_FIELD
+from runtime.side_information import PEERS
 
 OPSET, IR_VERSION, LEVEL = 17, 8, 19
 
@@ -36,31 +37,66 @@ class GraphWriter:
         z = self.constant(f"{name}_zero", zero)
         return self.node("DequantizeLinear", [x, s, z], f"{name}_real")
 
-    def layer(self, x, name, layer):
-        """Gemm with int8 weights and int32 bias, Relu, quantised to uint8 and back."""
+    def gemm(self, x, name, layer):
+        """Gemm with int8 weights and int32 bias, Relu, quantised to uint8."""
         weight = self.constant(f"{name}_weight", layer["weight"])
         bias = self.constant(f"{name}_bias", layer["bias"])
         w = self.dequantise(weight, weight, layer["step"], np.int8(0))
         b = self.dequantise(bias, bias, layer["step"] * layer["input"], np.int32(0))
         x = self.node("Gemm", [x, w, b], f"{name}_sum", transB=1)
         x = self.node("Relu", [x], f"{name}_relu")
-        s = self.constant(f"{name}_scale", np.float32(layer["output"]))
+        return self.quantise(x, name, layer["output"])
+
+    def quantise(self, x, name, scale):
+        """x as uint8; `real` turns it back."""
+        s = self.constant(f"{name}_scale", np.float32(scale))
         z = self.constant(f"{name}_zero", np.uint8(0))
-        q = self.node("QuantizeLinear", [x, s, z], f"{name}_quantised")
-        return self.node("DequantizeLinear", [q, s, z], name)
+        return self.node("QuantizeLinear", [x, s, z], f"{name}_quantised")
+
+    def real(self, x, name):
+        """Real numbers of an integer tensor that has the scale of what was quantised under this name."""
+        return self.node("DequantizeLinear", [x, f"{name}_scale", f"{name}_zero"], x.removesuffix("_quantised"))
+
+    def reshape(self, x, name, *shape):
+        return self.node("Reshape", [x, self.constant(f"{name}_shape", np.array(shape, np.int64))], name)
+
+    def messages(self, latent, latent_name, layer):
+        """MiddleOut: latents uint8 [N, own] and the input `peers` to uint8 [N, own + message], on the latents' scale.
+
+        Peers become rows, so that every layer is a Gemm of two dimensions; latents are joined as integers.
+        """
+        their, message = layer["their"], layer["message"]
+        own = message["weight"].shape[1] - their["weight"].shape[0]
+        x = self.reshape("peers", "peer_rows", -1, their["weight"].shape[1])
+        x = self.gemm(self.dequantise(x, "peer", their["input"], np.uint8(128)), "their", their)
+        repeats = self.constant("repeats", np.array([1, PEERS], np.int64))
+        own_rows = self.reshape(self.node("Tile", [latent, repeats], "latent_tiled"), "latent_rows", -1, own)
+        x = self.node("Concat", [own_rows, x], "both_quantised", axis=1)
+        x = self.gemm(self.real(x, latent_name), "message", message)
+        x = self.reshape(x, "message_by_peer_quantised", -1, PEERS, message["weight"].shape[0])
+        x = self.node("ReduceMean", [self.real(x, "message")], "message_mean", axes=[1], keepdims=0)
+        return self.node("Concat", [latent, self.quantise(x, "mean", layer["output"])], "heard_quantised", axis=1)
 
 
 def graph(layers, head):
     """The ONNX model of `Network.integers()`, without metadata."""
     g = GraphWriter()
     x = g.dequantise("own", "own", layers[0]["input"], np.uint8(128))
+    inputs = [helper.make_tensor_value_info("own", TensorProto.UINT8, ["N", layers[0]["weight"].shape[1]])]
+    quantised = None
     for i, layer in enumerate(layers):
-        x = g.layer(x, f"layer{i}", layer)
+        if "their" in layer:
+            x = g.real(g.messages(quantised, f"layer{i - 1}", layer), f"layer{i - 1}")
+            size = layer["their"]["weight"].shape[1]
+            inputs.append(helper.make_tensor_value_info("peers", TensorProto.UINT8, ["N", PEERS, size]))
+        else:
+            quantised = g.gemm(x, f"layer{i}", layer)
+            if "their" not in (layers[i + 1 :] or [{}])[0]:
+                x = g.real(quantised, f"layer{i}")
     w, b = g.constant("head_weight", head["weight"]), g.constant("head_bias", head["bias"])
     x = g.node("Gemm", [x, w, b], "head", transB=1)
     x = g.node("Round", [x], "head_rounded")
     g.node("Cast", [x], "distribution", to=TensorProto.INT32)
-    inputs = [helper.make_tensor_value_info("own", TensorProto.UINT8, ["N", layers[0]["weight"].shape[1]])]
     outputs = [helper.make_tensor_value_info("distribution", TensorProto.INT32, ["N", 2])]
     body = helper.make_graph(g.nodes, "middleout", inputs, outputs, g.constants)
     model = helper.make_model(body, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="middleout")
@@ -68,19 +104,55 @@ def graph(layers, head):
     return model
 
 
+def width(layers):
+    """Inputs of a row: the own features, and behind them those of all peers."""
+    peers = [layer["their"]["weight"].shape[1] * PEERS for layer in layers if "their" in layer]
+    return layers[0]["weight"].shape[1] + sum(peers)
+
+
+def split(layers, rows):
+    """The graph's inputs from rows."""
+    own = layers[0]["weight"].shape[1]
+    parts = {"own": rows[:, :own], "peers": rows[:, own:].reshape(len(rows), PEERS, -1)}
+    return {name: np.ascontiguousarray(part) for name, part in parts.items() if part.size or name == "own"}
+
+
+def roundings(layers):
+    """How many stages of the network round, without the head."""
+    return sum(3 if "their" in layer else 1 for layer in layers)
+
+
 def reference(layers, head, features, ties=()):
     """The same network in int64 arithmetic: uint8 [N, F] -> int32 [N, 2].
 
-    `ties` says how each layer and the head divide, where it is not as the graph does: for `answers`.
+    `ties` says how each stage and the head divide, where it is not as the graph does: for `answers`.
     """
-    ties = [*ties, *["even"] * (len(layers) + 1 - len(ties))]
-    x = features.astype(np.int64) - 128
-    for layer, tie in zip(layers, ties):
-        total = x @ layer["weight"].T.astype(np.int64) + layer["bias"]
-        x = np.clip(divide(total, layer["output"] / (layer["step"] * layer["input"]), tie), 0, 255)
+    ties = iter([*ties, *["even"] * (roundings(layers) + 1 - len(ties))])
+    own = layers[0]["weight"].shape[1]
+    x = features[:, :own].astype(np.int64) - 128
+    for layer in layers:
+        if "their" in layer:
+            said = features[:, own:].reshape(len(features), PEERS, -1).astype(np.int64) - 128
+            x = np.concatenate([x, mean_message(layer, x, said, ties)], axis=1)
+        else:
+            x = stage(layer, x, next(ties))
     unit = 2.0**-30 * head["input"]
     weight, bias = (head["weight"] * 2.0**30).astype(np.int64), (head["bias"] / unit).astype(np.int64)
-    return divide(x @ weight.T + bias, 1 / unit, ties[-1]).astype(np.int32)
+    return divide(x @ weight.T + bias, 1 / unit, next(ties)).astype(np.int32)
+
+
+def stage(layer, x, ties):
+    """One layer over int64 [..., in]."""
+    total = x @ layer["weight"].T.astype(np.int64) + layer["bias"]
+    return np.clip(divide(total, layer["output"] / (layer["step"] * layer["input"]), ties), 0, 255)
+
+
+def mean_message(layer, latent, said, ties):
+    """MiddleOut over int64: latents [N, own] and what peers say [N, 4, 8] -> [N, message]."""
+    their = stage(layer["their"], said, next(ties))
+    both = np.concatenate([np.repeat(latent[:, None], PEERS, axis=1), their], axis=2)
+    total = stage(layer["message"], both, next(ties)).sum(axis=1)
+    return np.clip(divide(total, PEERS * layer["output"] / layer["message"]["output"], next(ties)), 0, 255)
 
 
 def divide(x, divisor, ties="even"):
@@ -98,9 +170,10 @@ def divide(x, divisor, ties="even"):
 def answers(layers, head, real, seed=0):
     """Known answers: real rows, extremes, rows that saturate a neuron, noise, and rows that tell how halves round."""
     random = np.random.default_rng(seed)
-    f = layers[0]["weight"].shape[1]
+    f = width(layers)
     extremes = [np.full(f, v) for v in (0, 127, 128, 129, 255)]
-    signs = [np.where(s * layer_row > 0, 255, 0) for layer_row in layers[0]["weight"] for s in (1, -1)]
+    first = np.pad(layers[0]["weight"], ((0, 0), (0, f - layers[0]["weight"].shape[1])))
+    signs = [np.where(s * layer_row > 0, 255, 0) for layer_row in first for s in (1, -1)]
     noise = random.integers(0, 256, (16, f))
     rows = np.vstack([real, extremes, signs, noise, tied(layers, head, random)]).astype(np.uint8)
     return rows, reference(layers, head, rows)
@@ -109,13 +182,13 @@ def answers(layers, head, real, seed=0):
 def tied(layers, head, random, each=2, candidates=1 << 17):
     """Rows, uint8 [n, F], whose outputs tell each other rounding of halves in each layer and in the head."""
     spread = 2.0 ** random.uniform(0, 6, (candidates, 1))
-    shape = (candidates, layers[0]["weight"].shape[1])
+    shape = (candidates, width(layers))
     rows = np.clip(np.rint(128 + spread * random.standard_normal(shape)), 0, 255).astype(np.uint8)
     right = reference(layers, head, rows)
     found = []
-    for stage in range(len(layers) + 1):
+    for number in range(roundings(layers) + 1):
         for ties in ("up", "down", "away", "zero"):
-            other = reference(layers, head, rows, ["even"] * stage + [ties])
+            other = reference(layers, head, rows, ["even"] * number + [ties])
             found.append(rows[np.flatnonzero((other != right).any(axis=1))[:each]])
     return np.concatenate(found)
 
@@ -189,6 +262,6 @@ def check(data, layers, head, rows, seed=1):
         options.graph_optimization_level = getattr(ort.GraphOptimizationLevel, f"ORT_{level}")
         session = ort.InferenceSession(data, options, providers=["CPUExecutionProvider"])
         for size in (1, 7, len(rows)):
-            got = session.run(None, {"own": rows[:size]})[0]
+            got = session.run(None, split(layers, rows[:size]))[0]
             if not np.array_equal(got, expected[:size]):
                 raise RuntimeError(f"the graph at {level}, {size} rows, differs from integer arithmetic")

@@ -14,6 +14,7 @@ from . import lstm, state, tables
 from .entropy import GAUSSIANS, LEVELS, SCALES, EntropyModel
 from .network import Network
 
+FLAT_LEVELS = (np.arange(LEVELS) - (LEVELS - 1) // 2) * 64.0  # ticks, of grid leads
 EVERY, STATE_EVERY = 100, 1000  # steps between reports, and between saved states
 
 
@@ -25,17 +26,20 @@ def build(config, levels):
     if "lstm" in shape:
         net = lstm.Recurrent(inputs, shape["lstm"], shape["predictor"][0], window)
     else:
-        net = Network(inputs, shape["projector"], shape["predictor"], window)
+        net = Network(inputs, shape["projector"], shape["predictor"], window, shape.get("peers"))
     fixed = not config["training"].get("train_levels", False)
     model = EntropyModel(blocks(levels, config) / 64, fixed, **config.get("entropy", {}))
     return net, model
 
 
 def blocks(levels, config):
-    """Transition levels in ticks of every bound that a configuration has, one block after the other."""
+    """Transition levels in ticks of every bound that a configuration has, one block after the other; behind them flat
+    ones for recordings off the lattice, if it trains on arrays."""
     levels = np.asarray(levels, np.float64)
-    coarse = [coarse_levels(levels, bound) if bound else levels for bound in config["training"].get("bounds", [0])]
-    return np.concatenate(coarse)
+    made = [coarse_levels(levels, bound) if bound else levels for bound in config["training"].get("bounds", [0])]
+    if "shares" in config["training"]:
+        made.append(FLAT_LEVELS)
+    return np.concatenate(made)
 
 
 def coarse_levels(levels, max_error):
@@ -124,7 +128,8 @@ def score(net, model, batches):
 
 @torch.no_grad()
 def score_integers(net, integer_tables, batches, bounds=(0,)):
-    """Mean bits per sample under the integer tables that the runtime uses; `bounds`: of the blocks of codes."""
+    """Mean bits per sample under the integer tables that the runtime uses; `bounds`: of the blocks of codes, behind
+    which those of grid leads are."""
     total, count, entropy = 0.0, 0, runtime_model.EntropyModel(integer_tables)
     models = [entropy.coarse(bound) if bound else entropy for bound in bounds]
     for features, reference, codes in batches:
@@ -134,8 +139,10 @@ def score_integers(net, integer_tables, batches, bounds=(0,)):
         block, zero = codes // LEVELS, np.zeros(len(codes), np.int64)
         for number in np.unique(block):
             rows = block == number
+            flat = number == len(models)
             arguments = (codes[rows] % LEVELS).astype(np.int64), location[rows], index[rows], zero[rows]
-            _, frequency = models[number].intervals(*arguments)
+            arguments[-1][:] += flat * runtime_model.GRID_OFFSET
+            _, frequency = (entropy if flat else models[number]).intervals(*arguments)
             total += 20 * len(frequency) - np.log2(frequency).sum()
         count += len(codes)
     return total / count

@@ -1,0 +1,162 @@
+"""Rows of leads that hear each other, from the encoder's own steps, and mixtures with single leads."""
+
+import zlib
+from dataclasses import dataclass
+from types import SimpleNamespace
+
+import numpy as np
+
+from runtime.encoder import Encoder
+from runtime.features import FEATURES
+from runtime.fit import fit
+from runtime.lanes import join, to_lanes
+from runtime.lattice import CODE_TO_SAMPLE
+from runtime.messages import INPUTS, ZERO
+from runtime.side_information import PEERS
+
+from .dataset import middles
+from .entropy import LEVELS
+
+ROWS = FEATURES + PEERS * INPUTS  # of a network that hears peers
+KEPT = 250_000  # rows of each view of an array
+KEPT_OF_A_LEAD = 5_000  # of each lead of a simultaneous pair
+FADED = 0.25  # share of rows whose peers are missing, where leads hear each other
+
+
+@dataclass
+class Rows:
+    """Rows in any order.
+
+    Attributes
+    ----------
+    features : uint8 [n, 20] or [n, 52]
+        Features, and what peers say.
+    reference : int32 [n]
+        In ticks, as levels are counted.
+    codes : int32 [n]
+        Index into all levels of an `entropy.EntropyModel`, where flat levels are the last block.
+    """
+
+    features: np.ndarray
+    reference: np.ndarray
+    codes: np.ndarray
+
+    def batch(self, random, size):
+        """Random rows."""
+        i = random.integers(0, len(self.codes), size)
+        return self.features[i], self.reference[i], self.codes[i]
+
+    def fixed(self, each=0, seed=7, size=50000):
+        """All rows, in batches."""
+        for k in range(0, len(self.codes), size):
+            yield self.features[k : k + size], self.reference[k : k + size], self.codes[k : k + size]
+
+    def fingerprint(self):
+        return zlib.crc32(np.ascontiguousarray(self.codes).data, len(self.codes))
+
+
+@dataclass
+class Mixture:
+    """Datasets of which each gives a share of every batch; rows without peers get silent ones where others have any."""
+
+    parts: list
+    shares: list
+    width: int
+
+    def batch(self, random, size):
+        counts = np.rint(np.cumsum([0, *self.shares]) * size).astype(int)
+        drawn = [part.batch(random, int(n)) for part, n in zip(self.parts, np.diff(counts)) if n]
+        return tuple(np.concatenate(column) for column in zip(*(self._padded(*rows) for rows in drawn)))
+
+    def fixed(self, each=1000, seed=7, size=50000):
+        for part in self.parts:
+            for rows in part.fixed(each, seed, size):
+                yield self._padded(*rows)
+
+    def _padded(self, features, reference, codes):
+        return padded(features, self.width), reference, codes.astype(np.int32)
+
+    def fingerprint(self):
+        return zlib.crc32(repr([part.fingerprint() for part in self.parts]).encode())
+
+
+def padded(features, width):
+    """Rows of features with silent peers behind them, if the network hears any."""
+    missing = width - features.shape[1]
+    return np.pad(features, ((0, 0), (0, missing)), constant_values=ZERO) if missing > 0 else features[:, :width]
+
+
+def prepare(samples, levels, keep, random, hear=True, width=FEATURES, grid_block=1):
+    """Rows of a recording: `keep` random ones.
+
+    Parameters
+    ----------
+    samples : int16 [time, leads]
+    levels : int array [1025], ticks
+    width : 20, or 52 with peers
+    """
+    middle = middles(np.asarray(levels, np.int64))
+    side = fit(samples, middle, None, hear)
+    lanes = join([(side, len(samples), 1)], middle)
+    probe = SimpleNamespace(entropy=SimpleNamespace(middle=middle, bins=None), hears=width > FEATURES)
+    steps = Encoder(probe, lanes, to_lanes([samples], lanes)).prepared()
+    wanted, made, seen = keep / (len(samples) * len(lanes)), [], 0
+    for _, block in steps:
+        count = block.code.size
+        i = np.sort(random.permutation(count)[: round(wanted * (seen + count)) - round(wanted * seen)])
+        seen += count
+        rows = [part.reshape(count, -1)[i] for part in block.inputs]
+        grid = np.broadcast_to(lanes.grid != 0, block.code.shape).ravel()[i]
+        codes = block.code.ravel()[i] + np.where(grid, grid_block * LEVELS, 0)
+        made.append((padded(np.concatenate(rows, axis=1), width), block.reference.ravel()[i], codes))
+    features, reference, codes = (np.concatenate(column) for column in zip(*made))
+    if width > FEATURES:
+        features[random.random(len(features)) < FADED / 4, FEATURES:] = ZERO
+    return Rows(features, reference, codes.astype(np.int32))
+
+
+def views(samples, random):
+    """Variants of an array, with whether leads hear each other: other gains, directions, subsets of leads."""
+    few = np.sort(random.permutation(samples.shape[1])[: max(2, samples.shape[1] // 4)])
+    yield samples, True
+    yield samples >> 3, True
+    yield samples >> 3, False
+    yield (samples >> 4)[::-1], True
+    yield -(samples[:, few] >> 2), True
+    yield np.clip(samples >> 3, -512, 511), True
+    yield (samples.astype(np.int32) * 11 >> 6).astype(np.int16), True
+    yield samples >> 5, True
+
+
+def of_arrays(recordings, levels, width, seed=0, keep=KEPT):
+    """Rows of arrays (name -> int16 [time, leads]) in all their `views`."""
+    random = np.random.default_rng(seed)
+    made = []
+    for samples in recordings.values():
+        rows = min(keep, samples.size // 2)
+        for view, hear in views(samples, random):
+            made.append(prepare(np.ascontiguousarray(view), levels, rows, random, hear, width))
+    return joined(made)
+
+
+def simulated(frames=15_000, leads=48, seeds=(11, 12)):
+    """Simulated arrays as 16-bit recordings, the steps of their converter filled with noise; name -> samples."""
+    from .simulate_array import ArraySimulation
+
+    made = {}
+    for seed in seeds:
+        codes = np.concatenate(list(ArraySimulation(frames, leads, seed=seed, hum=60).blocks()))
+        made[f"simulated {seed}"] = codes * 8 + np.random.default_rng(seed).integers(0, 8, codes.shape, np.int16)
+    return made
+
+
+def of_pairs(pairs, levels, width, seed=0, keep=KEPT_OF_A_LEAD):
+    """Rows of simultaneous leads: arrays uint16 [2, time] of codes."""
+    random = np.random.default_rng(seed)
+    made = [CODE_TO_SAMPLE[np.stack(pair, axis=1)] for pair in pairs]
+    return joined([prepare(samples, levels, 2 * keep, random, True, width) for samples in made])
+
+
+def joined(parts):
+    """Rows as one."""
+    return Rows(*(np.concatenate([getattr(p, name) for p in parts]) for name in ("features", "reference", "codes")))
