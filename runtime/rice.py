@@ -66,6 +66,13 @@ class RiceTables:
         self.order, self.rank, self.first = joined["order"], joined["rank"], joined["first"]
         self.quiet, self.bin = joined["quiet"], joined["bin"]
         self.width, self.base = joined["width"], joined["base"]
+        self._ticks: np.ndarray | None = None
+
+    def ticks(self, entropy: EntropyModel) -> np.ndarray:
+        """int32: tick value of the code at each index of `order`, for lattice leads; made once."""
+        if self._ticks is None:
+            self._ticks = entropy.ticks.take(self.order)
+        return self._ticks
 
     @classmethod
     def of(cls, entropy: EntropyModel, grid: bool) -> RiceTables:

@@ -74,13 +74,18 @@ class FieldPacker:
 
 def unary_numbers(data: bytes | memoryview) -> tuple[np.ndarray, int]:
     """The numbers of a unary string, int64 [n], and how many padding bits follow the last one."""
-    ends = [np.full(1, -1, np.int64)]
+    pieces = []
     for first in range(0, len(data), _PIECE):
         bits = np.unpackbits(np.frombuffer(data[first : first + _PIECE], np.uint8), bitorder="little")
-        ends.append(np.flatnonzero(bits.view(bool)) + 8 * first)
-    ends = np.concatenate(ends)
-    numbers = np.diff(ends)
-    numbers -= 1
+        ends = bits.view(bool).nonzero()[0]
+        pieces.append(ends + 8 * first if first else ends)
+    ends = pieces[0] if len(pieces) == 1 else np.concatenate([np.zeros(0, np.int64), *pieces])
+    if not len(ends):
+        return ends, 8 * len(data)
+    numbers = np.empty(len(ends), np.int64)
+    numbers[0] = ends[0]
+    np.subtract(ends[1:], ends[:-1], out=numbers[1:])
+    numbers[1:] -= 1
     return numbers, 8 * len(data) - 1 - int(ends[-1])
 
 

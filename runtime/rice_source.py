@@ -10,8 +10,8 @@ from .rice import ESCAPE, ESCAPE_BITS, PLACE_BITS, PLACES, RiceTables
 from .rice_bits import field_windows, unary_numbers, unpack_varint
 from .rice_encoder import MAX_RUN_BITS, RUNS
 
-_FAR_PLACE = 1 << 16
-"""Places beyond this are all the same."""
+PLACE_OFFSET = PLACES // 2 << PLACE_BITS
+"""What `RiceSource.next` wants to have added to locations."""
 
 
 class RiceBody:
@@ -20,6 +20,7 @@ class RiceBody:
     bins : uint8 [n], of all samples that are not in runs
     hits : bool [n]: samples of the sequence of quiet ones that are not of the first rank; None without runs
     fields : bytes, the remainders
+    escapes : whether any bin is that of escapes
     """
 
     def __init__(self, data: bytes | memoryview):
@@ -31,9 +32,12 @@ class RiceBody:
         run_bytes = 0
         if data[0] & RUNS:
             run_bytes, offset = unpack_varint(data, offset)
-        self.bins = _numbers(data, offset, unary_bytes, "bins").astype(np.uint8)
-        if len(self.bins) and int(self.bins.max()) > ESCAPE:
+        self.bins = _numbers(data, offset, unary_bytes, "bins")
+        most = int(self.bins.max()) if len(self.bins) else 0
+        self.escapes = most == ESCAPE
+        if most > ESCAPE:
             raise CorruptError("a Rice-coded body has an impossible bin")
+        self.bins = self.bins.astype(np.uint8)
         offset += unary_bytes
         if data[0] & RUNS:
             offset = self._parse_runs(data, offset, run_bytes, data[0] & ~RUNS)
@@ -66,7 +70,7 @@ class _Cursor:
     """Positions in one bit string (or list) for each owner, laid out one behind the other."""
 
     def __init__(self, starts: np.ndarray, owner: np.ndarray):
-        self._at = starts
+        self.at = starts
         self._single = len(starts) == 1
         self._owner = owner
         self._first = np.searchsorted(owner, np.arange(len(starts)))
@@ -78,23 +82,19 @@ class _Cursor:
         if self._single:
             total = int(ends[-1])
             ends -= counts
-            ends += self._at
-            self._at += total
+            ends += self.at
+            self.at += total
             return ends
         totals = np.add.reduceat(counts, self._first, dtype=np.int64)
         behind = ends.take(self._first) - counts.take(self._first)
         ends -= counts
-        ends += (self._at - behind).take(self._owner)
-        self._at += totals
+        ends += (self.at - behind).take(self._owner)
+        self.at += totals
         return ends
 
     def move_to(self, place: int) -> None:
         """Go on from `place`, if there is one owner."""
-        self._at = np.array([place])
-
-    def at_ends(self, ends: np.ndarray) -> bool:
-        """Whether all owners have taken everything."""
-        return np.array_equal(self._at, ends)
+        self.at = np.array([place])
 
 
 class RiceSource:
@@ -115,7 +115,10 @@ class RiceSource:
         lanes = len(owner)
         self._places = np.arange(PLACES, dtype=np.int64) << 8
         self._cells = np.arange(SCALES, dtype=np.int64) << 4
-        self._cell, self._place, self._width, self._byte = (np.empty(lanes, np.int64) for _ in range(4))
+        self._cell, self._place, self._byte, self._base = (np.empty(lanes, np.int64) for _ in range(4))
+        self._widths, self._ends = np.zeros(lanes + 1, np.int64), np.zeros(lanes + 1, np.int64)
+        self._width, self._start = self._widths[1:], self._ends[:-1]
+        self._shift = np.empty(lanes, np.uint32)
         self._bit, self._field = np.empty(lanes, np.uint32), np.empty(lanes, np.uint32)
         self._masks = ((1 << np.minimum(tables.width, 31)) - 1).astype(np.uint32)
         self._classes = self._classes_of_grid(lanes)
@@ -129,7 +132,20 @@ class RiceSource:
 
     def load(self, bodies: list[RiceBody]) -> None:
         """Start with new bodies, one for each owner."""
-        self._bodies = bodies
+        self._bodies, self._row = bodies, 0
+        self._plain = len(bodies) == 1 and bodies[0].hits is None
+        if self._plain:
+            (body,) = bodies
+            self._bins, self._windows, self._runs = body.bins, field_windows(body.fields), False
+            self._widths[0], self._cursors = 0, False
+            escapes = np.flatnonzero(body.bins == ESCAPE).tolist() if body.escapes else []
+            self._escapes = [*escapes, 1 << 62][::-1]
+            return
+        self._start_cursors(bodies)
+
+    def _start_cursors(self, bodies: list[RiceBody]) -> None:
+        """Positions for several owners, runs, or lanes that end at different times."""
+        self._cursors = True
         sizes = np.array([len(body.fields) for body in bodies], np.int64)
         counts = np.array([len(body.bins) for body in bodies], np.int64)
         self._windows = field_windows(b"".join(body.fields for body in bodies))
@@ -139,10 +155,6 @@ class RiceSource:
         self._bin_ends = np.cumsum(counts)
         self._bin_cursor = _Cursor(self._bin_ends - counts, self._owner)
         self._runs = any(body.hits is not None for body in bodies)
-        self._row = 0
-        self._plain = len(bodies) == 1 and not self._runs
-        escapes = np.flatnonzero(self._bins == ESCAPE) if self._plain else []
-        self._escapes = [*map(int, escapes), 1 << 62][::-1]
         if self._runs:
             self._start_runs()
 
@@ -159,7 +171,7 @@ class RiceSource:
 
         Parameters
         ----------
-        location : int64 [lanes], ticks
+        location : int64 [lanes], ticks, plus `PLACE_OFFSET`
         scale : int32 [lanes], clipped here
         index : where the result goes
         active : bool [lanes], None for all
@@ -171,13 +183,12 @@ class RiceSource:
         """
         tables = self._tables
         np.right_shift(location, PLACE_BITS, out=self._place)
-        self._place += PLACES // 2
         self._places.take(self._place, out=index, mode="clip")
         cell = self._cells.take(scale, out=self._cell, mode="clip")
         if self._grid is not None:
             cell[self._grid] += RiceTables.LATTICE_ROWS << 4
         coded = None
-        if self._plain and active is None:
+        if active is None and not self._cursors:
             first = self._row
             self._row += len(cell)
             bins = self._bins[first : self._row]
@@ -191,13 +202,17 @@ class RiceSource:
         self._masks.take(cell, out=self._bit, mode="clip")
         if coded is not None or self.low is not None:
             self._adjust(width, coded, escaped)
-        start = self._fields.advance(width)
+        if self._cursors:
+            start = self._fields.advance(width)
+        else:
+            np.add.accumulate(self._widths, out=self._ends)
+            start, self._widths[0] = self._start, self._ends[-1]
         np.right_shift(start, 3, out=self._byte)
-        start &= 7
         field = self._windows.take(self._byte, out=self._field, mode="clip")
-        field >>= start.astype(np.uint32)
+        np.bitwise_and(start, 7, out=self._shift, casting="unsafe")
+        field >>= self._shift
         field &= self._bit
-        index += tables.base.take(cell, out=self._byte, mode="clip")
+        index += tables.base.take(cell, out=self._base, mode="clip")
         index += field if self.low is None else field >> self.low.astype(np.uint32)
         return escaped, field
 
@@ -213,9 +228,11 @@ class RiceSource:
     def _select(self, index, scale, active) -> tuple[np.ndarray, np.ndarray | None]:
         """Which lanes have a bin in this step; adds it to their cells."""
         coded = np.ones(len(self._cell), bool) if active is None else active.copy()
-        if self._plain and self._row:
-            self._bin_cursor.move_to(self._row)
-            self._row = 0
+        if not self._cursors:
+            done, bit = self._row, int(self._widths[0])
+            self._start_cursors(self._bodies)
+            self._bin_cursor.move_to(done)
+            self._fields.move_to(bit)
         if self._runs:
             row = ((np.clip(scale, 0, SCALES - 1) >> 4).astype(np.int64) << 10) + (index >> 8) + self._classes
             quiet = self._tables.quiet.take(row) & coded & self._with_runs
@@ -247,14 +264,14 @@ class RiceSource:
 
     def finish(self) -> bool:
         """Whether all bodies were taken to their ends, and by nobody further."""
-        bits = self._fields._at - self._field_starts
-        good = np.array_equal((bits + 7) >> 3, self._field_bytes)
-        if self._plain and self._row:
-            good &= self._row == len(self._bins)
-        else:
-            good &= self._bin_cursor.at_ends(self._bin_ends)
+        if not self._cursors:
+            return self._row == len(self._bins) and (int(self._widths[0]) + 7) >> 3 == len(self._windows) - 1
+        bits = self._fields.at - self._field_starts
+        good = np.array_equal((bits + 7) >> 3, self._field_bytes) and np.array_equal(
+            self._bin_cursor.at, self._bin_ends
+        )
         if self._runs:
-            taken = self._quiet_cursor._at - self._hit_starts
+            taken = self._quiet_cursor.at - self._hit_starts
             last = [-1 if body.hits is None or not len(body.hits) else int(body.hits[-1]) for body in self._bodies]
             good &= bool((np.array(last) < taken).all())
         return good

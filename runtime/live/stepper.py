@@ -13,7 +13,7 @@ from ..entropy_model import CODES
 from ..lanes import Lanes
 from ..model import Model
 from ..rice import RiceTables
-from ..rice_source import RiceBody, RiceSource
+from ..rice_source import PLACE_OFFSET, RiceBody, RiceSource
 from ..side_information import COEFFICIENT_BITS, ORDER
 from .levels import LEVEL_SHIFT, level_table
 
@@ -42,6 +42,8 @@ class Stepper:
         self._products = np.full((ORDER + 1, count), features.ROUND, np.int32)
         self._reference = np.empty(count, np.int32)
         self._location = np.empty(count, np.int64)
+        self._placed_mean = lanes.mean.astype(np.int64) + PLACE_OFFSET
+        self._mean = lanes.mean
         self._contexts = np.zeros((2, count), np.int32)
         self._small = np.empty((2 + kinds, count), np.uint8)
         self._clip = np.arange(256, dtype=np.uint8)
@@ -61,7 +63,7 @@ class Stepper:
         self._output = np.zeros((count, 2), np.int32)
         self._network = model.bind(self._inputs, self._output)
         self._index = np.empty((_COLUMNS, count), np.int64)
-        self._code = np.empty(count, np.int16)
+        self._order_ticks = tables.ticks(model.entropy)
         self._tick = np.empty(count, np.int32)
         self.reset()
 
@@ -106,16 +108,16 @@ class Stepper:
         self._network()
         location = np.left_shift(self._output[:, 0], 2, out=self._location)
         location += reference
-        location += self._lanes.mean
+        location += self._placed_mean
         centre = None
         if len(self._grid):
             centre = (reference[self._grid] + self._lanes.mean[self._grid] + 32) >> 6
             location[self._grid] -= centre << 6
         index = self._index[column]
         escaped, field = self._source.next(location, self._output[:, 1], index, active)
-        code = self._tables.order.take(index, out=self._code, mode="clip")
-        tick = self._entropy.ticks.take(code, out=self._tick, mode="clip")
+        tick = self._order_ticks.take(index, out=self._tick, mode="clip")
         if centre is not None:
+            code = self._tables.order.take(index[self._grid], mode="clip")
             self._grid_ticks(t, code, field, centre, tick)
         if escaped is not None:
             self._escaped_ticks(t, escaped, field, tick)
@@ -139,7 +141,7 @@ class Stepper:
         """Samples and ticks of the grid lanes, which are relative to `centre`."""
         grid, shift = self._grid, self._shift
         low = field[grid].astype(np.int64) & ((1 << shift) - 1)
-        sample = (((code[grid] - CODES // 2 + centre) << shift) | low).astype(np.int16)
+        sample = (((code - CODES // 2 + centre) << shift) | low).astype(np.int16)
         self._patches.append((t, grid, sample))
         tick[grid] = features.tick_values(sample, shift)
 
@@ -153,7 +155,7 @@ class Stepper:
     def _learn(self, column: int, tick: np.ndarray) -> None:
         """Move ticks, residual and running means on by the decoded step."""
         newest, residual, magnitude = self._ticks[column + ORDER], self._contexts[0], self._magnitude
-        np.subtract(tick, self._lanes.mean, out=newest)
+        np.subtract(tick, self._mean, out=newest)
         np.subtract(newest, self._reference, out=residual)
         np.abs(residual, out=magnitude)
         np.minimum(magnitude, features.MAX_MAGNITUDE, out=magnitude)
