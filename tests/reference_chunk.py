@@ -228,7 +228,7 @@ class Lane:
         self.past = [0] * 16  # y, newest first
         self.residuals = [128] * 16  # q8 of e, oldest first
         self.means = [(16 + (lead.spread & 15)) << ((lead.spread + 128) >> 4)] * 3
-        self.steps = 0
+        self.steps, self.peers = 0, []
 
     def features(self, t):
         total = sum(c * y for c, y in zip(self.lead.coefficients, self.past, strict=True))

@@ -73,7 +73,9 @@ class Group:
         self.reach = block + 1
         if packet["key"]:
             payload = self.begin(payload, self.expected == block)
-        elif self.expected != block:
+        elif packet["last"] and self.block:
+            self.end = block * self.block + int.from_bytes(payload[:2], "little")
+        if not packet["key"] and self.expected != block:
             return
         frames = self.block
         if packet["last"]:

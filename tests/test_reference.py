@@ -46,6 +46,7 @@ def test_vectors_reach_every_part_of_the_format():
     assert seen >= {"stored", "segments", "short segment", "group of zeros", *(("kind", kind) for kind in range(4))}
     assert seen >= {("tier", 0), ("tier", 1), ("tier", 2), ("hears", 1, 2), ("hears", 2, 2)}
     assert seen >= {("flags", flags | 8) for flags in (0, 1, 3, 7, 131)}
+    assert seen >= {("rice", "exact"), ("rice", "bounded")}
     assert seen >= {("bounded", 0), ("bounded", 1), ("bounded", 2)}
 
 
@@ -53,6 +54,8 @@ def features(payload, leads, network):
     """What a chunk has."""
     if payload[4] == 0:
         return {"stored"}
+    if payload[4] & 7 == 2:
+        return {"rice", ("rice", "bounded" if payload[4] & 8 else "exact")}
     frames, segments = (int.from_bytes(payload[a:b], "little") for a, b in ((0, 4), (9, 11)))
     bound = payload[11] if payload[4] & 8 else 0
     body = payload[11 + bool(bound) :]

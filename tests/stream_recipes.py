@@ -1,0 +1,104 @@
+"""How the vectors of streams in tests/streams are made; tests rely on the files, not on this."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+
+import conformance
+import numpy as np
+import vector_recipes
+
+from runtime.live import Calibration, StreamEncoder
+
+FOLDER = conformance.FOLDER.parent / "streams"
+RATE, BLOCK, PERIOD = 20000, 20, 5
+"""With these, every hundredth frame begins a key packet."""
+
+
+def valid():
+    """(name, what, frames, packets)"""
+    s = vector_recipes.signals()
+    leads, mixed = s["lattice-leads"][:570], s["mixed"][:210]
+    wild = np.hstack([leads[:230], s["grid-escapes"][:230, :1]])
+    wild[57, 1], wild[58:61, 2] = 11, -20000
+    known = Calibration.of_samples(leads[:300], RATE, conformance.MODEL)
+    return [
+        ("plain", "four leads, refitted at every resync point", leads, packets(leads)),
+        ("calibrated", "side information from a calibration", leads, packets(leads, calibration=known)),
+        ("groups", "two groups of leads", leads, packets(leads, groups=2)),
+        ("off-lattice", "samples off the lattice in lattice leads, and a lead that is", wild, packets(wild)),
+        ("one-lead", "one lead, blocks of 50 frames", leads[:120, :1], packets(leads[:120, :1], block=50)),
+        ("bounded", "bounded error, three kinds of leads", mixed, packets(mixed, max_error=4)),
+        ("runs", "bounded error, runs", leads[:300], packets(leads[:300], max_error=25)),
+        ("whole-blocks", "the last packet has no frames", leads[:200], packets(leads[:200])),
+        ("empty", "no frames", leads[:0], packets(leads[:0])),
+    ]
+
+
+def packets(frames, **options):
+    options = {"block": BLOCK, "resync": BLOCK * PERIOD / RATE, "model": conformance.MODEL, **options}
+    encoder = StreamEncoder(frames.shape[1], RATE, **options)
+    return encoder.push(frames) + encoder.finish()
+
+
+def faulty(made):
+    """(name, what, packets, missing frames as [first, count], whether the end was seen) from valid ones by name."""
+    plain, groups = made["plain"], made["groups"]
+    flipped = bytearray(plain[7])
+    flipped[30] ^= 4
+    length = bytearray(plain[7])
+    length[8] ^= 1
+    marker = bytearray(plain[12])
+    marker[0] = 0
+    end = len(plain) - 1
+    return [
+        ("lost", "packet 7 is lost", without(plain, 7), [[140, 60]], True),
+        ("lost-key", "key packet 10 is lost", without(plain, 10), [[200, 100]], True),
+        ("lost-first", "the first packet is lost", without(plain, 0), [[0, 100]], True),
+        ("lost-last", "the last packet is lost", without(plain, end), [], False),
+        ("lost-before-last", "the packet before the last is lost", without(plain, end - 1), [[540, 30]], True),
+        ("lost-of-a-group", "a packet of the second group is lost", without(groups, 15), [[140, 60]], True),
+        ("damaged", "a bit of packet 7", [*plain[:7], bytes(flipped), *plain[8:]], [[140, 60]], True),
+        ("damaged-length", "the length of packet 7", [*plain[:7], bytes(length), *plain[8:]], [[140, 60]], True),
+        (
+            "damaged-marker",
+            "the sync marker of packet 12",
+            [*plain[:12], bytes(marker), *plain[13:]],
+            [[240, 60]],
+            True,
+        ),
+        ("cut-out", "bytes from the middle of packet 6 to that of packet 8", cut_out(plain), [[120, 80]], True),
+        ("noise", "other bytes between packets", [*plain[:4], b"\xa7\x4d\xa7noise" * 9, *plain[4:]], [], True),
+        ("reordered", "packets 7 and 8 changed over", [*plain[:7], plain[8], plain[7], *plain[9:]], [[140, 60]], True),
+        ("duplicated", "packet 7 comes twice", [*plain[:8], *plain[7:]], [], True),
+        ("truncated", "ends within packet 20", [*plain[:20], plain[20][:25]], [], False),
+        ("joined", "two streams of different numbers", [*plain, *renumbered(made["calibrated"], 9)], [], True),
+        ("wrong-samples", "a key packet with another checksum of samples", wrong_samples(plain), [[100, 100]], True),
+    ]
+
+
+def without(some, number):
+    return [*some[:number], *some[number + 1 :]]
+
+
+def cut_out(some):
+    return [*some[:6], some[6][: len(some[6]) // 2], some[8][len(some[8]) // 2 :], *some[9:]]
+
+
+def sealed(packet):
+    """A packet with right check and checksum."""
+    head = bytes(packet[:11])
+    packet = head + bytes([zlib.crc32(head) & 255]) + bytes(packet[12:-4])
+    return packet + struct.pack("<I", zlib.crc32(packet))
+
+
+def renumbered(some, stream):
+    return [sealed(packet[:3] + bytes([stream]) + packet[4:]) for packet in some]
+
+
+def wrong_samples(some):
+    packet = bytearray(some[5])
+    size = int.from_bytes(packet[12 + 36 : 12 + 40], "little")
+    packet[12 + 40 + size] ^= 1
+    return [*some[:5], sealed(packet), *some[6:]]
