@@ -38,6 +38,7 @@ class Vector:
     embed : whether the stream carries the model
     array : whether the samples were encoded as an array, not as a file (for `runtime.decode` gives them back)
     max_error : bound of the error; the recording then is one that comes back as it is: what another one decoded to
+    once : whether the stream was made from another recording, which is not kept, than the one that it decodes to
     form : of the recording: wav, npy, bin (raw samples), or tar (an archive of files, one for each lead)
     options : of `runtime.encode_file`; of `array` vectors, dtype
     """
@@ -49,6 +50,7 @@ class Vector:
     array: bool = False
     max_error: int = 0
     form: str = "wav"
+    once: bool = False
     options: dict = field(default_factory=dict)
 
     def recording(self) -> bytes:
@@ -85,7 +87,9 @@ def chunks_of(frames: int | None):
 
 
 def encode(vector: Vector, recording: bytes, model: str | os.PathLike = MODEL, verify: bool = False) -> bytes:
-    """The stream of a recording, encoded as the vector says."""
+    """The stream of a recording, encoded as the vector says; what was made once is not made again."""
+    if vector.once and (FOLDER / "valid" / f"{vector.name}.mdo").exists() and recording == vector.recording():
+        return vector.stream()
     options = {"model": model, "embed_model": vector.embed, "verify": verify, "max_error": vector.max_error}
     with chunks_of(vector.chunk_frames), tempfile.TemporaryDirectory() as folder:
         if vector.array:

@@ -47,7 +47,7 @@ def decode(data, model=None):
     if chunks:
         must(model is not None and hashlib.sha256(model).digest()[:16] == header["model"], "the model is another one")
         network = Model(model)
-        bounded = [p[4] & 8 for p, _ in chunks if len(p) > 4]
+        bounded = [p[4] & 8 or p[4] == 3 for p, _ in chunks if len(p) > 4]
         must(header["flags"] & 128 or not any(bounded), "a bounded error against the flags")
         samples = [decode_chunk(payload, header["leads"], header["bits"], network) for payload, _ in chunks]
     frames = [frame for part in samples for frame in part]

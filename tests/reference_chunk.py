@@ -25,6 +25,10 @@ def decode_chunk(payload, leads, bits, model):
         must(len(body) == frames * leads * bits // 8, "a stored chunk's length")
         flat = [b - 128 for b in body] if bits == 8 else struct.unpack(f"<{frames * leads}h", body)
         return [list(flat[i * leads : (i + 1) * leads]) for i in range(frames)]
+    if coding == 3:
+        from reference_activity import decode_activity
+
+        return decode_activity(body, frames, leads, bits, model)
     must((coding & ~24 == 1 or coding & ~8 == 2) and len(body) >= 7, "a chunk's coding")
     crc, segments = struct.unpack_from("<IH", body)
     bound, body = (body[6], body[7:]) if coding & 8 else (0, body[6:])

@@ -47,6 +47,7 @@ def test_vectors_reach_every_part_of_the_format():
     assert seen >= {("tier", 0), ("tier", 1), ("tier", 2), ("hears", 1, 2), ("hears", 2, 2)}
     assert seen >= {("flags", flags | 8) for flags in (0, 1, 3, 7, 131)}
     assert seen >= {("rice", "exact"), ("rice", "bounded")}
+    assert seen >= {("activity", flags) for flags in range(4)}
     assert seen >= {("bounded", 0), ("bounded", 1), ("bounded", 2)}
 
 
@@ -56,6 +57,8 @@ def features(payload, leads, network):
         return {"stored"}
     if payload[4] & 7 == 2:
         return {"rice", ("rice", "bounded" if payload[4] & 8 else "exact")}
+    if payload[4] == 3:
+        return {("activity", payload[12] & 3)}
     frames, segments = (int.from_bytes(payload[a:b], "little") for a, b in ((0, 4), (9, 11)))
     bound = payload[11] if payload[4] & 8 else 0
     body = payload[11 + bool(bound) :]

@@ -28,7 +28,7 @@ def test_files_are_those_of_the_manifest():
 
 
 def test_they_stay_small():
-    assert sum(path.stat().st_size for path in conformance.FOLDER.rglob("*") if path.is_file()) < 400_000
+    assert sum(path.stat().st_size for path in conformance.FOLDER.rglob("*") if path.is_file()) < 450_000
 
 
 @each_vector
@@ -37,7 +37,7 @@ def test_decodes_to_the_exact_recording(vector):
     assert conformance.decode(vector.stream(), model) == vector.recording()
 
 
-@each_vector
+@pytest.mark.parametrize("vector", [v for v in conformance.vectors() if not v.once], ids=lambda vector: vector.name)
 def test_encodes_to_the_exact_stream(vector):
     stream = conformance.encode(vector, vector.recording())
     assert conformance.sha256(conformance.normal_form(stream)) == ENTRIES[vector.name]["normal_form"]

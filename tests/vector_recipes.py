@@ -119,6 +119,7 @@ def recordings():
     made += other_originals(s)
     made += [decoded(name, wav(samples), bound, chunk) for name, samples, bound, chunk in bounded_signals()]
     made += rice_vectors(s)
+    made += activity_signals()
     return [(Vector(**{**vars(vector), "what": WHAT[vector.name]}), data) for vector, data in made]
 
 
@@ -162,6 +163,22 @@ def rice_vectors(s):
     close = {"rice-bounded": (s["lattice"][:1500], 2), "rice-runs": (np.hstack([s["lattice-leads"]] * 2), 12)}
     close["rice-bounded-mixed"] = (s["mixed"], 5)
     return made + [decoded(name, wav(samples), bound, 450, options) for name, (samples, bound) in close.items()]
+def activity_signals():
+    """(vector, recording before it is encoded) of vectors that keep activity."""
+    codes = np.round(simulate(1100, 3, seed=21).codes * [1.0, 1.0, 0.0] + [0, 0, 9])
+    grid = whole(codes[:700, :2] * 45 + [[700, -3000]] + noise(20, 6, 700, 2))
+    grid[300::200, 0] = -32768  # beyond the reach of the location
+    eight = np.clip(codes[:800, :1] // 2 + 128, 0, 255).astype(np.uint8)
+    options = {"keep": "spikes", "threshold": 3.0}
+    slow = options | {"keep": "spikes,lfp"}
+    return [
+        (Vector("activity", "", max_error=3, options=options, once=True), wav(lattice(codes))),
+        (Vector("activity-exact", "", 300, options=options | {"window": [0.2, 0.6]}, once=True), wav(lattice(codes))),
+        (Vector("activity-slow", "", max_error=2, options=slow, once=True), wav(lattice(codes[:600]))),
+        (Vector("activity-grid", "", max_error=5, options=options, once=True), wav(grid)),
+        (Vector("activity-grid-slow", "", options=slow, once=True), wav(grid)),
+        (Vector("activity-8-bit", "", max_error=1, options=slow, once=True), wav(eight)),
+    ]
 
 
 def bounded_signals():
@@ -191,6 +208,12 @@ def decoded(name, recording, bound, chunk, options=None):
 
 
 WHAT = {
+    "activity": "windows around spikes, 3 codes; one lead is flat",
+    "activity-exact": "exact windows, chunks",
+    "activity-slow": "windows on a slow band",
+    "activity-grid": "windows off the lattice, with low bits and escapes",
+    "activity-grid-slow": "exact windows off the lattice on a slow band",
+    "activity-8-bit": "windows and a slow band, 8 bits",
     "lattice": "one lead on the implant's lattice, two segments",
     "lattice-leads": "four leads on the lattice",
     "lattice-extremes": "codes at both ends of the lattice",
@@ -353,6 +376,7 @@ def faulty(streams):
         "files-same-name": ("two files of the same name", table(b"1-\xc2\xb5", b"0-\xc2\xb5")),
         "files-long-name": ("a name beyond the table", table(b"\x08", b"\xff")),
         "files-behind": ("bytes behind files", joined([*files[:-1], [b"B", b"\0x"], files[-1]])),
+        **activity_faults(streams),
         "huge-embedded-model": ("a model that claims 2^40 bytes", _huge_model(embedded)),
     }
     made = {name: (what, "CorruptError", stream) for name, (what, stream) in corrupt.items()}
@@ -377,6 +401,35 @@ def _width_of_group(payload, group):
 def _longer_chunk(stream):
     blocks = split(stream)
     return joined([[tag, payload + b"\0" if tag == b"C" else payload] for tag, payload in blocks])
+def activity_faults(streams):
+    """name -> (what, stream) of those that keep activity."""
+    plain, slow, grid = (streams[f"activity{name}"] for name in ("", "-slow", "-grid"))
+    chunk = next(payload for tag, payload in split(slow) if tag == b"C")
+    band = 27 + int.from_bytes(chunk[23:27], "little")
+    head = next(payload for tag, payload in split(plain) if tag == b"C")
+    size = int.from_bytes(head[23:27], "little")
+    longer = head[:23] + struct.pack("<I", size + 1) + head[27 : 27 + size] + b"\0" + head[27 + size :]
+    return {
+        "activity-unannounced": ("activity against the header", patched(plain, b"H", 0, b"\x0b")),
+        "activity-no-lanes": ("windows but no lanes", patched(plain, b"C", 9, b"\0\0")),
+        "activity-many-lanes": ("65535 lanes", patched(plain, b"C", 9, b"\xff\xff")),
+        "activity-flags": ("unknown flags", patched(plain, b"C", 12, b"\x04")),
+        "activity-shift": ("low bits on the lattice", patched(plain, b"C", 12, b"\x10")),
+        "activity-no-window": ("a standard length of 0", patched(plain, b"C", 17, b"\0\0")),
+        "activity-long-window": ("windows beyond the chunk", patched(plain, b"C", 17, b"\xff\xff")),
+        "activity-huge-plan": ("a plan of 2^31 bytes", patched(plain, b"C", 23, struct.pack("<I", 2**31))),
+        "activity-plan-end": ("a plan with a byte too many", _with_chunk(plain, longer)),
+        "activity-otherwise": ("another bound", patched(plain, b"C", 11, b"\x04")),
+        "activity-word": ("a coded word", patched(grid, b"C", -1, b"\0")),
+        "activity-spacing": ("a slow band of 5000 frames", patched(slow, b"C", band, struct.pack("<H", 5000))),
+        "activity-slow-lanes": ("a slow band of other lanes", patched(slow, b"C", band + 2, b"\2\0")),
+        "activity-slow-size": ("a slow band beyond the chunk", patched(slow, b"C", band + 4, b"\xff\xff\xff\x7f")),
+        "activity-short": ("ends within the plan", _cut_chunk(plain, 29)),
+    }
+
+
+def _with_chunk(stream, chunk):
+    return joined([[tag, chunk if tag == b"C" else payload] for tag, payload in split(stream)])
 
 
 def _cut_chunk(stream, size):

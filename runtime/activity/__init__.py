@@ -2,7 +2,7 @@
 
 `options` say what is kept; `watch` and `detector` find the windows (encoder only); `plan` is what a chunk says of them,
 `coding` and `decoding` their samples by the network and rANS; `rendering` and `slow` what is shown between them.
-docs/format.md section 3.6 is the format, docs/activity.md what is kept and what is not.
+docs/format.md section 12 is the format, docs/activity.md what is kept and what is not.
 """
 
 from .codec import decode

@@ -1,4 +1,4 @@
-"""The payload of an activity chunk: docs/format.md section 3.6."""
+"""The payload of an activity chunk: docs/format.md section 12."""
 
 from __future__ import annotations
 

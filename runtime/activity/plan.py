@@ -1,4 +1,4 @@
-"""What a chunk says of its leads and windows before their samples: docs/format.md section 3.6."""
+"""What a chunk says of its leads and windows before their samples: docs/format.md section 12."""
 
 from __future__ import annotations
 

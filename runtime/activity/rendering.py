@@ -1,4 +1,4 @@
-"""What is shown between windows: docs/format.md section 3.6. Whole numbers only, so that all decoders agree.
+"""What is shown between windows: docs/format.md section 12. Whole numbers only, so that all decoders agree.
 
 Values are codes -512..511 on the implant's lattice, and samples of other recordings.
 """

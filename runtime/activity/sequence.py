@@ -1,5 +1,5 @@
 """The order in which samples of windows are coded, and what is expected of them before the network is asked:
-docs/format.md section 3.6. Shared by encoder and decoder."""
+docs/format.md section 12. Shared by encoder and decoder."""
 
 from __future__ import annotations
 

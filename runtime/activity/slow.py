@@ -1,4 +1,4 @@
-"""The slow band: knots on a fixed grid, coded, and a smooth curve through them (docs/format.md section 3.7)."""
+"""The slow band: knots on a fixed grid, coded, and a smooth curve through them (docs/format.md section 12)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Values, bins and ticks: how samples in windows are counted (docs/format.md section 3.6)."""
+"""Values, bins and ticks: how samples in windows are counted (docs/format.md section 12)."""
 
 from __future__ import annotations
 

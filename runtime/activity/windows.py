@@ -17,7 +17,7 @@ class Windows:
     """Windows of a chunk in order of lead, then of time; all int64 [windows].
 
     lead, start, length : which samples
-    lift : the tent in front of a window (docs/format.md section 3.6), in steps
+    lift : the tent in front of a window (docs/format.md section 12), in steps
     """
 
     lead: np.ndarray
