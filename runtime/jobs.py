@@ -65,6 +65,11 @@ class Settings:
     max_error: int = 0
     target_rate: float | None = None
     activity: Activity | None = None
+    array_model: str | None = None
+
+    def network_for(self, leads: int) -> models.Model:
+        """The model to encode a recording with."""
+        return self.network if leads == 1 or self.array_model is None else models.load(self.array_model)
 
     @property
     def lossy(self) -> bool:
@@ -115,14 +120,16 @@ class EncodeJob(_Job):
         self._array = array
         self._writer: BlockWriter | None = None
         self._budget: Budget | None = None
+        self._network = settings.network
         self._target = ""
 
     def items(self) -> Iterator[Item]:
         self._target = self._settings.outputs.claim(self._files[0], paths.coded_name, self._files[1:])
-        network, outcome = self._settings.network, self.outcome
-        ref = work.ModelReference(network.identity, network.data)
+        outcome = self.outcome
         with Recording(self._files, self._settings.given, self._array) as recording:
             source = recording.source
+            self._network = self._settings.network_for(source.leads)
+            ref = work.ModelReference(self._network.identity, self._network.data)
             self._header = self._make_header(recording)
             outcome.original_bytes = source.outside
             topology = self._topology(recording.names)
@@ -175,7 +182,7 @@ class EncodeJob(_Job):
                 behind = recording.size - source.outside
                 reserve += max(behind - source.frames * source.leads * formats.width(source.dtype), 0)
         if settings.embed_model:
-            reserve += len(pack_blob(settings.network.data, always=True)[1])
+            reserve += len(pack_blob(self._network.data, always=True)[1])
         self._budget = Budget(settings.target_rate, source.rate, source.frames, reserve)
 
     def _topology(self, names: list[str]) -> Arrangement | None:
@@ -194,7 +201,7 @@ class EncodeJob(_Job):
             rate=source.rate,
             dtype=source.dtype,
             frames=source.frames,
-            model=self._settings.network.identity,
+            model=self._network.identity,
             mtime=recording.mtime,
             suffix=suffix,
             source=source.kind,
@@ -206,7 +213,7 @@ class EncodeJob(_Job):
 
     def _started(self) -> BlockWriter:
         if self._writer is None:
-            data = self._settings.network.data if self._header.embedded else None
+            data = self._network.data if self._header.embedded else None
             self._output = self._settings.outputs.open(self._target)
             self.outcome.output = self._target
             self._writer = BlockWriter(self._output.file, self._header, data)

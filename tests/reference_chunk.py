@@ -136,7 +136,7 @@ class CodedChunk:
         for t in range(self.length if self.lanes else 0):
             for tier in range(16):
                 active = [lane for lane in self.lanes if lane.lead.tier == tier and lane.start + t < self.frames]
-                rows = [lane.features(t) for lane in active]
+                rows = [lane.features(t) + (lane.heard() if self.model.hears else []) for lane in active]
                 for lane, (offset, scale) in zip(active, self.model.run(rows) if rows else [], strict=True):
                     code, grid_value = lane.next(self.model, offset, scale, words)
                     sample = lane.lead.sample(code, grid_value, lane.start + t, escapes)
@@ -233,6 +233,15 @@ class Lane:
         self.residuals = [128] * 16  # q8 of e, oldest first
         self.means = [(16 + (lead.spread & 15)) << ((lead.spread + 128) >> 4)] * 3
         self.steps, self.peers = 0, []
+        self.said = [128] * 4  # n[t], n[t-1], n[t-2], L
+
+    def heard(self):
+        """Section 5.4: 8 bytes for each of four peers."""
+        found = []
+        for peer, (_, metric, _) in zip(self.peers, self.lead.peers, strict=True):
+            products = [min(128 + (metric * (n - 128) >> 5), 255) for n in peer.said[:3]]
+            found += [*peer.said, 128 + 4 * metric, *products]
+        return found + [128] * (32 - len(found))
 
     def features(self, t):
         total = sum(c * y for c, y in zip(self.lead.coefficients, self.past, strict=True))
@@ -240,7 +249,9 @@ class Lane:
             must(peer.steps == (t + 1 if peer.lead.tier < self.lead.tier else t), "a peer's time")
             total += sum(h * y for h, y in zip(heard, peer.past[:4], strict=True))
         self.prediction = total + 512 >> 10
-        return [*self.residuals, q8(self.past[0] - self.prediction), *map(level, self.means)]
+        rows = [*self.residuals, q8(self.past[0] - self.prediction), *map(level, self.means)]
+        self.level = rows[18]
+        return rows
 
     def next(self, model, offset, scale, words):
         """Decode a code; also gives q, if the lead is a grid lead and it is no escape."""
@@ -262,8 +273,13 @@ class Lane:
         residual = y - self.prediction
         self.past, self.steps = [y, *self.past[:-1]], self.steps + 1
         self.residuals = [*self.residuals[1:], q8(residual)]
+        n = (min(max(residual, -32767), 32767) * INVERSE[self.level] >> 11) + 128
+        self.said = [min(max(n, 0), 255), *self.said[:2], self.level]
         a = min(abs(residual), 65535)
         self.means = [m + ((a << 12) - m >> rate) for m, rate in zip(self.means, (4, 7, 11), strict=True)]
+
+
+INVERSE = [round(2 ** (23 - (level + 128) / 16)) for level in range(256)]
 
 
 def q8(difference):

@@ -25,13 +25,20 @@ def layers(random):
     return [_layer(first, first_bias), _layer(second, second_bias)]
 
 
-def _layer(weight, bias):
+def messages(random):
+    """Peers' latents of 4 and messages of 3; and the second layer with weights for these."""
+    their = _layer(random.integers(-40, 41, (4, 8)), random.integers(-2000, 3000, 4))
+    message = _layer(random.integers(-30, 31, (3, 12)), random.integers(-2000, 3000, 3), output=2 * UNIT)
+    return {"their": their, "message": message, "output": UNIT}
+
+
+def _layer(weight, bias, output=UNIT):
     return {
         "weight": weight.astype(np.int8),
         "bias": bias.astype(np.int32),
         "input": UNIT,
         "step": UNIT,
-        "output": UNIT,
+        "output": output,
     }
 
 
@@ -55,10 +62,15 @@ def tables():
     return Tables(np.rint(TRANSITION_LEVELS * 64).astype(np.int32), shape, multiplier, cumulative)
 
 
-def write(path: Path) -> None:
+def write(path: Path, hears: bool = False) -> None:
     """Write the model file, with its certificate."""
     random = np.random.default_rng(1)
     integers = layers(random), head(random)
+    if hears:
+        first, second = integers[0]
+        second["weight"] = np.pad(second["weight"], ((0, 0), (0, 3)))
+        second["weight"][1:, 8:] = random.integers(-30, 31, (7, 3))
+        integers = [first, messages(random), second], integers[1]
     network = SimpleNamespace(integers=lambda: integers)
-    real = np.clip(np.rint(128 + 8 * random.standard_normal((64, 20))), 0, 255).astype(np.uint8)
-    export(path, network, tables(), "vectors-v1", real)
+    real = np.clip(np.rint(128 + 8 * random.standard_normal((64, 52 if hears else 20))), 0, 255).astype(np.uint8)
+    export(path, network, tables(), "hearing-v1" if hears else "vectors-v1", real)

@@ -113,6 +113,8 @@ def recordings():
         (Vector("chunks-of-all-kinds", "", chunk_frames=400), stages),
         (Vector("chunks-one-frame", "", chunk_frames=1), wav(s["mixed"][:5])),
         (Vector("embedded", "", embed=True), plain["short"][1]),
+        (Vector("hearing", "", hears=True, embed=True), wav(s["peers"][:700])),
+        (Vector("hearing-chunks", "", hears=True, embed=True, chunk_frames=90), wav(s["peers"][700:1100, :7])),
         (Vector("array", "", array=True), arrays),
         (Vector("array-8-bit", "", array=True), wav(s["8-bit"][:301, :1])),
     ]
@@ -245,6 +247,8 @@ WHAT = {
     "chunks-of-all-kinds": "a constant, a stored and a coded chunk",
     "chunks-one-frame": "chunks of one frame",
     "embedded": "the model in the file",
+    "hearing": "leads that hear each other, with a model that does: in the file",
+    "hearing-chunks": "such leads in several chunks",
     "array": "never a file: restored with a canonical header",
     "bounded-1": "bounded error on the lattice, 1 code",
     "bounded-3": "bounded error, 3 codes, four leads, chunks",

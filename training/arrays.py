@@ -18,8 +18,10 @@ from .dataset import middles
 from .entropy import LEVELS
 
 ROWS = FEATURES + PEERS * INPUTS  # of a network that hears peers
-KEPT = 250_000  # rows of each view of an array
+KEPT = 200_000  # rows of each view of an array
 KEPT_OF_A_LEAD = 5_000  # of each lead of a simultaneous pair
+SAMPLES = 800_000  # of a stretch of an array that is one view
+FRAMES = 16_384  # of a stretch of a simultaneous pair
 FADED = 0.25  # share of rows whose peers are missing, where leads hear each other
 
 
@@ -128,6 +130,12 @@ def views(samples, random):
     yield samples >> 5, True
 
 
+def stretch(samples, frames, random):
+    """A stretch of a recording at a random place."""
+    start = int(random.integers(0, max(len(samples) - frames, 0) + 1))
+    return np.ascontiguousarray(samples[start : start + frames])
+
+
 def of_arrays(recordings, levels, width, seed=0, keep=KEPT):
     """Rows of arrays (name -> int16 [time, leads]) in all their `views`."""
     random = np.random.default_rng(seed)
@@ -135,7 +143,8 @@ def of_arrays(recordings, levels, width, seed=0, keep=KEPT):
     for samples in recordings.values():
         rows = min(keep, samples.size // 2)
         for view, hear in views(samples, random):
-            made.append(prepare(np.ascontiguousarray(view), levels, rows, random, hear, width))
+            part = stretch(view, max(SAMPLES // view.shape[1], 1), random)
+            made.append(prepare(part, levels, min(rows, part.size), random, hear, width))
     return joined(made)
 
 
@@ -154,7 +163,8 @@ def of_pairs(pairs, levels, width, seed=0, keep=KEPT_OF_A_LEAD):
     """Rows of simultaneous leads: arrays uint16 [2, time] of codes."""
     random = np.random.default_rng(seed)
     made = [CODE_TO_SAMPLE[np.stack(pair, axis=1)] for pair in pairs]
-    return joined([prepare(samples, levels, 2 * keep, random, True, width) for samples in made])
+    parts = [stretch(samples, FRAMES, random) for samples in made]
+    return joined([prepare(part, levels, min(2 * keep, part.size), random, True, width) for part in parts])
 
 
 def joined(parts):

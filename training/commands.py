@@ -81,7 +81,9 @@ def open_mixture(options, levels, config):
         parts.append(arrays.of_arrays(several | arrays.simulated(), levels, width))
         sizes.append(shares["arrays"])
         for name, samples in several.items():
-            validation[f"{name} (trained on)"] = arrays.of_arrays({name: samples}, levels, width, 1, 50_000)
+            random = np.random.default_rng(1)
+            part = arrays.stretch(samples >> 3, arrays.SAMPLES // samples.shape[1], random)
+            validation[f"{name} (trained on)"] = arrays.prepare(part, levels, 100_000, random, True, width)
     sizes[0] += 1 - sum(sizes)
     print(f"{len(singles.spans)} single leads, {len(together)} pairs and {len(several)} arrays for training")
     return arrays.Mixture(parts, sizes, width), {n: arrays.Mixture([d], [1], width) for n, d in validation.items()}

@@ -51,13 +51,17 @@ def session(data, level, threads):
 def network(data, rows, short):
     """Digests of a network's outputs, int32 [rows, 2], over session options and batch sizes."""
     digests, whole = Digests(), None
+    said = np.stack([np.roll(rows[:, :8], peer + 1, axis=0) for peer in range(4)], axis=1)
     for level in LEVELS:
         for threads in (1, 2) if short else (1, 2, 3, 4):
             run = session(data, level, threads)
             for label, (size, limit) in BATCHES.items():
                 part = rows[:limit]
                 starts = range(0, len(part), size or len(part))
-                outputs = [run.run(None, {"own": part[i : i + (size or len(part))]})[0] for i in starts]
+                slices = [slice(i, i + (size or len(part))) for i in starts]
+                inputs = {"own": rows, "peers": said}
+                named = [i.name for i in run.get_inputs()]
+                outputs = [run.run(None, {name: inputs[name][:limit][s] for name in named})[0] for s in slices]
                 outputs = np.concatenate(outputs)
                 whole = outputs if whole is None else whole
                 full = np.concatenate([outputs, whole[len(outputs) :]])
@@ -77,7 +81,7 @@ def together(vectors, digests, label):
     """Encode and decode all that can be in one batch of lanes, the others by themselves."""
     apart = [vector for vector in vectors if vector != conformance.Vector(vector.name, vector.what)]
     streams = {vector.name: conformance.encode(vector, vector.recording()) for vector in apart}
-    recordings = {vector.name: conformance.decode(vector.stream()) for vector in apart}
+    recordings = {v.name: conformance.decode(v.stream(), None if v.embed else conformance.MODEL) for v in apart}
     with tempfile.TemporaryDirectory() as folder:
         names = [vector.name for vector in vectors if vector not in apart]
         wavs, coded, back = ([Path(folder) / f"{name}.{kind}" for name in names] for kind in ("wav", "mdo", "wav"))
