@@ -227,14 +227,15 @@ def chunk_frames(payload: bytes, leads: int = 1) -> int:
 
 def is_activity(payload: bytes) -> bool:
     """Whether a chunk keeps no more than activity."""
-    return payload[CHUNK_HEAD.size - 1] & CODING == ACTIVITY
+    return len(payload) >= CHUNK_HEAD.size and payload[CHUNK_HEAD.size - 1] & CODING == ACTIVITY
 
 
 def chunk_bound(payload: bytes) -> int:
     """The bound of the error in a chunk (in its windows), 0 where it is lossless; its first bytes will do."""
     offset = CHUNK_HEAD.size + CODED_HEAD.size
-    bounded = payload[CHUNK_HEAD.size - 1] & BOUNDED or is_activity(payload)
-    return payload[offset] if bounded and len(payload) > offset else 0
+    if len(payload) <= offset or not (payload[CHUNK_HEAD.size - 1] & BOUNDED or is_activity(payload)):
+        return 0
+    return payload[offset]
 
 
 def check_bound(payload: bytes, header: Header) -> None:
