@@ -147,3 +147,15 @@ def test_memory(root):
     lines = result.stdout.splitlines()
     assert lines[0] == "3 MB, 40 leads, 37500 frames, lead-time"
     assert lines[1].startswith("topology: ") and lines[2].startswith("encode: ") and "the same came back" in lines[4]
+
+
+def test_power(root):
+    result = run(root, "power", "--leads", "10")
+    assert result.returncode == 0, result.stderr
+    assert "n0-v1" in result.stdout and "mW for 10 leads" in result.stdout
+
+
+def test_latency(root, tmp_path):
+    result = run(root, "latency", str(tmp_path), "--leads", "32", "--seconds", "0.1", "--models", "n0")
+    assert result.returncode == 0, result.stderr
+    assert "p99" in result.stdout and "32 n0 16" in result.stderr

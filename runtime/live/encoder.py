@@ -23,17 +23,20 @@ from .packets import MAX_BLOCK, MAX_BLOCK_SAMPLES, MAX_GROUPS, Description, Pack
 _REFIT_FRAMES = 1 << 16
 """Newest frames that a refit looks at."""
 _LEAST_REFIT_FRAMES = 256
-BLOCK_SECONDS = 0.00025
+BLOCK_SECONDS = 0.0004
 """Length of a block unless it is said."""
 _BLOCK_SAMPLES = 1000
-"""A block of few leads is longer, so that a packet's own bytes do not matter."""
-_LONGEST_BLOCK_SECONDS = 0.005
+"""A block of few leads is longer, so that a packet's own bytes do not matter,"""
+_LONGEST_SECONDS = 0.0008
+"""but not so long that a sample could not leave within a millisecond,"""
+_FEW_LEADS, _LONGEST_SECONDS_OF_FEW = 16, 0.005
+"""unless leads are so few that there would be more of packets than of samples."""
 
 
 def default_block(leads: int, rate: int) -> int:
-    """Frames of a block: a quarter of a millisecond, or more for few leads, up to 5 ms."""
-    most = int(_LONGEST_BLOCK_SECONDS * rate)
-    return max(1, min(max(round(BLOCK_SECONDS * rate), _BLOCK_SAMPLES // leads), most))
+    """Frames of a block: 0.4 ms; up to 0.8 ms below some hundred leads, and up to 5 ms below 16."""
+    longest = _LONGEST_SECONDS if leads >= _FEW_LEADS else _LONGEST_SECONDS_OF_FEW
+    return max(1, min(max(round(BLOCK_SECONDS * rate), _BLOCK_SAMPLES // leads), int(longest * rate)))
 
 
 def split(leads: int, groups: int) -> list[slice]:
@@ -149,7 +152,7 @@ class StreamEncoder:
     ----------
     leads : int
     rate : Hz, a whole number
-    block : frames of a packet; None for a quarter of a millisecond, longer for few leads
+    block : frames of a packet; None for `default_block`
     model : name, path or bytes of the model
     max_error : bound of the error, 0..255, 0 for lossless: in codes for leads on the implant's lattice, else in
         sample units

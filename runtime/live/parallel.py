@@ -17,8 +17,9 @@ import numpy as np
 from .. import model as models
 from ..errors import MiddleoutError
 from ..pipeline import one_thread
-from .decoder import GroupDecoder, StreamDecoder
+from .decoder import StreamDecoder
 from .encoder import StreamEncoder, split
+from .group_decoder import GroupDecoder
 from .packets import Description, Packet
 
 _DIED = "a worker process died: out of memory, or a script that lacks `if __name__ == '__main__':`; try jobs=1"
