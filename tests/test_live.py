@@ -333,7 +333,7 @@ def test_frames_of_another_kind():
 
 def test_default_blocks_are_short():
     assert default_block(256, 20000) == 8 and default_block(1024, 20000) == 8
-    assert default_block(32, 20000) == 16 and default_block(1, 20000) == 100
+    assert default_block(32, 20000) == 14 and default_block(1, 20000) == 100
 
 
 # --- through the command line ----------------------------------------------------------------------------------------

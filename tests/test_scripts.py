@@ -158,4 +158,4 @@ def test_power(root):
 def test_latency(root, tmp_path):
     result = run(root, "latency", str(tmp_path), "--leads", "32", "--seconds", "0.1", "--models", "n0")
     assert result.returncode == 0, result.stderr
-    assert "p99" in result.stdout and "32 n0 16" in result.stderr
+    assert "p99" in result.stdout and "32 n0 14" in result.stderr

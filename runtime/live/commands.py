@@ -59,7 +59,7 @@ def _add_encode(commands: Any, kinds: dict[str, Callable]) -> None:
     encode = commands.add_parser("encode", help="packets on standard output, from int16 frames", description=_ENCODE)
     encode.add_argument("--leads", type=kinds["positive"], required=True, metavar="N")
     encode.add_argument("--rate", type=kinds["rate"], required=True, metavar="HZ")
-    block = "frames of a packet (default: 0.4 ms; 0.8 ms for few leads, 5 ms for fewer than 16)"
+    block = "frames of a packet (default: 0.4 ms; 0.7 ms for few leads, 5 ms for fewer than 16)"
     encode.add_argument("--block", type=kinds["positive"], metavar="SAMPLES", help=block)
     encode.add_argument("--model", default="n0", metavar="NAME|PATH", help="the model to code with (default: n0)")
     bound = "not lossless: every sample stays within E of the original, as in `encode` (default: 0, lossless)"

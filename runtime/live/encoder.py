@@ -27,14 +27,14 @@ BLOCK_SECONDS = 0.0004
 """Length of a block unless it is said."""
 _BLOCK_SAMPLES = 1000
 """A block of few leads is longer, so that a packet's own bytes do not matter,"""
-_LONGEST_SECONDS = 0.0008
+_LONGEST_SECONDS = 0.0007
 """but not so long that a sample could not leave within a millisecond,"""
 _FEW_LEADS, _LONGEST_SECONDS_OF_FEW = 16, 0.005
 """unless leads are so few that there would be more of packets than of samples."""
 
 
 def default_block(leads: int, rate: int) -> int:
-    """Frames of a block: 0.4 ms; up to 0.8 ms below some hundred leads, and up to 5 ms below 16."""
+    """Frames of a block: 0.4 ms; up to 0.7 ms below some hundred leads, and up to 5 ms below 16."""
     longest = _LONGEST_SECONDS if leads >= _FEW_LEADS else _LONGEST_SECONDS_OF_FEW
     return max(1, min(max(round(BLOCK_SECONDS * rate), _BLOCK_SAMPLES // leads), int(longest * rate)))
 
