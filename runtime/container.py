@@ -158,7 +158,11 @@ class BlockReader:
             if sum(map(len, self._table)) > limits.MAX_FOREIGN_BYTES:
                 raise CorruptError("the table of files is beyond the limits")
         elif block.tag in b"CE" and self.members is None:
-            self.members = parse_members(b"".join(self._table), self.header.leads)
+            from .wav import WavFormat, canonical_header
+
+            form = WavFormat(1, self.header.rate, self.header.sample_bits)
+            usual = canonical_header(form, self.header.frames)
+            self.members = parse_members(b"".join(self._table), self.header.leads, usual)
             self._table.clear()
 
     def __iter__(self) -> Iterator[Block]:

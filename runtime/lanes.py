@@ -80,10 +80,11 @@ class Lanes:
 def segment_count(frames: int, leads: int) -> int:
     """Segments for a chunk. A lane costs some 36 bits; a step of few lanes costs as much time as one of many.
 
-    At least 8 lanes if segments stay above 1024 frames; of several leads, up to 4096 lanes if they stay above 8192.
+    At least 8 lanes if segments stay above 1024 frames; up to 4096 lanes if they stay above 12288, of more than 8 leads
+    above 8192.
     """
     few = min(-(-8 // leads), frames // 1024)
-    many = min(-(-4096 // leads), frames // (8192 if leads > 1 else 12288))
+    many = min(-(-4096 // leads), frames // (8192 if leads > 8 else 12288))
     steps = -(-frames // max(few, many, 1))
     return -(-frames // steps)
 

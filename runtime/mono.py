@@ -14,6 +14,7 @@ from .errors import FileFormatError, MiddleoutError, UsageError
 from .members import Member, pack
 from .records import is_file_name
 from .terms import FILES
+from .wav import WavFormat, canonical_header
 
 
 @dataclass(frozen=True)
@@ -48,8 +49,9 @@ class MonoFilesReader:
         names = [member.name for member in members]
         if len(set(names)) < len(names):
             raise UsageError("two of the files have the same name")
-        self.front = pack(members)
         self.frames, self.dtype, self.rate = self._form
+        form = WavFormat(1, self.rate, 8 * formats.width(self.dtype))
+        self.front = pack(members, canonical_header(form, self.frames))
         self._done = 0
 
     def _open(self, path: str, open_one: Callable) -> Member:

@@ -123,18 +123,33 @@ def files(table, header, frames):
     """Section 2.6: the files by name."""
     found, at = {}, 0
     must(len(table) <= 1 << 28, "the table is too large")
+    usual = wav_header({**header, "leads": 1}, len(frames))
     for lead in range(header["leads"]):
-        must(len(table) >= at + 17, "the table ends early")
-        length, _, front, back = struct.unpack_from("<BqII", table, at)
-        at += 17
-        must(len(table) >= at + length + front + back, "the table ends early")
-        name = table[at : at + length].decode()
+        must(len(table) >= at + 10, "the table ends early")
+        flags = table[at]
+        must(flags < 4, "a flag of a file")
+        length = 16 if flags & 2 else table[at + 9]
+        at += 9 if flags & 2 else 10
+        name = table[at : at + length]
+        at += length
+        if flags & 2:
+            digits = name.hex()
+            cuts = (0, 8, 12, 16, 20, 32)
+            name = "-".join(digits[a:b] for a, b in zip(cuts, cuts[1:])).encode() + b".wav"
+        counts = (0, 0)
+        if not flags & 1:
+            must(len(table) >= at + 8, "the table ends early")
+            counts = struct.unpack_from("<II", table, at)
+            at += 8
+        must(len(table) >= at + sum(counts), "the table ends early")
+        name = name.decode()
         must(name.isprintable() and not set('/\\:"*?<>|') & set(name) and name not in ("", ".", ".."), "a name")
         must(name not in found, "a name twice")
         samples = original_bytes([int(frame[lead]) for frame in frames], header["format"])
-        outside = table[at + length : at + length + front + back]
-        found[name] = outside[:front] + samples + outside[front:]
-        at += length + front + back
+        outside = table[at : at + sum(counts)]
+        front = usual if flags & 1 else outside[: counts[0]]
+        found[name] = front + samples + outside[counts[0] :]
+        at += sum(counts)
     must(at == len(table), "something follows the table")
     return found
 

@@ -6,6 +6,7 @@ import os
 import struct
 import subprocess
 import sys
+import uuid
 from itertools import product
 
 import numpy as np
@@ -330,19 +331,29 @@ def test_info_tells_the_source(tmp_path, capsys):
 
 
 def test_tables_of_files_are_checked():
-    table = [members.Member("a.wav", None, b"front", b""), members.Member("b.wav", 5, b"", b"back")]
-    packed = members.pack(table)
-    assert members.parse(packed, 2) == table
+    usual, number = b"RIFF", "3839f1aa-ccfc-4bff-afc5-0ed674403a66.wav"
+    table = [
+        members.Member("a.wav", None, b"front", b""),
+        members.Member("b.wav", 5, usual, b"back"),
+        members.Member(number, 6, usual, b""),
+        members.Member(number.upper(), 7, usual, b""),
+    ]
+    packed = members.pack(table, usual)
+    assert members.parse(packed, 4, usual) == table
     for end in range(len(packed)):
         with pytest.raises(CorruptError):
-            members.parse(packed[:end], 2)
-    for name in ("../a", "a/b", "", ".", "..", "a\\b", "c:", "a\n", "b.wav"):
+            members.parse(packed[:end], 4, usual)
+    for name in ("../a", "a/b", "", ".", "..", "a\\b", "c:", "a\n", "b.wav", number):
         with pytest.raises(CorruptError):
-            members.parse(members.pack([members.Member(name, 0, b"", b""), table[1]]), 2)
-    with pytest.raises(CorruptError):
-        members.parse(packed + b"x", 2)
-    with pytest.raises(CorruptError):
-        members.parse(packed.replace(b"a.wav", b"\xff.wav"), 2)
+            members.parse(members.pack([members.Member(name, 0, b"", b""), *table[1:]], usual), 4, usual)
+    for wrong in (packed + b"x", packed.replace(b"a.wav", b"\xff.wav"), b"\4" + packed[1:]):
+        with pytest.raises(CorruptError):
+            members.parse(wrong, 4, usual)
+
+
+def test_a_table_of_usual_files_is_small():
+    usual = [members.Member(str(uuid.uuid4()) + ".wav", 1, b"RIFF", b"") for _ in range(10)]
+    assert len(members.pack(usual, b"RIFF")) == 10 * (1 + 8 + 16)
 
 
 @pytest.mark.parametrize(
