@@ -9,6 +9,8 @@ from collections.abc import Iterable
 import numpy as np
 
 from .arrays import to_samples
+from .bounded import check as check_bound
+from .choice import choose
 from .files import Outcome, decode_files, encode_files
 from .formats import from_int16
 from .stream import Reader
@@ -66,6 +68,8 @@ def encode(
     """
     values, dtype = to_samples(samples, layout)
     frames, leads = values.shape
+    if model is None and keep is None:
+        model = choose(values, independent or coder != "rans", check_bound(max_error or 0), target_rate)
     file = io.BytesIO()
     settings = {"model": model, "embed_model": embed_model, "verify": verify}
     settings |= {"independent": independent, "topology": topology, "coder": coder}

@@ -66,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     _coding_options(encode)
     input_options(encode)
     encode.add_argument(
-        "--model", metavar="NAME|PATH", help="default: n1 for one lead, a1 for several, b1 for a --max-error from 5 on"
+        "--model", metavar="NAME|PATH", help="default: n1 or a1, by the recording; b1 for a --max-error from 5 on"
     )
     encode.add_argument(
         "--coder",

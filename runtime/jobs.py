@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from . import model as models
 from .activity import Activity
 from .arrangement import Arrangement
 from .blob import pack_blob
+from .choice import choose
 from .chunking import cut
 from .container import BlockReader, BlockWriter
 from .errors import CorruptError, MiddleoutError
@@ -65,11 +67,14 @@ class Settings:
     max_error: int = 0
     target_rate: float | None = None
     activity: Activity | None = None
-    array_model: str | None = None
+    chooses: bool = False
+    independent: bool = False
 
-    def network_for(self, leads: int) -> models.Model:
-        """The model to encode a recording with."""
-        return self.network if leads == 1 or self.array_model is None else models.load(self.array_model)
+    def network_for(self, samples: np.ndarray) -> models.Model:
+        """The model to encode a recording with, which begins with these samples."""
+        if not self.chooses:
+            return self.network
+        return models.load(choose(samples, self.independent, self.max_error, self.target_rate))
 
     @property
     def lossy(self) -> bool:
@@ -128,7 +133,10 @@ class EncodeJob(_Job):
         outcome = self.outcome
         with Recording(self._files, self._settings.given, self._array) as recording:
             source = recording.source
-            self._network = self._settings.network_for(source.leads)
+            chunks = cut(source.read, source.frames, source.leads)
+            first = next(chunks, None)
+            if first is not None:
+                self._network = self._settings.network_for(first)
             ref = work.ModelReference(self._network.identity, self._network.data)
             self._header = self._make_header(recording)
             outcome.original_bytes = source.outside
@@ -137,7 +145,7 @@ class EncodeJob(_Job):
             activity = self._settings.activity and self._settings.activity.at(source.rate)
             if self._header.has_front:
                 yield Item(0, passed=source.front)
-            for chunk in cut(source.read, source.frames, source.leads):
+            for chunk in itertools.chain([] if first is None else [first], chunks):
                 outcome.samples += chunk.size
                 outcome.original_bytes += chunk.size * formats.width(source.dtype)
                 budget = self._budget and self._budget.take(len(chunk))

@@ -21,8 +21,8 @@ from .records import identity_of
 from .side_information import PEERS
 from .symbol_search import GuessTables
 
-DEFAULT, _ARRAYS = "n1", "a1"
-"""The models for single leads and for leads that hear each other."""
+DEFAULT, ARRAYS = "n1", "a1"
+"""The models for leads of the implant, and for other devices and leads that hear each other much (see `choice`)."""
 _COARSE, _COARSE_FROM = "b1", 5
 """The model trained on coarse histories, and the bound from which on it is the better one (docs/models.md)."""
 FORMAT = "1"
@@ -59,11 +59,9 @@ def resolve(name: str) -> Path:
     raise ModelError(f"no model {name!r}; shipped are {', '.join(models) or 'none'}; a path to an .onnx file works too")
 
 
-def default(max_error: int = 0, target_rate: float | None = None, hears: bool = False) -> str:
-    """Name of the model to encode with where none is asked for; `hears` if leads may hear each other."""
-    if max_error >= _COARSE_FROM or target_rate is not None:
-        return _COARSE
-    return _ARRAYS if hears else DEFAULT
+def default(max_error: int = 0, target_rate: float | None = None) -> str:
+    """Name of the model to encode with where none is asked for and nothing is known of the recording."""
+    return DEFAULT if max_error < _COARSE_FROM and target_rate is None else _COARSE
 
 
 def load(source: str | Path | bytes = DEFAULT) -> Model:

@@ -73,7 +73,7 @@ class Writer:
         force: bool = False,
     ) -> None:
         kept, max_error = activity.resolve(keep, max_error, threshold, window, check_coder(coder))
-        usual = models.default() if kept else models.default(max_error, target_rate, leads > 1 and not independent)
+        usual = models.default() if kept else models.default(max_error, target_rate)
         network = models.load(usual if model is None else model)
         self._model = work.ModelReference(network.identity, network.data)
         self.header = Header(

@@ -194,7 +194,7 @@ def test_files_and_their_errors(simulation_wav, tmp_path):
 def test_an_embedded_model_needs_nothing_else(monkeypatch):
     samples = recording()
     data = runtime.encode(samples, 20000, embed_model=True)
-    plain = runtime.encode(samples, 20000)
+    plain = runtime.encode(samples, 20000, model="n1")
     model = stream.models.load()
     monkeypatch.setattr(stream.models, "available", lambda: [])
     assert np.array_equal(runtime.decode(data)[0], samples)
@@ -234,10 +234,10 @@ def test_independence_and_topology_reach_the_codec(simulation_wav, tmp_path, mon
     path = tmp_path / "t.json"
     path.write_text(known.to_json(), encoding="utf-8")
     samples = recording()
-    assert np.array_equal(runtime.decode(runtime.encode(samples, 1, topology=path, independent=True))[0], samples)
-    runtime.encode(samples[:, 0], 1, topology=known)
+    assert np.array_equal(runtime.decode(runtime.encode(samples, 1, topology=path, independent=True, model="n1"))[0], samples)
+    runtime.encode(samples[:, 0], 1, topology=known, model="n1")
     (tmp_path / "two.wav").write_bytes(canonical_header(WavFormat(2, 1, 16), 3000) + samples.tobytes())
-    runtime.encode_file(tmp_path / "two.wav", topology=known)
+    runtime.encode_file(tmp_path / "two.wav", topology=known, model="n1")
     (first, given), alone, (third, (again,)) = seen
     assert (first, alone, third) == (True, (False, None), False)
     for arrangement in (given, again):

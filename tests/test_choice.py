@@ -1,0 +1,49 @@
+"""Which model is chosen for what."""
+
+import numpy as np
+import pytest
+
+import runtime
+from runtime import model as models
+from runtime.choice import choose
+from runtime.lattice import CODE_TO_SAMPLE
+from training.simulate import simulate
+
+
+def other_device(leads, frames=6000, shared=0.9):
+    rng = np.random.default_rng(3)
+    common = rng.normal(0, 40, (frames, 1))
+    return np.rint(shared * common + rng.normal(0, 30, (frames, leads))).astype(np.int16)
+
+
+def test_single_leads_by_their_lattice():
+    lattice = simulate(4000, 1, seed=2).samples
+    assert choose(lattice) == "n1"
+    assert choose(other_device(1)) == "a1"
+    assert choose(other_device(3), independent=True) == "a1"
+    assert choose(np.hstack([lattice, lattice, other_device(1, 4000)]), independent=True) == "n1"
+    assert choose(np.full((500, 2), 7, np.int16)) == "n1"
+    assert choose(np.zeros((0, 2), np.int16)) == "n1"
+
+
+def test_bounded_errors_have_their_own():
+    assert choose(other_device(2), max_error=5) == choose(other_device(2), target_rate=1e5) == "b1"
+
+
+@pytest.mark.parametrize("kind", ["lattice", "other"])
+def test_the_smaller_one_for_arrays(kind):
+    samples = other_device(8, 9000)
+    if kind == "lattice":
+        samples = CODE_TO_SAMPLE[np.clip(samples // 8, -512, 511) + 512]
+    chosen = choose(samples)
+    sizes = {name: len(runtime.encode(samples, 1, model=name)) for name in ("n1", "a1")}
+    assert sizes[chosen] == min(sizes.values())
+    assert len(runtime.encode(samples, 1)) == sizes[chosen]
+
+
+def test_files_are_coded_with_the_chosen_model(tmp_path):
+    for name, samples in (("a", simulate(3000, 1, seed=4).samples), ("b", other_device(4))):
+        np.save(tmp_path / f"{name}.npy", samples)
+        runtime.encode_file(tmp_path / f"{name}.npy")
+        with runtime.open(tmp_path / f"{name}.mdo") as recording:
+            assert recording.header.model == models.load(choose(samples)).identity
