@@ -282,3 +282,36 @@ def test_an_activity_chunk_in_a_lossless_file_is_refused(array):
     with pytest.raises(runtime.CorruptError, match="not lossless"):
         check_bound(payload, header)
     check_bound(payload, replace(header, bounded=True))
+
+
+@pytest.mark.parametrize("block", [390, 2000])
+def test_blocks_follow_each_other(array, block):
+    n1 = model.load()
+    encoder = activity.ActivityEncoder(4, Activity(rate=RATE), block, n1)
+    payloads = [payload for first in range(0, 20000, 777) for payload in encoder.push(array.samples[first:20000][:777])]
+    assert len(payloads) == (20000 - encoder.delay) // block
+    payloads += encoder.flush()
+    decoded = activity.decode_blocks(payloads, 4, n1)
+    mask = np.concatenate([activity.mask(payload, 4, 16) for payload in payloads])
+    assert decoded.shape == mask.shape == (20000, 4)
+    assert np.abs(values_of(decoded) - array.codes[:20000])[mask].max() <= 3
+    assert 0.005 < mask.mean() < 0.2
+    big = [(unit.lead, t) for unit in array.spikes if unit.peak > 70 for t in unit.times if 9000 < t < 19950]
+    assert len(big) > 10 and np.mean([mask[t - 5 : t + 20, lead].all() for lead, t in big]) > 0.97
+    steps = np.abs(np.diff(values_of(decoded), axis=0))[block - 1 :: block]
+    ends = mask[block - 1 : -1 : block] | mask[block::block]
+    jumps = steps[~ends[: len(steps)]]
+    assert (jumps <= 1).mean() > 0.95 and jumps.max() <= 8, "what is drawn jumps between blocks"
+
+
+def test_blocks_do_not_depend_on_how_frames_come(array):
+    n1, made = model.load(), []
+    for piece in (1000, 4567):
+        encoder = activity.ActivityEncoder(4, Activity(rate=RATE), 1500, n1)
+        parts = [p for first in range(0, 12000, piece) for p in encoder.push(array.samples[first:12000][:piece])]
+        made.append(parts + encoder.flush())
+    assert made[0] == made[1]
+    with pytest.raises(runtime.UsageError, match="lattice"):
+        activity.ActivityEncoder(1, Activity(rate=RATE), 100, n1).push(np.full((5, 1), 5, np.int16))
+    with pytest.raises(runtime.UsageError, match="slow"):
+        activity.ActivityEncoder(1, Activity(("spikes", "lfp"), rate=RATE), 100, n1)

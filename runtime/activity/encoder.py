@@ -21,7 +21,7 @@ from .watch import Watched, lifts, watch
 
 LIFT_STEP = 4
 """Height of a tent's unit in codes, or in steps of the noise."""
-_THRESHOLD_UNIT = 64
+THRESHOLD_UNIT = 64
 
 
 @dataclass
@@ -52,7 +52,7 @@ class Source:
         units, values, base = self.counted(max_error)
         options, leads = self.options, values.shape[1]
         step = LIFT_STEP * ((2 * max_error + 1 << units.shift) if units.grid else 1)
-        shape = round(options.threshold * _THRESHOLD_UNIT), options.frames[0], sum(options.frames), min(step, 0xFFFF)
+        shape = round(options.threshold * THRESHOLD_UNIT), options.frames[0], sum(options.frames), min(step, 0xFFFF)
         lines = Lines(base, _levels(values, units, base), np.zeros(leads, bool))
         band = slowfit.fit(values, options.rate, units, self.model) if options.slow else None
         windows = replace(watched.windows, lift=np.zeros(len(watched.windows), np.int64))
