@@ -8,9 +8,9 @@ from . import chunk as chunks
 from .encoder import Source
 from .watch import Watched
 
-_ROUNDS = 16
-_CAREFUL = 0.97
-_LESS = 0.85
+_ROUNDS = 8
+_FULL = 0.97
+"""Share of the budget that is good enough."""
 
 
 def encode_within(source: Source, budget: int) -> bytes:
@@ -54,21 +54,25 @@ def _noise(watched: Watched) -> int:
 
 
 def _fewer(source: Source, watched: Watched, budget: int, max_error: int, size: int) -> bytes:
-    """The payload with as many windows as fit, or none."""
+    """The payload with as many windows as fit, or none: the search is for what any lead may have."""
     frames = np.bincount(watched.windows.lead, watched.windows.length, len(watched.noise))
-    payload, fixed = b"", len(chunks.pack(source.encoded(source.watched(most=0), max_error)))
-    allowed = float(frames.sum())
+    best = chunks.pack(source.encoded(source.watched(most=0), max_error))
+    low, high = 0, int(frames.max(initial=0))
+    share = max(budget - len(best), 0) / max(size - len(best), 1)
+    guess = _level(frames, float(frames.sum()) * share)
     for _ in range(_ROUNDS):
-        spent = max(size - fixed, 1)
-        allowed *= min(max(budget - fixed, 0) / spent, 1) * _CAREFUL
-        fewer = source.watched(most=_level(frames, allowed))
-        allowed = min(allowed, float(fewer.windows.length.sum()))
-        payload = chunks.pack(source.encoded(fewer, max_error))
-        size = len(payload)
-        if size <= budget or not len(fewer.windows):
+        if len(best) > budget or high - low <= 1:
             break
-        allowed *= _LESS
-    return payload
+        guess = min(max(guess, low + 1), high - 1)
+        payload = chunks.pack(source.encoded(source.watched(most=guess), max_error))
+        if len(payload) > budget:
+            high = guess
+        else:
+            low, best = guess, payload
+            if len(best) > _FULL * budget:
+                break
+        guess = (low + high) // 2
+    return best
 
 
 def _level(frames: np.ndarray, allowed: float) -> int:
