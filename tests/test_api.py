@@ -234,7 +234,8 @@ def test_independence_and_topology_reach_the_codec(simulation_wav, tmp_path, mon
     path = tmp_path / "t.json"
     path.write_text(known.to_json(), encoding="utf-8")
     samples = recording()
-    assert np.array_equal(runtime.decode(runtime.encode(samples, 1, topology=path, independent=True, model="n1"))[0], samples)
+    packed = runtime.encode(samples, 1, topology=path, independent=True, model="n1")
+    assert np.array_equal(runtime.decode(packed)[0], samples)
     runtime.encode(samples[:, 0], 1, topology=known, model="n1")
     (tmp_path / "two.wav").write_bytes(canonical_header(WavFormat(2, 1, 16), 3000) + samples.tobytes())
     runtime.encode_file(tmp_path / "two.wav", topology=known, model="n1")
@@ -243,7 +244,7 @@ def test_independence_and_topology_reach_the_codec(simulation_wav, tmp_path, mon
     for arrangement in (given, again):
         assert sorted(arrangement.tier.tolist()) == [0, 1] and arrangement.metric.max() == 0.5
     with pytest.raises(runtime.UsageError, match="knows none"):
-        runtime.encode(samples, 1, topology=Topology(["a"]))
+        runtime.encode(samples, 1, topology=Topology(["a"]), model="n1")
     path.write_text("{}")
     for bad in (path, tmp_path / "missing"):
         with pytest.raises(runtime.UsageError, match=bad.name):
