@@ -19,7 +19,7 @@ from .decoder import Decoder
 from .encoder import Encoder
 from .errors import CorruptError, UsageError
 from .fit import fit
-from .lanes import Lanes, from_lanes, join, segment_count, to_lanes
+from .lanes import Lanes, join, segment_count, to_lanes
 from .model import Model
 from .records import CHUNK_HEAD, chunk_frames, is_activity
 from .side_information import CONSTANT, COPY, GRID, SideInformation
@@ -191,6 +191,8 @@ def _parsed(payload: bytes, leads: int, width: int, model: Model) -> CodedChunk 
 
 
 def _constant_leads(side: SideInformation, frames: int) -> np.ndarray:
+    if (side.kind != CONSTANT).all():  # nothing to fill in, and no memory that is in use too early
+        return np.empty((frames, len(side.kind)), np.int16)
     values = np.where(side.kind == CONSTANT, side.mean, 0).astype(np.int16)
     return np.tile(values, (frames, 1))
 
@@ -203,10 +205,9 @@ def _decode(coded: list[CodedChunk], results: list[np.ndarray], model: Model) ->
         states[lanes.owner == number] = chunk.states
     coder = rans.Decoder(states, [chunk.words for chunk in coded], lanes.owner)
     decoder = Decoder(model, lanes, coder, _low_bits(coded, lanes), [c.escapes for c in coded])
-    decoder.run()
+    decoder.run(results)
     if not coder.finish().all() or any(decoder.unused_escapes()):
         raise CorruptError("a chunk's coded words do not end where they should")
-    from_lanes(decoder.samples, lanes, results)
 
 
 def _low_bits(coded: list[CodedChunk], lanes: Lanes) -> np.ndarray:

@@ -11,11 +11,13 @@ import numpy as np
 
 from . import features, messages, rans
 from .entropy_model import CODES, PRECISION
-from .lanes import Lanes
+from .lanes import Lanes, Places
 from .model import Model
 from .side_information import COEFFICIENT_BITS, ORDER, PEER_TAPS, PEERS
 from .symbol_search import SymbolSearch
 
+_KEPT_STEPS = 1 << 10
+"""Steps whose samples are kept as lanes, before they go to where they belong."""
 _COLUMNS = 64
 """Steps for which histories have room before they are moved back."""
 _HEARD = np.dtype(f"V{4 * PEER_TAPS}")
@@ -46,11 +48,12 @@ class Decoder:
         said = np.full(count, messages.SILENCE, np.uint32)
         self.said = said if lanes.has_peers and model.hears else None
         """What lanes say to others, by `messages.py`."""
-        self.samples = np.zeros((int(lanes.length.max()), count), np.int16)
-        """int16 [steps, lanes], filled by `run`."""
+        self.samples = np.zeros((min(int(lanes.length.max()), _KEPT_STEPS), count), np.int16)
+        """int16 [steps, lanes], of the last steps."""
 
-    def run(self) -> None:
-        """Decode all steps."""
+    def run(self, chunks: list[np.ndarray]) -> None:
+        """Decode all steps, into the arrays int16 [frames, leads] of chunks."""
+        places = Places(self.lanes)
         bounds = np.searchsorted(self.lanes.tier, np.arange(int(self.lanes.tier[-1]) + 2))
         parts = [slice(int(a), int(b)) for a, b in zip(bounds, bounds[1:]) if a < b]
         last = [np.maximum.accumulate(self.lanes.length[part][::-1])[::-1] for part in parts]
@@ -66,7 +69,10 @@ class Decoder:
                 for tier in tiers:
                     tier.step(t, column)
                 column += 1
+                if t % _KEPT_STEPS == _KEPT_STEPS - 1:
+                    places.put(self.samples, chunks, t + 1 - _KEPT_STEPS)
             first = end
+        places.put(self.samples, chunks, first - first % _KEPT_STEPS)
 
     def unused_escapes(self) -> list[bool]:
         """For each owner whether escapes are left over."""
@@ -164,7 +170,7 @@ class _Tier:
 
     def _decoded(self, t: int, code: np.ndarray, centre: np.ndarray | None) -> np.ndarray:
         """Keep the samples of this step; their ticks, int32 [lanes]."""
-        samples = self._all.samples[t, self._part]
+        samples = self._all.samples[t % _KEPT_STEPS, self._part]
         self._values.take(code, out=samples, mode="clip")
         ticks = self._middle.take(code)
         if centre is not None:

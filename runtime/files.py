@@ -20,6 +20,10 @@ from .terms import LAYOUTS
 from .writer import whole_rate
 
 
+DECODE_BATCH = 2
+"""Batches of decoding are larger than those of encoding: a sample takes less memory, and less time with more lanes."""
+
+
 def encode_files(
     files: Iterable[str],
     *,
@@ -162,5 +166,6 @@ def coded_samples(files: Iterable[str]) -> int | None:
 def _run(
     jobs: list[EncodeJob] | list[DecodeJob], call: Callable, processes: int | None, total: int | None, advance: Callable
 ) -> list[Outcome]:
-    Runner(call, processes or default_processes(), total, advance).run(jobs)
+    size = DECODE_BATCH if call is decode_call else 1
+    Runner(call, processes or default_processes(), total, advance, size).run(jobs)
     return [job.outcome for job in jobs]

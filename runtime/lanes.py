@@ -145,10 +145,24 @@ def to_lanes(chunks: list[np.ndarray], lanes: Lanes) -> np.ndarray:
 
 def from_lanes(values: np.ndarray, lanes: Lanes, chunks: list[np.ndarray]) -> None:
     """Undo `to_lanes` into the arrays [frames, leads] of chunks."""
-    for owner, start, index in lanes.segments():
-        length = int(lanes.length[index[0]])
-        rows = chunks[owner][start : start + length]
-        rows[:, _columns(lanes.lead[index])] = values[:length, _columns(index)]
+    Places(lanes).put(values, chunks)
+
+
+class Places:
+    """Where the samples of lanes belong, worked out once."""
+
+    def __init__(self, lanes: Lanes):
+        self._segments = [
+            (owner, start, int(lanes.length[index[0]]), _columns(lanes.lead[index]), _columns(index))
+            for owner, start, index in lanes.segments()
+        ]
+
+    def put(self, values: np.ndarray, chunks: list[np.ndarray], first: int = 0) -> None:
+        """Values [steps, lanes] from step `first` on, into the arrays [frames, leads] of chunks."""
+        for owner, start, length, leads, lanes in self._segments:
+            steps = min(length - first, len(values))
+            if steps > 0:
+                chunks[owner][start + first : start + first + steps, leads] = values[:steps, lanes]
 
 
 def _columns(index: np.ndarray) -> np.ndarray | slice:

@@ -15,9 +15,10 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
+from . import shared
 from .errors import MiddleoutError
 from .limits import BATCH_SAMPLES
 from .paths import as_error
@@ -72,6 +73,12 @@ class _Batch:
     def works(self) -> list[tuple]:
         return [item.work for _, item in self.entries if isinstance(item, Item) and item.work is not None]
 
+    def forget(self) -> None:
+        """Keep of the works only that there were some: they are with another process."""
+        for index, (job, item) in enumerate(self.entries):
+            if isinstance(item, Item) and item.work is not None:
+                self.entries[index] = job, replace(item, work=())
+
 
 class Runner:
     """Runs jobs, with `call(key, works)` giving a result for each of a batch's works.
@@ -82,19 +89,26 @@ class Runner:
     processes : at most that many; 1 for none besides this one
     total : samples expected; None if unknown
     advance : called with the number of samples that have gone through
+    size : of batches, as a multiple of the usual one
     """
 
     def __init__(
-        self, call: Callable, processes: int = 1, total: int | None = None, advance: Callable = lambda samples: None
+        self,
+        call: Callable,
+        processes: int = 1,
+        total: int | None = None,
+        advance: Callable = lambda samples: None,
+        size: int = 1,
     ) -> None:
         self._call = call
         self._processes = processes if total is None else max(1, min(processes, total // (_SMALL // 2)))
         self._advance = advance
-        self._target = BATCH_SAMPLES
+        self._target = size * BATCH_SAMPLES
         if self._processes > 1:
-            self._target = min(BATCH_SAMPLES, _MAX_PENDING // self._processes)
+            self._target = min(self._target, _MAX_PENDING // self._processes)
+        self._most = self._target + self._target // 16
         if total is not None and self._processes > 1:  # whole rounds of equal batches
-            rounds = -(-total // (self._target * self._processes))
+            rounds = -(-total * 15 // (16 * self._target * self._processes))  # totals may be estimates
             self._target = -(-total // (rounds * self._processes))
         self._pool: ProcessPoolExecutor | None = None
         self._pending: deque[tuple[_Batch, Future]] = deque()
@@ -126,8 +140,9 @@ class Runner:
         if not isinstance(item, Item):
             return False
         other = None not in (item.key, batch.key) and item.key != batch.key
-        # a little over the target, so that rounding does not leave a small last batch
-        full = batch.samples + item.samples > self._target + self._target // 16
+        # as close to the target as chunks allow; a little over it, so that rounding does not leave a small last batch
+        little = self._target // 16
+        full = batch.samples + item.samples // 2 >= self._target + little or batch.samples + item.samples > self._most
         return other or full or len(batch.entries) >= _MAX_BATCH_ITEMS
 
     def _submit(self, batch: _Batch) -> None:
@@ -141,7 +156,9 @@ class Runner:
                 future.set_exception(error)
         else:
             self._pool = self._pool or _pool(self._processes)
-            future = self._pool.submit(self._call, batch.key, works)
+            works = shared.shared(works)
+            batch.forget()
+            future = self._pool.submit(shared.call, self._call, batch.key, works)
         self._pending.append((batch, future))
         while self._pending and self._enough_pending():
             self._deliver()
