@@ -19,7 +19,6 @@ from .sources import Given
 from .terms import LAYOUTS
 from .writer import whole_rate
 
-
 DECODE_BATCH = 2
 """Batches of decoding are larger than those of encoding: a sample takes less memory, and less time with more lanes."""
 
