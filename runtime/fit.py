@@ -13,6 +13,7 @@ from . import features
 from .arrangement import Arrangement
 from .features import tick_values
 from .hearing import Leads, found, hear_peers, restricted
+from .lanes import columns
 from .lattice import codes_of
 from .least_squares import own_predictors, to_signal
 from .side_information import (
@@ -79,14 +80,12 @@ def _describe(
 ) -> Leads:
     """Fill in kinds and means."""
     numbers, signals, ticks, seen = [], [], [], {}
-    for lead in range(samples.shape[1]):
-        column = np.ascontiguousarray(samples[:, lead])
+    for lead, column in enumerate(columns(samples)):
         if column.min() == column.max():
             side.kind[lead], side.mean[lead] = CONSTANT, column[0]
             continue
-        digest = zlib.crc32(column.data, int(grid[lead]))
-        same = seen.setdefault(digest, lead)
-        if copies and same != lead and grid[same] == grid[lead] and np.array_equal(column, samples[:, same]):
+        same = seen.setdefault(zlib.crc32(column.data, int(grid[lead])), lead) if copies else lead
+        if same != lead and grid[same] == grid[lead] and np.array_equal(column, samples[:, same]):
             side.kind[lead], side.mean[lead] = COPY, same
             continue
         codes = codes_of(column)

@@ -12,6 +12,9 @@ from .features import tick_values
 from .lattice import codes_of
 from .side_information import GRID, ORDER, PEER_TAPS, PEERS, SideInformation
 
+_CACHE_LINE, _CACHE_LINES = 32, 256
+"""Samples of a line, and lines that are worked on at once."""
+
 
 @dataclass(frozen=True)
 class Lanes:
@@ -163,6 +166,17 @@ class Places:
             steps = min(length - first, len(values))
             if steps > 0:
                 chunks[owner][start + first : start + first + steps, leads] = values[:steps, lanes]
+
+
+def columns(samples: np.ndarray) -> Iterator[np.ndarray]:
+    """Every lead's samples side by side: of leads that share cache lines at once, in blocks that fit the cache."""
+    for lead in range(0, samples.shape[1], _CACHE_LINE):
+        some = samples[:, lead : lead + _CACHE_LINE].T
+        out = np.empty(some.shape, samples.dtype)
+        for first in range(0, some.shape[1], _CACHE_LINES):
+            block = slice(first, first + _CACHE_LINES)
+            out[:, block] = some[:, block]
+        yield from out
 
 
 def _columns(index: np.ndarray) -> np.ndarray | slice:

@@ -78,11 +78,16 @@ def moments(
 def _lags(block: np.ndarray, heard: list[np.ndarray], step: int) -> tuple[np.ndarray, int]:
     """A sample, its 16 past values and what is heard of others at every `step`-th frame, in parts, float64
     [parts, n + 1, rows of a part], zeros behind the last row; and the count of rows."""
-    lags = np.zeros((ORDER + 1 + PEER_TAPS * len(heard), _BLOCK))
+    lags = np.empty((ORDER + 1 + PEER_TAPS * len(heard), _BLOCK))
     rows = -(-(len(block) - ORDER) // step)
-    taps = [(block, lag) for lag in range(ORDER + 1)] + [(other, lag) for other in heard for lag in range(PEER_TAPS)]
-    for row, (source, lag) in zip(lags, taps, strict=True):
-        row[:rows] = source[ORDER - lag : len(block) - lag : step]
+    lags[:, rows:] = 0
+    row = 0
+    for source, taps in [(block, ORDER + 1), *((other, PEER_TAPS) for other in heard)]:
+        phases = [np.ascontiguousarray(source[phase::step]) for phase in range(min(step, ORDER + 1))]
+        for lag in range(taps):
+            first, phase = divmod(ORDER - lag, step)
+            lags[row, :rows] = phases[phase][first : first + rows]
+            row += 1
     return lags.reshape(len(lags), -1, _PART).transpose(1, 0, 2), rows
 
 

@@ -19,7 +19,8 @@ LOW = 1 << 24
 
 _SHORTEST = 25
 _WORD_BITS = 32
-_EMIT_SHIFT = 24 + _WORD_BITS - PRECISION
+_EMIT = np.uint64(24 + _WORD_BITS - PRECISION)
+_ONE = np.uint64(1 << PRECISION)
 _SLOT_MASK = np.uint64((1 << PRECISION) - 1)
 _PRECISION = np.uint64(PRECISION)
 _WORD = np.uint64(_WORD_BITS)
@@ -49,19 +50,21 @@ def encode(start: np.ndarray, frequency: np.ndarray) -> tuple[np.ndarray, Words]
     """
     steps, lanes = start.shape
     state = np.full(lanes, LOW, np.uint64)
+    f, quotient = np.empty_like(state), np.empty_like(state)
     values, writers = [], []
     for t in range(steps - 1, -1, -1):
-        f = frequency[t].astype(np.uint64)
-        full = np.flatnonzero(state >= f << np.uint64(_EMIT_SHIFT))
+        f[:] = frequency[t]
+        (full,) = (state >= np.left_shift(f, _EMIT, out=quotient)).nonzero()
         writers.append(full.astype(np.int32))
         if len(full):
             high = state.take(full)
             values.append(high.astype(np.uint32))
             state[full] = high >> _WORD
-        quotient = state // f
-        state -= quotient * f
+        # (quotient << 20) + remainder + start, the remainder being state - quotient * f
+        np.floor_divide(state, f, out=quotient)
+        quotient *= np.subtract(_ONE, f, out=f)
+        state += quotient
         state += start[t]
-        state += quotient << _PRECISION
     counts = [len(full) for full in writers[::-1]]
     none = [np.zeros(0, np.uint32)]
     writers = np.concatenate(writers[::-1])

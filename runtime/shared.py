@@ -19,7 +19,7 @@ _SMALL = 1 << 18
 
 
 class Shared:
-    """A value that, pickled to another process, arrives there as itself, the data of its arrays by way of shared memory.
+    """A value that arrives in another process as itself, the data of its arrays by way of shared memory.
 
     Parameters
     ----------
@@ -45,7 +45,8 @@ def _attach(handle: Any, pickled: bytes, sizes: list[int]) -> Any:
     """The value, in the process that was sent it."""
     number = handle.detach()
     try:
-        rest = memoryview(mmap.mmap(number, sum(sizes)))
+        flags = mmap.MAP_SHARED | getattr(mmap, "MAP_POPULATE", 0)  # all pages at once, not at a fault each
+        rest = memoryview(mmap.mmap(number, sum(sizes), flags))
     finally:
         os.close(number)
     buffers = []
