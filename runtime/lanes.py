@@ -170,6 +170,9 @@ class Places:
 
 def columns(samples: np.ndarray) -> Iterator[np.ndarray]:
     """Every lead's samples side by side: of leads that share cache lines at once, in blocks that fit the cache."""
+    if samples.shape[1] == 1:
+        yield np.ascontiguousarray(samples[:, 0])
+        return
     for lead in range(0, samples.shape[1], _CACHE_LINE):
         some = samples[:, lead : lead + _CACHE_LINE].T
         out = np.empty(some.shape, samples.dtype)

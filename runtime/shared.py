@@ -14,8 +14,8 @@ from collections.abc import Callable
 from multiprocessing.reduction import DupFd
 from typing import Any
 
-_SMALL = 1 << 18
-"""Bytes that a pipe takes as quickly."""
+_SMALL = 1 << 24
+"""Bytes that go by pipe, which is quicker for a hundred files of 5 s (measured)."""
 
 
 class Shared:
