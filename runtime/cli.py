@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from . import __version__
 from .errors import MiddleoutError, UsageError
 from .live import commands as live
-from .options import bound, given_by, hertz, input_options, loss_options, positive
+from .options import bound, given_by, hertz, input_options, loss_options, positive, window
 from .progress import Progress
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def _parser() -> argparse.ArgumentParser:
     topology.add_argument("-f", "--force", action="store_true", help="overwrite an existing file")
     topology.add_argument("--update", metavar="OLD", help="topology to go on from, e.g. of the day before")
     input_options(topology)
-    live.add(commands, {"positive": positive, "rate": hertz, "bound": bound}, input_options)
+    live.add(commands, {"positive": positive, "rate": hertz, "bound": bound, "window": window}, input_options)
     models = commands.add_parser("models", help="list the models that are available")
     models.set_defaults(run=_models)
     return parser

@@ -59,7 +59,7 @@ class Budget:
         achieved = bits_per_second(size, frames, self.rate)
         if achieved > self.target:
             raise RateError(
-                f"{self.target:.0f} bit/s can't be met: with an error of up to {MAX_ERROR} it still takes "
+                f"{self.target:.0f} bit/s can't be met: with as much left out as there may be it still takes "
                 f"{achieved:.0f} bit/s, {100 * (achieved / self.target - 1):.1f} % more; nothing was written"
             )
 

@@ -4,6 +4,7 @@ import struct
 import zlib
 
 import zstandard
+from reference_activity import decode_activity
 from reference_chunk import GRID, LATTICE, Lane, Lead, Refused, middles_of_bins, must, stored_bytes
 from reference_rice import decode_body
 
@@ -75,6 +76,11 @@ class Group:
             payload = self.begin(payload, self.expected == block)
         elif packet["last"] and self.block:
             self.end = block * self.block + int.from_bytes(payload[:2], "little")
+        if self.block and self.activity:
+            self.blocks[block] = self.chunk(payload, packet["last"])
+            if packet["last"]:
+                self.end = block * self.block + len(self.blocks[block])
+            return
         if not packet["key"] and self.expected != block:
             return
         frames = self.block
@@ -91,13 +97,27 @@ class Group:
             self.end = block * self.block + frames
         self.blocks[block], self.expected = rows, block + 1
 
+    def chunk(self, payload, last):
+        """Section 11.4: the frames of a packet of activity mode."""
+        frames = self.block
+        if last:
+            frames, payload = int.from_bytes(payload[:2], "little"), payload[2:]
+            must(frames < self.block, "too many frames in a last packet")
+        if not frames:
+            must(not payload, "a packet without frames holds something")
+            return []
+        must(payload[:5] == struct.pack("<IB", frames, 3) and payload[11] == self.bound, "a packet's chunk")
+        return decode_activity(payload[5:], frames, self.count, 16, self.model)
+
     def begin(self, payload, going_on):
         """Sections 11.2 and 11.3; the rest of the payload."""
         version, model, rate, block, period, self.bound, groups, leads, first, count = struct.unpack_from(
             "<B16sIHIBBHHH", payload
         )
-        must(version == 1 and period > 0 and 0 < count <= leads - first, "a description's values")
-        self.block, self.groups = block + 1, groups + 1
+        must(version in (1, 2) and period > 0 and 0 < count <= leads - first, "a description's values")
+        self.block, self.groups, self.count, self.activity = block + 1, groups + 1, count, version == 2
+        if self.activity:
+            return payload[35:]
         coding, size = struct.unpack_from("<BI", payload, 35)
         side, rest = payload[40 : 40 + size], payload[40 + size :]
         if coding:

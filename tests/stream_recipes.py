@@ -9,7 +9,8 @@ import conformance
 import numpy as np
 import vector_recipes
 
-from runtime.live import Calibration, StreamEncoder
+from runtime.live import ActivityStreamEncoder, Calibration, StreamEncoder
+from training.simulate import simulate
 
 FOLDER = conformance.FOLDER.parent / "streams"
 RATE, BLOCK, PERIOD = 20000, 20, 5
@@ -21,6 +22,7 @@ def valid():
     s = vector_recipes.signals()
     leads, mixed = s["lattice-leads"][:570], s["mixed"][:210]
     wild = np.hstack([leads[:230], s["grid-escapes"][:230, :1]])
+    spikes = simulate(860, 4, seed=21).samples
     wild[57, 1], wild[58:61, 2] = 11, -20000
     known = Calibration.of_samples(leads[:300], RATE, conformance.MODEL)
     return [
@@ -33,7 +35,20 @@ def valid():
         ("runs", "bounded error, runs", leads[:300], packets(leads[:300], max_error=25)),
         ("whole-blocks", "the last packet has no frames", leads[:200], packets(leads[:200])),
         ("empty", "no frames", leads[:0], packets(leads[:0])),
+        ("activity", "windows around spikes, two groups of leads", spikes, activity(spikes, groups=2)),
+        ("activity-exact", "exact windows, the last packet has no frames", spikes[:800, :3], exact(spikes)),
     ]
+
+
+def activity(frames, **options):
+    """Blocks of 100 frames; every third packet is a key packet."""
+    options = {"block": 100, "resync": 300 / RATE, "threshold": 3.0, "model": conformance.MODEL, **options}
+    encoder = ActivityStreamEncoder(frames.shape[1], RATE, **options)
+    return encoder.push(frames) + encoder.finish()
+
+
+def exact(frames):
+    return activity(frames[:800, :3], max_error=0, window=(0.2, 0.8))
 
 
 def packets(frames, **options):
@@ -44,7 +59,7 @@ def packets(frames, **options):
 
 def faulty(made):
     """(name, what, packets, missing frames as [first, count], whether the end was seen) from valid ones by name."""
-    plain, groups = made["plain"], made["groups"]
+    plain, groups, pairs = made["plain"], made["groups"], made["activity"]
     flipped = bytearray(plain[7])
     flipped[30] ^= 4
     length = bytearray(plain[7])
@@ -74,6 +89,15 @@ def faulty(made):
         ("duplicated", "packet 7 comes twice", [*plain[:8], *plain[7:]], [], True),
         ("truncated", "ends within packet 20", [*plain[:20], plain[20][:25]], [], False),
         ("joined", "two streams of different numbers", [*plain, *renumbered(made["calibrated"], 9)], [], True),
+        (
+            "activity-lost",
+            "packets of blocks 1 and 4 are lost",
+            [*pairs[:3], *pairs[4:9], *pairs[10:]],
+            [[100, 100], [400, 100]],
+            True,
+        ),
+        ("activity-joined", "the first two blocks are lost", pairs[4:], [[0, 300]], True),
+        ("activity-damaged", "a bit of a chunk, with a right CRC", wrong_chunk(pairs), [[400, 100]], True),
         ("wrong-samples", "a key packet with another checksum of samples", wrong_samples(plain), [[100, 100]], True),
     ]
 
@@ -95,6 +119,13 @@ def sealed(packet):
 
 def renumbered(some, stream):
     return [sealed(packet[:3] + bytes([stream]) + packet[4:]) for packet in some]
+
+
+def wrong_chunk(some):
+    """Block 4 of the first group with another checksum of its samples."""
+    packet = bytearray(some[8])
+    packet[12 + 5] ^= 1
+    return [*some[:8], sealed(packet), *some[9:]]
 
 
 def wrong_samples(some):

@@ -16,6 +16,7 @@ from __future__ import annotations
 import importlib
 
 _HOMES = {
+    "ActivityStreamEncoder": "activity",
     "Calibration": "calibration",
     "Event": "decoder",
     "StreamDecoder": "decoder",

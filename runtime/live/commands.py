@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from ..errors import UsageError
 
 if TYPE_CHECKING:
+    from .activity import ActivityStreamEncoder
     from .encoder import StreamEncoder
 
 _READ = 1 << 16
@@ -23,7 +24,7 @@ def add(commands: Any, kinds: dict[str, Callable], input_options: Callable) -> N
     Parameters
     ----------
     commands : of argparse
-    kinds : types of arguments: "positive", "rate", "bound"
+    kinds : types of arguments: "positive", "rate", "bound", "window"
     input_options : adds options about recordings to a command
     """
     summary = "code frames as they come, in real time"
@@ -59,11 +60,11 @@ def _add_encode(commands: Any, kinds: dict[str, Callable]) -> None:
     encode = commands.add_parser("encode", help="packets on standard output, from int16 frames", description=_ENCODE)
     encode.add_argument("--leads", type=kinds["positive"], required=True, metavar="N")
     encode.add_argument("--rate", type=kinds["rate"], required=True, metavar="HZ")
-    block = "frames of a packet (default: 0.4 ms; 0.7 ms for few leads, 5 ms for fewer than 16)"
-    encode.add_argument("--block", type=kinds["positive"], metavar="SAMPLES", help=block)
-    encode.add_argument("--model", default="n0", metavar="NAME|PATH", help="the model to code with (default: n0)")
-    bound = "not lossless: every sample stays within E of the original, as in `encode` (default: 0, lossless)"
-    encode.add_argument("--max-error", type=kinds["bound"], default=0, metavar="E", help=bound)
+    block = "frames of a packet (default: 0.4 ms; 0.7 ms for few leads, 5 ms for fewer than 16; with --keep 50 ms)"
+    encode.add_argument("--block", type=kinds["positive"], metavar="FRAMES", help=block)
+    model = "the model to code with (default: n0; with --keep n1)"
+    encode.add_argument("--model", metavar="NAME|PATH", help=model)
+    _add_loss(encode, kinds)
     encode.add_argument("--calibration", metavar="FILE", help="of `stream calibrate`: the leads' linear predictors")
     refit = encode.add_mutually_exclusive_group()
     refit_help = "fit anew at each resync point, which takes milliseconds a lead (default without --calibration)"
@@ -77,6 +78,17 @@ def _add_encode(commands: Any, kinds: dict[str, Callable]) -> None:
     encode.add_argument("--jobs", type=kinds["positive"], default=1, metavar="N", help=_JOBS_HELP)
     encode.add_argument("-q", "--quiet", action="store_true", help="no summary")
     encode.set_defaults(run=_encode)
+
+
+def _add_loss(encode: argparse.ArgumentParser, kinds: dict[str, Callable]) -> None:
+    bound = "not lossless: every sample stays within E of the original, as in `encode` (default: 0; with --keep 3)"
+    encode.add_argument("--max-error", type=kinds["bound"], metavar="E", help=bound)
+    keep = "not lossless: windows around spikes, and lines between them, of leads on the implant's lattice"
+    encode.add_argument("--keep", choices=("spikes",), help=keep)
+    threshold = "of spikes, in robust deviations (default: 4.5)"
+    encode.add_argument("--threshold", type=float, metavar="K", help=threshold)
+    window = "milliseconds before and after a spike's threshold crossing (default: 0.5,1.5)"
+    encode.add_argument("--window", type=kinds["window"], metavar="BEFORE,AFTER", help=window)
 
 
 def _seconds(text: str) -> float:
@@ -100,11 +112,16 @@ def _encode(options: argparse.Namespace) -> int:
     from ..pipeline import one_thread
 
     one_thread()
+    from ..activity import resolve
     from .encoder import StreamEncoder
     from .parallel import ParallelEncoder
 
-    names = ("block", "model", "max_error", "calibration", "refit", "resync", "stream")
+    if options.keep is not None:
+        return _encode_activity(options)
+    _, bound = resolve(None, options.max_error, options.threshold, options.window)
+    names = ("block", "calibration", "refit", "resync", "stream")
     settings = {name: getattr(options, name) for name in names}
+    settings |= {"max_error": bound, "model": options.model or "n0"}
     settings["groups"] = options.groups or min(options.jobs, options.leads)
     source, out = _pipes()
     if options.jobs == 1:
@@ -113,7 +130,24 @@ def _encode(options: argparse.Namespace) -> int:
         return _encode_all(encoder, source, out, options)
 
 
-def _encode_all(encoder: StreamEncoder, source: int, out: BinaryIO, options: argparse.Namespace) -> int:
+def _encode_activity(options: argparse.Namespace) -> int:
+    from .. import model
+    from .activity import ActivityStreamEncoder
+
+    if options.calibration is not None or options.refit is not None:
+        raise UsageError("with --keep there is no calibration and nothing is fitted")
+    if options.jobs > 1:
+        raise UsageError("with --keep one process encodes")
+    names = ("keep", "max_error", "threshold", "window", "block", "resync", "stream")
+    settings = {name: getattr(options, name) for name in names}
+    settings |= {"model": options.model or model.DEFAULT, "groups": options.groups or 1}
+    encoder = ActivityStreamEncoder(options.leads, options.rate, **settings)
+    return _encode_all(encoder, *_pipes(), options)
+
+
+def _encode_all(
+    encoder: StreamEncoder | ActivityStreamEncoder, source: int, out: BinaryIO, options: argparse.Namespace
+) -> int:
     import numpy as np
 
     gc.freeze()  # nothing that lives on need be looked at again, which takes milliseconds

@@ -10,6 +10,8 @@ import numpy as np
 
 from .. import model as models
 from ..errors import CorruptError, ModelError
+from ..model import Model
+from .activity import ActivityGroupDecoder, mask
 from .group_decoder import GroupDecoder
 from .packets import SEQUENCES, Description, Packet, PacketReader
 
@@ -44,6 +46,7 @@ class StreamDecoder:
     model : name, path or bytes of the model, where it is not a shipped one
     join : whether to begin with the first block that can be decoded, without regarding earlier ones as missing
     stream : number of the stream, None for that of the first packet
+    masks : whether `masks` shall be filled
 
     Attributes
     ----------
@@ -51,15 +54,23 @@ class StreamDecoder:
     events : list of Event, in order; take away what you have seen
     complete : whether the last packet has come
     missing : frames that are missing so far
+    masks : list of (number of the first frame, bool [frames, leads]) of the blocks that `push` and `finish` gave:
+        which samples are within the bound, all of them but in activity mode; take away what you have seen
     """
 
     def __init__(
-        self, *, model: str | os.PathLike | bytes | None = None, join: bool = False, stream: int | None = None
+        self,
+        *,
+        model: str | os.PathLike | bytes | None = None,
+        join: bool = False,
+        stream: int | None = None,
+        masks: bool = False,
     ):
         self.description: Description | None = None
         self.events: list[Event] = []
         self.complete = False
         self.missing = 0
+        self.masks: list[tuple[int, np.ndarray]] = []
         self._given = None if model is None else models.load(model)
         self._join, self._stream = join, stream
         self._reader = PacketReader()
@@ -67,6 +78,7 @@ class StreamDecoder:
         self._reach: defaultdict[int, int] = defaultdict(int)
         """For each group, the sequence number behind its newest packet."""
         self._blocks: dict[int, dict[int, np.ndarray]] = {}
+        self._block_masks: dict[int, dict[int, np.ndarray]] | None = {} if masks else None
         self._next = 0
         self._end: int | None = None
         """Frames of the stream, once its last packet has come."""
@@ -154,6 +166,9 @@ class StreamDecoder:
         if self._join:
             self._join, self._next = False, sequence
         self._blocks.setdefault(sequence, {})[packet.group] = samples
+        if self._block_masks is not None:
+            description = self._groups[packet.group].description
+            self._block_masks.setdefault(sequence, {})[packet.group] = mask(packet, description, len(samples))
         if packet.last:
             self._end = sequence * self.description.block + len(samples)
 
@@ -177,8 +192,8 @@ class StreamDecoder:
             self._groups[packet.group] = self._decoder(packet.group, description)
         return True
 
-    def _decoder(self, group: int, description: Description) -> GroupDecoder:
-        return GroupDecoder(self._model, description)
+    def _decoder(self, group: int, description: Description) -> GroupDecoder | ActivityGroupDecoder:
+        return group_decoder(self._model, description)
 
     def _ready(self, final: bool) -> list[tuple[int, np.ndarray]]:
         """Blocks of which nothing more will come, in order."""
@@ -191,11 +206,14 @@ class StreamDecoder:
         out, size = [], self.description.block
         for sequence in sorted(number for number in self._blocks if number < limit):
             parts = self._blocks.pop(sequence)
+            masks = self._block_masks.pop(sequence) if self._block_masks is not None else None
             if len(parts) < self.description.groups or sequence < self._next:
                 continue
             self._lost(self._next, sequence)
-            samples = np.concatenate([parts[group] for group in sorted(parts)], axis=1) if len(parts) > 1 else parts[0]
+            samples = _joined(parts)
             out.append((sequence * size, samples))
+            if masks is not None:
+                self.masks.append((sequence * size, _joined(masks)))
             self._next = sequence + 1
             self.complete |= self._end == sequence * size + len(samples)
         if limit > self._next:
@@ -221,3 +239,13 @@ class StreamDecoder:
             begin, frames = previous.first, previous.frames + frames
         text = f"frames {begin} to {begin + frames - 1} are missing"
         self._note("missing", text, first=begin, frames=frames)
+
+
+def _joined(parts: dict[int, np.ndarray]) -> np.ndarray:
+    """Leads of all groups side by side."""
+    return np.concatenate([parts[group] for group in sorted(parts)], axis=1) if len(parts) > 1 else parts[0]
+
+
+def group_decoder(model: Model, description: Description) -> GroupDecoder | ActivityGroupDecoder:
+    """What decodes the packets of a group."""
+    return (ActivityGroupDecoder if description.activity else GroupDecoder)(model, description)

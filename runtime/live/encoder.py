@@ -183,7 +183,7 @@ class StreamEncoder:
         stream: int = 0,
     ):
         block = default_block(leads, rate) if block is None and leads > 0 and rate > 0 else block
-        _check(leads, rate, block, resync, groups, stream)
+        check(leads, rate, block, resync, groups, stream)
         self.leads, self.block = leads, block
         if calibration is not None and not isinstance(calibration, Calibration):
             calibration = Calibration.load(calibration)
@@ -233,7 +233,8 @@ class StreamEncoder:
         ]
 
 
-def _check(leads: int, rate: int, block: int | None, resync: float, groups: int, stream: int) -> None:
+def check(leads: int, rate: int, block: int | None, resync: float, groups: int, stream: int) -> None:
+    """Refuse a stream that can't be. Raises `UsageError`."""
     if not 1 <= leads <= MAX_LEADS:
         raise UsageError(f"{leads} leads; possible are 1 to {MAX_LEADS}")
     if rate != int(rate) or not 1 <= rate < 1 << 32:

@@ -24,7 +24,8 @@ OVERHEAD = HEAD_BYTES + 4
 """Bytes of a packet besides its payload."""
 _CRC = struct.Struct("<I")
 _DESCRIPTION = struct.Struct(f"<B{IDENTITY_BYTES}sIHIBBHHH")
-_VERSION = 1
+_LOSSLESS, _ACTIVITY = 1, 2
+"""Versions, by what packets hold."""
 
 
 @dataclass(frozen=True)
@@ -133,6 +134,7 @@ class Description:
     groups : number of groups
     leads : of the stream
     first, count : leads of this group
+    activity : whether packets hold activity chunks, and the bound is that of windows
     """
 
     model: bytes
@@ -144,11 +146,12 @@ class Description:
     leads: int
     first: int
     count: int
+    activity: bool = False
 
     def pack(self) -> bytes:
         """As at the start of a key packet's payload."""
         return _DESCRIPTION.pack(
-            _VERSION,
+            _ACTIVITY if self.activity else _LOSSLESS,
             self.model,
             self.rate,
             self.block - 1,
@@ -167,9 +170,9 @@ class Description:
         if len(payload) < size:
             raise CorruptError("a key packet is too short")
         version, model, rate, block, period, max_error, groups, *leads = _DESCRIPTION.unpack_from(payload)
-        if version != _VERSION:
+        if version not in (_LOSSLESS, _ACTIVITY):
             raise CorruptError(f"a stream of version {version}; a newer version of this program may read it")
-        made = cls(model, rate, block + 1, period, max_error, groups + 1, *leads)
+        made = cls(model, rate, block + 1, period, max_error, groups + 1, *leads, version == _ACTIVITY)
         if made.block * made.leads > MAX_BLOCK_SAMPLES:
             raise CorruptError("a stream's blocks are beyond the limits")
         if not 1 <= made.count <= made.leads - made.first or made.groups > MAX_GROUPS or period < 1:

@@ -17,7 +17,7 @@ import numpy as np
 from .. import model as models
 from ..errors import MiddleoutError
 from ..pipeline import one_thread
-from .decoder import StreamDecoder
+from .decoder import StreamDecoder, group_decoder
 from .encoder import StreamEncoder, split
 from .group_decoder import GroupDecoder
 from .packets import Description, Packet
@@ -154,7 +154,7 @@ def _decode_share(connection: Connection, model: str | os.PathLike | bytes | Non
         group, what, sequence = work
         if sequence is None:
             network = models.find(what.model) if model is None else models.load(model)
-            decoders[group] = GroupDecoder(network, what)
+            decoders[group] = group_decoder(network, what)
             continue
         try:
             result: Any = decoders[group].decode(what, sequence)

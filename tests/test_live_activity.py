@@ -1,0 +1,198 @@
+"""Activity mode in streams: windows within the bound, spikes in them, and every packet decodes without the others."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import runtime
+from runtime.lattice import codes_of
+from runtime.live import ActivityStreamEncoder, StreamDecoder
+from runtime.live.activity import default_block
+from runtime.live.packets import HEAD_BYTES, Description, PacketReader
+from training.simulate import simulate
+
+RATE, BLOCK, FRAMES = 20000, 700, 20000
+
+
+@pytest.fixture(scope="module")
+def array():
+    """Five simulated leads, one second, and their units."""
+    return simulate(FRAMES, 5, seed=5)
+
+
+def encoded(samples, pieces=777, **options):
+    encoder = ActivityStreamEncoder(samples.shape[1], RATE, **{"block": BLOCK, "resync": 0.2, **options})
+    parts = [encoder.push(samples[first : first + pieces]) for first in range(0, len(samples), pieces)]
+    return [packet for part in [*parts, encoder.finish()] for packet in part]
+
+
+def decoded(packets, **options):
+    decoder = StreamDecoder(masks=True, **options)
+    blocks = [block for packet in packets for block in decoder.push(packet)] + decoder.finish()
+    return blocks, decoder
+
+
+@pytest.fixture(scope="module")
+def packets(array):
+    return encoded(array.samples, groups=2)
+
+
+@pytest.fixture(scope="module")
+def whole(packets):
+    blocks, decoder = decoded(packets)
+    assert not decoder.events and decoder.complete
+    return np.concatenate([samples for _, samples in blocks]), np.concatenate([mask for _, mask in decoder.masks])
+
+
+def error_of(array, samples):
+    return np.abs(codes_of(np.ascontiguousarray(samples)).astype(int) - 512 - array.codes)
+
+
+def test_windows_are_within_the_bound_and_hold_the_spikes(array, packets, whole):
+    samples, mask = whole
+    assert samples.shape == mask.shape == (FRAMES, 5)
+    error = error_of(array, samples)
+    assert error[mask].max() == 3 < error[~mask].max() and 0.005 < mask.mean() < 0.2
+    big = [(unit.lead, t) for unit in array.spikes if unit.peak > 70 for t in unit.times if 9000 < t < FRAMES - 50]
+    assert len(big) > 10 and np.mean([mask[t - 5 : t + 20, lead].all() for lead, t in big]) > 0.97
+    assert 8 * sum(map(len, packets)) / samples.size < 0.6
+
+
+def test_exact_windows_and_whole_blocks(array):
+    made = encoded(array.samples[: 10 * BLOCK], max_error=0, threshold=4, window=(0.3, 1))
+    (blocks, decoder), reader = decoded(made), PacketReader()
+    samples = np.concatenate([samples for _, samples in blocks])
+    mask = np.concatenate([mask for _, mask in decoder.masks])
+    assert decoder.complete and not decoder.events and mask.any()
+    assert np.array_equal(samples[mask], array.samples[: 10 * BLOCK][mask])
+    reader.push(made[-1])
+    assert reader.next().payload == b"\0\0", "the last packet holds something"
+
+
+def test_packets_do_not_depend_on_how_frames_come(array, packets):
+    assert packets == encoded(array.samples, 4567, groups=2)
+
+
+def test_others_are_decoded_when_packets_are_lost(packets, whole):
+    """Each group's packets 4 and 5 of its first period, and a damaged one in the second group."""
+    bad = [*packets[:8], *packets[12:]]
+    bad[20] = bad[20][:40] + bytes([bad[20][40] ^ 1]) + bad[20][41:]
+    blocks, decoder = decoded(bad)
+    damaged = 12 * BLOCK
+    assert [event.first for event in decoder.events if event.kind == "missing"] == [4 * BLOCK, damaged]
+    assert decoder.missing == 3 * BLOCK and decoder.complete
+    seen = 0
+    for (first, samples), (same, mask) in zip(blocks, decoder.masks, strict=True):
+        assert first == same and np.array_equal(samples, whole[0][first : first + len(samples)])
+        assert np.array_equal(mask, whole[1][first : first + len(samples)])
+        seen += len(samples)
+    assert seen == FRAMES - decoder.missing
+
+
+def test_joins_at_a_key_packet(packets, whole):
+    blocks, decoder = decoded(packets[5:], join=True)
+    assert blocks[0][0] == 6 * BLOCK and decoder.complete
+    assert np.array_equal(np.concatenate([samples for _, samples in blocks]), whole[0][6 * BLOCK :])
+
+
+def test_masks_of_lossless_streams_are_all_true(array):
+    encoder = runtime.live.StreamEncoder(5, RATE, block=50)
+    _, decoder = decoded(encoder.push(array.samples[:100]) + encoder.finish())
+    assert [first for first, _ in decoder.masks] == [0, 50, 100] and all(mask.all() for _, mask in decoder.masks)
+
+
+def test_chunks_of_another_kind_are_refused(packets, whole):
+    """With right checksums: another bound, another length, a coding that is not activity, an end too early."""
+    reader = PacketReader()
+    reader.push(packets[2])
+    good = reader.next()
+    changed = [
+        good.payload[:11] + b"\x04" + good.payload[12:],
+        b"\x01" + good.payload[1:],
+        good.payload[:4] + b"\x01" + good.payload[5:],
+        good.payload[:7],
+        good.payload[:30],
+        b"",
+    ]
+    for payload in changed:
+        packet = type(good)(good.stream, good.group, good.sequence, False, False, payload).pack()
+        blocks, decoder = decoded([*packets[:2], packet, *packets[3:]])
+        assert decoder.missing == BLOCK and "undecodable" in {event.kind for event in decoder.events}
+        assert np.array_equal(np.concatenate([samples for _, samples in blocks][1:]), whole[0][2 * BLOCK :])
+
+
+def test_description(packets):
+    told, size = Description.parse(packets[0][HEAD_BYTES:-4])
+    assert told.activity and told.max_error == 3 and told.block == BLOCK and told.period == 6 and size == 35
+    assert Description.parse(told.pack())[0] == told
+    with pytest.raises(runtime.CorruptError, match="version"):
+        Description.parse(b"\x03" + told.pack()[1:])
+
+
+def test_empty_stream():
+    blocks, decoder = decoded(encoded(np.zeros((0, 3), np.int16)))
+    assert sum(len(samples) for _, samples in blocks) == 0 and decoder.complete and not decoder.events
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"keep": "spikes,lfp"},
+        {"keep": "lfp"},
+        {"max_error": 256},
+        {"threshold": 0},
+        {"window": (-1, 2)},
+        {"block": 0},
+        {"block": 1 << 17},
+        {"leads": 0},
+        {"leads": 70000},
+        {"rate": 1000},
+        {"rate": 0},
+        {"groups": 6},
+        {"stream": -1},
+    ],
+)
+def test_impossible_options(options):
+    with pytest.raises(runtime.UsageError):
+        ActivityStreamEncoder(**{"leads": 5, "rate": RATE, **options})
+
+
+def test_default_blocks():
+    assert default_block(100, 20000) == 1000 and default_block(1024, 30000) == 1024
+
+
+def run(*arguments, data=b""):
+    command = [sys.executable, "-m", "runtime", "stream", *map(str, arguments)]
+    return subprocess.run(command, input=data, capture_output=True, timeout=120)
+
+
+def test_pipes(array, packets, whole):
+    data = array.samples.astype("<i2").tobytes()
+    options = ("--leads", 5, "--rate", RATE, "--keep", "spikes", "--block", BLOCK, "--resync", 0.2, "--groups", 2)
+    coded = run("encode", *options, data=data)
+    assert coded.returncode == 0 and coded.stdout == b"".join(packets)
+    good = run("decode", data=coded.stdout)
+    assert good.returncode == 0 and good.stdout == whole[0].astype("<i2").tobytes()
+    bad = run("decode", "--jobs", 2, data=b"".join([*packets[:8], *packets[10:]]))
+    assert bad.returncode == 1 and b"frames 2800 to 3499 are missing" in bad.stderr
+    assert bad.stdout == good.stdout[: 2800 * 10] + good.stdout[3500 * 10 :]
+
+
+@pytest.mark.parametrize(
+    "more",
+    [("--jobs", 2), ("--refit",), ("--threshold", 0), ("--rate", 100), ("--calibration", "x")],
+)
+def test_usage(more):
+    made = run("encode", "--leads", 1, "--rate", RATE, "--keep", "spikes", *more)
+    assert made.returncode == 2 and made.stdout == b"" and b"Traceback" not in made.stderr
+
+
+def test_what_goes_with_keep_only():
+    assert run("encode", "--leads", 1, "--rate", RATE, "--threshold", 4).returncode == 2
+
+
+def test_off_the_lattice():
+    made = run("encode", "--leads", 1, "--rate", RATE, "--keep", "spikes", data=np.full(3000, 5, "<i2").tobytes())
+    assert made.returncode == 2 and b"lattice" in made.stderr
