@@ -6,6 +6,8 @@ next block, and what is drawn between windows goes on where it was.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from ..bounded import check
@@ -17,12 +19,17 @@ from . import detector
 from .codec import code
 from .encoder import LIFT_STEP, THRESHOLD_UNIT
 from .options import Activity
-from .rendering import Lines
+from .plan import gaps
+from .rendering import Frame, Lines, render_lead
+from .sequence import lane_count
 from .units import Units
+from .watch import Watched, lifts
 from .windows import Windows, around
 
 _NOISE_SECONDS = 0.1
 _DEAD_SECONDS = 0.001
+_LANE_SHARE, _LEAST_LANE = 0.25, 64
+"""Samples of a lane, in frames of a block: a decoder's steps shall not take longer than the block."""
 _RAMP = 8
 """Frames a unit of level: lines that lead back to the base may not be steeper."""
 
@@ -31,7 +38,8 @@ class ActivityEncoder:
     """Takes frames and gives self-contained activity chunks (payloads of `C` blocks) every so many frames.
 
     Of leads on the implant's lattice. A block comes out when what follows it is known, by half the filter and the front
-    of a window: see `delay`. There are no tents, so that fewer of the weakest crossings are found again than in files.
+    of a window: see `delay`. Tents need room in front of a window within its block, so that a few less of the weakest
+    crossings are found again than in files.
 
     Parameters
     ----------
@@ -57,6 +65,7 @@ class ActivityEncoder:
         self._quiet_until = np.zeros(leads, np.int64)
         self._open_until = np.zeros(leads, np.int64)
         self._level = np.zeros(leads, np.int64)
+        self._shown = np.zeros((self._reach, leads), np.int64)
         self._first = True
 
     @property
@@ -90,6 +99,7 @@ class ActivityEncoder:
         self._first = True
         self._level[:] = self._open_until[:] = self._quiet_until[:] = 0
         self._below[:] = False
+        self._shown[:] = 0
         return made
 
     def _encode(self, frames: int) -> bytes:
@@ -112,7 +122,7 @@ class ActivityEncoder:
         dead = max(1, round(_DEAD_SECONDS * self._options.rate))
         np.maximum.at(self._open_until, lead[inside], frame[inside] + after - frames)
         np.maximum.at(self._quiet_until, lead[inside], frame[inside] + dead - frames)
-        payload = self._coded(windows, frames)
+        payload = self._coded(windows, frames, Watched(windows, lead, frame, threshold, threshold, self._quiet_until))
         self._samples, self._values = self._samples[frames:], self._values[frames:]
         return payload
 
@@ -136,7 +146,7 @@ class ActivityEncoder:
         keep = made.length > 0
         return Windows(made.lead[keep], made.start[keep], made.length[keep], made.lift[keep])
 
-    def _coded(self, windows: Windows, frames: int) -> bytes:
+    def _coded(self, windows: Windows, frames: int, watched: Watched) -> bytes:
         options, samples = self._options, self._samples[:frames]
         units = Units(self._model.coarse(options.max_error).entropy, options.max_error, False, 0, 16)
         hold = np.zeros(samples.shape[1], bool)
@@ -146,9 +156,46 @@ class ActivityEncoder:
         hold = (last >= 0) & (frames - last < _RAMP * np.abs(ends))
         lines = Lines(0, self._level.copy(), hold)
         shape = round(options.threshold * THRESHOLD_UNIT), options.frames[0], sum(options.frames), LIFT_STEP
-        made = code(samples, units, windows, lines, None, shape, self._model)
+        inside = units.middles(units.bins(units.values(samples[windows.flat()])))
+        frame = Frame(frames, options.frames[0], LIFT_STEP, units.low, units.high)
+        shown = _drawn(frame, lines, windows, inside)
+        if len(windows):
+            windows.lift[:] = self._tents(watched, shown)
+            shown = _drawn(frame, lines, windows, inside) if windows.lift.any() else shown
+        self._shown = np.concatenate([self._shown, shown])[-self._reach :]
+        lanes = lane_count(len(inside), max(_LEAST_LANE, round(_LANE_SHARE * self._block)))
+        made = code(samples, units, windows, lines, None, shape, self._model, lanes)
         self._level = np.where(hold, ends, np.where(last >= 0, 0, self._level))
         return chunks.pack(made)
+
+    def _tents(self, watched: Watched, shown: np.ndarray) -> np.ndarray:
+        """Lifts of the windows, from what is shown without in this block, before it, and, as far as is known, after."""
+        frames, (before, after) = len(shown), self._options.frames
+        past, ahead = self._reach, self.delay
+        values = self._values[: past + frames + ahead].astype(np.int64)
+        drawn = np.concatenate([self._shown, shown, np.repeat(shown[-1:], ahead, axis=0)])
+        until = self._open_until.copy()  # windows that go on behind the block, or begin in it for what comes there
+        np.maximum.at(until, watched.lead, watched.frame + after - frames)
+        number = np.arange(ahead)[:, None]
+        last = past + frames + np.clip(until, 0, ahead) - 1
+        following = np.where(number < until, values[-ahead:], values[last, np.arange(len(last))])
+        drawn[-ahead:] = np.where(until > 0, following, drawn[-ahead:])
+        windows = watched.windows
+        room = gaps(windows) >= 2 * before
+        moved = Windows(windows.lead, windows.start + past, windows.length, windows.lift)
+        found = replace(watched, windows=moved, frame=watched.frame + past)
+        return lifts(found, values, drawn, self._options, LIFT_STEP) * room
+
+
+def _drawn(frame: Frame, lines: Lines, windows: Windows, inside: np.ndarray) -> np.ndarray:
+    """What a decoder shows, int64 values [frames, leads]."""
+    out = np.repeat(lines.level[None], frame.frames, axis=0)
+    offset = windows.offset
+    for lead in np.unique(windows.lead).tolist():
+        own = windows.of_lead(lead)
+        part = Windows(*(getattr(windows, name)[own] for name in ("lead", "start", "length", "lift")))
+        out[:, lead] = render_lead(frame, lines, lead, part, inside[offset[own.start] : offset[own.stop]])
+    return out
 
 
 def decode_blocks(payloads: list[bytes], leads: int, model: Model) -> np.ndarray:

@@ -31,6 +31,7 @@ def code(
     band: slow.SlowBand | None,
     shape: tuple[int, int, int, int],
     model: Model,
+    lanes: int | None = None,
 ) -> ActivityChunk:
     """Code the windows of a chunk.
 
@@ -38,12 +39,14 @@ def code(
     ----------
     samples : int16 [frames, leads]
     shape : threshold in 1/64, frames before a crossing and of a standard window, step of tents
+    lanes : at most so many; None for what is good for files
     """
     frames, leads = samples.shape
     threshold, before, standard, lift_step = shape
     network = model.coarse(units.max_error)
     bins = units.bins(units.values(samples[windows.flat()]))
-    sequence = Sequence.of(windows, lane_count(len(bins)) if len(windows) else 0)
+    lanes = lane_count(len(bins)) if lanes is None else lanes
+    sequence = Sequence.of(windows, min(lanes, len(windows)))
     level = first_levels(windows, lines, band, units)
     coder = WindowCoder(network, units, windows, sequence, bins, level, band is None)
     parameters = LeadParameters(*(np.zeros(leads, np.int64) for _ in range(4)))

@@ -18,9 +18,9 @@ _LANE_SAMPLES = 8192
 MAX_LANES = 4096
 
 
-def lane_count(samples: int) -> int:
+def lane_count(samples: int, each: int = _LANE_SAMPLES) -> int:
     """Lanes for so many samples: a lane costs some 36 bits, a step of few lanes as much time as one of many."""
-    return min(max(samples // _LANE_SAMPLES, 1), MAX_LANES)
+    return min(max(samples // each, 1), MAX_LANES)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,6 +29,8 @@ _SEARCH_SECONDS = 0.0006
 _EARLY_FRAMES = 2
 _MAX_LIFT = 15
 _LEAST_RESPONSE = 0.03
+_BAND_SAMPLES = 1 << 17
+"""Samples that are filtered at once for tents."""
 
 
 @dataclass
@@ -130,8 +133,7 @@ def lifts(watched: Watched, values: np.ndarray, rendered: np.ndarray, options: A
     window = np.searchsorted(_place(windows.lead, windows.start), _place(watched.lead, watched.frame), "right") - 1
     opens = np.diff(window, prepend=-1) > 0
     useful = opens & (gaps(windows)[window] >= 2 * before)
-    for lead in np.unique(watched.lead[useful]).tolist():
-        plain, shown = (_band_of(x[:, lead], taps) for x in (values, rendered))
+    for lead, plain, shown in _bands_of(np.unique(watched.lead[useful]), values, rendered, taps):
         aim = -float(watched.threshold[lead]) * _MARGIN
         for event in np.flatnonzero(useful & (watched.lead == lead)).tolist():
             t, start = int(watched.frame[event]), int(windows.start[window[event]])
@@ -153,7 +155,14 @@ def _place(lead: np.ndarray, frame: np.ndarray) -> np.ndarray:
     return lead * MAX_CHUNK_FRAMES + frame
 
 
-def _band_of(lead: np.ndarray, taps: np.ndarray) -> np.ndarray:
-    """The band-passed signal of one lead."""
-    values = np.ascontiguousarray(lead[:, None])
-    return detector.band(detector.extended(values, len(taps) // 2), taps, exact_type(values))[:, 0]
+def _bands_of(leads: np.ndarray, values: np.ndarray, rendered: np.ndarray, taps: np.ndarray) -> Iterator[tuple]:
+    """Lead, its band-passed signal, that of what is shown; some leads at once."""
+    some = max(1, _BAND_SAMPLES // max(len(values), 1))
+    for first in range(0, len(leads), some):
+        part = leads[first : first + some]
+        bands = []
+        for signals in (values, rendered):
+            chosen = np.ascontiguousarray(signals[:, part])
+            bands.append(detector.band(detector.extended(chosen, len(taps) // 2), taps, exact_type(chosen)))
+        for column, lead in enumerate(part.tolist()):
+            yield lead, bands[0][:, column], bands[1][:, column]
