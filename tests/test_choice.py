@@ -32,13 +32,13 @@ def test_bounded_errors_have_their_own():
 
 @pytest.mark.parametrize("kind", ["lattice", "other"])
 def test_the_smaller_one_for_arrays(kind):
-    samples = other_device(8, 9000)
+    samples = other_device(8, 3000)
     if kind == "lattice":
         samples = CODE_TO_SAMPLE[np.clip(samples // 8, -512, 511) + 512]
     chosen = choose(samples)
-    sizes = {name: len(runtime.encode(samples, 1, model=name)) for name in ("n1", "a1")}
+    sizes = {name: len(runtime.encode(samples, 1, model=name, verify=False)) for name in ("n1", "a1")}
     assert sizes[chosen] == min(sizes.values())
-    assert len(runtime.encode(samples, 1)) == sizes[chosen]
+    assert len(runtime.encode(samples, 1, verify=False)) == sizes[chosen]
 
 
 def test_files_are_coded_with_the_chosen_model(tmp_path):

@@ -16,7 +16,7 @@ def n1():
     return model.load()
 
 
-def array(leads=12, frames=6000, seed=0, sign=1, shared=0.8):
+def array(leads=12, frames=3000, seed=0, sign=1, shared=0.8):
     """Leads with noise in common, as codes; float [time, lead]."""
     rng = np.random.default_rng(seed)
     common = rng.normal(0, 8, (frames, 1)) * np.where(np.arange(leads) % 2, sign, 1)
@@ -50,18 +50,18 @@ def test_what_leads_share_is_saved(n1, kind, sign):
 
 
 def test_leads_that_share_nothing_are_coded_alone(n1):
-    samples = on_lattice(array(shared=0.0) - 40 * np.sin(np.arange(6000)[:, None] / 90))
+    samples = on_lattice(array(shared=0.0) - 40 * np.sin(np.arange(3000)[:, None] / 90))
     alone, expected = size_and_back(samples, n1, independent=True)
     together, payload = size_and_back(samples, n1)
     assert payload[4] == RANS and payload == expected
 
 
 def test_dead_and_doubled_leads_cost_next_to_nothing(n1):
-    samples = on_lattice(array(8, 20000))
-    extra = np.hstack([samples, np.full((20000, 1), -95, np.int16), samples[:, 3:4]])
+    samples = on_lattice(array(8, 6000))
+    extra = np.hstack([samples, np.full((6000, 1), -95, np.int16), samples[:, 3:4]])
     without, _ = size_and_back(samples, n1)
     both, _ = size_and_back(extra, n1)
-    assert 8 * (both - without) / 20000 < 0.05
+    assert 8 * (both - without) / 6000 < 0.05
 
 
 def test_batches_of_arrays_and_single_leads_do_not_depend_on_each_other(n1):
@@ -75,7 +75,7 @@ def test_batches_of_arrays_and_single_leads_do_not_depend_on_each_other(n1):
 
 
 def test_groups_of_segments_give_the_same_stream(n1, monkeypatch):
-    samples = on_lattice(array(6, 20000))
+    samples = on_lattice(array(6, 4000))
     _, expected = size_and_back(samples, n1)
     monkeypatch.setattr(codec, "_GROUP_SAMPLES", 1)
     assert size_and_back(samples, n1)[1] == expected
@@ -96,7 +96,7 @@ def test_damage_never_gives_wrong_samples(n1):
     samples = on_lattice(array(5, 400))
     _, payload = size_and_back(samples, n1)
     rng = np.random.default_rng(5)
-    for position in range(0, len(payload), 7):
+    for position in range(0, len(payload), 31):
         damaged = bytearray(payload)
         damaged[position] ^= 1 << rng.integers(0, 8)
         try:
