@@ -61,7 +61,7 @@ def arrange(correlation: np.ndarray, tiers: int | None = None, peers: int = PEER
     for lead in np.flatnonzero(tier):
         earlier = np.flatnonzero((power[lead] > 0) & (tier < tier[lead]))
         best = earlier[np.argsort(-power[lead, earlier], kind="stable")[:_CANDIDATES]]
-        chosen = _forward_selection(correlation, lead, best, peers)
+        chosen = forward_selection(correlation, lead, best, peers)
         heard[lead, : len(chosen)] = chosen
         metric[lead, : len(chosen)] = correlation[lead, chosen]
     return Arrangement(tier, heard, metric)
@@ -100,7 +100,7 @@ def _step_back(power: np.ndarray, order: list[int], tier: np.ndarray, tiers: int
                 settled.append(lead)
 
 
-def _forward_selection(correlation: np.ndarray, lead: int, candidates: np.ndarray, count: int) -> list[int]:
+def forward_selection(correlation: np.ndarray, lead: int, candidates: np.ndarray, count: int) -> list[int]:
     """Candidates that explain most of a lead together: the best one, then the best for what is left, and so on."""
     among = correlation[np.ix_(candidates, candidates)].astype(np.float64)
     own = correlation[lead, candidates].astype(np.float64)

@@ -30,8 +30,8 @@ def choose(samples: np.ndarray, independent: bool = False, max_error: int = 0, t
     if independent or part.shape[1] == 1:
         return alone
     part = part[: max(_SAMPLES // part.shape[1], 1)]
-    sizes = {n: len(codec.encode_chunks([part], models.load(n))[0]) for n in (alone, models.DEFAULT, models.ARRAYS)}
-    return min(sizes, key=sizes.get)
+    names = dict.fromkeys((alone, models.DEFAULT, models.ARRAYS))  # of equal ones the first is taken
+    return min(names, key=lambda name: len(codec.encode_chunks([part], models.load(name))[0]))
 
 
 def _on_lattice(samples: np.ndarray) -> bool:

@@ -58,7 +58,13 @@ class Encoder:
         self._ticks = np.zeros((ORDER + self._rows, count), np.int32)
         self._means = features.initial_means(lanes.spread)
         self._history = np.full((count, features.WINDOW + self._rows), 128, np.uint8)
-        self._said = np.full((1 + self._rows, count), messages.SILENCE, np.uint32)
+        self._hears = lanes.has_peers
+        self._late = [np.flatnonzero(lanes.tier[peers] >= lanes.tier) for peers in lanes.peers]
+        self._messages_too = self._hears and model.hears
+        if self._messages_too:
+            self._said = np.full((1 + self._rows, count), messages.SILENCE, np.uint32)
+            self._present = (lanes.peers != np.arange(count)).T
+            self._metric = lanes.metric.T.astype(np.int16)
 
     def run(self) -> Intervals:
         """All intervals."""
@@ -111,26 +117,21 @@ class Encoder:
     def _inputs(self, size: int, reference: np.ndarray) -> list[np.ndarray]:
         """The network's inputs uint8: [size, lanes, 20], and [size, lanes, 4, 8] if it hears peers."""
         inputs = [self._features(size, reference)]
-        if self._model.hears and self._lanes.has_peers:
+        if self._messages_too:
             residual = self._ticks[ORDER : size + ORDER] - reference
             inputs.append(self._messages(residual, inputs[0][:, :, features.MIDDLE_LEVEL].astype(np.int32)))
         return inputs
 
     def _messages(self, residual: np.ndarray, level: np.ndarray) -> np.ndarray:
-        """What every lane hears of its peers: as for linear predictors, at this step or at the last one."""
-        lanes, size = self._lanes, len(residual)
+        """What every lane hears of its peers."""
+        size, count = residual.shape
         said = self._said[: size + 1]
         for t in range(size):
             said[t + 1] = said[t]
             messages.say(said[t + 1], residual[t], level[t])
-        heard = np.empty((size, len(lanes), PEERS), np.uint32)
-        for number, peers in enumerate(lanes.peers):
-            late = np.flatnonzero(lanes.tier[peers] >= lanes.tier)
-            heard[:, :, number] = said[1:].take(peers, axis=1)
-            heard[:, late, number] = said[:-1, peers[late]]
-        out = np.empty((size, len(lanes), PEERS, messages.INPUTS), np.uint8)
-        present = lanes.peers != np.arange(len(lanes))
-        messages.hear(heard, lanes.metric.T.astype(np.int16), present.T, out)
+        heard = np.stack([self._of_peers(said, number) for number in range(PEERS)], axis=2)
+        out = np.empty((size, count, PEERS, messages.INPUTS), np.uint8)
+        messages.hear(heard, self._metric, self._present, out)
         self._said[0] = said[size]
         return out
 
@@ -139,23 +140,27 @@ class Encoder:
         total = np.full((size, len(self._lanes)), features.ROUND, np.int32)
         for tap, coefficients in enumerate(self._lanes.coefficients):
             total += self._ticks[tap : size + tap] * coefficients
-        if self._lanes.has_peers:
+        if self._hears:
             self._hear(total)
         total >>= COEFFICIENT_BITS
         return total
 
     def _hear(self, total: np.ndarray) -> None:
-        """Add what is heard of peers: up to now of those in earlier tiers, up to the last step of others."""
-        lanes, size = self._lanes, len(total)
-        ticks = self._ticks[ORDER - PEER_TAPS : ORDER + size]
-        for peers, heard in zip(lanes.peers, lanes.heard, strict=True):
-            if not heard.any():
-                continue
-            part = ticks[1:].take(peers, axis=1)
-            late = np.flatnonzero(lanes.tier[peers] >= lanes.tier)
-            part[:, late] = ticks[:-1, peers[late]]
-            for tap, coefficients in enumerate(heard):
-                total += part[tap : tap + size] * coefficients
+        """Add what the linear predictors hear of peers."""
+        size = len(total)
+        for number, heard in enumerate(self._lanes.heard):
+            if heard.any():
+                part = self._of_peers(self._ticks[ORDER - PEER_TAPS : ORDER + size], number)
+                for tap, coefficients in enumerate(heard):
+                    total += part[tap : tap + size] * coefficients
+
+    def _of_peers(self, values: np.ndarray, number: int) -> np.ndarray:
+        """Values [1 + steps, lanes] of every lane's peer of that number, [steps, lanes]: up to now of peers in earlier
+        tiers, up to the last step of others."""
+        peers, late = self._lanes.peers[number], self._late[number]
+        part = values[1:].take(peers, axis=1)
+        part[:, late] = values[:-1, peers[late]]
+        return part
 
     def _features(self, size: int, reference: np.ndarray) -> np.ndarray:
         """Network inputs uint8 [size, lanes, 20]; moves the running means and the residual history on."""

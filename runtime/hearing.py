@@ -5,6 +5,7 @@ Reproducible on every machine (see `least_squares.py` and `correlation.py`). A d
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,7 +45,7 @@ def found(leads: Leads, coefficients: np.ndarray) -> Arrangement:
     length = min(_WHITE_BLOCK, frames) if blocks > 1 else frames
     starts = [(frames - length) * i // max(blocks - 1, 1) for i in range(blocks)]
     rows = np.empty((len(leads.signals), blocks * length), np.float32)
-    for row, signal, own in zip(rows, leads.signals, coefficients.tolist(), strict=True):
+    for row, signal, own in zip(rows, leads.signals, coefficients, strict=True):
         parts = [signal[start : start + length + ORDER] for start in starts]
         row[:] = to_white(np.concatenate([_residual(part, own) for part in parts]))
     found, _ = correlate(rows, _LAG)
@@ -52,10 +53,13 @@ def found(leads: Leads, coefficients: np.ndarray) -> Arrangement:
     return arrange(found)
 
 
-def _residual(signal: np.ndarray, coefficients: list[float]) -> np.ndarray:
+def _residual(signal: np.ndarray, coefficients: np.ndarray, heard: Sequence[np.ndarray] = ()) -> np.ndarray:
+    """What a linear predictor leaves: coefficients for 16 own samples, then for four of each lead that is heard."""
+    taps = [(signal, delay) for delay in range(1, ORDER + 1)]
+    taps += [(other, delay) for other in heard for delay in range(PEER_TAPS)]
     total = np.full(len(signal) - ORDER, 512.0)
-    for delay, coefficient in enumerate(coefficients, 1):
-        total += coefficient * signal[ORDER - delay : len(signal) - delay]
+    for coefficient, (source, delay) in zip(coefficients.tolist(), taps):
+        total += coefficient * source[ORDER - delay : len(source) - delay]
     return signal[ORDER:] - np.floor(total / 1024)
 
 
@@ -112,13 +116,7 @@ def _pays(signal: np.ndarray, heard: list[np.ndarray], ticks: float, own: np.nda
     """Whether a lead's residuals cost less if it hears others, by their logarithm in blocks."""
     costs = []
     for others, coefficients in (([], own), (heard, both)):
-        total = np.full(len(signal) - ORDER, 512.0)
-        for delay, coefficient in enumerate(coefficients[:ORDER].tolist(), 1):
-            total += coefficient * signal[ORDER - delay : len(signal) - delay]
-        for number, other in enumerate(others):
-            for delay in range(PEER_TAPS):
-                total += coefficients[ORDER + PEER_TAPS * number + delay] * other[ORDER - delay : len(other) - delay]
-        size = np.abs(signal[ORDER:] - np.floor(total / 1024)) * ticks
+        size = np.abs(_residual(signal, coefficients, others)) * ticks
         blocks = size[: len(size) - len(size) % _COST_BLOCK].reshape(-1, _COST_BLOCK).sum(axis=1) / _COST_BLOCK
         means = np.clip(blocks + _COST_FLOOR, 1, features.MAX_MAGNITUDE).astype(np.int32) << features.MEAN_BITS
         costs.append(int(features.level(means).sum(dtype=np.int64)) * _COST_BLOCK / 16)

@@ -25,9 +25,7 @@ def open_data(options, levels, bounds=None):
     from . import data, dataset
 
     recordings = data.load(options.data, data.given(options))
-    pairs = data.read_pairs(options.pairs) + recordings.pairs()
-    wanted = max(1, min(data.VALIDATION, len(recordings) // 5))
-    held = set(data.split(recordings.names, pairs, wanted)[1])
+    held = data.held(recordings.names, data.read_pairs(options.pairs) + recordings.pairs())
     validation = [i for i, name in enumerate(recordings.names) if name in held]
     training = [i for i, name in enumerate(recordings.names) if name not in held]
     if bounds:
@@ -59,7 +57,7 @@ def open_mixture(options, levels, config):
         raise ValueError("training.shares needs recordings of arrays: --arrays")
     recordings = data.load(options.data, data.given(options))
     pairs = data.read_pairs(options.pairs)
-    held = set(data.split(recordings.names, pairs, max(1, min(data.VALIDATION, len(recordings) // 5)))[1])
+    held = data.held(recordings.names, pairs)
     number = {name: i for i, name in enumerate(recordings.names)}
     shares = config["training"]["shares"]
     width = arrays.ROWS if "peers" in config["network"] else config["network"]["inputs"]
@@ -71,7 +69,7 @@ def open_mixture(options, levels, config):
 
     (singles, together), (held_singles, held_together) = part(False), part(True)
     several = {path.stem: data.read_samples(path, data.given(options))[0] for path in data.paths_of(options.arrays)}
-    parts, sizes = [singles], [1 - sum(shares.values())]
+    parts, sizes = [singles], []  # single leads get what the others leave
     validation = {"single leads": held_singles}
     if shares.get("pairs") and together:
         parts.append(arrays.of_pairs(together, levels, width))
@@ -82,9 +80,9 @@ def open_mixture(options, levels, config):
         sizes.append(shares["arrays"])
         for name, samples in several.items():
             random = np.random.default_rng(1)
-            part = arrays.stretch(samples >> 3, arrays.SAMPLES // samples.shape[1], random)
-            validation[f"{name} (trained on)"] = arrays.prepare(part, levels, 100_000, random, True, width)
-    sizes[0] += 1 - sum(sizes)
+            stretch = arrays.stretch(samples >> 3, arrays.SAMPLES // samples.shape[1], random)
+            validation[f"{name} (trained on)"] = arrays.prepare(stretch, levels, 100_000, random, True, width)
+    sizes = [1 - sum(sizes), *sizes]
     print(f"{len(singles.spans)} single leads, {len(together)} pairs and {len(several)} arrays for training")
     return arrays.Mixture(parts, sizes, width), {n: arrays.Mixture([d], [1], width) for n, d in validation.items()}
 

@@ -194,6 +194,11 @@ def split(names, pairs=(), validation=VALIDATION):
     return [n for n in parent if n not in held], sorted(held)
 
 
+def held(names, pairs=()):
+    """Names that are kept from training: a fifth of the recordings, `VALIDATION` at most, at least one."""
+    return set(split(names, pairs, max(1, min(VALIDATION, len(names) // 5)))[1])
+
+
 def validation_names(folder, pairs=None, validation=VALIDATION):
     """Names of the validation recordings of a folder of WAV files; `pairs` is the path of the list of pairs."""
     names = [p.stem for p in sorted(Path(folder).glob("*.wav"))]

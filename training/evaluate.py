@@ -22,8 +22,7 @@ def choose(options):
     paths = data.paths_of(options.data)
     if options.validation:
         stems = [p.stem for p in paths]
-        wanted = max(1, min(data.VALIDATION, len(paths) // 5))
-        held = set(data.split(stems, data.read_pairs(options.pairs), wanted)[1])
+        held = data.held(stems, data.read_pairs(options.pairs))
         paths = [p for p in paths if p.stem in held]
     return paths[: options.first]
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from runtime.arrangement import forward_selection
 from runtime.correlation import correlate, whiten
 
 ORDER, PEERS, TAPS = 16, 4, 4
@@ -123,19 +124,4 @@ def _peers(correlation: np.ndarray, tiers: int | None) -> np.ndarray:
 def _selection(correlation: np.ndarray, lead: int, candidates: np.ndarray) -> list[int]:
     """The best candidate, then the best for what it leaves, and so on."""
     order = np.argsort(-np.abs(correlation[lead, candidates]), kind="stable")[:_CANDIDATES]
-    candidates = candidates[order]
-    among = correlation[np.ix_(candidates, candidates)].astype(np.float64)
-    own = correlation[lead, candidates].astype(np.float64)
-    chosen: list[int] = []
-    while len(chosen) < min(PEERS, len(candidates)):
-        variance = np.diagonal(among).copy()
-        gain = np.where(variance > 0.02, own * own / np.maximum(variance, 0.02), 0)
-        best = int(gain.argmax())
-        if gain[best] <= 0:
-            break
-        chosen.append(int(candidates[best]))
-        share = among[:, best] / variance[best]
-        own = own - own[best] * share
-        among = among - share[:, None] * among[best]
-        among[best, best] = own[best] = 0.0
-    return chosen
+    return forward_selection(correlation, lead, candidates[order], PEERS)

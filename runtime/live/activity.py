@@ -10,7 +10,7 @@ import numpy as np
 
 from .. import activity
 from .. import model as models
-from ..errors import CorruptError, UsageError
+from ..errors import CorruptError
 from ..limits import MAX_LEADS
 from ..model import Model
 from ..records import ACTIVITY, CHUNK_HEAD, chunk_bound
@@ -84,8 +84,7 @@ class ActivityStreamEncoder:
 
     def push(self, frames: np.ndarray) -> list[bytes]:
         """Take frames, int16 [frames, leads], any number of them; packets of the blocks that are now complete."""
-        if frames.dtype != np.int16 or frames.ndim != 2 or frames.shape[1] != self.leads:
-            raise UsageError(f"frames are int16 [frames, {self.leads}], not {frames.dtype} {list(frames.shape)}")
+        lossless.check_frames(frames, self.leads)
         self._frames += len(frames)
         made = [encoder.push(frames[:, p]) for encoder, p in zip(self._encoders, self._parts, strict=True)]
         return [packet for chunks in zip(*made, strict=True) for packet in self._packets(chunks)]

@@ -145,6 +145,12 @@ def _coarse_samples(bound: int) -> np.ndarray:
     return np.where(codes < 0, samples, bounded.CODE_TO_SAMPLE[middle[bins[codes]]])
 
 
+def check_frames(frames: np.ndarray, leads: int) -> None:
+    """Raises `UsageError` if these are no frames of so many leads."""
+    if frames.dtype != np.int16 or frames.ndim != 2 or frames.shape[1] != leads:
+        raise UsageError(f"frames are int16 [frames, {leads}], not {frames.dtype} {list(frames.shape)}")
+
+
 class StreamEncoder:
     """Codes frames as they come.
 
@@ -205,8 +211,7 @@ class StreamEncoder:
 
     def push(self, frames: np.ndarray) -> list[bytes]:
         """Take frames, int16 [frames, leads], any number of them; packets of the blocks that are now complete."""
-        if frames.dtype != np.int16 or frames.ndim != 2 or frames.shape[1] != self.leads:
-            raise UsageError(f"frames are int16 [frames, {self.leads}], not {frames.dtype} {list(frames.shape)}")
+        check_frames(frames, self.leads)
         packets, first = [], 0
         while first < len(frames):
             part = frames[first : first + self.block - self._filled]
