@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .least_squares import linear_predictor
+from .autoregression import linear_predictor
 
 LAG = 4
 """Samples that shared activity may be apart: 0.2 ms."""

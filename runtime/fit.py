@@ -11,11 +11,12 @@ import numpy as np
 
 from . import features
 from .arrangement import Arrangement
+from .autoregression import own_predictors
 from .features import tick_values
 from .hearing import Leads, found, hear_peers, restricted
 from .lanes import columns
 from .lattice import codes_of
-from .least_squares import own_predictors, to_signal
+from .least_squares import to_signal
 from .side_information import (
     CONSTANT,
     COPY,
@@ -27,8 +28,6 @@ from .side_information import (
     SideInformation,
 )
 
-_MANY_LEADS = 16
-"""Chunks of more leads are fitted on every eighth frame instead of every second: 0.0010 bit for 30 ns a sample."""
 _MAX_SHIFT = 8
 _GRID_NOISE_CODES = 4
 """Low bits are split off until the mean residual is below twice this many grid steps."""
@@ -65,12 +64,11 @@ def fit(
     leads = _describe(samples, middle, side, grid, hear)
     if not len(leads.numbers):
         return side
-    step = 2 if samples.shape[1] <= _MANY_LEADS else 8
-    coefficients, error = own_predictors(leads.signals, step)
+    coefficients, error = own_predictors(leads.signals)
     side.coefficients[leads.numbers] = coefficients
     if hear and len(leads.numbers) > 1 and len(samples) > ORDER:
         arrangement = restricted(topology, leads.numbers) if topology else found(leads, coefficients)
-        error = hear_peers(side, leads, arrangement, step, coefficients, error)
+        error = hear_peers(side, leads, arrangement, coefficients, error)
     _scale(side, leads, samples, coefficients.astype(np.int64), error, fine)
     return side
 

@@ -1,4 +1,4 @@
-"""Linear predictors by weighted least squares on lags (covariance method), the same on every machine.
+"""Weighted least squares on lags of a lead and of those that it hears, the same on every machine.
 
 Moments are sums of integers below 2^53, exact in float64 in any order; normal equations are solved by elementwise IEEE
 operations, without LAPACK.
@@ -19,14 +19,16 @@ _BLOCK = 4096
 _PART = 512
 """Rows of a matrix product: too few for BLAS to start threads, which would wait for each other on busy cores."""
 _SPAN = 4
-"""Rows of the running deviation; with 16 of them 0.0006 bit more."""
+"""Residuals of the running deviation; with 16 of them 0.0006 bit more."""
 _RIDGE = 0.6
 
 
 def to_signal(values: np.ndarray) -> tuple[np.ndarray, int]:
-    """A lead's values without their mean (int32 [frames]) as float64 behind 16 zeros, and the low bits left out."""
+    """A lead's values without their mean (int32 [frames]) as int16 behind 16 zeros, and the low bits left out."""
     excess = max(int(np.abs(values).max()).bit_length() - SIGNAL_BITS, 0)
-    return np.concatenate([np.zeros(ORDER), values >> excess]), excess
+    signal = np.zeros(ORDER + len(values), np.int16)
+    signal[ORDER:] = values >> excess if excess else values
+    return signal, excess
 
 
 def spacing(frames: int, step: int) -> int:
@@ -35,18 +37,17 @@ def spacing(frames: int, step: int) -> int:
 
 
 def moments(
-    signal: np.ndarray, heard: list[np.ndarray], step: int, coefficients: np.ndarray, error: float | None
+    signal: np.ndarray, heard: list[np.ndarray], step: int, coefficients: np.ndarray, error: float
 ) -> tuple[np.ndarray, float, float]:
     """Sums of products of a lead's sample and all that predicts it, over every `step`-th frame.
 
-    A residual counts by the inverse of its running deviation and of its own size, which is close to what it costs in
-    bits: weights follow the residuals of `coefficients` and their mean size `error` (None: no weights).
+    Residuals of `coefficients`, whose mean size is about `error`, count by `weights_of`.
 
     Parameters
     ----------
-    signal : float64 [16 + frames]
+    signal : int16 [16 + frames]
         Of `to_signal`.
-    heard : list of float64 [16 + frames]
+    heard : list of int16 [16 + frames]
         Signals of the leads that this one hears: their newest four samples, the present one included.
     coefficients : float [16 + 4 heard]
         Units of 2^-10; newest sample first.
@@ -57,22 +58,18 @@ def moments(
     float : sum of the weights
     float : mean size of the residuals of `coefficients`
     """
-    size = ORDER + 1 + PEER_TAPS * len(heard)
-    total, weight, sizes, count = np.zeros((size, size)), 0.0, 0.0, 0.0
+    rank = ORDER + 1 + PEER_TAPS * len(heard)
+    total, weight, sizes, count = np.zeros((rank, rank)), 0.0, 0.0, 0
     for first in range(0, len(signal) - ORDER, step * _BLOCK):
         part = slice(first, first + step * _BLOCK + ORDER)
         lags, rows = _lags(signal[part], [other[part] for other in heard], step)
-        weighted = lags
-        if error is not None:
-            predicted = np.matmul(coefficients[None], lags[:, 1:]).ravel()[:rows]
-            residual = np.abs(lags[:, 0].ravel()[:rows] - np.floor((predicted + 512) / 1024))
-            weights = np.zeros(_BLOCK)
-            weights[:rows] = _weights(residual, error)
-            weighted = lags * weights.reshape(-1, 1, _PART)
-            weight, sizes = weight + float(weights.sum()), sizes + float(residual.sum())
-        total += np.matmul(weighted, lags.transpose(0, 2, 1)).sum(axis=0)
-        count += rows
-    return total, weight if error is not None else count, sizes / count
+        predicted = np.matmul(coefficients[None], lags[:, 1:]).ravel()[:rows]
+        size = np.abs(lags[:, 0].ravel()[:rows] - np.floor((predicted + 512) / 1024))
+        weights = np.zeros(_BLOCK)
+        weights[:rows] = weights_of(size, error)
+        total += np.matmul(lags * weights.reshape(-1, 1, _PART), lags.transpose(0, 2, 1)).sum(axis=0)
+        weight, sizes, count = weight + float(weights.sum()), sizes + float(size.sum()), count + rows
+    return total, weight, sizes / count
 
 
 def _lags(block: np.ndarray, heard: list[np.ndarray], step: int) -> tuple[np.ndarray, int]:
@@ -83,7 +80,7 @@ def _lags(block: np.ndarray, heard: list[np.ndarray], step: int) -> tuple[np.nda
     lags[:, rows:] = 0
     row = 0
     for source, taps in [(block, ORDER + 1), *((other, PEER_TAPS) for other in heard)]:
-        phases = [np.ascontiguousarray(source[phase::step]) for phase in range(min(step, ORDER + 1))]
+        phases = [source[phase::step].astype(np.float64) for phase in range(min(step, ORDER + 1))]
         for lag in range(taps):
             first, phase = divmod(ORDER - lag, step)
             lags[row, :rows] = phases[phase][first : first + rows]
@@ -91,12 +88,23 @@ def _lags(block: np.ndarray, heard: list[np.ndarray], step: int) -> tuple[np.nda
     return lags.reshape(len(lags), -1, _PART).transpose(1, 0, 2), rows
 
 
-def _weights(size: np.ndarray, error: float) -> np.ndarray:
-    """Whole numbers 1..31 for rows with residuals of `size`, whose mean over the lead is `error`."""
-    span = min(_SPAN, len(size))
-    total = np.cumsum(np.concatenate([np.full(span, np.floor(error)), size]))
-    local = (total[span - 1 : -1] - np.concatenate([[0.0], total[: -span - 1]])) / span + error / 10
-    return np.clip(np.floor(15 * error * error / (local * (local + size / 2))), 1, _MAX_WEIGHT)
+def weights_of(size: np.ndarray, error: float) -> np.ndarray:
+    """What residuals of `size`, whose mean over the lead is about `error`, count: whole numbers 1..31.
+
+    That is the inverse of their running deviation and of their own size, close to what they cost in bits.
+    """
+    before = np.concatenate([np.full(_SPAN, np.floor(error)), size[:-1]])
+    local = before[_SPAN - 1 :] + before[: len(size)]
+    for first in range(1, _SPAN - 1):
+        local += before[first : first + len(size)]
+    local /= _SPAN
+    local += error / 10
+    cost = size / 2
+    cost += local
+    cost *= local
+    np.divide(15 * error * error, cost, out=cost)
+    np.floor(cost, out=cost)
+    return np.clip(cost, 1, _MAX_WEIGHT, out=cost)
 
 
 def solve(total: np.ndarray, weight: np.ndarray, used: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
@@ -132,39 +140,3 @@ def solve(total: np.ndarray, weight: np.ndarray, used: np.ndarray | None = None)
         explained += solution[:, row] * known[:, row]
     variance = np.maximum(total[:, 0, 0] - explained, 0.0) / weight
     return np.rint(np.clip(solution, -15, 15) * (1 << COEFFICIENT_BITS)), variance
-
-
-def linear_predictor(values: np.ndarray, step: int = 2) -> tuple[np.ndarray, float]:
-    """Order-16 coefficients of a lead, and the mean absolute residual that they leave.
-
-    Plain least squares, whose residuals then give the weights.
-
-    Parameters
-    ----------
-    values : int32 [frames]
-        Signal without its mean.
-    step : int
-        Use one frame of so many, unless that leaves too few.
-
-    Returns
-    -------
-    int64 [16] in units of 2^-10, newest sample first; float in units of `values`
-    """
-    signal, excess = to_signal(values)
-    (coefficients,), (error,) = own_predictors([signal], step)
-    return coefficients.astype(np.int64), error * (1 << excess)
-
-
-def own_predictors(signals: list[np.ndarray], step: int) -> tuple[np.ndarray, np.ndarray]:
-    """Coefficients float64 [leads, 16] of signals of equal length, and mean absolute residuals float64 [leads]."""
-    step = spacing(len(signals[0]) - ORDER, step)
-    none = np.zeros(ORDER)
-    plain = [moments(signal, [], 2 * step, none, None) for signal in signals]
-    first, variance = solve(*_stacked(plain))
-    error = np.maximum(0.8 * np.sqrt(variance), 1 / 64)
-    better = [moments(signal, [], step, *start) for signal, *start in zip(signals, first, error.tolist())]
-    return solve(*_stacked(better))[0], np.maximum([size for *_, size in better], 1 / 64)
-
-
-def _stacked(found: list[tuple[np.ndarray, float, float]]) -> tuple[np.ndarray, np.ndarray]:
-    return np.stack([total for total, *_ in found]), np.array([weight for _, weight, _ in found])
