@@ -68,8 +68,9 @@ def encode(
     """
     values, dtype = to_samples(samples, layout)
     frames, leads = values.shape
-    if model is None and keep is None:
-        model = choose(values, independent or coder != "rans", check_bound(max_error or 0), target_rate)
+    if model is None:
+        alone, kept = independent or coder != "rans", keep is not None
+        model = choose(values, alone, check_bound(max_error or 0), target_rate, kept)
     file = io.BytesIO()
     settings = {"model": model, "embed_model": embed_model, "verify": verify}
     settings |= {"independent": independent, "topology": topology, "coder": coder}

@@ -12,22 +12,29 @@ _LEADS, _SAMPLES, _FRAMES = 64, 1 << 18, 1 << 14
 """Leads and samples that are coded with each model, and frames at most."""
 
 
-def choose(samples: np.ndarray, independent: bool = False, max_error: int = 0, target_rate: float | None = None) -> str:
+def choose(
+    samples: np.ndarray,
+    independent: bool = False,
+    max_error: int = 0,
+    target_rate: float | None = None,
+    kept: bool = False,
+) -> str:
     """Name of a shipped model.
 
     Single leads have their model by whether they are on the implant's lattice. Leads that may hear each other are coded
-    for a trial, since it depends on what they have in common which of the two is better.
+    for a trial, since it depends on what they have in common which of the two is better. In activity mode (`kept`)
+    networks hear nobody, so that it is as with single leads.
 
     Parameters
     ----------
     samples : int16 [time, leads], of the recording's beginning or of all of it
     """
-    usual = models.default(max_error, target_rate)
+    usual = models.default() if kept else models.default(max_error, target_rate)
     if usual != models.DEFAULT or not samples.size:
         return usual
     part = np.ascontiguousarray(samples[:_FRAMES, :_LEADS])
     alone = models.DEFAULT if _on_lattice(part) else models.ARRAYS
-    if independent or part.shape[1] == 1:
+    if independent or kept or part.shape[1] == 1:
         return alone
     part = part[: max(_SAMPLES // part.shape[1], 1)]
     names = dict.fromkeys((alone, models.DEFAULT, models.ARRAYS))  # of equal ones the first is taken

@@ -97,14 +97,14 @@ def encode_files(
     if layout not in (None, *LAYOUTS):
         raise UsageError(f"layout is one of {LAYOUTS}, not {layout!r}")
     given = Given(leads, whole_rate(rate), parse(dtype), layout)
-    kept, max_error = activity.resolve(keep, max_error, threshold, window, check_coder(coder))
+    kept, max_error = activity.resolve(keep, max_error, threshold, window, check_coder(coder), independent)
     usual = models.default() if kept else models.default(max_error, target_rate)
     network = models.load(usual if model is None else model)
     known = None if topology is None else topologies.load(topology)
     made = paths.Outputs(output, folder, force)
     check_target(target_rate, 0 if kept else max_error)
     coding = {"max_error": max_error, "target_rate": target_rate, "activity": kept}
-    coding |= {"chooses": model is None and not kept, "independent": independent or coder != "rans"}
+    coding |= {"chooses": model is None, "independent": independent or coder != "rans"}
     settings = Settings(made, network, done, remove, verify, embed_model, known, given, **coding)
     call = partial(encode_call, verify=verify, independent=independent, max_error=max_error, coder=coder)
     each = [files] if array else [[file] for file in files]

@@ -74,7 +74,8 @@ class Settings:
         """The model to encode a recording with, which begins with these samples."""
         if not self.chooses:
             return self.network
-        return models.load(choose(samples, self.independent, self.max_error, self.target_rate))
+        kept = self.activity is not None
+        return models.load(choose(samples, self.independent, self.max_error, self.target_rate, kept))
 
     @property
     def lossy(self) -> bool:

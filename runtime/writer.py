@@ -72,7 +72,7 @@ class Writer:
         coder: str = "rans",
         force: bool = False,
     ) -> None:
-        kept, max_error = activity.resolve(keep, max_error, threshold, window, check_coder(coder))
+        kept, max_error = activity.resolve(keep, max_error, threshold, window, check_coder(coder), independent)
         usual = models.default() if kept else models.default(max_error, target_rate)
         network = models.load(usual if model is None else model)
         self._model = work.ModelReference(network.identity, network.data)

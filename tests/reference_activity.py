@@ -29,21 +29,21 @@ def decode_activity(body, frames, leads, bits, model):
     """A list of frames, each a list of samples; `body` is what follows the coding byte."""
     must(len(body) >= 22, "an activity chunk's length")
     crc, lanes, bound, flags, _, before, standard, lift, base, size = struct.unpack_from("<IHBBHHHHhI", body)
-    must(flags & 12 == 0 and before and standard and lanes <= 4096, "an activity chunk's head")
+    must(flags & 4 == 0 and before and standard and lanes <= 4096, "an activity chunk's head")
     must(size <= len(body) - 22, "an activity chunk's plan")
     units = Units(model, bound, flags & 1, flags >> 4, bits)
     must((units.grid or not units.shift) and units.low <= base <= -1 - units.low, "an activity chunk's head")
     must(units.grid or bits == 16, "a lattice of 8 bits")
-    plan = read_plan(Fields(body[22 : 22 + size]), leads, base, standard, units)
+    plan = read_plan(Fields(body[22 : 22 + size]), leads, base, standard, units, flags & 8)
     windows = [window for lead in plan for window in lead["windows"]]
     must(bool(lanes) == bool(windows), "an activity chunk's lanes")
-    must(all(w["start"] + w["length"] <= frames and w["length"] > 0 for w in windows), "a window leaves the chunk")
+    must(all(0 <= w["start"] <= frames - w["length"] < frames for w in windows), "a window leaves the chunk")
     rest = body[22 + size :]
     if flags & 2:
         curves, rest = slow_band(rest, frames, leads, model)
         for lead, curve in zip(plan, curves, strict=True):
             lead["curve"] = curve
-    decode_windows(windows, lanes, units, rest)
+    decode_windows(plan, lanes, units, rest)
     columns = [[units.sample(v) for v in draw(lead, frames, base, before, lift, units)] for lead in plan]
     samples = [list(frame) for frame in zip(*columns, strict=True)]
     must(zlib.crc32(stored_bytes(samples, 16)) == crc, "an activity chunk's samples have another checksum")
@@ -89,7 +89,7 @@ class Units:
         return value if self.grid else lattice_sample(value)
 
 
-def read_plan(reader, leads, base, standard, units):
+def read_plan(reader, leads, base, standard, units, hears):
     """Section 12.1."""
     ranges = [(reader.take(low), reader.take(width)) for low, width in ((8, 4), (7, 3), (5, 3))]
     if reader.take(1):
@@ -97,7 +97,7 @@ def read_plan(reader, leads, base, standard, units):
             reader.gamma()
     plan = []
     for _ in range(leads):
-        lead = {"level": base, "windows": [], "hold": 0, "curve": None}
+        lead = {"level": base, "windows": [], "hold": 0, "curve": None, "peers": [], "tier": 0}
         plan.append(lead)
         if not reader.take(1):
             continue
@@ -110,7 +110,12 @@ def read_plan(reader, leads, base, standard, units):
         spread, scale, k = (low + reader.take(width) for low, width in ranges)
         must(spread <= 255 and scale <= 127 and k <= 26, "a lead's parameters")
         common = {"lead": lead, "spread": spread, "scale": scale, "length": standard, "tent": 0}
-        lead["windows"] = [{**common, "gap": reader.rice(k)} for _ in range(count)]
+        if hears:
+            read_peers(reader, lead, leads)
+        matches = read_matches(reader) if lead["peers"] else []
+        must(len(matches) <= count, "a lead's windows that go with others")
+        lead["windows"] = [{**common, "match": match, "apart": apart} for match, apart in matches]
+        lead["windows"] += [{**common, "match": None, "gap": reader.rice(k)} for _ in range(count - len(matches))]
     windows = [window for lead in plan for window in lead["windows"]]
     count, at = reader.gamma(), -1
     if count:
@@ -122,16 +127,56 @@ def read_plan(reader, leads, base, standard, units):
         windows[at]["tent"] = reader.signed(reader.gamma())
         must(abs(windows[at]["tent"]) <= 255, "a tent's height")
     must(8 * len(reader.data) - reader.at < 8 and not reader.take(8 * len(reader.data) - reader.at), "a plan's end")
-    for lead in plan:
-        end = 0
-        for window in lead["windows"]:
-            window["start"] = end + window["gap"]
-            end = window["start"] + window["length"]
+    for _ in range(16):
+        for lead in plan:
+            lead["tier"] = max((plan[number]["tier"] + 1 for number, _ in lead["peers"]), default=0)
+    must(all(lead["tier"] < 16 for lead in plan), "leads hear each other in a circle")
+    for lead in sorted(plan, key=lambda lead: lead["tier"]):
+        place(lead, plan)
     return plan
 
 
-def decode_windows(windows, lanes, units, data):
+def read_peers(reader, lead, leads):
+    """Section 12.5: numbers and coefficients of those that a lead hears."""
+    count = reader.gamma()
+    must(count <= 4, "a lead's peers")
+    for _ in range(count):
+        number, width = reader.take(max(1, (leads - 1).bit_length())), reader.take(3)
+        must(number < leads, "a peer's number")
+        lead["peers"].append((number, [reader.take(width, signed=True) if width else 0 for _ in range(3)]))
+
+
+def read_matches(reader):
+    """Section 12.5: windows of the first peer by number, and frames from them."""
+    count, made, at = reader.gamma(), [], -1
+    if count:
+        a, b = (min(reader.take(5), 26) for _ in range(2))
+        shift = reader.take(6, signed=True)
+    for _ in range(count):
+        at += 1 + reader.rice(a)
+        made.append((at, shift + reader.signed(reader.rice(b))))
+    return made
+
+
+def place(lead, plan):
+    """Where the windows of a lead begin, in order of time."""
+    end = 0
+    for window in lead["windows"]:
+        if window["match"] is None:
+            window["start"] = end + window["gap"]
+            end = window["start"] + window["length"]
+        else:
+            with_those = plan[lead["peers"][0][0]]["windows"]
+            must(window["match"] < len(with_those), "a window that goes with one that is not there")
+            window["start"] = with_those[window["match"]]["start"] + window["apart"]
+    lead["windows"].sort(key=lambda window: window["start"])
+    for a, b in zip(lead["windows"], lead["windows"][1:], strict=False):
+        must(a["start"] + a["length"] <= b["start"], "windows overlap")
+
+
+def decode_windows(plan, lanes, units, data):
     """Section 12.2: fills in `values`."""
+    windows = [window for lead in plan for window in lead["windows"]]
     reader = Bits(data)
     total = sum(window["length"] for window in windows)
     low = [reader.take(units.shift) for _ in range(total)] if units.shift else [0] * total
@@ -142,12 +187,23 @@ def decode_windows(windows, lanes, units, data):
         escapes = list(struct.unpack_from(f"<{count}h", reader.rest(), 4))
         reader.at += 32 + 16 * count
     states, words = take_states(reader, lanes)
-    queues, first = [[] for _ in range(lanes)], 0
+    low = iter(low)
     for window in windows:
-        window["low"] = low[first : first + window["length"]]
-        queues[first * lanes // total].append(window)
-        first += window["length"]
-    coders = [coder(queue, state, units, escapes, words) for queue, state in zip(queues, states, strict=True)]
+        window["low"] = [next(low) for _ in range(window["length"])]
+    for tier in range(max((lead["tier"] for lead in plan), default=0) + 1):
+        some = [window for window in windows if window["lead"]["tier"] == tier]
+        total, queues, first = sum(window["length"] for window in some), [[] for _ in range(lanes)], 0
+        for window in some:
+            window["heard"] = heard(window, plan)
+            queues[first * lanes // total].append(window)
+            first += window["length"]
+        run([coder(queue, states, lane, units, escapes, words) for lane, queue in enumerate(queues)], units)
+    must(all(state == 1 << 24 for state in states), "a state does not end at 2^24")
+    must(not words and not escapes, "words or escapes are left over")
+
+
+def run(coders, units):
+    """All lanes through a tier, step by step."""
     while coders:
         asked = [(c, next(c, None)) for c in coders]  # features, or None where a lane has ended
         rows = [row for _, row in asked if row is not None]
@@ -156,7 +212,20 @@ def decode_windows(windows, lanes, units, data):
             if row is not None:
                 lane.send(next(answers))
         coders = [lane for lane, row in asked if row is not None]
-    must(not words and not escapes, "words or escapes are left over")
+
+
+def heard(window, plan):
+    """Section 12.5: what a window's samples are expected to do from what peers do."""
+    total = [16] * window["length"]
+    for number, taps in window["lead"]["peers"]:
+        step = {}
+        for other in plan[number]["windows"]:
+            ticks = other["ticks"]
+            step |= {other["start"] + p: ticks[p] - ticks[p - 1] for p in range(1, len(ticks))}
+        for place in range(window["length"]):
+            for delay, tap in zip((-1, 0, 1), taps, strict=True):
+                total[place] += tap * step.get(window["start"] + place + delay, 0)
+    return [min(max(value >> 5, -(1 << 20)), 1 << 20) if place else 0 for place, value in enumerate(total)]
 
 
 def take_states(reader, lanes):
@@ -169,9 +238,9 @@ def take_states(reader, lanes):
     return states, list(struct.unpack(f"<{len(data) // 4}I", data))[::-1]
 
 
-def coder(queue, state, units, escapes, words):
-    """One lane: gives features and is sent what the network says, sample by sample."""
-    lead, template, rank, x = None, [], 0, 0
+def coder(queue, states, lane, units, escapes, words):
+    """One lane in a tier: gives features and is sent what the network says, sample by sample."""
+    lead, template, rank, x, state = None, [], 0, 0, states[lane]
     for window in queue:
         fresh = window["lead"] is not lead
         rank = 0 if fresh else rank + 1
@@ -181,10 +250,10 @@ def coder(queue, state, units, escapes, words):
             x = units.level_tick(lead["curve"][window["start"]])
         elif fresh:
             x = units.level_tick(lead["level"])
-        window["values"], residuals = [], [128] * 16
+        window["values"], window["ticks"], residuals = [], [], [128] * 16
         means = [(16 + (window["spread"] & 15)) << (window["spread"] + 128 >> 4)] * 3
         for place in range(window["length"]):
-            r = x + (template[place] >> 4) if 0 < place < 64 else x
+            r = x + window["heard"][place] + (template[place] >> 4 if 0 < place < 64 else 0)
             offset, scale = yield [*residuals, q8(x - r), *map(level, means)]
             if not place:
                 offset, scale = 0, window["scale"]
@@ -204,16 +273,18 @@ def coder(queue, state, units, escapes, words):
                 q = code + c - 512 << units.shift | window["low"][place]
             tick = units.tick(q)
             window["values"].append(units.value(q))
+            window["ticks"].append(tick)
+            states[lane] = state
             if place:
                 e = tick - r
                 residuals = [*residuals[1:], q8(e)]
                 a = min(abs(e), 65535) << 12
                 means = [m + (a - m >> rate) for m, rate in zip(means, (4, 7, 11), strict=True)]
             if 0 < place < 64:
-                template[place] += ((tick - x << 4) - template[place]) >> min(rank + 1, 3)
+                step = tick - x - window["heard"][place]
+                template[place] += ((step << 4) - template[place]) >> min(rank + 1, 3)
             x = tick
             yield None
-    must(state == 1 << 24, "a state does not end at 2^24")
 
 
 def line(a, b, n):

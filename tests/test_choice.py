@@ -30,6 +30,13 @@ def test_bounded_errors_have_their_own():
     assert choose(other_device(2), max_error=5) == choose(other_device(2), target_rate=1e5) == "b1"
 
 
+def test_activity_mode_by_the_lattice():
+    for leads in (1, 3):
+        for bound in (0, 30):
+            assert choose(simulate(4000, leads, seed=2).samples, max_error=bound, kept=True) == "n1"
+            assert choose(other_device(leads), max_error=bound, kept=True) == "a1"
+
+
 @pytest.mark.parametrize("kind", ["lattice", "other"])
 def test_the_smaller_one_for_arrays(kind):
     samples = other_device(8, 3000)

@@ -12,6 +12,8 @@ import numpy as np
 import zstandard
 from conformance import Vector
 
+from runtime.activity import chunk as activity_chunk
+from runtime.activity.plan import pack_plan
 from runtime.lattice import CODE_TO_SAMPLE
 from training.simulate import RATE, simulate
 
@@ -180,7 +182,25 @@ def activity_signals():
         (Vector("activity-grid", "", max_error=5, options=options, once=True), wav(grid)),
         (Vector("activity-grid-slow", "", options=slow, once=True), wav(grid)),
         (Vector("activity-8-bit", "", max_error=1, options=slow, once=True), wav(eight)),
+        (Vector("activity-peers", "", max_error=3, options=options, once=True), wav(lattice(shared_spikes(2000)))),
+        (
+            Vector("activity-peers-grid", "", 700, max_error=20, options=slow, once=True),
+            wav(whole(shared_spikes(1100)[:, :4] * 45 + [[700, -3000, 0, 90]])),
+        ),
     ]
+
+
+def shared_spikes(frames):
+    """Six leads, float: spikes on all but one of them, some a few samples late, some loud."""
+    random = np.random.default_rng(23)
+    t = np.arange(-12, 30)
+    shape = -np.exp(-((t / 3) ** 2)) + 0.4 * np.exp(-(((t - 9) / 6) ** 2))
+    train = np.zeros((frames, 3))
+    for time in range(40, frames - 60, 45):
+        train[time + t + random.integers(0, 9), random.integers(0, 3)] += shape * random.uniform(0.4, 1.6)
+    a, b, c = 150 * train.T + noise(24, 6, 3, frames)
+    rows = [a, b, np.roll(a, 1) + b, a + b - c, a + b / 2 + np.roll(b, 1) / 2, 0 * a]
+    return np.stack(rows, axis=1) + noise(25, 3, frames, 6)
 
 
 def bounded_signals():
@@ -216,6 +236,8 @@ WHAT = {
     "activity-grid": "windows off the lattice, with low bits and escapes",
     "activity-grid-slow": "exact windows off the lattice on a slow band",
     "activity-8-bit": "windows and a slow band, 8 bits",
+    "activity-peers": "windows of leads that hear others in three tiers, or go with theirs",
+    "activity-peers-grid": "the same off the lattice, on a slow band, chunks",
     "lattice": "one lead on the implant's lattice, two segments",
     "lattice-leads": "four leads on the lattice",
     "lattice-extremes": "codes at both ends of the lattice",
@@ -429,7 +451,60 @@ def activity_faults(streams):
         "activity-slow-lanes": ("a slow band of other lanes", patched(slow, b"C", band + 2, b"\2\0")),
         "activity-slow-size": ("a slow band beyond the chunk", patched(slow, b"C", band + 4, b"\xff\xff\xff\x7f")),
         "activity-short": ("ends within the plan", _cut_chunk(plain, 29)),
+        **hearing_faults(streams["activity-peers"]),
     }
+
+
+def hearing_faults(stream):
+    """name -> (what, stream) of what leads can't hear."""
+    payload = next(payload for tag, payload in split(stream) if tag == b"C")
+    _, plan = activity_plan(payload)
+    tier = plan.hearing.tiers()
+    lead = int(tier.argmax())
+    peer = int(plan.hearing.peers[lead, 0])
+    matched = int(np.flatnonzero(plan.match >= 0)[0])
+
+    def changed(change):
+        chunk, plan = activity_plan(payload)
+        change(plan)
+        return _with_chunk(stream, with_plan(payload, chunk, plan))
+
+    def early(plan):
+        first = int(np.flatnonzero((plan.match >= 0) & (plan.windows.lead == plan.windows.lead[matched]))[0])
+        plan.windows.start[first] = -1
+
+    def circle(plan):
+        plan.hearing.peers[peer] = [lead, -1, -1, -1]
+        plan.match[plan.windows.lead == peer] = -1
+
+    def crowd(plan):
+        plan.hearing.peers = np.hstack([plan.hearing.peers, plan.hearing.peers])
+        plan.hearing.peers[lead] = peer
+        plan.hearing.taps = np.hstack([plan.hearing.taps] * 2)
+
+    def stranger(plan):
+        plan.hearing.peers[lead, 1] = 7
+
+    return {
+        "activity-peers-circle": ("leads that hear each other", changed(circle)),
+        "activity-peers-many": ("a lead with eight peers", changed(crowd)),
+        "activity-peers-number": ("a peer that is not there", changed(stranger)),
+        "activity-peers-early": ("a window that begins in front of the chunk", changed(early)),
+        "activity-peers-flag": ("peers, and no flag", patched(stream, b"C", 12, b"\0")),
+        "activity-peers-taps": ("other coefficients", changed(lambda plan: plan.hearing.taps.__iadd__(1))),
+    }
+
+
+def activity_plan(payload):
+    """The parsed head of an activity chunk, and its plan."""
+    chunk, _ = activity_chunk.parse_head(payload, 6, 16, None)
+    return chunk, chunk.plan
+
+
+def with_plan(payload, chunk, plan):
+    """An activity chunk with another plan."""
+    data = pack_plan(plan, 10)
+    return payload[:23] + struct.pack("<I", len(data)) + data + payload[27 + chunk.plan_bytes :]
 
 
 def _with_chunk(stream, chunk):

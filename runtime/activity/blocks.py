@@ -19,9 +19,9 @@ from . import detector
 from .codec import code
 from .encoder import LIFT_STEP, THRESHOLD_UNIT
 from .options import Activity
-from .plan import gaps
 from .rendering import Frame, Lines, render_lead
 from .sequence import lane_count
+from .times import gaps
 from .units import Units
 from .watch import Watched, lifts
 from .windows import Windows, around

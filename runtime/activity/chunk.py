@@ -19,7 +19,7 @@ from .units import Units
 
 _HEAD = struct.Struct("<BBHHHHhI")
 """bound, flags and shift, threshold, before, standard length, step of tents, base, bytes of the plan."""
-_GRID, _SLOW = 1, 2
+_GRID, _SLOW, _HEARS = 1, 2, 8
 _SHIFT = 4
 _SPARE_CELLS = 1 << 22
 MAX_WINDOW_SAMPLES = 1 << 24
@@ -68,7 +68,8 @@ def pack(chunk: ActivityChunk) -> bytes:
     """The payload."""
     units = chunk.units
     plan = pack_plan(chunk.plan, units.level_bits)
-    flags = _GRID * units.grid | _SLOW * (chunk.slow is not None) | units.shift << _SHIFT
+    flags = _GRID * units.grid | _SLOW * (chunk.slow is not None) | _HEARS * bool(chunk.plan.hearing)
+    flags |= units.shift << _SHIFT
     shape = (chunk.before, chunk.plan.standard, chunk.lift_step, chunk.plan.lines.base)
     low = bits.pack(chunk.low_bits, np.full(len(chunk.low_bits), units.shift))
     return b"".join(
@@ -100,13 +101,14 @@ def parse_head(payload: bytes, leads: int, sample_bits: int, model: Model | None
         raise CorruptError("a chunk ends too early") from error
     at += _HEAD.size
     grid, shift = bool(flags & _GRID), flags >> _SHIFT
-    if flags & 0xF & ~(_GRID | _SLOW) or (shift and not grid) or before < 1 or standard < 1 or size > len(payload) - at:
+    possible = not flags & 0xF & ~(_GRID | _SLOW | _HEARS) and (grid or not shift) and before >= 1 and standard >= 1
+    if not possible or size > len(payload) - at:
         raise CorruptError("the head of a chunk holds impossible values")
     entropy = None if model is None else model.coarse(max_error).entropy
     units = Units(entropy, max_error, grid, shift, sample_bits)
     if not units.low <= base <= units.high or (sample_bits == 8 and not grid):
         raise CorruptError("the head of a chunk holds impossible values")
-    plan = parse_plan(payload[at : at + size], frames, leads, base, standard, units.level_bits)
+    plan = parse_plan(payload[at : at + size], frames, leads, base, standard, units.level_bits, bool(flags & _HEARS))
     nothing = np.zeros(0, np.int64), np.zeros(0, np.int16), np.zeros(lanes, np.uint64), np.zeros(0, np.uint32)
     band = slow.SlowBand.empty(leads) if flags & _SLOW else None
     return ActivityChunk(frames, crc, units, threshold, before, lift_step, plan, band, *nothing, size), at + size
@@ -118,9 +120,9 @@ def parse(payload: bytes, leads: int, sample_bits: int, model: Model) -> tuple[A
     windows, lanes = chunk.plan.windows, len(chunk.states)
     if lanes > MAX_LANES or (lanes > 0) != (len(windows) > 0):
         raise CorruptError("a chunk has an impossible number of lanes")
-    sequence = Sequence.of(windows, lanes)
-    samples, longest = int(windows.length.sum()), int(sequence.length.max(initial=0))
-    if longest * lanes > 8 * samples + _SPARE_CELLS or samples > MAX_WINDOW_SAMPLES:
+    sequence = Sequence.of(windows, lanes, chunk.plan.hearing.tiers())
+    samples = int(windows.length.sum())
+    if sequence.steps * lanes > 8 * samples + _SPARE_CELLS or samples > MAX_WINDOW_SAMPLES:
         raise CorruptError("the windows of a chunk are beyond the limits")
     if samples * chunk.units.shift > 8 * len(payload):
         raise CorruptError("a chunk ends too early")

@@ -6,19 +6,17 @@ import zlib
 
 import numpy as np
 
-from .. import rans
-from ..entropy_model import PRECISION
 from ..errors import CorruptError
 from ..model import Model
 from . import chunk as chunks
 from . import slow
+from .attempts import Windowed
 from .chunk import ActivityChunk
-from .coding import WindowCoder
 from .decoding import WindowDecoder
-from .fitting import lead_parameters
+from .peers import Hearing
 from .plan import LeadParameters, Plan
 from .rendering import Lines, render_lead
-from .sequence import Sequence, lane_count
+from .sequence import lane_count
 from .units import Units
 from .windows import Windows
 
@@ -32,6 +30,7 @@ def code(
     shape: tuple[int, int, int, int],
     model: Model,
     lanes: int | None = None,
+    hear: bool = False,
 ) -> ActivityChunk:
     """Code the windows of a chunk.
 
@@ -40,30 +39,37 @@ def code(
     samples : int16 [frames, leads]
     shape : threshold in 1/64, frames before a crossing and of a standard window, step of tents
     lanes : at most so many; None for what is good for files
+    hear : whether leads may hear each other
     """
-    frames, leads = samples.shape
+    made = outline(samples.shape, units, windows, lines, band, shape)
+    if len(windows):
+        bins = units.bins(units.values(samples[windows.flat()]))
+        lanes = lane_count(len(bins)) if lanes is None else lanes
+        level = first_levels(windows, lines, band, units)
+        job = Windowed(made, model.coarse(units.max_error), bins, level, band is None, lanes)
+        alone = job.alone()
+        job.fill(job.shorter(alone) if hear else alone)
+        made.sample_crc = _crc(render(made, units.middles(bins)))
+    else:
+        made.sample_crc = _crc(render(made, np.zeros(0, np.int64)))
+    return made
+
+
+def outline(
+    size: tuple[int, int],
+    units: Units,
+    windows: Windows,
+    lines: Lines,
+    band: slow.SlowBand | None,
+    shape: tuple[int, int, int, int],
+) -> ActivityChunk:
+    """A chunk of [frames, leads] without what is coded of its windows."""
+    frames, leads = size
     threshold, before, standard, lift_step = shape
-    network = model.coarse(units.max_error)
-    bins = units.bins(units.values(samples[windows.flat()]))
-    lanes = lane_count(len(bins)) if lanes is None else lanes
-    sequence = Sequence.of(windows, min(lanes, len(windows)))
-    level = first_levels(windows, lines, band, units)
-    coder = WindowCoder(network, units, windows, sequence, bins, level, band is None)
     parameters = LeadParameters(*(np.zeros(leads, np.int64) for _ in range(4)))
     nothing = np.zeros(0, np.int64), np.zeros(0, np.int16), np.zeros(0, np.uint64), np.zeros(0, np.uint32)
-    plan = Plan(windows, lines, parameters, standard)
-    made = ActivityChunk(frames, 0, units, threshold, before, lift_step, plan, band, *nothing)
-    if len(windows):
-        parameters = made.plan.parameters = lead_parameters(coder, windows, before, leads, network)
-        coded = coder.run(parameters.spread[windows.lead], parameters.scale[windows.lead])
-        start, frequency, order = _in_lanes(coded.start, coded.frequency, coded.escapes, windows, sequence)
-        made.states, words = rans.encode(start, frequency)
-        made.words = words.values
-        made.escapes = bins[order].astype(np.int16)
-        if units.shift:
-            made.low_bits = bins & ((1 << units.shift) - 1)
-    made.sample_crc = _crc(render(made, units.middles(bins)))
-    return made
+    plan = Plan(windows, lines, parameters, standard, Hearing.none(leads), np.full(len(windows), -1, np.int64))
+    return ActivityChunk(frames, 0, units, threshold, before, lift_step, plan, band, *nothing)
 
 
 def first_levels(windows: Windows, lines: Lines, band: slow.SlowBand | None, units: Units) -> np.ndarray:
@@ -75,20 +81,6 @@ def first_levels(windows: Windows, lines: Lines, band: slow.SlowBand | None, uni
         own = windows.of_lead(lead)
         level[own] = band.curve(lead)[windows.start[own]]
     return units.level_ticks(np.clip(level, units.low, units.high))
-
-
-def _in_lanes(
-    start: np.ndarray, frequency: np.ndarray, escapes: np.ndarray, windows: Windows, sequence: Sequence
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Intervals as [steps, lanes], and escapes in the order of decoding."""
-    number = np.repeat(np.arange(len(windows)), windows.length)
-    step = sequence.begin[number] + np.arange(len(number)) - windows.offset[number]
-    lane = sequence.lane[number]
-    shape = (int(sequence.length.max()), len(sequence.length))
-    starts, frequencies = np.zeros(shape, np.uint32), np.full(shape, 1 << PRECISION, np.uint32)
-    starts[step, lane], frequencies[step, lane] = start, frequency
-    order = np.lexsort((lane[escapes], step[escapes]))
-    return starts, frequencies, escapes[order]
 
 
 def render(chunk: ActivityChunk, values: np.ndarray) -> np.ndarray:
@@ -121,6 +113,8 @@ def decode(payload: bytes, leads: int, sample_bits: int, model: Model) -> np.nda
             chunk.slow is None,
             parameters.spread[windows.lead],
             parameters.scale[windows.lead],
+            chunk.plan.hearing,
+            chunk.frames,
             low,
             chunk.escapes,
         )

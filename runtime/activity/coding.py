@@ -39,6 +39,7 @@ class WindowCoder:
     bins : int64 [samples], in order of window
     level : int64 [windows], ticks: what is expected of a window's first sample, where the lane does not know better
     chained : whether lanes know better: the last sample of the lead's window before
+    heard : int64 [samples], ticks: what leads expect from what they hear of others
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class WindowCoder:
         bins: np.ndarray,
         level: np.ndarray,
         chained: bool,
+        heard: np.ndarray,
     ):
         self._model, self._units, self._windows, self._sequence = model, units, windows, sequence
         self.bins = bins
@@ -61,14 +63,15 @@ class WindowCoder:
         if chained:
             later = sequence.rank > 0
             self._expected[self._first[later]] = self._ticks[self._first[later] - 1]
-        self._bias = self._templates()
+        self._heard = heard
+        self._bias = self._templates() + heard
 
     def _templates(self) -> np.ndarray:
         """Running templates as they are at every sample, int64 [samples]."""
         place = np.arange(TEMPLATE)
         inside = (place[None] < self._windows.length[:, None]) & (place[None] > 0)
         index = np.minimum(self._first[:, None] + place[None], max(len(self.bins) - 1, 0))
-        difference = (self._ticks - self._expected)[index]
+        difference = (self._ticks - self._expected - self._heard)[index]
         bias = np.zeros(len(self.bins), np.int64)
         bias[index[inside]] = expected_steps(difference, inside, self._sequence)[inside]
         return bias

@@ -9,6 +9,7 @@ from ..entropy_model import CODES, PRECISION
 from ..errors import CorruptError
 from ..model import Model
 from ..symbol_search import SymbolSearch
+from .peers import Hearing, heard_by
 from .sequence import TEMPLATE, TEMPLATE_BITS, Sequence, template_shift
 from .units import Units
 from .windows import Windows
@@ -21,6 +22,7 @@ class WindowDecoder:
     """Decodes the windows of a chunk; parameters as for `coding.WindowCoder`, and
 
     spread, scale : int64 [windows]
+    hearing, frames : who hears whom; frames of the chunk
     low : int64 [samples], low bits in order of window; all zero if there are none
     escapes : int64, bins
     """
@@ -35,13 +37,16 @@ class WindowDecoder:
         chained: bool,
         spread: np.ndarray,
         scale: np.ndarray,
+        hearing: Hearing,
+        frames: int,
         low: np.ndarray,
         escapes: np.ndarray,
     ):
         self._model, self._units, self._windows, self._sequence = model, units, windows, sequence
         self._level, self._chained, self._spread, self._scale = level, chained, spread, scale
         self._low, self._escapes, self._used = low, escapes, 0
-        lanes = len(sequence.length)
+        self._hearing, self._frames = hearing, frames
+        lanes = sequence.lanes
         self._search = SymbolSearch(model.entropy, model.guesses, np.full(lanes, units.offset, np.int64))
         self._expected, self._residual = np.zeros(lanes, np.int64), np.zeros(lanes, np.int32)
         self._means, self._scratch = np.zeros((2, len(features.RATES), lanes), np.int32)
@@ -50,29 +55,39 @@ class WindowDecoder:
         self._inputs = np.zeros((lanes, features.FEATURES), np.uint8)
         self._output = np.zeros((lanes, 2), np.int32)
         self._network = model.bind(self._inputs, self._output)
-        self.bins = np.zeros(int(windows.length.sum()), np.int64)
+        self.bins, self._ticks, self._heard = np.zeros((3, int(windows.length.sum())), np.int64)
         """int64 [samples] in order of window, filled by `run`."""
 
     def run(self, states: np.ndarray, words: np.ndarray) -> None:
         """Decode everything. Raises `CorruptError` where words or escapes do not end where they should."""
         coder = rans.Decoder(states, [words], np.zeros(len(states), np.int64))
-        steps = int(self._sequence.length.max(initial=0))
-        window, place, index = self._schedule(steps)
-        column = 0
-        for t in range(steps):
-            if column == _COLUMNS:
-                self._history[:, : features.WINDOW] = self._history[:, -features.WINDOW :]
-                column = 0
-            self._step(coder, window[t], place[t], index[t], column)
-            column += 1
+        window, place, index = self._schedule(self._sequence.steps)
+        column, begin = 0, 0
+        tier = self._hearing.tiers()
+        for number, end in enumerate(self._sequence.ends.tolist()):
+            for lead in np.flatnonzero(tier == number).tolist() if number else []:
+                self._hear(lead)
+            for t in range(begin, end):
+                if column == _COLUMNS:
+                    self._history[:, : features.WINDOW] = self._history[:, -features.WINDOW :]
+                    column = 0
+                self._step(coder, window[t], place[t], index[t], column)
+                column += 1
+            begin = end
         if not coder.finish().all() or self._used != len(self._escapes):
             raise CorruptError("a chunk's coded words do not end where they should")
+
+    def _hear(self, lead: int) -> None:
+        """What a lead hears of others, all of whose windows are decoded."""
+        own, offset = self._windows.of_lead(lead), self._windows.offset
+        heard = heard_by(self._hearing, self._windows, self._ticks, lead, self._frames)
+        self._heard[offset[own.start] : offset[own.stop]] = heard
 
     def _schedule(self, steps: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Window, place within it and number of the sample for every step of every lane [steps, lanes]; a place of -1
         where a lane has ended."""
         windows, sequence = self._windows, self._sequence
-        shape = (steps, len(sequence.length))
+        shape = (steps, sequence.lanes)
         window, index = np.zeros(shape, np.int32), np.zeros(shape, np.int64)
         place = np.full(shape, -1, np.int32)
         number = np.repeat(np.arange(len(windows)), windows.length)
@@ -88,7 +103,8 @@ class WindowDecoder:
             self._begin(first, window[first], column)
         covered = np.flatnonzero((place > 0) & (place < TEMPLATE))
         cell = place[covered]
-        reference = self._expected.copy()
+        heard = np.where(place > 0, self._heard[index], 0)
+        reference = self._expected + heard
         reference[covered] += self._templates[covered, cell] >> TEMPLATE_BITS
         self._ask_network(self._expected - reference, column)
         offset, scale = self._output[:, 0].astype(np.int64) << 2, self._output[:, 1].astype(np.int64)
@@ -102,9 +118,10 @@ class WindowDecoder:
         bins = code.copy()
         if units.grid:
             bins = self._grid_bins(code, centre, place, index)
-        self.bins[index[place >= 0]] = bins[place >= 0]
-        ticks = units.ticks(bins)
-        self._learn(ticks, reference, window, covered, cell, first, column)
+        ticks, busy = units.ticks(bins), place >= 0
+        self.bins[index[busy]], self._ticks[index[busy]] = bins[busy], ticks[busy]
+        self._learn_template(ticks - self._expected - heard, window, covered, cell)
+        self._learn(ticks, reference, first, column)
 
     def _begin(self, lanes: np.ndarray, window: np.ndarray, column: int) -> None:
         """Start windows in some lanes."""
@@ -130,20 +147,14 @@ class WindowDecoder:
             self._used += 1
         return bins
 
-    def _learn(
-        self,
-        ticks: np.ndarray,
-        reference: np.ndarray,
-        window: np.ndarray,
-        covered: np.ndarray,
-        cell: np.ndarray,
-        first: np.ndarray,
-        column: int,
-    ) -> None:
-        """Move templates, histories and running means on; windows that have begun have no history yet."""
+    def _learn_template(self, step: np.ndarray, window: np.ndarray, covered: np.ndarray, cell: np.ndarray) -> None:
+        """Move templates on, in lanes that are at a place of theirs: to what nothing else explains."""
         before = self._templates[covered, cell]
-        moved = ((ticks - self._expected)[covered] << TEMPLATE_BITS) - before
+        moved = (step[covered] << TEMPLATE_BITS) - before
         self._templates[covered, cell] = before + (moved >> template_shift(self._sequence.rank[window[covered]]))
+
+    def _learn(self, ticks: np.ndarray, reference: np.ndarray, first: np.ndarray, column: int) -> None:
+        """Move histories and running means on; windows that have begun have no history yet."""
         residual = (ticks - reference).astype(np.int32)
         residual[first] = 0
         means = self._means[:, first]

@@ -12,7 +12,7 @@ from ..records import CHUNK_HEAD
 from . import chunk as chunks
 from . import slowfit
 from .chunk import ActivityChunk
-from .codec import code, render
+from .codec import code, outline, render
 from .fitting import units_of
 from .options import Activity
 from .rendering import Lines
@@ -56,13 +56,12 @@ class Source:
         lines = Lines(base, _levels(values, units, base), np.zeros(leads, bool))
         band = slowfit.fit(values, options.rate, units, self.model) if options.slow else None
         windows = replace(watched.windows, lift=np.zeros(len(watched.windows), np.int64))
-        made = code(self.samples, units, windows, lines, band, shape, self.model)
         if len(windows):
+            drawn = outline(self.samples.shape, units, windows, lines, band, shape)
             inside = units.middles(units.bins(units.values(self.samples[windows.flat()])))
-            rendered = units.values(render(made, inside))
+            rendered = units.values(render(drawn, inside))
             windows = replace(windows, lift=lifts(watched, values, rendered, options, shape[3]))
-            if windows.lift.any():
-                made = code(self.samples, units, windows, lines, band, shape, self.model)
+        made = code(self.samples, units, windows, lines, band, shape, self.model, hear=not options.independent)
         made.plan.parameters.raised = watched.raised
         return made
 

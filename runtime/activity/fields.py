@@ -41,6 +41,11 @@ class FieldWriter:
         self.put(0, length - 1)
         self.put(value + 1, length)
 
+    @property
+    def size(self) -> int:
+        """Bits so far."""
+        return sum(self._widths)
+
     def to_bytes(self) -> bytes:
         """The string, padded to whole bytes."""
         return bits.to_bytes(bits.pack(np.array(self._values, np.int64), np.array(self._widths, np.int64)))

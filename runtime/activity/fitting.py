@@ -9,7 +9,8 @@ from ..entropy_model import SCALES
 from ..lattice import codes_of
 from ..model import Model
 from .coding import WindowCoder
-from .plan import LeadParameters, best_rice, gaps
+from .plan import LeadParameters
+from .times import best_rice, gaps
 from .units import Units
 from .windows import Windows
 
@@ -42,19 +43,25 @@ def on_lattice(samples: np.ndarray) -> bool:
     return all(int(codes_of(part).min()) >= 0 for part in np.array_split(samples, -(-samples.size // (1 << 22))))
 
 
-def lead_parameters(coder: WindowCoder, windows: Windows, before: int, leads: int, model: Model) -> LeadParameters:
-    """Spread, scale and Rice parameter of every lead; of all together where windows are few."""
+def lead_parameters(
+    coder: WindowCoder, windows: Windows, match: np.ndarray, before: int, leads: int, model: Model
+) -> LeadParameters:
+    """Spread, scale and Rice parameter of every lead; of all together where windows are few.
+
+    match : int64 [windows], -1 where times are by gaps
+    """
     used = np.unique(windows.lead)
     alone = len(windows) >= _FEW * len(used)
     group = windows.lead if alone else np.zeros(len(windows), np.int64)
     made = LeadParameters(*(np.zeros(leads, np.int64) for _ in range(4)))
-    gap = gaps(windows)
+    by_gap = np.flatnonzero(match < 0)
+    gap = gaps(windows.take(by_gap))
     spreads = _spreads(coder, windows, group, before, leads)
     scales = _scales(coder, group, leads)
     for lead in used.tolist():
-        own = group == (lead if alone else 0)
         which = lead if alone else 0
-        made.spread[lead], made.scale[lead], made.rice[lead] = spreads[which], scales[which], best_rice(gap[own])
+        own = gap[group[by_gap] == which]
+        made.spread[lead], made.scale[lead], made.rice[lead] = spreads[which], scales[which], best_rice(own)
     return made
 
 

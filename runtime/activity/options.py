@@ -27,6 +27,7 @@ class Activity:
     threshold : crossings lie so many robust deviations of the band-passed lead below zero
     window : milliseconds before and after a crossing
     rate : of the recording, Hz
+    independent : whether leads are coded without regard to each other
     """
 
     keep: tuple[str, ...] = (SPIKES,)
@@ -34,6 +35,7 @@ class Activity:
     threshold: float = 4.5
     window: tuple[float, float] = (0.5, 1.5)
     rate: int = 0
+    independent: bool = False
 
     def __post_init__(self) -> None:
         bounded.check(self.max_error)
@@ -68,6 +70,7 @@ def resolve(
     threshold: float | None,
     window: tuple[float, float] | None,
     coder: str = "rans",
+    independent: bool = False,
 ) -> tuple[Activity | None, int]:
     """What callers say about losses: activity mode's options or None, and the bound of the error.
 
@@ -82,5 +85,6 @@ def resolve(
         raise UsageError("activity mode has a coder of its own")
     words = tuple(keep.split(",")) if isinstance(keep, str) else tuple(keep)
     given = {"max_error": max_error, "threshold": threshold, "window": window and tuple(window)}
-    options = Activity(words, **{name: value for name, value in given.items() if value is not None})
+    given = {name: value for name, value in given.items() if value is not None}
+    options = Activity(words, independent=independent, **given)
     return options, options.max_error

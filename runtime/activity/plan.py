@@ -7,8 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import CorruptError
-from .fields import MAX_RICE, FieldReader, FieldWriter, rice_bits, unzigzag, zigzag
+from .fields import MAX_RICE, FieldReader, FieldWriter, unzigzag, zigzag
+from .peers import Hearing, pack_peers, take_peers
 from .rendering import Lines
+from .times import best_rice, gaps, pack_matches, place, take_matches
 from .windows import Windows
 
 _WIDTHS = ((8, 4), (7, 3), (5, 3))
@@ -43,28 +45,16 @@ class Plan:
     """Leads and windows of a chunk.
 
     standard : length that is not written
+    hearing : who hears whom
+    match : int64 [windows], the window of the first lead that is heard, by number, that this one goes with; or -1
     """
 
     windows: Windows
     lines: Lines
     parameters: LeadParameters
     standard: int
-
-
-def gaps(windows: Windows) -> np.ndarray:
-    """Frames between a window and the one before it on its lead, or the chunk's start; int64 [windows]."""
-    before = np.concatenate([[0], windows.stop[:-1]])
-    before[np.concatenate([[True], windows.lead[1:] != windows.lead[:-1]])[: len(windows)]] = 0
-    return windows.start - before[: len(windows)]
-
-
-def best_rice(values: np.ndarray) -> int:
-    """The parameter that takes the fewest bits."""
-    if not len(values):
-        return 0
-    middle = max(int(values.mean()), 1).bit_length()
-    near = range(max(0, middle - 3), min(middle + 2, MAX_RICE) + 1)
-    return min(near, key=lambda parameter: int(rice_bits(values, parameter).sum()))
+    hearing: Hearing
+    match: np.ndarray
 
 
 def pack_plan(plan: Plan, level_bits: int) -> bytes:
@@ -84,8 +74,6 @@ def pack_plan(plan: Plan, level_bits: int) -> bytes:
     writer.put(parameters.raised.any(), 1)
     for value in parameters.raised.tolist() if parameters.raised.any() else []:
         writer.put_gamma(value)
-    gap = gaps(windows).tolist()
-    first = np.cumsum(counts) - counts
     for lead, count in enumerate(counts.tolist()):
         level = int(lines.level[lead])
         writer.put(count > 0 or level != lines.base, 1)
@@ -99,15 +87,29 @@ def pack_plan(plan: Plan, level_bits: int) -> bytes:
             writer.put(bool(lines.hold[lead]), 1)
             for values, (low, width) in zip(parameters.columns(), ranges, strict=True):
                 writer.put(int(values[lead]) - low, width)
-            for value in gap[first[lead] : first[lead] + count]:
-                writer.put_rice(value, int(parameters.rice[lead]))
+            pack_windows(writer, plan, lead)
     _pack_exceptions(writer, plan)
     return writer.to_bytes()
 
 
+def pack_windows(writer: FieldWriter, plan: Plan, lead: int) -> None:
+    """Whom a lead hears, and where its windows are."""
+    windows, hearing = plan.windows, plan.hearing
+    own = windows.of_lead(lead)
+    match = plan.match[own]
+    if hearing:
+        pack_peers(writer, hearing, lead)
+    if hearing.peers[lead, 0] >= 0:
+        heard = windows.start[windows.of_lead(int(hearing.peers[lead, 0]))]
+        pack_matches(writer, windows.start[own][match >= 0], match[match >= 0], heard)
+    alone = windows.take(own.start + np.flatnonzero(match < 0))
+    for value in gaps(alone).tolist():
+        writer.put_rice(value, int(plan.parameters.rice[lead]))
+
+
 def _pack_exceptions(writer: FieldWriter, plan: Plan) -> None:
     """Windows of another length than the standard one, and lifts."""
-    windows = plan.windows
+    windows = plan.windows.take(np.lexsort((plan.match < 0, plan.windows.lead)))
     which = np.flatnonzero((windows.length != plan.standard) | (windows.lift != 0))
     writer.put_gamma(len(which))
     if not len(which):
@@ -123,15 +125,16 @@ def _pack_exceptions(writer: FieldWriter, plan: Plan) -> None:
         writer.put_gamma(zigzag(lift))
 
 
-def parse_plan(data: bytes, frames: int, leads: int, base: int, standard: int, level_bits: int) -> Plan:
-    """The inverse of `pack_plan`. Raises `CorruptError`."""
+def parse_plan(data: bytes, frames: int, leads: int, base: int, standard: int, level_bits: int, hears: bool) -> Plan:
+    """The inverse of `pack_plan`; `hears` says whether leads hear others. Raises `CorruptError`."""
     reader = FieldReader(data)
     ranges = [(reader.take(low), reader.take(width)) for low, width in _WIDTHS]
     columns = np.zeros((4, leads), np.int64)
     if reader.take(1):
         columns[3] = [reader.take_gamma() for _ in range(leads)]
     lines = Lines(base, np.full(leads, base, np.int64), np.zeros(leads, bool))
-    where: list[tuple[int, int]] = []
+    where: list[tuple[int, int, int]] = []
+    hearing = Hearing.none(leads)
     for lead in range(leads):
         if not reader.take(1):
             continue
@@ -143,21 +146,32 @@ def parse_plan(data: bytes, frames: int, leads: int, base: int, standard: int, l
             continue
         lines.hold[lead] = reader.take(1)
         columns[:3, lead] = [low + reader.take(width) for low, width in ranges]
-        where += [(lead, reader.take_rice(min(int(columns[2, lead]), MAX_RICE))) for _ in range(count)]
+        if hears:
+            take_peers(reader, hearing, lead)
+        where += _take_windows(reader, lead, count, min(int(columns[2, lead]), MAX_RICE), hearing)
     if (columns[0] > 255).any() or (columns[1] > 127).any() or (columns[2] > MAX_RICE).any():
         raise CorruptError("a lead's parameters are out of range")
-    windows = _placed(where, standard)
+    lead, start, match = np.array(where, np.int64).reshape(-1, 3).T.copy()
+    windows = Windows(lead, start, np.full(len(lead), standard, np.int64), np.zeros(len(lead), np.int64))
     _take_exceptions(reader, windows, standard)
     reader.finish()
-    _place(windows)
+    order = place(windows, match, hearing.peers[:, 0], hearing.tiers())
+    windows = windows.take(order)
     windows.check(frames)
-    return Plan(windows, lines, LeadParameters(*columns), standard)
+    return Plan(windows, lines, LeadParameters(*columns), standard, hearing, match[order])
 
 
-def _placed(where: list[tuple[int, int]], standard: int) -> Windows:
-    """Windows of standard length, with gaps in place of starts."""
-    lead, gap = np.array(where, np.int64).reshape(-1, 2).T
-    return Windows(lead, gap.copy(), np.full(len(lead), standard, np.int64), np.zeros(len(lead), np.int64))
+def _take_windows(
+    reader: FieldReader, lead: int, count: int, parameter: int, hearing: Hearing
+) -> list[tuple[int, int, int]]:
+    """Lead, frames from a peer's window, and the number of that, of windows that go with one; then, of all others of a
+    lead, gaps and -1. Raises `CorruptError`."""
+    made = []
+    if hearing.peers[lead, 0] >= 0:
+        made = [(lead, apart, number) for number, apart in take_matches(reader)]
+    if len(made) > count:
+        raise CorruptError("a lead has more windows that go with others than windows")
+    return made + [(lead, reader.take_rice(parameter), -1) for _ in range(count - len(made))]
 
 
 def _take_exceptions(reader: FieldReader, windows: Windows, standard: int) -> None:
@@ -174,14 +188,3 @@ def _take_exceptions(reader: FieldReader, windows: Windows, standard: int) -> No
         windows.lift[at] = unzigzag(reader.take_gamma())
     if (np.abs(windows.lift) > MAX_LIFT).any():
         raise CorruptError("a tent is out of range")
-
-
-def _place(windows: Windows) -> None:
-    """Starts from gaps, in place."""
-    if not len(windows):
-        return
-    total = np.cumsum(windows.start + windows.length)
-    opens = np.flatnonzero(np.diff(windows.lead, prepend=-1))
-    before = np.concatenate([[0], total])[opens]
-    counts = np.diff(np.append(opens, len(windows)))
-    windows.start[:] = total - windows.length - np.repeat(before, counts)

@@ -27,31 +27,45 @@ def lane_count(samples: int, each: int = _LANE_SAMPLES) -> int:
 class Sequence:
     """Windows as lanes take them, one after the other; all int64 [windows] unless said.
 
-    lane : of each window, not decreasing
-    begin : where its samples start within its lane
+    lanes : int
+    lane : of each window
+    begin : the time step of its first sample
     run : windows of one lead in one lane, numbered
     rank : number of the window within its run
-    length : int64 [lanes], samples
+    ends : int64 [tiers], time steps at which tiers are through
     """
 
+    lanes: int
     lane: np.ndarray
     begin: np.ndarray
     run: np.ndarray
     rank: np.ndarray
-    length: np.ndarray
+    ends: np.ndarray
 
     @classmethod
-    def of(cls, windows: Windows, lanes: int) -> Sequence:
-        """A window goes to the lane that its first sample falls into where all samples are cut evenly."""
-        offset = windows.offset
-        lane = offset[:-1] * lanes // max(int(offset[-1]), 1)
-        length = np.bincount(lane, windows.length, lanes).astype(np.int64)
-        begin = offset[:-1] - (np.cumsum(length) - length)[lane]
+    def of(cls, windows: Windows, lanes: int, tier: np.ndarray) -> Sequence:
+        """Tier by tier (int64 [leads]), a window goes to the lane that its first sample falls into where all samples of
+        the tier are cut evenly."""
+        lane, begin = np.zeros((2, len(windows)), np.int64)
+        ends, step, of_window = [], 0, tier[windows.lead]
+        for number in range(int(of_window.max(initial=0)) + 1):
+            some = np.flatnonzero(of_window == number)
+            offset = np.concatenate([[0], np.cumsum(windows.length[some])])
+            lane[some] = offset[:-1] * lanes // max(int(offset[-1]), 1)
+            length = np.bincount(lane[some], windows.length[some], lanes).astype(np.int64)
+            begin[some] = step + offset[:-1] - (np.cumsum(length) - length)[lane[some]]
+            step += int(length.max(initial=0))
+            ends.append(step)
         opens = np.ones(len(windows), bool)
         opens[1:] = (lane[1:] != lane[:-1]) | (windows.lead[1:] != windows.lead[:-1])
         run = np.cumsum(opens) - 1
         rank = np.arange(len(windows)) - np.flatnonzero(opens)[run]
-        return cls(lane, begin, run, rank, length)
+        return cls(lanes, lane, begin, run, rank, np.array(ends, np.int64))
+
+    @property
+    def steps(self) -> int:
+        """Of the longest lane."""
+        return int(self.ends[-1])
 
 
 def template_shift(rank: np.ndarray) -> np.ndarray:

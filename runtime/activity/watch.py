@@ -10,8 +10,8 @@ import numpy as np
 from ..limits import MAX_CHUNK_FRAMES
 from . import detector
 from .options import Activity
-from .plan import gaps
 from .rendering import tent
+from .times import gaps
 from .windows import Windows, around
 
 _GROUP = 64

@@ -44,6 +44,10 @@ class Windows:
         frame = np.arange(offset[-1]) + np.repeat(self.start - offset[:-1], self.length)
         return frame, np.repeat(self.lead, self.length)
 
+    def take(self, which: np.ndarray | slice) -> Windows:
+        """Some of them."""
+        return Windows(self.lead[which], self.start[which], self.length[which], self.lift[which])
+
     def of_lead(self, lead: int) -> slice:
         """Those of one lead."""
         return slice(*np.searchsorted(self.lead, [lead, lead + 1]).tolist())
@@ -58,8 +62,8 @@ class Windows:
     def check(self, frames: int) -> None:
         """Refuse windows that overlap or leave the chunk. Raises `CorruptError`."""
         stop = self.stop
-        same = self.lead[1:] == self.lead[:-1]
-        if (self.length < 1).any() or (stop > frames).any() or (self.start[1:] < stop[:-1])[same].any():
+        overlap = (self.lead[1:] == self.lead[:-1]) & (self.start[1:] < stop[:-1])
+        if (self.length < 1).any() or (self.start < 0).any() or (stop > frames).any() or overlap.any():
             raise CorruptError("the windows of a chunk overlap or leave it")
 
 
