@@ -13,6 +13,7 @@ from . import features, messages, rans
 from .entropy_model import CODES, PRECISION
 from .lanes import Lanes, Places
 from .model import Model
+from .recurrent import States
 from .side_information import COEFFICIENT_BITS, ORDER, PEER_TAPS, PEERS
 from .symbol_search import SymbolSearch
 
@@ -48,6 +49,7 @@ class Decoder:
         said = np.full(count, messages.SILENCE, np.uint32)
         self.said = said if lanes.has_peers and model.hears else None
         """What lanes say to others, by `messages.py`."""
+        self.states = States(model, count) if model.state else None
         self.samples = np.zeros((min(int(lanes.length.max()), _KEPT_STEPS), count), np.int16)
         """int16 [steps, lanes], of the last steps."""
 
@@ -109,7 +111,10 @@ class _Tier:
         self._messages = None
         if all_lanes.said is not None:
             self._messages = np.full((count, PEERS, messages.INPUTS), messages.ZERO, np.uint8)
-        self._network = all_lanes.model.bind(self._inputs, self._output, self._messages)
+        if all_lanes.states is not None:
+            self._network = all_lanes.states.bind(self._inputs, self._output, part)
+        else:
+            self._network = all_lanes.model.bind(self._inputs, self._output, self._messages)
         self._scratch = np.empty((len(features.RATES), count), np.int32)
         self._peers = np.ascontiguousarray(lanes.peers[:, part].T)
         self._present = self._peers != np.arange(first, end)[:, None]

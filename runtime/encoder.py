@@ -12,6 +12,7 @@ from . import features, messages
 from .entropy_model import CODES, PRECISION
 from .lanes import Lanes, lane_values
 from .model import Model
+from .recurrent import States
 from .side_information import COEFFICIENT_BITS, ORDER, PEER_TAPS, PEERS
 
 _BLOCK_ROWS = 1 << 15
@@ -58,6 +59,7 @@ class Encoder:
         self._ticks = np.zeros((ORDER + self._rows, count), np.int32)
         self._means = features.initial_means(lanes.spread)
         self._history = np.full((count, features.WINDOW + self._rows), 128, np.uint8)
+        self._states = States(model, count) if model.state else None
         self._hears = lanes.has_peers
         self._late = [np.flatnonzero(lanes.tier[peers] >= lanes.tier) for peers in lanes.peers]
         self._messages_too = self._hears and model.hears
@@ -109,10 +111,15 @@ class Encoder:
 
     def _intervals(self, prepared: Prepared) -> tuple[np.ndarray, np.ndarray]:
         shape = prepared.code.shape
-        rows = (part.reshape(prepared.code.size, *part.shape[2:]) for part in prepared.inputs)
-        output = self._model.run(*rows).reshape(*shape, 2).astype(np.int64)
+        output = self._network(prepared.inputs).reshape(*shape, 2).astype(np.int64)
         location = (output[:, :, 0] << 2) + prepared.reference
         return self._model.entropy.intervals(prepared.code, location, output[:, :, 1], self._lanes.offset)
+
+    def _network(self, inputs: list[np.ndarray]) -> np.ndarray:
+        """Offset and scale index, int32, of inputs [steps, lanes, ...]."""
+        if self._states is not None:
+            return self._states.run(inputs[0])
+        return self._model.run(*(part.reshape(-1, *part.shape[2:]) for part in inputs))
 
     def _inputs(self, size: int, reference: np.ndarray) -> list[np.ndarray]:
         """The network's inputs uint8: [size, lanes, 20], and [size, lanes, 4, 8] if it hears peers."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import copy
 import functools
 import platform
@@ -11,12 +10,13 @@ from pathlib import Path
 
 import numpy as np
 
-from .blob import ZSTD, parse_blob
-from .entropy_model import SCALES, TABLE, EntropyModel, Tables
-from .errors import CorruptError, ModelError
+from . import recurrent
+from .entropy_model import EntropyModel
+from .errors import ModelError
 from .features import FEATURES
 from .limits import MAX_MODEL_BYTES
 from .messages import INPUTS, ZERO
+from .model_metadata import parse_answers, parse_tables
 from .records import identity_of
 from .side_information import PEERS
 from .symbol_search import GuessTables
@@ -29,9 +29,6 @@ FORMAT = "1"
 
 _EXTERNAL = b"\x0a\x08location"
 """What a tensor whose data lie in another file has in its serialised form: an entry with this key."""
-_INPUTS = ("own", "peers")
-_LEVELS = 1025
-_MAX_SHAPES = 64
 
 CRC_FIELD = b"\x0a\x0dmiddleout.crc\x12\x08"
 """What is in front of the checksum in a model file: its name and lengths as protobuf has them."""
@@ -114,6 +111,8 @@ class Model:
     name : str
     hears : bool
         Whether the network hears peers.
+    state : int
+        Numbers that a lane carries from step to step (see `recurrent`); 0 for most networks.
     entropy : EntropyModel
     guesses : GuessTables
     """
@@ -131,32 +130,44 @@ class Model:
             raise ModelError(f"model {self.identity.hex()} is not a middleout model of format {FORMAT}")
         self.name = metadata.get("middleout.name", "unnamed")
         self._check_interface()
-        tables = _parse_tables(metadata)
+        tables = parse_tables(metadata)
         self.entropy = EntropyModel(tables)
         self.guesses = GuessTables(self.entropy)
         self._coarse: dict[tuple[int, int], Model] = {(0, 0): self}
-        self._check_answers(*_parse_answers(metadata, FEATURES + self.hears * PEERS * INPUTS))
+        self._check_answers(*parse_answers(metadata, self.hears, self.state))
 
     def _check_interface(self) -> None:
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
         found = [(node.name, node.type, node.shape[1:]) for node in (*inputs, *outputs)]
-        self.hears = len(inputs) == 2
+        self.state = recurrent.state_size(inputs, outputs)
+        self.hears = len(inputs) == 2 and not self.state
         expected = [("own", "tensor(uint8)", [FEATURES]), ("peers", "tensor(uint8)", [PEERS, INPUTS])]
         expected = expected[: 1 + self.hears] + [("distribution", "tensor(int32)", [2])]
+        if self.state:
+            floats = "tensor(float)", [self.state]
+            expected = [expected[0], (recurrent.STATE, *floats), expected[1], (recurrent.NEXT, *floats)]
         if found != expected:
             raise ModelError(f"model {self.name} does not have the inputs and outputs of format {FORMAT}: {found}")
 
-    def _check_answers(self, features: np.ndarray, expected: np.ndarray) -> None:
-        for rows in (len(features), 3, 1):
-            wrong = (self.run(*_split(features[:rows])) != expected[:rows]).any(axis=1)
-            if wrong.any():
-                plain = _run(_session(self.data, optimised=False), *_split(features))
-                cause = "its graph optimiser is" if np.array_equal(plain, expected) else "its kernels are"
+    def _check_answers(self, inputs: list[np.ndarray], expected: list[np.ndarray]) -> None:
+        def wrong(found, rows):
+            return np.any([(a != b[:rows]).any(axis=1) for a, b in zip(found, expected)], axis=0)
+
+        for rows in (len(inputs[0]), 3, 1):
+            some = [part[:rows] for part in inputs]
+            bad = wrong(self.step(*some) if self.state else [self.run(*some)], rows)
+            if bad.any():
+                plain = _run(_session(self.data, optimised=False), self._names, inputs)
+                cause = "its kernels are" if wrong(plain, len(inputs[0])).any() else "its graph optimiser is"
                 raise ModelError(
-                    f"model {self.name} gives other results on this machine: {wrong.sum()} of {rows} known answers are "
+                    f"model {self.name} gives other results on this machine: {bad.sum()} of {rows} known answers are "
                     f"wrong, so that nothing would be coded exactly. {_versions()}: {cause} to blame. Please report "
                     "this, and try another version of onnxruntime"
                 )
+
+    @property
+    def _names(self) -> tuple[str, str]:
+        return ("own", recurrent.STATE if self.state else "peers")
 
     def run(self, features: np.ndarray, peers: np.ndarray | None = None) -> np.ndarray:
         """Offset (1/16 code) and scale index, int32 [N, 2].
@@ -167,15 +178,20 @@ class Model:
         peers : uint8 [N, 4, 8]
             For networks that hear peers; without it there are none.
         """
-        return _run(self._session, *self._inputs(features, peers))
+        recurrent.stateless(self)
+        return _run(self._session, self._names, self._inputs(features, peers))[0]
+
+    def step(self, features: np.ndarray, state: np.ndarray) -> list[np.ndarray]:
+        """Of a network with a state, what `run` gives, and the next state, float32 [N, S] as `state`."""
+        return _run(self._session, self._names, [features, state])
 
     def _inputs(self, features: np.ndarray, peers: np.ndarray | None) -> list[np.ndarray]:
         if not self.hears:
             return [features]
         return [features, np.full((len(features), PEERS, INPUTS), ZERO, np.uint8) if peers is None else peers]
 
-    def _call(self, binding, inputs: list[np.ndarray]) -> None:
-        self._session.run_with_iobinding(binding)  # `inputs` are only held
+    def _call(self, binding, arrays: list[np.ndarray]) -> None:
+        self._session.run_with_iobinding(binding)  # `arrays` are only held
 
     def coarse(self, max_error: int, fineness: int = 0) -> Model:
         """This model for the bins of a bound, see `EntropyModel.coarse`; kept, and this model itself for 0."""
@@ -189,11 +205,20 @@ class Model:
 
     def bind(self, features: np.ndarray, output: np.ndarray, peers: np.ndarray | None = None):
         """A call without arguments that computes `output` int32 [N, 2] from the others (see `run`), in place."""
-        binding, inputs = self._session.io_binding(), self._inputs(features, peers)
-        for name, array in zip(_INPUTS, inputs):
-            binding.bind_input(name, "cpu", 0, np.uint8, array.shape, array.ctypes.data)
-        binding.bind_output("distribution", "cpu", 0, np.int32, output.shape, output.ctypes.data)
-        return functools.partial(self._call, binding, inputs)
+        recurrent.stateless(self)
+        return self._bound(self._inputs(features, peers), {"distribution": output})
+
+    def bind_step(self, features: np.ndarray, state: np.ndarray, output: np.ndarray, after: np.ndarray):
+        """The like for `step`; `after`, the next state, must not share memory with `state`."""
+        return self._bound([features, state], {"distribution": output, recurrent.NEXT: after})
+
+    def _bound(self, inputs: list[np.ndarray], outputs: dict[str, np.ndarray]):
+        binding = self._session.io_binding()
+        for name, array in zip(self._names, inputs):
+            binding.bind_input(name, "cpu", 0, array.dtype, array.shape, array.ctypes.data)
+        for name, array in outputs.items():
+            binding.bind_output(name, "cpu", 0, array.dtype, array.shape, array.ctypes.data)
+        return functools.partial(self._call, binding, [*inputs, *outputs.values()])
 
 
 def _session(data: bytes, optimised: bool = True):
@@ -208,14 +233,8 @@ def _session(data: bytes, optimised: bool = True):
     return ort.InferenceSession(data, options, providers=["CPUExecutionProvider"])
 
 
-def _run(session, *inputs: np.ndarray) -> np.ndarray:
-    return session.run(None, dict(zip(_INPUTS, inputs)))[0]
-
-
-def _split(rows: np.ndarray) -> list[np.ndarray]:
-    """The network's inputs from rows of known answers: features, and behind them what peers say."""
-    parts = [rows[:, :FEATURES], rows[:, FEATURES:].reshape(len(rows), -1, INPUTS)]
-    return [np.ascontiguousarray(part) for part in parts if part.size]
+def _run(session, names: tuple[str, str], inputs: list[np.ndarray]) -> list[np.ndarray]:
+    return session.run(None, dict(zip(names, inputs)))
 
 
 def _versions() -> str:
@@ -231,37 +250,3 @@ def _check_sum(data: bytes, identity: bytes) -> None:
     head, field, tail = data.partition(CRC_FIELD)
     if field and b"%08x" % zlib.crc32(head + field + b"0" * 8 + tail[8:]) != tail[:8]:
         raise ModelError(f"model {identity.hex()} is damaged: its checksum is wrong; install it again")
-
-
-def _blob(metadata: dict[str, str], key: str) -> bytes:
-    try:
-        return parse_blob(ZSTD, base64.b64decode(metadata[key], validate=True), MAX_MODEL_BYTES)
-    except (KeyError, ValueError, CorruptError) as error:
-        raise ModelError(f"the model's {key} is missing or damaged") from error
-
-
-def _parse_tables(metadata: dict[str, str]) -> Tables:
-    blob = _blob(metadata, "middleout.tables")
-    head = 4 * _LEVELS + SCALES + 4 * SCALES + 4
-    shapes = int.from_bytes(blob[head - 4 : head], "little")
-    if not 1 <= shapes <= _MAX_SHAPES or len(blob) != head + 4 * shapes * TABLE:
-        raise ModelError("the model's tables have the wrong size")
-    levels = np.frombuffer(blob, "<i4", _LEVELS)
-    shape = np.frombuffer(blob, np.uint8, SCALES, 4 * _LEVELS)
-    multiplier = np.frombuffer(blob, "<i4", SCALES, 4 * _LEVELS + SCALES)
-    second = np.frombuffer(blob, "<i4", shapes * TABLE, head).reshape(shapes, TABLE)
-    cumulative = np.cumsum(np.cumsum(second, axis=1, dtype=np.int64), axis=1)
-    tables = Tables(levels, shape, multiplier, cumulative)
-    if problem := tables.problem():
-        raise ModelError(f"the model's tables are wrong: {problem}")
-    return tables
-
-
-def _parse_answers(metadata: dict[str, str], size: int) -> tuple[np.ndarray, np.ndarray]:
-    blob = _blob(metadata, "middleout.answers")
-    count = int.from_bytes(blob[:4], "little")
-    if count < 1 or len(blob) != 4 + count * (size + 8):
-        raise ModelError("the model's known answers have the wrong size")
-    features = np.frombuffer(blob, np.uint8, count * size, 4).reshape(count, size)
-    expected = np.frombuffer(blob, "<i4", count * 2, 4 + count * size).reshape(count, 2)
-    return np.ascontiguousarray(features), expected

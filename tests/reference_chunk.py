@@ -137,7 +137,9 @@ class CodedChunk:
             for tier in range(16):
                 active = [lane for lane in self.lanes if lane.lead.tier == tier and lane.start + t < self.frames]
                 rows = [lane.features(t) + (lane.heard() if self.model.hears else []) for lane in active]
-                for lane, (offset, scale) in zip(active, self.model.run(rows) if rows else [], strict=True):
+                states = [lane.carried for lane in active]
+                outputs, after = self.model.outputs(rows, states) if rows else ([], [])
+                for lane, (offset, scale), lane.carried in zip(active, outputs, after, strict=True):
                     code, grid_value = lane.next(self.model, offset, scale, words)
                     sample = lane.lead.sample(code, grid_value, lane.start + t, escapes)
                     lane.learn(lane.lead.tick(sample, lane.lead.decoded(code)))
@@ -234,6 +236,7 @@ class Lane:
         self.means = [(16 + (lead.spread & 15)) << ((lead.spread + 128) >> 4)] * 3
         self.steps, self.peers = 0, []
         self.said = [128] * 4  # n[t], n[t-1], n[t-2], L
+        self.carried = [0] * lead.model.state  # section 5.6
 
     def heard(self):
         """Section 5.4: 8 bytes for each of four peers."""

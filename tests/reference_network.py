@@ -23,14 +23,23 @@ class Model:
         self.graph = model.graph
         self.constants = {t.name: numpy_helper.to_array(t) for t in model.graph.initializer}
         self.read_tables(unpack(properties["middleout.tables"]))
-        answers = unpack(properties["middleout.answers"])
-        count = int.from_bytes(answers[:4], "little")
-        self.hears = len(self.graph.input) == 2
-        size = 52 if self.hears else 20
-        rows = np.frombuffer(answers, np.uint8, size * count, 4).reshape(count, size)
-        expected = np.frombuffer(answers, "<i4", 2 * count, 4 + size * count).reshape(count, 2)
-        if self.run(rows) != expected.tolist():
+        sizes = {i.name: [d.dim_value for d in i.type.tensor_type.shape.dim[1:]] for i in self.graph.input}
+        self.hears, self.state = "peers" in sizes, sizes.get("state", [0])[0]
+        self.read_answers(unpack(properties["middleout.answers"]))
+        if self.outputs(*self.known) != self.expected:
             raise ValueError("the known answers come out differently")
+
+    def read_answers(self, data):
+        """Section 9: `known` inputs, rows and states, and the outputs `expected` for them."""
+        count, at, parts = int.from_bytes(data[:4], "little"), 4, []
+        kinds = [("u1", 52 if self.hears else 20), ("<f4", self.state), ("<i4", 2), ("<f4", self.state)]
+        for kind, size in kinds:
+            parts.append(np.frombuffer(data, kind, size * count, at).reshape(count, size))
+            at += parts[-1].nbytes
+        if at != len(data):
+            raise ValueError("the known answers have the wrong size")
+        rows, states, outputs, after = parts
+        self.known, self.expected = (rows, states), (outputs.tolist(), after.tolist())
 
     def read_tables(self, data):
         levels = np.frombuffer(data, "<i4", 1025).tolist()
@@ -61,13 +70,22 @@ class Model:
 
     def run(self, rows):
         """Offset and scale index, [N][2], of features [N][20], with what is heard behind them [N][52]."""
+        if self.state:
+            raise ValueError("a network with a state needs one")
+        return self.outputs(rows, np.zeros((len(rows), 0)))[0]
+
+    def outputs(self, rows, states):
+        """The same, and the next states [N][S], of rows and states [N][S] (S is 0 for networks without any)."""
         rows = np.asarray(rows, np.int64)
         values = {"own": (rows[:, :20], 0), "peers": (rows[:, 20:].reshape(len(rows), -1, 8), 0)}
+        values |= {"state": exact(np.asarray(states, np.float32)), "next": (np.zeros((len(rows), 0), np.int64), 0)}
         for node in self.graph.node:
             inputs = [values[n] if n in values else exact(self.constants[n]) for n in node.input]
-            values[node.output[0]] = OPERATORS[node.op_type](node, *inputs)
+            made = OPERATORS[node.op_type](node, *inputs)
+            values |= zip(node.output, made if isinstance(made, list) else [made])
         whole, exponent = values["distribution"]
-        return (whole << exponent).tolist()
+        after, unit = values["next"]
+        return (whole << exponent).tolist(), (after * 2.0**unit).tolist()
 
 
 def unpack(text):
@@ -138,12 +156,30 @@ def reduce_mean(node, x):
 
 
 def concat(node, *parts):
-    if any(exponent != parts[0][1] for _, exponent in parts):
-        raise ValueError("Concat of unlike units")
-    return np.concatenate([whole for whole, _ in parts], axis=1), parts[0][1]
+    finest = min(exponent for _, exponent in parts)
+    return np.concatenate([whole << (exponent - finest) for whole, exponent in parts], axis=1), finest
+
+
+def clip(node, x, low, high):
+    n, low, exponent = align(x, low)
+    n, high, finer = align((n, exponent), high)
+    return np.clip(n, low << (exponent - finer), high), finer
+
+
+def add(node, x, y):
+    n, m, exponent = align(x, y)
+    return n + m, exponent
+
+
+def split(node, x, sizes):
+    return [(part, x[1]) for part in np.split(x[0], np.cumsum(sizes[0])[:-1], axis=1)]
 
 
 OPERATORS = {
+    "Clip": clip,
+    "Add": add,
+    "Mul": lambda node, x, y: (x[0] * y[0], x[1] + y[1]),
+    "Split": split,
     "Reshape": lambda node, x, shape: (x[0].reshape(shape[0]), x[1]),
     "Tile": lambda node, x, repeats: (np.tile(x[0], repeats[0]), x[1]),
     "ReduceMean": reduce_mean,

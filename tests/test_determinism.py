@@ -18,7 +18,7 @@ def test_short_form(root, tmp_path):
     ((label, result),) = json.loads((tmp_path / "all.json").read_text())
     assert label == "this environment"
     digests = {name: list(found) for name, found in result["quantities"].items()}
-    assert {"network vectors", "encoded", "decoded"} <= set(digests)
+    assert {"network vectors", "network recurrent vectors", "encoded", "decoded"} <= set(digests)
     assert {"control tensor", "control channel", "control floats"} <= set(digests)
     assert all(len(found) == 1 for name, found in digests.items() if not name.startswith("control "))
     expected = b"".join(conformance.normal_form(vector.stream()) for vector in conformance.vectors())

@@ -102,6 +102,12 @@ def test_gradients_pass_the_quantisers():
         ("[network]\ninputs = 20\nprojector = []\npredictor = []\n[training]", "one hidden layer"),
         ("[network]\ninputs = 20\nprojector = [4]\npredictor = []\nwindow = 17\n[training]", "window must be"),
         ("[network]\ninputs = 20\nprojector = [4]\npredictor = []\n[training]\nseed = 1", "training.batch"),
+        ("[network]\ninputs = 20\nlstm = [4]\npredictor = [4]\n[training]", "lstm must be a number"),
+        ("[network]\ninputs = 20\nlstm = 4\npredictor = []\n[training]", "one layer behind it"),
+        ("[network]\ninputs = 20\nlstm = 4\npredictor = [4]\npeers = [8, 8]\n[training]", "hears no messages"),
+        ("[network]\ninputs = 20\nlstm = 4\npredictor = [4]\n[training]\nbounds = [0, 1]", "without bounds"),
+        ("[network]\ninputs = 20\nprojector = [4]\npredictor = []\n[training]\nhearing = 'all'", "one of none, past"),
+        ("[network]\ninputs = 20\nprojector = [4]\npredictor = []\n[training]\nheld = 0.7", "training.held"),
     ],
 )
 def test_wrong_configurations(text, message, tmp_path):
@@ -117,23 +123,3 @@ def test_configurations_by_name():
     assert config.levels({"levels": "uniform"})[513] == 64
     with pytest.raises(ValueError, match="no file"):
         config.levels({"levels": "nothing"})
-
-
-def test_an_lstm_learns_on_the_samples_that_others_are_scored_on(prepared):
-    from training import lstm
-
-    config_ = {"network": {"inputs": 20, "lstm": 4, "predictor": [4], "window": 1}, "training": OPTIONS}
-    net, model = train.build(config_, data.UNIFORM_LEVELS)
-    assert net.macs == 4 * (5 * 4 + 4 * 4) + 4 * 4 + 4 * 2
-    sequences = lstm.Sequences.of_rows(prepared, lstm.KEPT)
-    rows, reference, codes = sequences.batch(np.random.default_rng(0), 320)
-    assert len(rows) == 640 and len(reference) == len(codes) == 320
-    one = lstm.Sequences.of_rows(prepared, 1)
-    for a, b in zip(one.fixed(50, size=150), prepared.fixed(50)):
-        assert np.array_equal(a[0][lstm.STEPS - 1 :: lstm.STEPS], b[0]) and np.array_equal(a[2], b[2])
-    net.kept = 1
-    before = train.score(net, model, one.fixed(100))[0]
-    net.kept = lstm.KEPT
-    train.fit(net, model, sequences, OPTIONS | {"steps": 100, "float_part": 1.0}, lambda *_: None)
-    net.kept = 1
-    assert train.score(net, model, one.fixed(100))[0] < before - 0.1

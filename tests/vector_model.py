@@ -62,6 +62,32 @@ def tables():
     return Tables(np.rint(TRANSITION_LEVELS * 64).astype(np.int32), shape, multiplier, cumulative)
 
 
+def recurrent(random):
+    """Three cells, then 4 neurons. Cell 0 carries the level of the middle running mean, which neuron 0 and the scale
+    index follow; the others forget slowly."""
+    gates, candidate = random.integers(-16, 17, (9, 23)) / 16, random.integers(-24, 25, (3, 23)) / 4
+    gates_bias = np.repeat([128.0, 235.0, 128.0], 3) - 128 * gates[:, :20].sum(axis=1)
+    candidate_bias = -128 * candidate[:, :20].sum(axis=1)
+    gates[::3], gates_bias[::3] = 0, [256, 0, 256]
+    candidate[0], candidate[0, 18], candidate_bias[0] = 0, 32, -4096
+    layer, bias = random.integers(-64, 65, (4, 3)) / 64, random.integers(0, 64, 4) * 1.0
+    layer[0], bias[0] = [1, 0, 0], 72
+    head = random.integers(-64, 65, (2, 4)) / 2**6
+    head[0, 0], head[1] = 0, [1, *random.integers(-8, 9, 3) / 2**6]
+    pairs = [(gates, gates_bias), (candidate, candidate_bias), (layer, bias), (head, np.array([0.25, -3.5]))]
+    gates, candidate, layer, head = [tuple(part.astype(np.float32) for part in pair) for pair in pairs]
+    return {"cells": 3, "gates": gates, "candidate": candidate, "layers": [layer], "head": head}
+
+
+def write_recurrent(path: Path) -> None:
+    """Write the model file of a network with a state, with its certificate."""
+    random = np.random.default_rng(4)
+    parts = recurrent(random)
+    network = SimpleNamespace(integers=lambda: parts, cells=parts["cells"])
+    real = np.clip(np.rint(128 + 8 * random.standard_normal((40, 20))), 0, 255).astype(np.uint8)
+    export(path, network, tables(), "recurrent-v1", real)
+
+
 def write(path: Path, hears: bool = False) -> None:
     """Write the model file, with its certificate."""
     random = np.random.default_rng(1)

@@ -117,6 +117,7 @@ def recordings():
         (Vector("embedded", "", embed=True), plain["short"][1]),
         (Vector("hearing", "", hears=True, embed=True), wav(s["peers"][:700])),
         (Vector("hearing-chunks", "", hears=True, embed=True, chunk_frames=90), wav(s["peers"][700:1100, :7])),
+        (Vector("recurrent", "", recurrent=True, embed=True, chunk_frames=400), wav(s["peers"][:700, [0, 1, 6, 8, 9]])),
         (Vector("array", "", array=True), arrays),
         (Vector("array-8-bit", "", array=True), wav(s["8-bit"][:301, :1])),
     ]
@@ -167,6 +168,8 @@ def rice_vectors(s):
     close = {"rice-bounded": (s["lattice"][:1500], 2), "rice-runs": (np.hstack([s["lattice-leads"]] * 2), 12)}
     close["rice-bounded-mixed"] = (s["mixed"], 5)
     return made + [decoded(name, wav(samples), bound, 450, options) for name, (samples, bound) in close.items()]
+
+
 def activity_signals():
     """(vector, recording before it is encoded) of vectors that keep activity."""
     codes = np.round(simulate(1100, 3, seed=21).codes * [1.0, 1.0, 0.0] + [0, 0, 9])
@@ -271,6 +274,7 @@ WHAT = {
     "embedded": "the model in the file",
     "hearing": "leads that hear each other, with a model that does: in the file",
     "hearing-chunks": "such leads in several chunks",
+    "recurrent": "a network with a state, which is in the file; leads that hear each other, chunks",
     "array": "never a file: restored with a canonical header",
     "bounded-1": "bounded error on the lattice, 1 code",
     "bounded-3": "bounded error, 3 codes, four leads, chunks",
@@ -408,8 +412,17 @@ def faulty(streams):
     made = {name: (what, "CorruptError", stream) for name, (what, stream) in corrupt.items()}
     made["wrong-magic"] = ("another kind of file", "FileFormatError", b"RIFF" + one[4:])
     made["wrong-version"] = ("format version 2", "FileFormatError", one[:4] + b"\x02" + one[5:])
+    made["rice-with-state"] = ("a Rice chunk of a network with a state", "ModelError", _rice_with_state(streams))
     made["unknown-model"] = ("a model that is not here", "ModelError", patched(one, b"H", 16, bytes(16)))
     return made
+
+
+def _rice_with_state(streams):
+    """A stream of the Rice coder, with another model's header field and block."""
+    other, blocks = split(streams["recurrent"]), split(streams["rice"])
+    flags, model = blocks[0][1][0] | 4, other[0][1][16:32]
+    blocks[0][1] = bytes([flags]) + blocks[0][1][1:16] + model + blocks[0][1][32:]
+    return joined([blocks[0], other[1], *blocks[1:]])
 
 
 def _rice_patched(stream, at, new):
@@ -427,6 +440,8 @@ def _width_of_group(payload, group):
 def _longer_chunk(stream):
     blocks = split(stream)
     return joined([[tag, payload + b"\0" if tag == b"C" else payload] for tag, payload in blocks])
+
+
 def activity_faults(streams):
     """name -> (what, stream) of those that keep activity."""
     plain, slow, grid = (streams[f"activity{name}"] for name in ("", "-slow", "-grid"))

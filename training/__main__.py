@@ -31,10 +31,10 @@ def add_training(commands_, name, run):
     c.add_argument("-o", "--output", help="file to write (default: by the experiment's name)")
     c.add_argument("--threads", type=int, default=1, help="threads of PyTorch (default: 1)")
     c.set_defaults(run=run)
+    c.add_argument("--arrays", metavar="DATA", help="recordings of several leads, where the configuration has shares")
     if run is commands.ablate:
         return
     c.add_argument("--runs", default=commands.RUNS, help="folder for states and losses (default: runs)")
-    c.add_argument("--arrays", metavar="DATA", help="recordings of several leads, where the configuration has shares")
     c.add_argument("--fresh", action="store_true", help="start anew where the state of a stopped run is there")
 
 

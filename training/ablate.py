@@ -25,23 +25,29 @@ def row_config(config, row):
 
 
 def measure(config, training, validation, levels):
-    """Train one row; a dict of its multiply-accumulates and bits per sample on the validation recordings.
+    """Train one row; a dict of its multiply-accumulates and bits per sample.
 
     `network` is as trained; `tables` under the integer tables, `one_shape` with one shape for all scales (both not for
-    networks in floats).
+    networks in floats). Of several validation sets (a dict of them by name): `sets`, bits by name.
     """
     start = time.time()
     net, model = train.build(config, levels)
     if "lstm" in config["network"]:
-        training, validation = (lstm.Sequences.of_rows(*a) for a in ((training, lstm.KEPT), (validation, 1)))
+        training, validation = lstm.sequences(training, validation)
     train.fit(net, model, training, config["training"], lambda *_: None)
     net.kept = 1  # of sequences
-    bits, usage = train.score(net, model, validation.fixed())
-    result = {"macs": net.macs, "network": bits, "seconds": round(time.time() - start)}
+    scores = {name: train.score(net, model, part.fixed()) for name, part in validation.items()}
+    result = {"macs": net.macs, "seconds": round(time.time() - start)}
+    usage = sum(usage for _, usage in scores.values())
+    if len(validation) > 1:
+        tables = train.integer_tables(model, levels, usage, config["shapes"])
+        bits = {name: train.score_integers(net, tables, part.fixed()) for name, part in validation.items()}
+        return result | {"sets": bits}
+    result["network"] = scores["validation"][0]
     if net.quantised:
         for key, shapes in (("tables", config["shapes"]), ("one_shape", 1)):
             tables = train.integer_tables(model, levels, usage, shapes)
-            result[key] = train.score_integers(net, tables, validation.fixed())
+            result[key] = train.score_integers(net, tables, validation["validation"].fixed())
     return result
 
 
@@ -53,30 +59,44 @@ def ablate(config, open_data, levels, path, report=print):
     config : dict
         Common entries and `rows`.
     open_data : callable
-        Training and validation datasets under given levels.
+        Training data, and validation sets by name, under given levels for the configuration of a row.
     levels : int array [1025]
         For rows without `levels = false`.
     """
     path = Path(path)
     done = json.loads(path.read_text()) if path.exists() else {}
-    opened = (None, None)
+    opened, data = None, None
     for row in config["rows"]:
         if row["name"] in done:
             continue
+        made = row_config(config, row)
         used = levels if row.get("levels", True) else NO_LEVELS
-        if opened[0] is not used:
-            opened = (used, open_data(used))
+        needs = (used is levels, made["training"].get("hearing"), "peers" in made["network"])
+        if opened != needs:
+            opened, data = needs, None  # the old data go before the new come
+            data = open_data(used, made)
         report(f"== {row['name']}")
-        done[row["name"]] = measure(row_config(config, row), *opened[1], used)
+        done[row["name"]] = measure(made, *data, used)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(done, indent=1))
     return done
 
 
 def markdown(results):
-    """The table as lines of Markdown."""
+    """The table as lines of Markdown, rows with several validation sets in one of their own."""
+    plain = {name: row for name, row in results.items() if "sets" not in row}
+    several = {name: row for name, row in results.items() if "sets" in row}
     lines = ["| network | MACs | as trained | integer tables | one shape | seconds |", "|---|---|---|---|---|---|"]
-    for name, row in results.items():
-        cells = [f"{row[k]:.4f}" if isinstance(row.get(k), float) else str(row.get(k, "")) for k in COLUMNS]
-        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    lines += [_line(name, [row.get(key, "") for key in COLUMNS]) for name, row in plain.items()]
+    if several:
+        sets = list(dict.fromkeys(name for row in several.values() for name in row["sets"]))
+        head = ["| network | MACs | " + " | ".join(sets) + " | seconds |", "|---" * (len(sets) + 3) + "|"]
+        lines = (lines if plain else []) + head
+        for name, row in several.items():
+            lines.append(_line(name, [row["macs"], *(row["sets"].get(key, "") for key in sets), row["seconds"]]))
     return "\n".join(lines)
+
+
+def _line(name, cells):
+    texts = [f"{cell:.4f}" if isinstance(cell, float) else str(cell) for cell in cells]
+    return f"| {name} | " + " | ".join(texts) + " |"

@@ -14,6 +14,7 @@ from runtime.lattice import CODE_TO_SAMPLE
 from runtime.messages import INPUTS, ZERO
 from runtime.side_information import PEERS
 
+from . import past
 from .dataset import middles
 from .entropy import LEVELS
 
@@ -88,28 +89,33 @@ def padded(features, width):
     return np.pad(features, ((0, 0), (0, missing)), constant_values=ZERO) if missing > 0 else features[:, :width]
 
 
-def prepare(samples, levels, keep, random, hear=True, width=FEATURES, grid_block=1):
+def prepare(samples, levels, keep, random, hearing="tiers", width=FEATURES, first=0):
     """Rows of a recording: `keep` random ones.
 
     Parameters
     ----------
     samples : int16 [time, leads]
     levels : int array [1025], ticks
+    hearing : one of `config.HEARING`
     width : 20, or 52 with peers
+    first : frame from which on rows are taken
     """
     middle = middles(np.asarray(levels, np.int64))
-    side = fit(samples, middle, None, hear)
+    side = past.fit(samples, middle) if hearing == "past" else fit(samples, middle, None, hearing == "tiers")
     lanes = join([(side, len(samples), 1)], middle)
-    probe = SimpleNamespace(entropy=SimpleNamespace(middle=middle, bins=None), hears=width > FEATURES)
+    probe = SimpleNamespace(entropy=SimpleNamespace(middle=middle, bins=None), hears=width > FEATURES, state=0)
     steps = Encoder(probe, lanes, to_lanes([samples], lanes)).prepared()
-    wanted, made, seen = keep / (len(samples) * len(lanes)), [], 0
-    for _, block in steps:
-        count = block.code.size
-        i = np.sort(random.permutation(count)[: round(wanted * (seen + count)) - round(wanted * seen)])
+    wanted, made, seen = keep / ((len(samples) - first) * len(lanes)), [], 0
+    for where, block in steps:
+        skipped = max(first - where.start, 0) * len(lanes)
+        count = block.code.size - skipped
+        if count <= 0:
+            continue
+        i = np.sort(random.permutation(count)[: round(wanted * (seen + count)) - round(wanted * seen)]) + skipped
         seen += count
-        rows = [part.reshape(count, -1)[i] for part in block.inputs]
+        rows = [part.reshape(block.code.size, -1)[i] for part in block.inputs]
         grid = np.broadcast_to(lanes.grid != 0, block.code.shape).ravel()[i]
-        codes = block.code.ravel()[i] + np.where(grid, grid_block * LEVELS, 0)
+        codes = block.code.ravel()[i] + np.where(grid, LEVELS, 0)
         made.append((padded(np.concatenate(rows, axis=1), width), block.reference.ravel()[i], codes))
     features, reference, codes = (np.concatenate(column) for column in zip(*made))
     if width > FEATURES:
@@ -136,7 +142,24 @@ def stretch(samples, frames, random):
     return np.ascontiguousarray(samples[start : start + frames])
 
 
-def of_arrays(recordings, levels, width, seed=0, keep=KEPT):
+def split(recordings, levels, width, hearing, share):
+    """Arrays to train on (name -> samples), and sets of rows by name to validate on: of the last `share` of frames,
+    which are kept from the others; or if that is 0, of frames that are not."""
+    seen, held = {}, {}
+    for name, samples in recordings.items():
+        random = np.random.default_rng(1)
+        first = len(samples) - round(share * len(samples))
+        seen[name] = samples[:first]
+        if share:
+            rows = prepare(samples >> 3, levels, KEPT // 2, random, hearing, width, first)
+        else:
+            part = stretch(samples >> 3, SAMPLES // samples.shape[1], random)
+            rows = prepare(part, levels, KEPT // 2, random, hearing, width)
+        held[f"{name} ({'held part' if share else 'trained on'})"] = rows
+    return seen, held
+
+
+def of_arrays(recordings, levels, width, hearing="tiers", seed=0, keep=KEPT):
     """Rows of arrays (name -> int16 [time, leads]) in all their `views`."""
     random = np.random.default_rng(seed)
     made = []
@@ -144,7 +167,7 @@ def of_arrays(recordings, levels, width, seed=0, keep=KEPT):
         rows = min(keep, samples.size // 2)
         for view, hear in views(samples, random):
             part = stretch(view, max(SAMPLES // view.shape[1], 1), random)
-            made.append(prepare(part, levels, min(rows, part.size), random, hear, width))
+            made.append(prepare(part, levels, min(rows, part.size), random, hearing if hear else "none", width))
     return joined(made)
 
 
@@ -159,12 +182,12 @@ def simulated(frames=15_000, leads=48, seeds=(11, 12)):
     return made
 
 
-def of_pairs(pairs, levels, width, seed=0, keep=KEPT_OF_A_LEAD):
+def of_pairs(pairs, levels, width, hearing="tiers", seed=0, keep=KEPT_OF_A_LEAD):
     """Rows of simultaneous leads: arrays uint16 [2, time] of codes."""
     random = np.random.default_rng(seed)
     made = [CODE_TO_SAMPLE[np.stack(pair, axis=1)] for pair in pairs]
     parts = [stretch(samples, FRAMES, random) for samples in made]
-    return joined([prepare(part, levels, min(2 * keep, part.size), random, True, width) for part in parts])
+    return joined([prepare(part, levels, min(2 * keep, part.size), random, hearing, width) for part in parts])
 
 
 def joined(parts):

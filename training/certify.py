@@ -286,4 +286,8 @@ def certify(model):
             raise NotExact(f"operator set {entry.domain} is not on the list")
     if any(t.data_location == TensorProto.EXTERNAL for t in model.graph.initializer):
         raise NotExact("external data is not allowed")
+    if any(t.type.tensor_type.elem_type == TensorProto.FLOAT for t in model.graph.input):
+        from .certify_floats import FloatChecker
+
+        return FloatChecker(model).run()
     return Checker(model).run()

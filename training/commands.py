@@ -49,7 +49,8 @@ def open_data(options, levels, bounds=None):
 def open_mixture(options, levels, config):
     """Training rows of single leads, simultaneous pairs and arrays; and validation sets by name.
 
-    Arrays are too few to keep any from training: what is printed for them is not what new ones would give.
+    Arrays are too few to keep any from training: what is printed for them is not what new ones would give. With
+    `training.held`, that share of their frames is kept, the last ones; linear predictors are fitted to all frames.
     """
     from . import arrays, data, dataset
 
@@ -59,7 +60,7 @@ def open_mixture(options, levels, config):
     pairs = data.read_pairs(options.pairs)
     held = data.held(recordings.names, pairs)
     number = {name: i for i, name in enumerate(recordings.names)}
-    shares = config["training"]["shares"]
+    shares, hearing = config["training"]["shares"], config["training"].get("hearing", "tiers")
     width = arrays.ROWS if "peers" in config["network"] else config["network"]["inputs"]
 
     def part(kept):
@@ -72,16 +73,14 @@ def open_mixture(options, levels, config):
     parts, sizes = [singles], []  # single leads get what the others leave
     validation = {"single leads": held_singles}
     if shares.get("pairs") and together:
-        parts.append(arrays.of_pairs(together, levels, width))
+        parts.append(arrays.of_pairs(together, levels, width, hearing))
         sizes.append(shares["pairs"])
-        validation |= {"pairs": arrays.of_pairs(held_together, levels, width)} if held_together else {}
+        validation |= {"pairs": arrays.of_pairs(held_together, levels, width, hearing)} if held_together else {}
     if shares.get("arrays"):
-        parts.append(arrays.of_arrays(several | arrays.simulated(), levels, width))
+        seen, held_arrays = arrays.split(several, levels, width, hearing, config["training"].get("held", 0))
+        parts.append(arrays.of_arrays(seen | arrays.simulated(), levels, width, hearing))
         sizes.append(shares["arrays"])
-        for name, samples in several.items():
-            random = np.random.default_rng(1)
-            stretch = arrays.stretch(samples >> 3, arrays.SAMPLES // samples.shape[1], random)
-            validation[f"{name} (trained on)"] = arrays.prepare(stretch, levels, 100_000, random, True, width)
+        validation |= held_arrays
     sizes = [1 - sum(sizes), *sizes]
     print(f"{len(singles.spans)} single leads, {len(together)} pairs and {len(several)} arrays for training")
     return arrays.Mixture(parts, sizes, width), {n: arrays.Mixture([d], [1], width) for n, d in validation.items()}
@@ -132,7 +131,7 @@ def train(options):
     """Train a network; writes a checkpoint. A run that was stopped goes on from its last state, to the same end."""
     import torch
 
-    from . import progress, train
+    from . import lstm, progress, train
 
     config = configs.read(options.config)
     config.setdefault("tables", {"shapes": 16})
@@ -146,12 +145,15 @@ def train(options):
         names = [f"validation, error of at most {bound}" for bound in bounds] if bounds else ["validation"]
         validation = dict(zip(names, validation if bounds else [validation]))
     net, model = train.build(config, found)
+    if "lstm" in config["network"]:
+        training, validation = lstm.sequences(training, validation)
     print(f"{net.macs} multiply-accumulates per sample")
     folder = run_folder(options, config["name"])
     with progress.Report(config["training"]["steps"], folder) as report:
         train.fit(net, model, training, config["training"], report, folder / "state.npz")
-    usage = train.score(net, model, training.fixed(1000))[1]
     examples = training.batch(np.random.default_rng(5), 64)[0]
+    net.kept = training.kept = 1  # of sequences
+    usage = train.score(net, model, training.fixed(1000))[1]
     output = options.output or configs.CHECKPOINTS / f"{config['name']}.npz"
     train.save(output, net, model, found, usage, examples, config)
     finish([folder])
@@ -172,7 +174,14 @@ def ablate(options):
     config = configs.read(options.config)
     torch.set_num_threads(options.threads)
     path = options.output or RUNS / "ablation.json"
-    results = ablate.ablate(config, lambda used: open_data(options, used), configs.levels(config), path)
+
+    def opened(levels, row):
+        if "shares" in row["training"]:
+            return open_mixture(options, levels, row)
+        training, validation = open_data(options, levels)
+        return training, {"validation": validation}
+
+    results = ablate.ablate(config, opened, configs.levels(config), path)
     print(ablate.markdown(results))
 
 

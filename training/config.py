@@ -11,6 +11,7 @@ from runtime.features import FEATURES, WINDOW
 from .data import UNIFORM_LEVELS
 
 HERE = Path(__file__).parent
+HEARING = ("none", "past", "tiers")  # what leads hear of others: nothing, up to the last step, up to now
 EXPERIMENTS, CHECKPOINTS = HERE / "experiments", HERE / "checkpoints"
 
 
@@ -47,21 +48,32 @@ def check(config, path):
         need(isinstance(config.get(part), dict), f"a section [{part}] is needed")
     network, training = config["network"], config["training"]
     need(network.get("inputs") == FEATURES, f"network.inputs must be {FEATURES}, as in format 1")
-    for key in ("projector", "predictor"):
+    recurrent = "lstm" in network
+    for key in ("predictor",) if recurrent else ("projector", "predictor"):
         sizes = network.get(key)
         fine = isinstance(sizes, list) and all(isinstance(n, int) and 1 <= n <= 512 for n in sizes)
         need(fine, f"network.{key} must be a list of layer sizes, 1 to 512 each")
-    need(network["projector"] or network["predictor"], "the network needs one hidden layer at least")
+    if recurrent:
+        cells = network["lstm"]
+        need(isinstance(cells, int) and 1 <= cells <= 512, "network.lstm must be a number of cells, 1 to 512")
+        need(network["predictor"], "a network with an LSTM needs one layer behind it at least")
+        need("peers" not in network, "a network with an LSTM hears no messages")
+        need(not {"shares", "bounds"} & set(training), "a network with an LSTM trains on single leads, without bounds")
+    else:
+        need(network["projector"] or network["predictor"], "the network needs one hidden layer at least")
     need(1 <= network.get("window", WINDOW) <= WINDOW, f"network.window must be 1 to {WINDOW}")
     peers = network.get("peers", [8, 8])
     fine = isinstance(peers, list) and len(peers) == 2 and all(isinstance(n, int) and 1 <= n <= 64 for n in peers)
     need(fine, "network.peers must be the sizes of a peer's latent and of a message, 1 to 64 each")
-    need(network["projector"] or "peers" not in network, "messages need a projector")
+    need("peers" not in network or network["projector"], "messages need a projector")
     shares = training.get("shares", {})
     fine = isinstance(shares, dict) and set(shares) <= {"pairs", "arrays"}
     fine = fine and all(isinstance(s, int | float) and s >= 0 for s in shares.values()) and sum(shares.values()) < 1
     need(fine, "training.shares must give the shares of `pairs` and `arrays` in a batch, below 1 together")
     need(not (shares and training.get("bounds")), "training.shares and training.bounds do not go together")
+    hearing = training.get("hearing", HEARING[-1])
+    need(hearing in HEARING, f"training.hearing must be one of {', '.join(HEARING)}")
+    need(0 <= training.get("held", 0) <= 0.5, "training.held must be a share of the arrays' frames, 0 to 0.5")
     for key in ("seed", "batch", "rate", "float_part"):
         need(isinstance(training.get(key), int | float), f"training.{key} must be a number")
     need("rounds" in training or isinstance(training.get("steps"), int), "training.steps must be a whole number")

@@ -210,7 +210,7 @@ def export(path, net, integer_tables, name, real):
 
     Parameters
     ----------
-    net : Network
+    net : Network or Recurrent
     integer_tables : Tables
     real : uint8 [N, F]
         Rows from recordings, for the known answers.
@@ -224,20 +224,21 @@ def export(path, net, integer_tables, name, real):
     from .certify import NotExact, certify
     from .lint import lint
 
-    layers, head = net.integers()
-    model = graph(layers, head)
-    rows, outputs = answers(layers, head, real)
+    make = prepare
+    if getattr(net, "cells", 0):
+        from .recurrent_graph import prepare as make
+    model, known, inputs, outputs = make(net, real)
     properties = {
         "middleout.format": "1",
         "middleout.name": name,
         "middleout.tables": pack_tables(integer_tables),
-        "middleout.answers": pack(np.array([len(rows)], np.uint32), rows, outputs),
+        "middleout.answers": pack(np.array([len(known[0])], np.uint32), *known),
         "middleout.crc": "0" * 8,
     }
     helper.set_model_props(model, properties)
     certificate = certify(model)
     data = seal(model.SerializeToString(deterministic=True))
-    check(data, layers, head, rows)
+    check(data, inputs, outputs)
     if found := lint(data):
         raise NotExact("; ".join(found))
     Path(path).parent.mkdir(parents=True, exist_ok=True)
@@ -250,18 +251,25 @@ def seal(data):
     return data.replace(CRC_FIELD + b"0" * 8, CRC_FIELD + b"%08x" % zlib.crc32(data))
 
 
-def check(data, layers, head, rows, seed=1):
+def prepare(net, real, seed=1):
+    """Graph, arrays of known answers, inputs by name, and the outputs that the graph must give for them."""
+    layers, head = net.integers()
+    rows, outputs = answers(layers, head, real)
+    noise = np.random.default_rng(seed).integers(0, 256, (10000, rows.shape[1])).astype(np.uint8)
+    many = np.vstack([rows, noise])
+    return graph(layers, head), [rows, outputs], split(layers, many), (reference(layers, head, many),)
+
+
+def check(data, inputs, outputs):
     """Compare the graph at every optimisation level with int64 arithmetic; RuntimeError if they differ."""
     import onnxruntime as ort
 
-    noise = np.random.default_rng(seed).integers(0, 256, (10000, rows.shape[1])).astype(np.uint8)
-    rows = np.vstack([rows, noise])
-    expected = reference(layers, head, rows)
+    rows = len(outputs[0])
     for level in ("DISABLE_ALL", "ENABLE_BASIC", "ENABLE_EXTENDED", "ENABLE_ALL"):
         options = ort.SessionOptions()
         options.graph_optimization_level = getattr(ort.GraphOptimizationLevel, f"ORT_{level}")
         session = ort.InferenceSession(data, options, providers=["CPUExecutionProvider"])
-        for size in (1, 7, len(rows)):
-            got = session.run(None, split(layers, rows[:size]))[0]
-            if not np.array_equal(got, expected[:size]):
+        for size in (1, 7, rows):
+            found = session.run(None, {name: array[:size] for name, array in inputs.items()})
+            if not all(np.array_equal(got, expected[:size]) for got, expected in zip(found, outputs)):
                 raise RuntimeError(f"the graph at {level}, {size} rows, differs from integer arithmetic")

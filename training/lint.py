@@ -18,7 +18,7 @@ from .certify import is_power_of_two
 
 LEVELS = ("BASIC", "EXTENDED", "ALL")
 EXACT = {"DequantizeLinear", "QuantizeLinear", "Gemm", "Relu", "Round", "Cast", "Clip", "com.microsoft.QGemm"}
-EXACT |= {"Reshape", "Tile", "Concat", "ReduceMean"}
+EXACT |= {"Reshape", "Tile", "Concat", "ReduceMean", "Split", "Mul", "Add", "com.microsoft.FusedGemm"}
 HAZARDS = {
     "com.microsoft.MatMulNBits": "its kernels quantise activations themselves",
     "com.microsoft.QLinearAdd": "with unequal scales it rounds ties away from zero on ARM64",

@@ -84,6 +84,10 @@ class Network(nn.Module):
                 x = torch.cat([x, self.messages(x, scale, self.inputs(features[:, self.features :]))], 1)
             x = self.step(layer, x, scale, after)
             scale = after
+        return self.output(x)
+
+    def output(self, x):
+        """The head's output, from what the last layer gives."""
         w, b = self.head_parameters()
         if self.quantised:
             step = self.head_step(w, b)
@@ -157,8 +161,8 @@ class Network(nn.Module):
         self.quantised = quantised
 
     @torch.no_grad()
-    def integers(self):
-        """The quantised network as numpy arrays.
+    def integers(self, scale=INPUT_SCALE):
+        """The quantised network as numpy arrays; `scale` is that of the inputs.
 
         Returns
         -------
@@ -169,7 +173,7 @@ class Network(nn.Module):
         head : dict
             `weight` float32 [2, in] and `bias` float32 [2], multiples of `head_step`; `input` scale.
         """
-        layers, scale = [], INPUT_SCALE
+        layers = []
         for i, (layer, after) in enumerate(zip(self.layers, self.scales.tolist())):
             if self.their is not None and i == self.place:
                 message = self.integers_of(self.message, scale, float(self.message_scale))

@@ -24,7 +24,7 @@ def build(config, levels):
     shape = config["network"]
     inputs, window = shape["inputs"], shape.get("window", WINDOW)
     if "lstm" in shape:
-        net = lstm.Recurrent(inputs, shape["lstm"], shape["predictor"][0], window)
+        net = lstm.Recurrent(inputs, shape["lstm"], shape["predictor"], window)
     else:
         net = Network(inputs, shape["projector"], shape["predictor"], window, shape.get("peers"))
     fixed = not config["training"].get("train_levels", False)

@@ -9,6 +9,7 @@ import numpy as np
 from ..chunk import pack_stored
 from ..model import Model
 from ..records import CHUNK_HEAD
+from ..recurrent import stateless
 from . import chunk as chunks
 from . import slowfit
 from .chunk import ActivityChunk
@@ -83,7 +84,7 @@ def encode(samples: np.ndarray, sample_bits: int, options: Activity, budget: int
     """
     from .budget import encode_within
 
-    source = Source(samples, sample_bits, options, model)
+    source = Source(samples, sample_bits, options, stateless(model))
     if budget is None:
         payload = chunks.pack(source.encoded(source.watched(), options.max_error))
     else:

@@ -14,6 +14,7 @@ from ..errors import CorruptError
 from ..limits import MAX_LEADS
 from ..model import Model
 from ..records import ACTIVITY, CHUNK_HEAD, chunk_bound
+from ..recurrent import stateless
 from . import encoder as lossless
 from .packets import MAX_BLOCK_SAMPLES, Description, Packet
 
@@ -68,7 +69,7 @@ class ActivityStreamEncoder:
         block = default_block(leads, rate) if block is None and 0 < leads <= MAX_LEADS and rate > 0 else block
         lossless.check(leads, rate, 1 if block is None else block, resync, groups, stream)
         options, bound = activity.resolve(keep, max_error, threshold, window)
-        options, network = options.at(rate), models.load(model)
+        options, network = options.at(rate), stateless(models.load(model))
         self.leads, self.block, self._stream = leads, block, stream
         self._parts = lossless.split(leads, groups)
         self._encoders = [activity.ActivityEncoder(p.stop - p.start, options, block, network) for p in self._parts]

@@ -11,6 +11,7 @@ import numpy as np
 from .. import model as models
 from ..errors import CorruptError, ModelError
 from ..model import Model
+from ..recurrent import stateless
 from .activity import ActivityGroupDecoder, mask
 from .group_decoder import GroupDecoder
 from .packets import SEQUENCES, Description, Packet, PacketReader
@@ -182,7 +183,7 @@ class StreamDecoder:
         if self.description is None:
             if self._given is not None and self._given.identity != description.model:
                 raise ModelError(f"made with model {description.model.hex()}; the one given is another one")
-            self._model = self._given or models.find(description.model)
+            self._model = stateless(self._given or models.find(description.model))
             self.description = description
         known = self._groups.get(packet.group)
         if not description.same_stream(self.description) or packet.group >= description.groups:

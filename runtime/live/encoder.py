@@ -13,6 +13,7 @@ from ..errors import UsageError
 from ..fit import fit
 from ..limits import MAX_LEADS
 from ..model import Model
+from ..recurrent import stateless
 from ..rice_encoder import RiceEncoder
 from ..side_information import GRID, SideInformation
 from . import side as sides
@@ -196,7 +197,7 @@ class StreamEncoder:
         if calibration is not None and calibration.leads != leads:
             raise UsageError(f"the calibration is of {calibration.leads} leads, the stream of {leads}")
         refit = calibration is None if refit is None else refit
-        network = models.load(model)
+        network = stateless(models.load(model))
         period = max(1, round(resync * rate / block))
         self._parts = split(leads, groups)
         self.encoders = []

@@ -28,6 +28,8 @@ from runtime import model as models
 LEVELS = ("DISABLE_ALL", "ENABLE_BASIC", "ENABLE_EXTENDED", "ENABLE_ALL")
 BATCHES = {"all rows": (None, None), "batches of 1000": (1000, 20000), "of 37": (37, 3700), "of 1": (1, 200)}
 """Batch sizes, and how many rows are run like that."""
+STEPS = 6
+"""Of networks with a state."""
 
 
 class Digests:
@@ -49,7 +51,8 @@ def session(data, level, threads):
 
 
 def network(data, rows, short):
-    """Digests of a network's outputs, int32 [rows, 2], over session options and batch sizes."""
+    """Digests of a network's outputs, int32 [rows, 2], over session options and batch sizes; of networks with a state,
+    of the outputs of the last of some steps, and the state behind it."""
     digests, whole = Digests(), None
     said = np.stack([np.roll(rows[:, :8], peer + 1, axis=0) for peer in range(4)], axis=1)
     for level in LEVELS:
@@ -60,13 +63,26 @@ def network(data, rows, short):
                 starts = range(0, len(part), size or len(part))
                 slices = [slice(i, i + (size or len(part))) for i in starts]
                 inputs = {"own": rows, "peers": said}
-                named = [i.name for i in run.get_inputs()]
-                outputs = [run.run(None, {name: inputs[name][:limit][s] for name in named})[0] for s in slices]
-                outputs = np.concatenate(outputs)
+                named = {i.name: i.shape for i in run.get_inputs()}
+                if "state" in named:
+                    outputs = np.concatenate([steps(run, rows, limit, s, named["state"][1]) for s in slices])
+                else:
+                    outputs = [run.run(None, {name: inputs[name][:limit][s] for name in named})[0] for s in slices]
+                    outputs = np.concatenate(outputs)
                 whole = outputs if whole is None else whole
                 full = np.concatenate([outputs, whole[len(outputs) :]])
                 digests.add(f"{level}, {threads} threads, {label}", full.astype("<i4").tobytes())
     return digests.found
+
+
+def steps(run, rows, limit, part, size):
+    """Outputs and state, as integers, behind some steps from a state of zeros; step k of row i has the features of row
+    i - k."""
+    state = np.zeros((len(rows[:limit][part]), size), np.float32)
+    for k in range(STEPS):
+        own = np.ascontiguousarray(np.roll(rows, k, axis=0)[:limit][part])
+        distribution, state = run.run(["distribution", "next"], {"own": own, "state": state})
+    return np.concatenate([distribution, state.astype(np.int32)], axis=1)
 
 
 def alone(vectors, digests, label):
@@ -115,12 +131,14 @@ def streams(levels):
     """Digests of all vectors' streams and recordings."""
     vectors = conformance.vectors()
     digests = {name: Digests() for name in ("encoded", "decoded", "encoded in other chunks")}
-    loaded = models.load(conformance.MODEL)
+    known = (conformance.MODEL, conformance.HEARING_MODEL, conformance.RECURRENT_MODEL)
+    loaded = [models.load(path) for path in known]
     embedded = next(vector for vector in vectors if vector.embed)
     assert models.load(embedded_model(embedded.stream())) is models.load(conformance.MODEL)
     for level in levels:
         for threads in (1, 4):
-            loaded._session = session(loaded.data, level, threads)
+            for network in loaded:
+                network._session = session(network.data, level, threads)
             alone(vectors, digests, f"{level}, {threads} threads, one by one")
     together(vectors, digests, f"{levels[-1]}, 4 threads, in one batch")
     chunk_sizes(vectors, digests)

@@ -1,0 +1,142 @@
+"""The LSTM: it learns, computes what its integers do, and becomes a model file that the runtime takes."""
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("onnx")
+
+from runtime.model import load  # noqa: E402
+from training import data, dataset, export, lstm, recurrent_graph, train  # noqa: E402
+from training.certify import certify  # noqa: E402
+from training.simulate import simulate  # noqa: E402
+
+torch.set_num_threads(1)
+OPTIONS = {"seed": 1, "steps": 100, "batch": 320, "rate": 0.004, "float_part": 0.5}
+CONFIG = {"network": {"inputs": 20, "lstm": 4, "predictor": [4, 3], "window": 2}, "training": OPTIONS}
+
+
+@pytest.fixture(scope="module")
+def prepared():
+    codes = [(simulate(6000, seed=seed).codes[:, 0] + 512).astype(np.uint16) for seed in range(3)]
+    recordings = data.Recordings(["a", "b", "c"], np.concatenate(codes), np.arange(4) * 6000)
+    return dataset.prepare(recordings, data.UNIFORM_LEVELS)
+
+
+@pytest.fixture
+def net():
+    made, _ = train.build(CONFIG, data.UNIFORM_LEVELS)
+    made.head.weight.data = torch.round(8 * torch.randn(2, 3)) / 64  # coarse, so that there are halves
+    torch.nn.init.normal_(made.gates.weight, std=0.4)
+    for layer in made.layers:
+        torch.nn.init.normal_(layer.weight)
+        torch.nn.init.constant_(layer.bias, 0.5)
+    made.kept = lstm.STEPS
+    made.calibrate(torch.from_numpy(rows()).float())
+    made.quantised = True
+    return made
+
+
+def rows(seed=0, sequences=20):
+    random = np.random.default_rng(seed)
+    spread = 2.0 ** random.uniform(0, 6, (sequences * lstm.STEPS, 1))
+    return np.clip(np.rint(128 + spread * random.standard_normal((len(spread), 20))), 1, 255).astype(np.uint8)
+
+
+def by_steps(parts, sequences):
+    """int64 arithmetic, step by step: outputs [N, steps, 2] and the last state."""
+    state, found = np.zeros((len(sequences), 2 * parts["cells"]), np.int64), []
+    for own in sequences.transpose(1, 0, 2):
+        out, state = recurrent_graph.reference(parts, own, state)
+        found.append(out)
+    return np.stack(found, axis=1), state
+
+
+def test_fake_quantisation_is_the_integer_arithmetic(net):
+    features = rows(1).reshape(-1, lstm.STEPS, 20)
+    expected, state = by_steps(net.integers(), features)
+    with torch.no_grad():
+        found = net(torch.from_numpy(features.reshape(-1, 20)).float()).numpy()
+    assert np.array_equal(found, expected.reshape(-1, 2))
+    assert np.unique(expected).size > 10 and np.abs(state).max() > 100
+
+
+def test_unseen_inputs_do_not_matter_and_are_not_counted(net):
+    assert net.macs == (6 + 4) * 16 + 3 * 4 + 4 * 4 + 4 * 3 + 3 * 2
+    assert not net.integers()["gates"][0][:, :14].any() and not net.integers()["candidate"][0][:, :14].any()
+
+
+def test_rows_of_zeros_stand_in_front_of_a_lane(net):
+    cold = rows(2, 3).reshape(3, lstm.STEPS, 20)
+    first = lstm.STEPS - lstm.KEPT
+    cold[:, :first] = 0
+    with torch.no_grad():
+        found = net(torch.from_numpy(cold.reshape(-1, 20)).float()).numpy().reshape(3, lstm.STEPS, 2)
+    assert np.array_equal(found[:, first:], by_steps(net.integers(), cold[:, first:])[0])
+
+
+def test_weights_have_room_for_large_sums(net):
+    with torch.no_grad():
+        net.gates.weight *= 2.0**12
+        net.gates.weight += 2.0**-9
+    report = certify(recurrent_graph.graph(net.integers()))
+    assert max(line[3] for line in report) < 1 << 24
+
+
+def test_it_learns_on_the_samples_that_others_are_scored_on(prepared):
+    net, model = train.build(CONFIG, data.UNIFORM_LEVELS)
+    sequences = lstm.Sequences.of_rows(prepared, lstm.KEPT)
+    one = lstm.Sequences.of_rows(prepared, 1)
+    for a, b in zip(one.fixed(50, size=150), prepared.fixed(50)):
+        assert np.array_equal(a[0][lstm.STEPS - 1 :: lstm.STEPS], b[0]) and np.array_equal(a[2], b[2])
+    net.kept = 1
+    before = train.score(net, model, one.fixed(100))[0]
+    net.kept = lstm.KEPT
+    train.fit(net, model, sequences, OPTIONS, lambda *_: None)
+    net.kept = 1
+    assert net.quantised and train.score(net, model, one.fixed(100))[0] < before - 0.1
+
+
+def test_a_few_sequences_of_a_batch_are_the_first_steps_of_lanes(prepared):
+    sequences = lstm.Sequences.of_rows(prepared, lstm.KEPT)
+    features, reference, codes = sequences.batch(np.random.default_rng(0), 100 * lstm.KEPT)
+    features = features.reshape(100, lstm.STEPS, 20)
+    assert len(reference) == len(codes) == 100 * lstm.KEPT
+    cold = ~features[:, : lstm.STEPS - lstm.KEPT].any(axis=(1, 2))
+    assert cold.sum() == 2 and (features[cold, lstm.STEPS - lstm.KEPT, :16] == 128).all()
+    lanes = prepared.cold[2].reshape(-1, lstm.KEPT)
+    for own in codes.reshape(100, -1)[cold]:
+        assert (lanes == own).all(axis=1).any()
+
+
+def test_a_stopped_run_goes_on_to_the_same_end(prepared, tmp_path, monkeypatch):
+    monkeypatch.setattr(train, "STATE_EVERY", 60)
+    sequences, path = lstm.Sequences.of_rows(prepared, lstm.KEPT), tmp_path / "state.npz"
+    runs = []
+    for kept in (None, path, path):  # the third begins at step 60 of the second
+        net, model = train.build(CONFIG, data.UNIFORM_LEVELS)
+        train.fit(net, model, sequences, OPTIONS, lambda *_: None, kept)
+        runs.append(net.state_dict())
+    assert all(torch.equal(a, b) for other in runs[1:] for a, b in zip(runs[0].values(), other.values()))
+
+
+def test_file_loads_in_the_runtime_and_is_reproducible(net, tmp_path):
+    _, model = train.build(CONFIG, data.UNIFORM_LEVELS)
+    tables = train.integer_tables(model, data.UNIFORM_LEVELS, np.full(128, 100), 5)
+    for name in ("a.onnx", "b.onnx"):
+        export.export(tmp_path / name, net, tables, "test-v1", rows(3, 1))
+    assert (tmp_path / "a.onnx").read_bytes() == (tmp_path / "b.onnx").read_bytes()
+    loaded, parts = load(tmp_path / "a.onnx"), net.integers()
+    own, state = recurrent_graph.noise(np.random.default_rng(0), 300, parts)
+    found = loaded.step(own.astype(np.uint8), state.astype(np.float32))
+    assert all(np.array_equal(a, b) for a, b in zip(found, recurrent_graph.reference(parts, own, state), strict=True))
+
+
+@pytest.mark.parametrize("stage", range(7))
+@pytest.mark.parametrize("ties", ["up", "down", "away", "zero"])
+def test_known_answers_tell_how_every_stage_rounds(net, stage, ties):
+    parts = net.integers()
+    own, state, *expected = recurrent_graph.answers(parts, rows(4, 1))
+    assert recurrent_graph.roundings(parts) == 6
+    found = recurrent_graph.reference(parts, own, state, ["even"] * stage + [ties])
+    assert not all(np.array_equal(a, b) for a, b in zip(found, expected, strict=True))
