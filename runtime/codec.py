@@ -29,8 +29,8 @@ __all__ = ["chunk_frames", "decode_chunks", "encode_chunks"]
 CODERS = ("rans", "rice")
 RICE_CODER = CODERS[1]
 
-_GROUP_SAMPLES = 1 << 23
-"""Samples whose intervals are held at once."""
+_GROUP_SAMPLES = 1 << 24
+"""Samples whose intervals are held at once (128 MB)."""
 
 
 def encode_chunks(
@@ -115,10 +115,13 @@ def _code(batch: list[np.ndarray], coded: list[CodedChunk], model: Model) -> Non
         chunk.low_bits = [samples[:, lead] & np.int16((1 << chunk.side.shift[lead]) - 1) for lead in with_low]
     lanes = join([(chunk.side, chunk.frames, chunk.segments) for chunk in coded], model.entropy.middle)
     states, words, escapes = np.zeros(len(lanes), np.uint64), [], []
-    for part in _groups(lanes):
+    groups, memory = list(_groups(lanes)), None
+    if len(groups) > 1:
+        memory = np.empty(2 * int(lanes.length.max()) * max(map(len, groups)), np.uint32)
+    for part in groups:
         chosen = lanes.take(part)
         samples = to_lanes(batch, chosen)
-        intervals = Encoder(model, chosen, samples).run()
+        intervals = Encoder(model, chosen, samples).run(memory)
         states[part], found = rans.encode(intervals.start, intervals.frequency)
         words.append(rans.Words(found.values, found.steps, part.astype(np.int32)[found.lanes]))
         step, lane = intervals.escapes.T

@@ -7,9 +7,12 @@ rest 4.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from . import features, messages, rans
+from .constants import constant
 from .entropy_model import CODES, PRECISION
 from .lanes import Lanes, Places
 from .model import Model
@@ -21,6 +24,8 @@ _KEPT_STEPS = 1 << 10
 """Steps whose samples are kept as lanes, before they go to where they belong."""
 _COLUMNS = 64
 """Steps for which histories have room before they are moved back."""
+_OFFSET_SHIFT, _COEFFICIENT_SHIFT = constant(2), constant(COEFFICIENT_BITS)
+_ZERO, _BYTE = constant(0), constant(255)
 _HEARD = np.dtype(f"V{4 * PEER_TAPS}")
 
 
@@ -73,12 +78,26 @@ class Decoder:
                 column += 1
                 if t % _KEPT_STEPS == _KEPT_STEPS - 1:
                     places.put(self.samples, chunks, t + 1 - _KEPT_STEPS)
+            for tier in tiers:
+                tier.keep()
             first = end
         places.put(self.samples, chunks, first - first % _KEPT_STEPS)
 
     def unused_escapes(self) -> list[bool]:
         """For each owner whether escapes are left over."""
         return [next(values, None) is not None for values in self.escapes]
+
+
+@dataclass
+class _Column:
+    """Views of the histories at one of their columns: the last 16 ticks, the newest of them, where the next one goes;
+    where the last residual goes, and the window that it completes."""
+
+    ticks: np.ndarray
+    newest: np.ndarray
+    next: np.ndarray
+    history: np.ndarray
+    window: np.ndarray
 
 
 class _Tier:
@@ -95,19 +114,34 @@ class _Tier:
         self._grid = np.flatnonzero(lanes.grid[part])
         self._octaves = lanes.octaves[part][self._grid]
         self._half = np.int32(1) << self._octaves - 1
-        entropy, self._coder = all_lanes.model.entropy, all_lanes.coder
+        entropy, self._coder = all_lanes.model.entropy, all_lanes.coder.part(part)
         self._values, self._middle = entropy.samples, entropy.ticks
         self._search = SymbolSearch(entropy, all_lanes.model.guesses, lanes.offset[part])
         self._ticks, self._means = all_lanes.ticks[:, part], all_lanes.means[:, part]
-        self._history, self._residual = all_lanes.history[part], all_lanes.residuals[part]
+        self._history = all_lanes.history[part]
         self._products = np.full((ORDER + 1, count), features.ROUND, np.int32)
+        self._own_products = self._products[:ORDER]
         self._reference = np.empty(count, np.int32)
-        self._location = np.empty(count, np.int64)
+        self._location = np.empty(count, np.int32)
         self._inputs = np.zeros((count, features.FEATURES), np.uint8)
-        self._windows = [features.windows(self._history, 1, column)[0] for column in range(_COLUMNS)]
+        self._rest = self._inputs[:, features.WINDOW :].T
+        self._columns = [
+            _Column(
+                ticks=self._ticks[column : column + ORDER],
+                newest=self._ticks[column + ORDER - 1],
+                next=self._ticks[column + ORDER],
+                history=self._history[:, column + features.WINDOW - 1],
+                window=features.windows(self._history, 1, column)[0],
+            )
+            for column in range(_COLUMNS)
+        ]
         self._window = np.ndarray(count, "V16", self._inputs.data, 0, self._inputs.strides[:1])
-        self._contexts = np.empty((1 + 1 + len(features.RATES), count), np.int32)
+        self._contexts = np.empty((2 + len(features.RATES), count), np.int32)
+        self._differences, self._levels, self._seen = self._contexts[:2], self._contexts[2:], self._contexts[1:]
+        self._residual, self._deviation = self._differences
+        self._residual[:] = all_lanes.residuals[part]
         self._output = np.zeros((count, 2), np.int32)
+        self._offset, self._scale = self._output.T
         self._messages = None
         if all_lanes.said is not None:
             self._messages = np.full((count, PEERS, messages.INPUTS), messages.ZERO, np.uint8)
@@ -115,7 +149,8 @@ class _Tier:
             self._network = all_lanes.states.bind(self._inputs, self._output, part)
         else:
             self._network = all_lanes.model.bind(self._inputs, self._output, self._messages)
-        self._scratch = np.empty((len(features.RATES), count), np.int32)
+        self._change, self._shifts = np.empty((len(features.RATES), count), np.int32), features.shifts(count)
+        self._magnitude, self._decoded_ticks = np.empty(count, np.int32), np.empty(count, np.int32)
         self._peers = np.ascontiguousarray(lanes.peers[:, part].T)
         self._present = self._peers != np.arange(first, end)[:, None]
         self._metric = np.ascontiguousarray(lanes.metric[:, part].T.astype(np.int16))
@@ -128,48 +163,52 @@ class _Tier:
 
     def step(self, t: int, column: int) -> None:
         """Decode one sample of every lane."""
-        self._predict(column)
-        self._fill_inputs(column)
+        views = self._columns[column]
+        self._predict(views)
+        self._fill_inputs(views)
         self._network()
         location = self._location
-        np.left_shift(self._output[:, 0], 2, out=location)
+        np.left_shift(self._offset, _OFFSET_SHIFT, out=location)
         location += self._reference
         location += self._mean
         centre = None
         if len(self._grid):
             centre = (self._reference[self._grid] + self._mean[self._grid] + self._half) >> self._octaves
             location[self._grid] -= centre << self._octaves
-        slot = self._coder.slots(self._part)
-        code, _, frequency, inside = self._search.find(slot, location, self._output[:, 1].astype(np.int64))
+        slot = self._coder.slots()
+        code, _, frequency, inside = self._search.find(slot, location, self._scale.astype(np.int64))
         if t >= self._shortest:
             idle = self._length <= t
             inside[idle], frequency[idle] = slot[idle], 1 << PRECISION
-        self._coder.advance(self._part, inside, frequency)
-        self._learn(column, self._decoded(t, code, centre))
+        self._coder.advance(inside, frequency)
+        self._learn(views, self._decoded(t, code, centre))
 
-    def _predict(self, column: int) -> None:
+    def keep(self) -> None:
+        """Leave all that the next steps need with the other lanes."""
+        self._all.residuals[self._part] = self._residual
+
+    def _predict(self, views: _Column) -> None:
         """Linear prediction r of this step."""
-        np.multiply(self._ticks[column : column + ORDER], self._coefficients, out=self._products[:ORDER])
+        np.multiply(views.ticks, self._coefficients, out=self._own_products)
         np.add.reduce(self._products, axis=0, out=self._reference)
         if self._hears:
             newest = self._all.newest.view(_HEARD)[:, 0]
             newest.take(self._peers, out=self._heard.view(_HEARD), mode="clip")
             np.einsum("ij,ij->i", self._heard, self._heard_coefficients, out=self._heard_sum)
             self._reference += self._heard_sum
-        self._reference >>= COEFFICIENT_BITS
+        self._reference >>= _COEFFICIENT_SHIFT
 
-    def _fill_inputs(self, column: int) -> None:
+    def _fill_inputs(self, views: _Column) -> None:
         """Residual of the last step, newest tick, running means: to the network's inputs, by way of the history."""
-        window, contexts = features.WINDOW, self._contexts
-        contexts[0] = self._residual
-        np.subtract(self._ticks[column + ORDER - 1], self._reference, out=contexts[1])
-        features.to_quantised(contexts[:2])
-        features.to_levels(self._means, out=contexts[2:])
-        np.maximum(contexts, 0, out=contexts)
-        np.minimum(contexts, 255, out=contexts)
-        self._history[:, column + window - 1] = contexts[0]
-        self._window[...] = self._windows[column]
-        self._inputs[:, window:] = contexts[1:].T
+        contexts = self._contexts
+        np.subtract(views.newest, self._reference, out=self._deviation)
+        features.to_quantised(self._differences)
+        features.to_levels(self._means, out=self._levels)
+        np.maximum(contexts, _ZERO, out=contexts)
+        np.minimum(contexts, _BYTE, out=contexts)
+        views.history[:] = self._residual
+        self._window[:] = views.window
+        self._rest[:] = self._seen
         if self._messages is not None and self._present.any():
             messages.hear(self._all.said.take(self._peers), self._metric, self._present, self._messages)
 
@@ -177,7 +216,7 @@ class _Tier:
         """Keep the samples of this step; their ticks, int32 [lanes]."""
         samples = self._all.samples[t % _KEPT_STEPS, self._part]
         self._values.take(code, out=samples, mode="clip")
-        ticks = self._middle.take(code)
+        ticks = self._middle.take(code, out=self._decoded_ticks, mode="clip")
         if centre is not None:
             grid, shift = self._grid, self._shift[self._grid]
             value = (code[grid] - CODES // 2 + centre) << np.maximum(shift, 0)
@@ -189,10 +228,10 @@ class _Tier:
             ticks[grid] = features.tick_values(sample, shift)
         return ticks
 
-    def _learn(self, column: int, ticks: np.ndarray) -> None:
+    def _learn(self, views: _Column, ticks: np.ndarray) -> None:
         """Move ticks, residual and running means on by the decoded step."""
         ticks -= self._mean
-        self._ticks[column + ORDER] = ticks
+        views.next[:] = ticks
         if self._all.newest is not None:
             newest = self._all.newest[self._part]
             newest[:, :-1] = newest[:, 1:]
@@ -200,4 +239,5 @@ class _Tier:
         np.subtract(ticks, self._reference, out=self._residual)
         if self._all.said is not None:
             messages.say(self._all.said[self._part], self._residual, self._contexts[features.MIDDLE_LEVEL - 15])
-        features.update_means(self._means, features.magnitude(self._residual), self._scratch)
+        features.to_magnitude(self._residual, out=self._magnitude)
+        features.move_means(self._means, self._magnitude, self._shifts, self._change, self._means)

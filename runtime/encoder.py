@@ -15,7 +15,8 @@ from .model import Model
 from .recurrent import States
 from .side_information import COEFFICIENT_BITS, ORDER, PEER_TAPS, PEERS
 
-_BLOCK_ROWS = 1 << 15
+_BLOCK_ROWS = 1 << 14
+"""Rows that go through the network at once: what is known of them stays in the cache."""
 
 
 @dataclass
@@ -57,7 +58,10 @@ class Encoder:
         steps, count = samples.shape
         self._rows = min(max(1, _BLOCK_ROWS // count), steps)
         self._ticks = np.zeros((ORDER + self._rows, count), np.int32)
-        self._means = features.initial_means(lanes.spread)
+        self._taps = np.lib.stride_tricks.sliding_window_view(self._ticks, ORDER, axis=0)
+        self._means = np.empty((1 + self._rows, len(features.RATES), count), np.int32)
+        self._means[0], self._moved = features.initial_means(lanes.spread), 0
+        self._change, self._shifts = np.empty_like(self._means[0]), features.shifts(count)
         self._history = np.full((count, features.WINDOW + self._rows), 128, np.uint8)
         self._states = States(model, count) if model.state else None
         self._hears = lanes.has_peers
@@ -68,12 +72,12 @@ class Encoder:
             self._present = (lanes.peers != np.arange(count)).T
             self._metric = lanes.metric.T.astype(np.int16)
 
-    def run(self) -> Intervals:
-        """All intervals."""
-        steps, count = self._samples.shape
-        result = Intervals(
-            np.empty((steps, count), np.uint32), np.empty((steps, count), np.uint32), np.empty((0, 2), np.int64)
-        )
+    def run(self, memory: np.ndarray | None = None) -> Intervals:
+        """All intervals, in `memory` (uint32, flat, 2 for each step of a lane) if some is given."""
+        steps, count = shape = self._samples.shape
+        if memory is None:
+            memory = np.empty(2 * steps * count, np.uint32)
+        result = Intervals(*memory[: 2 * steps * count].reshape(2, *shape), np.empty((0, 2), np.int64))
         escapes = [result.escapes]
         for block, prepared in self.prepared():
             result.start[block], result.frequency[block] = self._intervals(prepared)
@@ -111,7 +115,7 @@ class Encoder:
 
     def _intervals(self, prepared: Prepared) -> tuple[np.ndarray, np.ndarray]:
         shape = prepared.code.shape
-        output = self._network(prepared.inputs).reshape(*shape, 2).astype(np.int64)
+        output = self._network(prepared.inputs).reshape(*shape, 2)
         location = (output[:, :, 0] << 2) + prepared.reference
         return self._model.entropy.intervals(prepared.code, location, output[:, :, 1], self._lanes.offset)
 
@@ -144,9 +148,8 @@ class Encoder:
 
     def _reference(self, size: int) -> np.ndarray:
         """Linear prediction r, int32 [size, lanes]."""
-        total = np.full((size, len(self._lanes)), features.ROUND, np.int32)
-        for tap, coefficients in enumerate(self._lanes.coefficients):
-            total += self._ticks[tap : size + tap] * coefficients
+        total = np.einsum("slk,kl->sl", self._taps[:size], self._lanes.coefficients)
+        total += features.ROUND
         if self._hears:
             self._hear(total)
         total >>= COEFFICIENT_BITS
@@ -179,15 +182,16 @@ class Encoder:
         packed[...] = features.windows(self._history, size)
         self._history[:, :window] = self._history[:, size : size + window].copy()
         inputs[:, :, window] = features.quantise(self._ticks[ORDER - 1 : size + ORDER - 1] - reference)
-        means = self._run_means(features.magnitude(residual))
-        inputs[:, :, window + 1 :] = features.level(means).transpose(0, 2, 1)
+        levels = features.level(self._run_means(features.magnitude(residual)))
+        for place in range(levels.shape[1]):
+            inputs[:, :, window + 1 + place] = levels[:, place]
         return inputs
 
     def _run_means(self, magnitudes: np.ndarray) -> np.ndarray:
         """Running means before each step, int32 [size, 3, lanes]."""
-        means = np.empty((len(magnitudes), *self._means.shape), np.int32)
-        scratch = np.empty_like(self._means)
-        for t, magnitude in enumerate(magnitudes):
-            means[t] = self._means
-            features.update_means(self._means, magnitude, scratch)
-        return means
+        means, change = self._means, self._change
+        means[0] = means[self._moved]
+        self._moved = len(magnitudes)
+        for now, then, magnitude in zip(means, means[1:], magnitudes):
+            features.move_means(now, magnitude, self._shifts, change, then)
+        return means[: len(magnitudes)]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from .constants import constant
 from .side_information import COEFFICIENT_BITS
 
 WINDOW = 16
@@ -20,7 +21,9 @@ MEAN_BITS = 12
 MAX_MAGNITUDE = 65535
 ROUND = 1 << (COEFFICIENT_BITS - 1)
 
-_LEVEL_ZERO = 127 * 16 + 128
+_LEVEL_ZERO = constant(127 * 16 + 128)
+_HALF_CODES, _MIDDLE, _MANTISSA, _SIXTEENTHS = (constant(value) for value in (5, 128, 4, 19))
+_MOST, _MEAN_SHIFT = constant(MAX_MAGNITUDE), constant(MEAN_BITS)
 
 
 def tick_values(samples: np.ndarray, shift: np.ndarray | int) -> np.ndarray:
@@ -34,15 +37,17 @@ def tick_values(samples: np.ndarray, shift: np.ndarray | int) -> np.ndarray:
 
 def quantise(difference: np.ndarray) -> np.ndarray:
     """q8: differences in ticks (integers) to half codes around 128, clipped to uint8."""
-    scratch = difference.copy()
-    to_quantised(scratch)
-    return _clip(scratch)
+    halves = difference >> 5
+    halves += 128
+    np.maximum(halves, 0, out=halves)
+    np.minimum(halves, 255, out=halves)
+    return halves.astype(np.uint8)
 
 
 def to_quantised(difference: np.ndarray) -> None:
     """`quantise` in place, without clipping."""
-    difference >>= 5
-    difference += 128
+    difference >>= _HALF_CODES
+    difference += _MIDDLE
 
 
 def initial_means(spread: np.ndarray) -> np.ndarray:
@@ -54,24 +59,39 @@ def initial_means(spread: np.ndarray) -> np.ndarray:
 
 def magnitude(residual: np.ndarray) -> np.ndarray:
     """What a residual int32 adds to the running means: min(|e|, 65535) << 12."""
-    value = np.abs(residual)
-    np.minimum(value, MAX_MAGNITUDE, out=value)
-    value <<= MEAN_BITS
-    return value
+    out = np.empty_like(residual)
+    to_magnitude(residual, out)
+    return out
 
 
-def update_means(means: np.ndarray, magnitudes: np.ndarray, scratch: np.ndarray) -> None:
-    """One step of the running means int32 [3, lanes], in place."""
-    np.subtract(magnitudes, means, out=scratch)
-    scratch >>= RATES[:, None]
-    means += scratch
+def to_magnitude(residual: np.ndarray, out: np.ndarray) -> None:
+    """`magnitude` into int32 `out`."""
+    np.abs(residual, out=out)
+    np.minimum(out, _MOST, out=out)
+    out <<= _MEAN_SHIFT
+
+
+def shifts(lanes: int) -> np.ndarray:
+    """The rates for each lane, int32 [3, lanes]: arrays of one shape are quicker to work with."""
+    return np.repeat(RATES[:, None], lanes, axis=1)
+
+
+def move_means(
+    means: np.ndarray, magnitudes: np.ndarray, shifts: np.ndarray, scratch: np.ndarray, out: np.ndarray
+) -> None:
+    """One step of the running means int32 [3, lanes]; `out` may be the means themselves."""
+    scratch[...] = magnitudes
+    scratch -= means
+    scratch >>= shifts
+    np.add(means, scratch, out=out)
 
 
 def level(means: np.ndarray) -> np.ndarray:
-    """Logarithm of running means int32 in sixteenths of an octave, uint8."""
+    """Logarithm of running means int32 (below 2^28) in sixteenths of an octave, uint8."""
     out = np.empty_like(means)
     to_levels(means, out)
-    return _clip(out)
+    np.maximum(out, 0, out=out)
+    return out.astype(np.uint8)
 
 
 def to_levels(means: np.ndarray, out: np.ndarray) -> None:
@@ -79,16 +99,10 @@ def to_levels(means: np.ndarray, out: np.ndarray) -> None:
 
     Q < 2^24 converts to float32 exactly; exponent and leading mantissa bits of its pattern are the logarithm.
     """
-    np.right_shift(means, 4, out=out)
+    np.right_shift(means, _MANTISSA, out=out)
     pattern = out.astype(np.float32).view(np.int32)
-    np.right_shift(pattern, 19, out=out)
+    np.right_shift(pattern, _SIXTEENTHS, out=out)
     out -= _LEVEL_ZERO
-
-
-def _clip(values: np.ndarray) -> np.ndarray:
-    np.maximum(values, 0, out=values)
-    np.minimum(values, 255, out=values)
-    return values.astype(np.uint8)
 
 
 def windows(history: np.ndarray, steps: int, first: int = 0) -> np.ndarray:

@@ -58,7 +58,7 @@ class Lanes:
         """Some of the lanes, with all that they hear."""
         place = np.zeros(len(self), np.int64)
         place[index] = np.arange(len(index))
-        taken = {field.name: getattr(self, field.name)[..., index] for field in fields(self)}
+        taken = {field.name: getattr(self, field.name).take(index, axis=-1) for field in fields(self)}
         return Lanes(**taken | {"peers": place[taken["peers"]]})
 
     @property

@@ -12,6 +12,7 @@ import numpy as np
 
 from . import bits
 from .bits import bit_length
+from .constants import constant
 from .entropy_model import PRECISION
 
 LOW = 1 << 24
@@ -19,11 +20,9 @@ LOW = 1 << 24
 
 _SHORTEST = 25
 _WORD_BITS = 32
-_EMIT = np.uint64(24 + _WORD_BITS - PRECISION)
-_ONE = np.uint64(1 << PRECISION)
-_SLOT_MASK = np.uint64((1 << PRECISION) - 1)
-_PRECISION = np.uint64(PRECISION)
-_WORD = np.uint64(_WORD_BITS)
+_EMIT = constant(24 + _WORD_BITS - PRECISION, np.uint64)
+_ONE, _SLOT_MASK = constant(1 << PRECISION, np.uint64), constant((1 << PRECISION) - 1, np.uint64)
+_PRECISION, _WORD, _LEAST = (constant(value, np.uint64) for value in (PRECISION, _WORD_BITS, LOW))
 
 
 @dataclass(frozen=True)
@@ -117,41 +116,56 @@ class Decoder:
     """
 
     def __init__(self, state: np.ndarray, words: list[np.ndarray], owner: np.ndarray):
-        self.state = state
+        self.state, self.owner = state, owner
         self._words = np.concatenate([*words, np.zeros(1, np.uint32)])
         ends = np.cumsum([len(stream) for stream in words], dtype=np.int64)
         self._ends = ends
         self._next = np.concatenate([[0], ends[:-1]])
-        self._owner = owner
 
-    def slots(self, lanes: slice) -> np.ndarray:
-        """int32 [lanes]: position of the next code of some lanes within 2^20."""
-        return (self.state[lanes] & _SLOT_MASK).astype(np.int32)
+    def part(self, lanes: slice) -> LaneStates:
+        """The states of some of the lanes, to be worked with step by step."""
+        return LaneStates(self, self.state[lanes], self.owner[lanes])
 
-    def advance(self, lanes: slice, inside: np.ndarray, frequency: np.ndarray) -> None:
-        """Take decoded intervals off the states of some lanes and refill them; `inside` is slot - start; int32."""
-        state = self.state[lanes]
-        state >>= _PRECISION
-        state *= frequency.view(np.uint32)
-        state += inside.view(np.uint32)
-        hungry = np.flatnonzero(state < LOW)
-        if len(hungry):
-            state[hungry] = state.take(hungry) << _WORD | self._take(hungry + lanes.start)
-
-    def _take(self, hungry: np.ndarray) -> np.ndarray:
-        """The next words of the lanes `hungry`; behind the end of a stream anything, for `finish` to notice."""
+    def take(self, owner: np.ndarray) -> np.ndarray:
+        """The next words for lanes of these owners; behind the end of a stream anything, for `finish` to notice."""
         if len(self._ends) == 1:
             first = int(self._next[0])
-            self._next[0] += len(hungry)
-            return self._words.take(np.arange(first, first + len(hungry)), mode="clip")
-        owner = self._owner.take(hungry)
+            self._next[0] = last = first + len(owner)
+            return self._words[first:last] if last < len(self._words) else np.zeros(len(owner), np.uint32)
         counts = np.bincount(owner, minlength=len(self._ends))
         offset = self._next - np.cumsum(counts) + counts
         self._next += counts
-        return self._words.take(np.arange(len(hungry)) + offset.take(owner), mode="clip")
+        return self._words.take(np.arange(len(owner)) + offset.take(owner), mode="clip")
 
     def finish(self) -> np.ndarray:
         """bool [owners]: streams that ended as the encoder began, with all words used."""
         good = self._next == self._ends
-        np.logical_and.at(good, self._owner, self.state == LOW)
+        np.logical_and.at(good, self.owner, self.state == LOW)
         return good
+
+
+class LaneStates:
+    """The states of some lanes of a decoder."""
+
+    def __init__(self, decoder: Decoder, state: np.ndarray, owner: np.ndarray):
+        self._decoder, self._state, self._owner = decoder, state, owner
+        self._wide = np.empty(len(state), np.uint64)
+
+    def slots(self) -> np.ndarray:
+        """int32 [lanes]: position of the next code of each lane within 2^20."""
+        return np.bitwise_and(self._state, _SLOT_MASK, out=self._wide).astype(np.int32)
+
+    def advance(self, inside: np.ndarray, frequency: np.ndarray) -> None:
+        """Take decoded intervals off the states and refill them; `inside` is slot - start; int32."""
+        state, wide = self._state, self._wide
+        state >>= _PRECISION
+        wide[...] = frequency
+        state *= wide
+        wide[...] = inside
+        state += wide
+        (hungry,) = (state < _LEAST).nonzero()
+        if len(hungry):
+            more = state.take(hungry)
+            more <<= _WORD
+            more |= self._decoder.take(self._owner.take(hungry))
+            state[hungry] = more

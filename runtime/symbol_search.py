@@ -8,24 +8,34 @@ from __future__ import annotations
 
 import numpy as np
 
-from .entropy_model import CODES, GRID_OFFSET, MULTIPLIER_BITS, PRECISION, TABLE, EntropyModel
+from .constants import constant
+from .entropy_model import CODES, GRID_OFFSET, PRECISION, TABLE, EntropyModel
 
 _BUCKET_BITS = 9
 _BUCKETS = 1 << (PRECISION - _BUCKET_BITS)
 _PLACE_BITS = 2
 _PLACES = CODES * 64 >> _PLACE_BITS
+_BUCKET_SHIFT, _PLACE_SHIFT, _WIDTH_SHIFT = constant(_BUCKET_BITS), constant(_PLACE_BITS), constant(10)
+_ZERO_PLACE = constant(_PLACES // 2)
 _STRIDE = 32
 _STRIDES = np.arange(_STRIDE)[:, None]
 
 
 class GuessTables:
-    """Inverse tables of an entropy model, shared by all searches."""
+    """Inverse tables of an entropy model, shared by all searches.
+
+    by_scale : int32 [6, 128]
+        That of the entropy model, then what a tick is in units of the table's argument, and where the shape's buckets
+        are in `middles`.
+    middles : int32 [shapes * buckets]
+    code_at : int64 [2 * places]: of lattice leads, then of grid leads
+    """
 
     def __init__(self, entropy: EntropyModel):
-        rows = entropy.table.reshape(-1, TABLE)
-        self.row = (entropy.row // TABLE) * _BUCKETS
-        self.middles = np.concatenate([_bucket_middles(row) for row in rows])
-        self.width = ((1 << 26) // entropy.multiplier).astype(np.int32)
+        width = (1 << 26) // entropy.by_scale[0].astype(np.int64)
+        row = entropy.shape.astype(np.int64) * _BUCKETS
+        self.by_scale = np.stack([*entropy.by_scale, width, row]).astype(np.int32)
+        self.middles = np.concatenate([_bucket_middles(row) for row in entropy.rows])
         lattice, grid = entropy.levels[:GRID_OFFSET], entropy.levels[GRID_OFFSET:]
         self.code_at = np.concatenate([_codes_at(lattice), _codes_at(grid)])
 
@@ -43,14 +53,16 @@ class SymbolSearch:
 
     def __init__(self, entropy: EntropyModel, tables: GuessTables, offset: np.ndarray):
         self._entropy, self._tables, self._offset = entropy, tables, offset
-        self._place = (offset != 0) * _PLACES
         self._lattice = not offset.any()
+        self._place = ((offset != 0) * _PLACES).astype(np.int32)
+        self._code_at = tables.code_at[:_PLACES] if self._lattice else tables.code_at
         lanes = len(offset)
-        self._row, self._multiplier, self._bucket = (np.empty(lanes, np.int64) for _ in range(3))
-        self._tick, self._width, self._outside = (np.empty(lanes, np.int32) for _ in range(3))
-        self._level = np.empty((2, lanes), np.int64)
-        self._ends = np.empty((2, lanes), np.int64)
-        self._interval = np.empty((2, lanes), np.int32)
+        self._by_scale = np.empty((len(tables.by_scale), lanes), np.int32)
+        self._parts, self._width, self._row = list(self._by_scale[:4]), self._by_scale[4], self._by_scale[5]
+        self._tick, self._inside = np.empty(lanes, np.int32), np.empty(lanes, np.int32)
+        self._code = np.empty(lanes, np.int64)
+        self._level, self._interval = np.empty((2, lanes), np.int32), np.empty((2, lanes), np.int32)
+        self._frequency, self._unsigned = self._interval[1].view(np.uint32), self._inside.view(np.uint32)
 
     def find(self, slot: np.ndarray, location: np.ndarray, scale: np.ndarray) -> tuple[np.ndarray, ...]:
         """Codes whose intervals hold the slots.
@@ -58,21 +70,21 @@ class SymbolSearch:
         Parameters
         ----------
         slot : int32 [lanes]
-        location : int64 [lanes], ticks
+        location : int32 [lanes], ticks
         scale : int64 [lanes], clipped here
 
         Returns
         -------
         code : int64; start, frequency : int32; inside : int32, slot - start. All are overwritten by the next call.
         """
-        entropy = self._entropy
-        entropy.row.take(scale, out=self._row, mode="clip")
-        entropy.multiplier.take(scale, out=self._multiplier, mode="clip")
-        code = self._guess(slot, location, scale)
-        start, frequency = self._intervals(code, location)
-        inside = np.subtract(slot, start, out=self._outside)
+        self._tables.by_scale.take(scale, axis=1, out=self._by_scale, mode="clip")
+        code, entropy = self._guess(slot, location), self._entropy
+        ends = code if self._lattice else code + self._offset
+        entropy.ends.take(ends, axis=1, out=self._level, mode="clip")
+        start, frequency = entropy.look_up(self._level, code, location, self._parts, out=self._interval)
+        inside = np.subtract(slot, start, out=self._inside)
         for search in (_step, _scan):
-            wrong = np.flatnonzero(inside.view(np.uint32) >= frequency.view(np.uint32))
+            (wrong,) = (self._unsigned >= self._frequency).nonzero()
             if not len(wrong):
                 break
             part = [x.take(wrong) for x in (location, scale, self._offset)]
@@ -82,41 +94,21 @@ class SymbolSearch:
             inside[wrong] = slot.take(wrong) - first
         return code, start, frequency, inside
 
-    def _guess(self, slot: np.ndarray, location: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    def _guess(self, slot: np.ndarray, location: np.ndarray) -> np.ndarray:
         """The code at the middle of the slot's bucket, taken back to ticks: int64 [lanes]."""
-        tables, tick = self._tables, self._tick
-        bucket = tables.row.take(scale, out=self._bucket, mode="clip")
-        bucket += slot >> _BUCKET_BITS
-        tables.middles.take(bucket, out=tick, mode="clip")
-        tick *= tables.width.take(scale, out=self._width, mode="clip")
-        tick >>= 10
-        np.add(tick, location, out=tick, casting="unsafe")
-        tick >>= _PLACE_BITS
-        tick += _PLACES // 2
-        if self._lattice:
-            return tables.code_at[:_PLACES].take(tick, mode="clip").astype(np.int64)
-        np.maximum(tick, 0, out=tick)
-        np.minimum(tick, _PLACES - 1, out=tick)
-        return tables.code_at.take(tick + self._place).astype(np.int64)
-
-    def _intervals(self, code: np.ndarray, location: np.ndarray) -> np.ndarray:
-        """`EntropyModel.intervals` in place."""
-        entropy, level = self._entropy, self._level
-        np.add(code, self._offset, out=self._ends[0])
-        np.add(self._ends[0], 1, out=self._ends[1])
-        entropy.levels.take(self._ends, out=level, mode="clip")
-        level -= location
-        level *= self._multiplier
-        level >>= MULTIPLIER_BITS
-        np.maximum(level, -TABLE // 2, out=level)
-        np.minimum(level, TABLE // 2 - 1, out=level)
-        level += self._row
-        entropy.table.take(level, out=self._interval, mode="clip")
-        start, frequency = self._interval
-        frequency -= start
-        frequency += 1
-        np.add(start, code, out=start, casting="unsafe")
-        return self._interval
+        tick = self._tick
+        np.right_shift(slot, _BUCKET_SHIFT, out=tick)
+        tick += self._row
+        self._tables.middles.take(tick, out=tick, mode="clip")
+        tick *= self._width
+        tick >>= _WIDTH_SHIFT
+        tick += location
+        tick >>= _PLACE_SHIFT
+        tick += _ZERO_PLACE
+        if not self._lattice:
+            np.clip(tick, 0, _PLACES - 1, out=tick)
+            tick += self._place
+        return self._code_at.take(tick, out=self._code, mode="clip")
 
 
 def _step(entropy, slot, code, inside, *part) -> np.ndarray:
@@ -140,6 +132,6 @@ def _bucket_middles(row: np.ndarray) -> np.ndarray:
 
 
 def _codes_at(levels: np.ndarray) -> np.ndarray:
-    """int16 [places]: the code at each 1/16 code of location, from -512 codes."""
+    """int64 [places]: the code at each 1/16 code of location, from -512 codes."""
     ticks = ((np.arange(_PLACES, dtype=np.int64) - _PLACES // 2) << _PLACE_BITS) + (1 << (_PLACE_BITS - 1))
-    return np.clip(np.searchsorted(levels, ticks, side="right") - 1, 0, CODES - 1).astype(np.int16)
+    return np.clip(np.searchsorted(levels, ticks, side="right") - 1, 0, CODES - 1)

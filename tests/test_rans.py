@@ -39,9 +39,9 @@ def test_lanes_come_back_in_order(owners):
     words = rans.split([coded], owner, owners)
     decoder = rans.Decoder(states.copy(), words, owner)
     for t in range(300):
-        slot = decoder.slots(slice(0, 12))
+        slot = decoder.part(slice(0, 12)).slots()
         assert ((slot >= start[t]) & (slot < start[t].astype(np.int64) + frequency[t])).all()
-        decoder.advance(slice(0, 12), slot - start[t].astype(np.int32), frequency[t].astype(np.int32))
+        decoder.part(slice(0, 12)).advance(slot - start[t].astype(np.int32), frequency[t].astype(np.int32))
     assert decoder.finish().all()
 
 
@@ -64,8 +64,8 @@ def test_a_missing_or_left_over_word_shows_at_the_end():
     for wrong in (words[:-1], np.append(words, np.uint32(0)), words ^ np.uint32(1)):
         decoder = rans.Decoder(states.copy(), [wrong], np.zeros(4, np.int64))
         for t in range(100):
-            slot = decoder.slots(slice(0, 4))
-            decoder.advance(slice(0, 4), slot - start[t].astype(np.int32), frequency[t].astype(np.int32))
+            slot = decoder.part(slice(0, 4)).slots()
+            decoder.part(slice(0, 4)).advance(slot - start[t].astype(np.int32), frequency[t].astype(np.int32))
         assert not decoder.finish().all()
 
 

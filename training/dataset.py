@@ -169,10 +169,11 @@ def running_levels(residuals, spreads):
     for k, r in enumerate(residuals):
         magnitudes[: len(r), k] = rf.magnitude(r)
     state, scratch = rf.initial_means(spreads), np.empty((len(rf.RATES), len(residuals)), np.int32)
+    shifts = rf.shifts(len(residuals))
     out = np.empty((steps, *state.shape), np.uint8)
     for t in range(steps):
         out[t] = rf.level(state)
-        rf.update_means(state, magnitudes[t], scratch)
+        rf.move_means(state, magnitudes[t], shifts, scratch, state)
     return np.concatenate([out[: len(r), :, k] for k, r in enumerate(residuals)])
 
 

@@ -136,8 +136,8 @@ class WindowCoder:
         packed[...] = features.windows(history, steps)
         inputs[:, :, window] = features.quantise(-self._bias[index].astype(np.int32))
         means = features.initial_means(spread)
-        scratch = np.empty_like(means)
+        scratch, shifts = np.empty_like(means), features.shifts(means.shape[1])
         for t, magnitude in enumerate(features.magnitude(residual)):
             inputs[t, :, window + 1 :] = features.level(means).T
-            features.update_means(means, magnitude, scratch)
+            features.move_means(means, magnitude, shifts, scratch, means)
         return index[inside], self._model.run(inputs[inside]).astype(np.int64)

@@ -50,6 +50,7 @@ class WindowDecoder:
         self._search = SymbolSearch(model.entropy, model.guesses, np.full(lanes, units.offset, np.int64))
         self._expected, self._residual = np.zeros(lanes, np.int64), np.zeros(lanes, np.int32)
         self._means, self._scratch = np.zeros((2, len(features.RATES), lanes), np.int32)
+        self._shifts = features.shifts(lanes)
         self._history = np.full((lanes, features.WINDOW + _COLUMNS), 128, np.uint8)
         self._templates = np.zeros((lanes, TEMPLATE), np.int64)
         self._inputs = np.zeros((lanes, features.FEATURES), np.uint8)
@@ -110,11 +111,12 @@ class WindowDecoder:
         offset, scale = self._output[:, 0].astype(np.int64) << 2, self._output[:, 1].astype(np.int64)
         offset[first], scale[first] = 0, self._scale[window[first]]
         centre = ((reference + 32) >> 6) if units.grid else 0
-        slot = coder.slots(slice(0, len(place)))
+        states = coder.part(slice(0, len(place)))
+        slot = states.slots()
         code, _, frequency, inside = self._search.find(slot, reference + offset - (centre << 6), scale)
         idle = np.flatnonzero(place < 0)
         inside[idle], frequency[idle] = slot[idle], 1 << PRECISION
-        coder.advance(slice(0, len(place)), inside, frequency)
+        states.advance(inside, frequency)
         bins = code.copy()
         if units.grid:
             bins = self._grid_bins(code, centre, place, index)
@@ -158,7 +160,7 @@ class WindowDecoder:
         residual = (ticks - reference).astype(np.int32)
         residual[first] = 0
         means = self._means[:, first]
-        features.update_means(self._means, features.magnitude(residual), self._scratch)
+        features.move_means(self._means, features.magnitude(residual), self._shifts, self._scratch, self._means)
         self._means[:, first] = means
         self._history[:, column + features.WINDOW] = features.quantise(residual)
         if len(first):

@@ -179,12 +179,13 @@ def _decode(states: np.ndarray, words: np.ndarray, scale: np.ndarray, model: Mod
     location = np.full(lanes, _CENTRE, np.int64)
     last = len(scale) - (lanes - 1) * steps
     for t in range(steps):
-        slot = coder.slots(slice(0, lanes))
+        states = coder.part(slice(0, lanes))
+        slot = states.slots()
         code, _, frequency, inside = search.find(slot, location, scales[t])
         out[t] = code
         if t >= last:
             inside[-1], frequency[-1] = slot[-1], 1 << 20
-        coder.advance(slice(0, lanes), inside, frequency)
+        states.advance(inside, frequency)
     if not coder.finish().all():
         raise CorruptError("a slow band's words do not end where they should")
     return out.T.ravel()[: len(scale)] - CODES // 2
