@@ -29,7 +29,7 @@ def decode_activity(body, frames, leads, bits, model):
     """A list of frames, each a list of samples; `body` is what follows the coding byte."""
     must(len(body) >= 22, "an activity chunk's length")
     crc, lanes, bound, flags, _, before, standard, lift, base, size = struct.unpack_from("<IHBBHHHHhI", body)
-    must(flags & 4 == 0 and before and standard and lanes <= 4096, "an activity chunk's head")
+    must((flags & 4 == 0 or flags & 2) and before and standard and lanes <= 4096, "an activity chunk's head")
     must(size <= len(body) - 22, "an activity chunk's plan")
     units = Units(model, bound, flags & 1, flags >> 4, bits)
     must((units.grid or not units.shift) and units.low <= base <= -1 - units.low, "an activity chunk's head")
@@ -40,7 +40,7 @@ def decode_activity(body, frames, leads, bits, model):
     must(all(0 <= w["start"] <= frames - w["length"] < frames for w in windows), "a window leaves the chunk")
     rest = body[22 + size :]
     if flags & 2:
-        curves, rest = slow_band(rest, frames, leads, model)
+        curves, rest = slow_band(rest, frames, leads, model, flags & 4)
         for lead, curve in zip(plan, curves, strict=True):
             lead["curve"] = curve
     decode_windows(plan, lanes, units, rest)
@@ -334,21 +334,21 @@ def blend(out, curve, at, last, start, first, before):
         out[t] += value
 
 
-def slow_band(data, frames, leads, model):
+def slow_band(data, frames, leads, model, short):
     """Section 12.4: the curve of every lead, and what follows."""
     must(len(data) >= 8, "a slow band's length")
     d, lanes, size = struct.unpack_from("<HHI", data)
     must(1 <= d <= 4096 and size <= len(data) - 8, "a slow band's head")
     reader, rest = Bits(data[8 : 8 + size]), data[8 + size :]
-    sides = []
-    for _ in range(leads):
+    sides = short_sides(reader, leads) if short else []
+    for _ in range(0 if short else leads):
         step = reader.take(12)
         fields = (16, True), (7, False), (6, True), (6, True)
         sides.append([step, *(reader.take(width, signed) for width, signed in fields)] if step else [0, 0, 0, 0, 0])
     knots = -(-(frames - 1) // d) + 1
     scales = [side[2] for side in sides if side[0] for _ in range(knots)]
     total = len(scales)
-    steps = -(-total // min(max(total // 4096, 1), 4096))
+    steps = -(-total // min(max(total // (256 if short else 4096), 1), 4096))
     must(lanes == (-(-total // steps) if total else 0), "a slow band's lanes")
     states, words = take_states(reader, lanes)
     symbols = [0] * total
@@ -367,6 +367,18 @@ def slow_band(data, frames, leads, model):
     must(not words and all(state == 1 << 24 for state in states), "a slow band's end")
     rows = iter([symbols[i : i + knots] for i in range(0, total, knots)])
     return [curve_of(side, next(rows) if side[0] else [0] * knots, d, frames) for side in sides], rest
+
+
+def short_sides(reader, leads):
+    """Step, mean, scale, a, b of every lead, in short form."""
+    ranges = [(reader.take(low), reader.take(width)) for low, width in ((12, 4), (17, 5), (7, 3))]
+    both = [reader.take(6, signed=True) for _ in range(2)]
+    sides = []
+    for _ in range(leads):
+        step, mean, scale = (least + reader.take(width) for least, width in ranges)
+        must(step < 4096 and scale < 128, "a slow band's parameters")
+        sides.append([step, mean - 65536, scale, *both])
+    return sides
 
 
 def curve_of(side, residuals, d, frames):

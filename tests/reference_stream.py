@@ -106,7 +106,7 @@ class Group:
         if not frames:
             must(not payload, "a packet without frames holds something")
             return []
-        must(payload[:5] == struct.pack("<IB", frames, 3) and payload[11] == self.bound, "a packet's chunk")
+        must(payload[:5] == struct.pack("<IB", frames, 3) and payload[11] >= self.bound, "a packet's chunk")
         return decode_activity(payload[5:], frames, self.count, 16, self.model)
 
     def begin(self, payload, going_on):

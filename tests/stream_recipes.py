@@ -24,6 +24,7 @@ def valid():
     wild = np.hstack([leads[:230], s["grid-escapes"][:230, :1]])
     spikes = simulate(860, 4, seed=21).samples
     wild[57, 1], wild[58:61, 2] = 11, -20000
+    moved = np.vstack([spikes[:300, :2], spikes[300:, :2] // 2])
     known = Calibration.of_samples(leads[:300], RATE, conformance.MODEL)
     return [
         ("plain", "four leads, refitted at every resync point", leads, packets(leads)),
@@ -37,14 +38,21 @@ def valid():
         ("empty", "no frames", leads[:0], packets(leads[:0])),
         ("activity", "windows around spikes, two groups of leads", spikes, activity(spikes, groups=2)),
         ("activity-exact", "exact windows, the last packet has no frames", spikes[:800, :3], exact(spikes)),
+        ("activity-slow", "windows on a slow band", spikes[:, :3], slow(spikes[:, :3])),
+        ("activity-grid", "off the lattice from the third block on", moved, activity(moved, 300, max_error=20)),
+        ("activity-rate", "errors grow for the sake of a rate", spikes, activity(spikes, target_rate=70000)),
     ]
 
 
-def activity(frames, **options):
-    """Blocks of 100 frames; every third packet is a key packet."""
+def activity(frames, first=0, **options):
+    """Blocks of 100 frames; every third packet is a key packet. The first frames come first."""
     options = {"block": 100, "resync": 300 / RATE, "threshold": 3.0, "model": conformance.MODEL, **options}
     encoder = ActivityStreamEncoder(frames.shape[1], RATE, **options)
-    return encoder.push(frames) + encoder.finish()
+    return encoder.push(frames[:first]) + encoder.push(frames[first:]) + encoder.finish()
+
+
+def slow(frames):
+    return activity(frames, keep="spikes,lfp", block=300)
 
 
 def exact(frames):

@@ -311,7 +311,3 @@ def test_blocks_do_not_depend_on_how_frames_come(array):
         parts = [p for first in range(0, 12000, piece) for p in encoder.push(array.samples[first:12000][:piece])]
         made.append(parts + encoder.flush())
     assert made[0] == made[1]
-    with pytest.raises(runtime.UsageError, match="lattice"):
-        activity.ActivityEncoder(1, Activity(rate=RATE), 100, n1).push(np.full((5, 1), 5, np.int16))
-    with pytest.raises(runtime.UsageError, match="slow"):
-        activity.ActivityEncoder(1, Activity(("spikes", "lfp"), rate=RATE), 100, n1)

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 import runtime
-from runtime.lattice import codes_of
+from runtime import model as models
+from runtime.lattice import CODE_TO_SAMPLE, codes_of
 from runtime.live import ActivityStreamEncoder, StreamDecoder
 from runtime.live.activity import default_block
 from runtime.live.packets import HEAD_BYTES, Description, PacketReader
@@ -139,8 +140,10 @@ def test_empty_stream():
 @pytest.mark.parametrize(
     "options",
     [
-        {"keep": "spikes,lfp"},
+        {"keep": "spikes,more"},
         {"keep": "lfp"},
+        {"target_rate": 0},
+        {"target_rate": float("nan")},
         {"max_error": 256},
         {"threshold": 0},
         {"window": (-1, 2)},
@@ -193,6 +196,92 @@ def test_what_goes_with_keep_only():
     assert run("encode", "--leads", 1, "--rate", RATE, "--threshold", 4).returncode == 2
 
 
-def test_off_the_lattice():
-    made = run("encode", "--leads", 1, "--rate", RATE, "--keep", "spikes", data=np.full(3000, 5, "<i2").tobytes())
-    assert made.returncode == 2 and b"lattice" in made.stderr
+def test_off_the_lattice(array):
+    samples = (array.codes * 45 - 700).astype(np.int16)
+    coded = encoded(samples, max_error=100)
+    blocks, decoder = decoded(coded)
+    mask = np.concatenate([part for _, part in decoder.masks])
+    error = np.abs(np.concatenate([part for _, part in blocks]).astype(int) - samples)
+    assert decoder.complete and error[mask].max() == 100 < error[~mask].max() and 0.005 < mask.mean() < 0.2
+    told, _ = Description.parse(coded[0][HEAD_BYTES:-4])
+    assert told.model == models.load("a1").identity and 8 * sum(map(len, coded)) / samples.size < 0.6
+
+
+def test_leaves_the_lattice_when_a_sample_does(array):
+    """What was found before goes on: spikes of both halves are in windows, and the noise is known at once."""
+    half = FRAMES // 2
+    samples = np.vstack([array.samples[:half], array.samples[half:] // 2 * 2 + 1])
+    blocks, decoder = decoded(encoded(samples, max_error=3))
+    mask = np.concatenate([part for _, part in decoder.masks])
+    plain, one = decoded(encoded(array.samples))
+    usual = np.concatenate([part for _, part in one.masks])
+    assert decoder.complete and (mask != usual).mean() < 0.002
+    result = np.concatenate([part for _, part in blocks])
+    inside = mask[half + BLOCK :]
+    assert np.abs(result[half + BLOCK :].astype(int) - samples[half + BLOCK :])[inside].max() <= 3
+
+
+@pytest.mark.parametrize("lattice", [True, False])
+def test_slow_band_goes_on_from_block_to_block(array, lattice):
+    samples = array.samples if lattice else (array.codes * 45 - 700).astype(np.int16)
+    coded = encoded(samples, keep="spikes,lfp", max_error=3 if lattice else 135, block=1000)
+    blocks, decoder = decoded(coded)
+    result = np.concatenate([part for _, part in blocks])
+    assert decoder.complete and result.shape == samples.shape
+    kernel = np.hanning(101) / np.hanning(101).sum()
+    values = [codes_of(result).astype(int) - 512 if lattice else result / 45, samples / (64 if lattice else 45)]
+    for lead in range(5):
+        after, before = (np.convolve(x[:, lead], kernel, "valid") for x in values)
+        assert np.corrcoef(before, after)[0, 1] > 0.975
+    steps = np.abs(np.diff(values[0], axis=0)).max(axis=1)
+    mask = np.concatenate([part for _, part in decoder.masks]).any(axis=1)
+    ends = np.arange(999, FRAMES - 1, 1000)
+    clear = ends[[not mask[end - 20 : end + 20].any() for end in ends]]
+    assert len(clear) > 3 and steps[clear].max() < 20
+
+
+def rates(packets, block=BLOCK):
+    """Bits per second of every packet, and since the beginning."""
+    sizes = np.array([len(packet) for packet in packets])
+    return 8 * sizes * RATE / block, 8 * np.cumsum(sizes) * RATE / block / np.arange(1, len(sizes) + 1)
+
+
+def test_a_target_rate_is_kept_over_time(array):
+    free, _ = rates(encoded(array.samples))
+    for share in (0.9, 0.6):
+        target = share * free.mean()
+        encoder = ActivityStreamEncoder(5, RATE, block=BLOCK, target_rate=target)
+        coded = encoder.push(array.samples) + encoder.finish()
+        each, since = rates(coded[:-1])
+        assert (since[5:] <= target).all() and since[-1] > 0.75 * target
+        blocks, decoder = decoded(coded)
+        bounds = [packet[HEAD_BYTES + 35 * bool(packet[2] & 64) :][11] for packet in coded[:-1]]
+        assert min(bounds) >= 3 and max(bounds) > 3 and decoder.complete
+        mask = np.concatenate([part for _, part in decoder.masks])
+        error = error_of(array, np.concatenate([part for _, part in blocks]))
+        for block, bound in enumerate(bounds):
+            part = slice(block * BLOCK, (block + 1) * BLOCK)
+            assert error[part][mask[part]].max(initial=0) <= bound
+        assert f"{min(bounds)} to " in encoder.report() and f"of {target:.0f} bit/s" in encoder.report()
+
+
+def test_busy_leads_and_saturated_ones_are_held_back(array):
+    random = np.random.default_rng(2)
+    wild, rails = np.zeros((2, FRAMES))
+    wild[::40] = -300 * random.random(len(wild[::40]))
+    rails[:] = np.where(random.random(FRAMES) < 0.3, -512, 100 * random.normal(size=FRAMES)).clip(-512, 511)
+    extra = CODE_TO_SAMPLE[np.rint(np.stack([wild, rails], axis=1)).astype(int) + 512]
+    samples = np.hstack([array.samples, extra])
+    mask = np.concatenate([part for _, part in decoded(encoded(samples))[1].masks])
+    alone = np.concatenate([part for _, part in decoded(encoded(array.samples))[1].masks])
+    assert np.array_equal(mask[:, :5], alone)
+    assert 0 < mask[FRAMES // 2 :, 5].mean() < 0.8 * mask[: FRAMES // 4, 5].mean() and mask[:, 6].sum() == 0
+
+
+def test_pipes_with_more(array):
+    data = (array.codes * 45 - 700).astype("<i2").tobytes()
+    options = ("--keep", "spikes,lfp", "--max-error", 90, "--target-rate", 60000)
+    coded = run("encode", "--leads", 5, "--rate", RATE, *options, data=data)
+    assert coded.returncode == 0 and b"of 60000 bit/s over a second" in coded.stderr
+    assert run("decode", data=coded.stdout).returncode == 0
+    assert run("encode", "--leads", 5, "--rate", RATE, "--target-rate", 60000, data=data).returncode == 2

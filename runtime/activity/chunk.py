@@ -19,7 +19,7 @@ from .units import Units
 
 _HEAD = struct.Struct("<BBHHHHhI")
 """bound, flags and shift, threshold, before, standard length, step of tents, base, bytes of the plan."""
-_GRID, _SLOW, _HEARS = 1, 2, 8
+_GRID, _SLOW, _SHORT, _HEARS = 1, 2, 4, 8
 _SHIFT = 4
 _SPARE_CELLS = 1 << 22
 MAX_WINDOW_SAMPLES = 1 << 24
@@ -69,7 +69,7 @@ def pack(chunk: ActivityChunk) -> bytes:
     units = chunk.units
     plan = pack_plan(chunk.plan, units.level_bits)
     flags = _GRID * units.grid | _SLOW * (chunk.slow is not None) | _HEARS * bool(chunk.plan.hearing)
-    flags |= units.shift << _SHIFT
+    flags |= _SHORT * (chunk.slow is not None and chunk.slow.short) | units.shift << _SHIFT
     shape = (chunk.before, chunk.plan.standard, chunk.lift_step, chunk.plan.lines.base)
     low = bits.pack(chunk.low_bits, np.full(len(chunk.low_bits), units.shift))
     return b"".join(
@@ -101,7 +101,7 @@ def parse_head(payload: bytes, leads: int, sample_bits: int, model: Model | None
         raise CorruptError("a chunk ends too early") from error
     at += _HEAD.size
     grid, shift = bool(flags & _GRID), flags >> _SHIFT
-    possible = not flags & 0xF & ~(_GRID | _SLOW | _HEARS) and (grid or not shift) and before >= 1 and standard >= 1
+    possible = (flags & _SLOW or not flags & _SHORT) and (grid or not shift) and before >= 1 and standard >= 1
     if not possible or size > len(payload) - at:
         raise CorruptError("the head of a chunk holds impossible values")
     entropy = None if model is None else model.coarse(max_error).entropy
@@ -110,7 +110,7 @@ def parse_head(payload: bytes, leads: int, sample_bits: int, model: Model | None
         raise CorruptError("the head of a chunk holds impossible values")
     plan = parse_plan(payload[at : at + size], frames, leads, base, standard, units.level_bits, bool(flags & _HEARS))
     nothing = np.zeros(0, np.int64), np.zeros(0, np.int16), np.zeros(lanes, np.uint64), np.zeros(0, np.uint32)
-    band = slow.SlowBand.empty(leads) if flags & _SLOW else None
+    band = slow.SlowBand.empty(leads, bool(flags & _SHORT)) if flags & _SLOW else None
     return ActivityChunk(frames, crc, units, threshold, before, lift_step, plan, band, *nothing, size), at + size
 
 
@@ -128,7 +128,7 @@ def parse(payload: bytes, leads: int, sample_bits: int, model: Model) -> tuple[A
         raise CorruptError("a chunk ends too early")
     try:
         if chunk.slow is not None:
-            chunk.slow, at = slow.parse(payload, at, chunk.frames, leads, model)
+            chunk.slow, at = slow.parse(payload, at, chunk.frames, leads, model, chunk.slow.short)
         if chunk.units.shift:
             reader = bits.BitReader(payload, at)
             chunk.low_bits = reader.read(np.full(samples, chunk.units.shift))

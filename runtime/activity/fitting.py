@@ -23,13 +23,22 @@ _SCALE_STEP = 4
 _DEFAULT_SPREAD = 96
 
 
-def units_of(samples: np.ndarray, noise: np.ndarray, max_error: int, sample_bits: int, model: Model) -> Units:
-    """How a chunk counts: on the lattice if all its samples are there.
+def units_of(
+    samples: np.ndarray,
+    noise: np.ndarray,
+    max_error: int,
+    sample_bits: int,
+    model: Model,
+    grid: bool | None = None,
+) -> Units:
+    """How a chunk counts: if it is not said, on the lattice if all its samples are there.
 
     noise : [leads], deviations in samples, which decide about low bits
     """
     entropy = model.coarse(max_error).entropy
-    if sample_bits == 16 and on_lattice(samples):
+    if grid is None:
+        grid = sample_bits != 16 or not on_lattice(samples)
+    if not grid:
         return Units(entropy, max_error, False, 0, sample_bits)
     steps = float(np.median(noise)) / (2 * max_error + 1)
     shift = 0

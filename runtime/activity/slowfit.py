@@ -19,6 +19,12 @@ _PERIODS = 3
 _STEPS = 2.0 ** (np.arange(2, -14, -1) / 3)
 """Steps that are tried, in deviations of the band."""
 _MAX_STEP = 4095
+_FINE = 16
+"""Parts of a value in which curves are compared."""
+_USUAL = (14, -3)
+"""Coefficients of knots of streams, in sixteenths: about what leads have."""
+_MEMORY_SECONDS = 4.0
+"""Time over which the size of a lead's band is followed in streams."""
 
 
 def spacing_of(rate: int) -> int:
@@ -26,19 +32,24 @@ def spacing_of(rate: int) -> int:
     return min(max(_FINER * round(rate / (2 * 1.02 * HIGHEST) / _FINER), _FINER), MAX_SPACING)
 
 
-def low_pass(values: np.ndarray, rate: int, every: int, count: int) -> np.ndarray:
-    """The band at `count` places `every` so many frames from frame 0, float64 [count, leads]."""
-    reach = round(_PERIODS * rate / HIGHEST)
+def reach_of(rate: int) -> int:
+    """Frames on both sides that the band at a frame depends on."""
+    return round(_PERIODS * rate / HIGHEST)
+
+
+def low_pass(values: np.ndarray, rate: int, every: int, count: int, first: int = 0) -> np.ndarray:
+    """The band at `count` places `every` so many frames from frame `first`, float64 [count, leads]."""
+    reach = reach_of(rate)
     t = np.arange(-reach, reach + 1)
     taps = np.sinc(2 * HIGHEST * t / rate) * (0.5 + 0.5 * np.cos(np.pi * t / (reach + 1)))
     taps /= taps.sum()
-    behind = max(0, (count - 1) * every + 1 + reach - len(values))
-    padded = np.concatenate([np.repeat(values[:1], reach, 0), values, np.repeat(values[-1:], behind, 0)])
+    behind = max(0, first + (count - 1) * every + 1 + reach - len(values))
+    padded = np.concatenate([np.repeat(values[:1], reach, 0), values, np.repeat(values[-1:], behind, 0)])[first:]
     out = np.empty((count, values.shape[1]))
-    for first in range(0, count, 256):
-        part = padded[first * every : (min(first + 256, count) - 1) * every + 2 * reach + 1].astype(np.float64)
+    for place in range(0, count, 256):
+        part = padded[place * every : (min(place + 256, count) - 1) * every + 2 * reach + 1].astype(np.float64)
         views = np.lib.stride_tricks.sliding_window_view(part, len(taps), axis=0)[::every]
-        out[first : first + 256] = np.matmul(views, taps)
+        out[place : place + 256] = np.matmul(views, taps)
     return out
 
 
@@ -115,3 +126,56 @@ def _fit_scales(band: SlowBand, model: Model) -> None:
         cost = -np.log2(frequency.astype(np.float64))[np.clip(residuals, -512, 511) + 512].sum(axis=1)
         better = cost < best
         band.scale[better], best[better] = scale, cost[better]
+
+
+class RunningBand:
+    """The slow band of blocks that follow each other: steps by how large a lead's band has been of late."""
+
+    def __init__(self, leads: int, rate: int):
+        self._rate, self._seen = rate, 0
+        self._mean, self._power = np.zeros((2, leads))
+        self.spacing = spacing_of(rate)
+
+    @property
+    def ahead(self) -> int:
+        """Frames behind a block that must be known."""
+        return self.spacing + reach_of(self._rate)
+
+    def fit(self, values: np.ndarray, first: int, frames: int, model: Model) -> SlowBand:
+        """The slow band of a block, coded.
+
+        values : integers [first + frames + ahead, leads], the block and what is around it
+        """
+        made = SlowBand.empty(values.shape[1])
+        made.spacing, made.frames, made.short = self.spacing, frames, True
+        every, places = self.spacing // _FINER, (knot_count(frames, self.spacing) - 1) * _FINER + 1
+        band = low_pass(values, self._rate, every, places, first).T
+        knots = band[:, ::_FINER]
+        self._follow(band, frames)
+        drawn = interpolate(np.rint(knots * _FINE).astype(np.int64), self.spacing, frames, every) / _FINE
+        missed = np.square(drawn - band[:, : drawn.shape[1]]).mean(axis=1)
+        power = np.maximum(self._power - self._mean * self._mean, 0.25)
+        allowed = (1 / CORRELATION**2 - 1) * power - missed
+        step = np.clip(np.rint(np.sqrt(12 * np.maximum(allowed, 0))), 1, _MAX_STEP).astype(np.int64)
+        made.coefficients = np.tile(np.array(_USUAL, np.int64), (len(step), 1))
+        while True:
+            made.step, made.knots = step, np.rint(knots / step[:, None]).astype(np.int64)
+            made.mean = np.rint(made.knots.mean(axis=1)).astype(np.int64)
+            steep = np.abs(predict(made, None)).max(axis=1) > MAX_RESIDUAL
+            if not steep.any():
+                break
+            step = np.where(steep, 2 * step, step)
+        made.scale = np.zeros(len(step), np.int64)
+        _fit_scales(made, model)
+        made.states, made.words = code(made, model)
+        return made
+
+    def change_unit(self, factor: int) -> None:
+        """Values are so many times as large from now on."""
+        self._mean *= factor
+        self._power *= factor * factor
+
+    def _follow(self, band: np.ndarray, frames: int) -> None:
+        self._seen = min(self._seen + frames, max(_MEMORY_SECONDS * self._rate, frames))
+        self._mean += (band.mean(axis=1) - self._mean) * (frames / self._seen)
+        self._power += (np.square(band).mean(axis=1) - self._power) * (frames / self._seen)

@@ -16,12 +16,12 @@ from .windows import Windows, around
 
 _GROUP = 64
 """Leads that are watched at once."""
-_DEAD_SECONDS = 0.001
-_BUSIEST = 0.25
+DEAD_SECONDS = 0.001
+BUSIEST = 0.25
 """Share of a lead's frames that may be in windows; a lead with more has its threshold raised."""
 STRICTER = 1.15
 """What raising a threshold multiplies it by."""
-_RAIL_SHARE = 0.005
+RAIL_SHARE = 0.005
 """Share of samples at the ends of the range from which on a lead counts as saturated and has no windows."""
 _MARGIN = 1.01
 """Crossings shall stay this much below the threshold."""
@@ -59,7 +59,7 @@ def exact_type(values: np.ndarray) -> type:
 
 def saturated(values: np.ndarray, low: int, high: int) -> np.ndarray:
     """bool [leads]: leads that are at the ends of the range too often."""
-    return ((values == low) | (values == high)).mean(axis=0) > _RAIL_SHARE
+    return ((values == low) | (values == high)).mean(axis=0) > RAIL_SHARE
 
 
 def watch(values: np.ndarray, options: Activity, low: int, high: int, most: int | None = None) -> Watched:
@@ -69,7 +69,7 @@ def watch(values: np.ndarray, options: Activity, low: int, high: int, most: int 
     """
     frames, leads = values.shape
     if most is None:
-        most = max(int(frames * _BUSIEST), 4 * sum(options.frames))
+        most = max(int(frames * BUSIEST), 4 * sum(options.frames))
     nothing = np.zeros(0, np.int64), np.zeros(0, np.int64)
     found, parts = [nothing], []
     for first in range(0, leads, _GROUP):
@@ -92,7 +92,7 @@ def _watch_some(values: np.ndarray, options: Activity, low: int, high: int, most
     filtered = detector.band(detector.extended(part, len(taps) // 2), taps, exact_type(part))
     deviation = detector.Noise(filtered, settled=True).deviation
     limit, raises = deviation * options.threshold, np.zeros(len(live), np.int64)
-    dead = max(1, round(_DEAD_SECONDS * options.rate))
+    dead = max(1, round(DEAD_SECONDS * options.rate))
     lead, frame = _limited(filtered, limit, raises, dead, most, options.frames)
     threshold[live], noise[live], raised[live] = limit, deviation / (1 << detector.TAP_BITS), raises
     return (live[lead], frame), (threshold, noise, raised)

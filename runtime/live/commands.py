@@ -62,7 +62,7 @@ def _add_encode(commands: Any, kinds: dict[str, Callable]) -> None:
     encode.add_argument("--rate", type=kinds["rate"], required=True, metavar="HZ")
     block = "frames of a packet (default: 0.4 ms; 0.7 ms for few leads, 5 ms for fewer than 16; with --keep 50 ms)"
     encode.add_argument("--block", type=kinds["positive"], metavar="FRAMES", help=block)
-    model = "the model to code with (default: n0; with --keep n1)"
+    model = "the model to code with (default: n0; with --keep n1, or a1 off the implant's lattice)"
     encode.add_argument("--model", metavar="NAME|PATH", help=model)
     _add_loss(encode, kinds)
     encode.add_argument("--calibration", metavar="FILE", help="of `stream calibrate`: the leads' linear predictors")
@@ -83,8 +83,10 @@ def _add_encode(commands: Any, kinds: dict[str, Callable]) -> None:
 def _add_loss(encode: argparse.ArgumentParser, kinds: dict[str, Callable]) -> None:
     bound = "not lossless: every sample stays within E of the original, as in `encode` (default: 0; with --keep 3)"
     encode.add_argument("--max-error", type=kinds["bound"], metavar="E", help=bound)
-    keep = "not lossless: windows around spikes, and lines between them, of leads on the implant's lattice"
-    encode.add_argument("--keep", choices=("spikes",), help=keep)
+    keep = "not lossless: windows around spikes, and lines between them; with lfp a band below 200 Hz as well"
+    encode.add_argument("--keep", metavar="spikes[,lfp]", help=keep)
+    target = "with --keep: bits per second; errors grow, and then the busiest leads have fewer windows, to keep it"
+    encode.add_argument("--target-rate", type=float, metavar="BITS", help=target)
     threshold = "of spikes, in robust deviations (default: 4.5)"
     encode.add_argument("--threshold", type=float, metavar="K", help=threshold)
     window = "milliseconds before and after a spike's threshold crossing (default: 0.5,1.5)"
@@ -118,6 +120,8 @@ def _encode(options: argparse.Namespace) -> int:
 
     if options.keep is not None:
         return _encode_activity(options)
+    if options.target_rate is not None:
+        raise UsageError("in streams a target rate goes with --keep")
     _, bound = resolve(None, options.max_error, options.threshold, options.window)
     names = ("block", "calibration", "refit", "resync", "stream")
     settings = {name: getattr(options, name) for name in names}
@@ -131,16 +135,15 @@ def _encode(options: argparse.Namespace) -> int:
 
 
 def _encode_activity(options: argparse.Namespace) -> int:
-    from .. import model
     from .activity import ActivityStreamEncoder
 
     if options.calibration is not None or options.refit is not None:
         raise UsageError("with --keep there is no calibration and nothing is fitted")
     if options.jobs > 1:
         raise UsageError("with --keep one process encodes")
-    names = ("keep", "max_error", "threshold", "window", "block", "resync", "stream")
+    names = ("keep", "max_error", "threshold", "window", "target_rate", "block", "resync", "stream", "model")
     settings = {name: getattr(options, name) for name in names}
-    settings |= {"model": options.model or model.DEFAULT, "groups": options.groups or 1}
+    settings["groups"] = options.groups or 1
     encoder = ActivityStreamEncoder(options.leads, options.rate, **settings)
     return _encode_all(encoder, *_pipes(), options)
 
@@ -174,6 +177,8 @@ def _encode_all(
         samples = frames * encoder.leads
         bits = f", {8 * size / samples:.3f} bits/sample" if samples else ""
         print(f"{frames} frames of {encoder.leads} leads: {2 * samples} -> {size} bytes{bits}", file=sys.stderr)
+        if options.keep is not None and (report := encoder.report()):
+            print(report, file=sys.stderr)
     if waiting:
         print(f"runtime: the input ends within a frame: {len(waiting)} bytes were left out", file=sys.stderr)
         return 1

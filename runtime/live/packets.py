@@ -24,6 +24,7 @@ OVERHEAD = HEAD_BYTES + 4
 """Bytes of a packet besides its payload."""
 _CRC = struct.Struct("<I")
 _DESCRIPTION = struct.Struct(f"<B{IDENTITY_BYTES}sIHIBBHHH")
+DESCRIPTION_BYTES = _DESCRIPTION.size
 _LOSSLESS, _ACTIVITY = 1, 2
 """Versions, by what packets hold."""
 
