@@ -114,6 +114,17 @@ def _code(batch: list[np.ndarray], coded: list[CodedChunk], model: Model) -> Non
         with_low = chunks.leads_with_low_bits(chunk.side)
         chunk.low_bits = [samples[:, lead] & np.int16((1 << chunk.side.shift[lead]) - 1) for lead in with_low]
     lanes = join([(chunk.side, chunk.frames, chunk.segments) for chunk in coded], model.entropy.middle)
+    states, words, escapes = _coded_lanes(batch, lanes, model)
+    split = rans.split(words, lanes.owner, len(coded))
+    for number, chunk in enumerate(coded):
+        chunk.states, chunk.words = states[lanes.owner == number], split[number]
+        chunk.escapes = escapes[lanes.owner[escapes[:, 1]] == number, 2].astype(np.int16)
+
+
+def _coded_lanes(
+    batch: list[np.ndarray], lanes: Lanes, model: Model
+) -> tuple[np.ndarray, list[rans.Words], np.ndarray]:
+    """States uint64 [lanes], words of groups of lanes, and escapes in decoding order: step, lane, sample."""
     states, words, escapes = np.zeros(len(lanes), np.uint64), [], []
     groups, memory = list(_groups(lanes)), None
     if len(groups) > 1:
@@ -123,15 +134,11 @@ def _code(batch: list[np.ndarray], coded: list[CodedChunk], model: Model) -> Non
         samples = to_lanes(batch, chosen)
         intervals = Encoder(model, chosen, samples).run(memory)
         states[part], found = rans.encode(intervals.start, intervals.frequency)
-        words.append(rans.Words(found.values, found.steps, part.astype(np.int32)[found.lanes]))
+        words.append(rans.Words(found.values, found.counts, part.astype(np.int32)[found.lanes]))
         step, lane = intervals.escapes.T
         escapes.append(np.column_stack([step, part[lane], samples[step, lane]]))
     escapes = np.concatenate(escapes)
-    escapes = escapes[np.lexsort((escapes[:, 1], escapes[:, 0]))]
-    split = rans.split(words, lanes.owner, len(coded))
-    for number, chunk in enumerate(coded):
-        chunk.states, chunk.words = states[lanes.owner == number], split[number]
-        chunk.escapes = escapes[lanes.owner[escapes[:, 1]] == number, 2].astype(np.int16)
+    return states, words, escapes[np.lexsort((escapes[:, 1], escapes[:, 0]))]
 
 
 def _groups(lanes: Lanes) -> Iterator[np.ndarray]:

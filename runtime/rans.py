@@ -27,10 +27,10 @@ _PRECISION, _WORD, _LEAST = (constant(value, np.uint64) for value in (PRECISION,
 
 @dataclass(frozen=True)
 class Words:
-    """Words of some lanes in decoding order, uint32, with the time step and the lane of each."""
+    """Words of some lanes in decoding order, uint32; how many there are in each time step; and the lane of each."""
 
     values: np.ndarray
-    steps: np.ndarray
+    counts: np.ndarray
     lanes: np.ndarray
 
 
@@ -64,11 +64,9 @@ def encode(start: np.ndarray, frequency: np.ndarray) -> tuple[np.ndarray, Words]
         quotient *= np.subtract(_ONE, f, out=f)
         state += quotient
         state += start[t]
-    counts = [len(full) for full in writers[::-1]]
+    counts = np.array([len(full) for full in writers[::-1]], np.int64)
     none = [np.zeros(0, np.uint32)]
-    writers = np.concatenate(writers[::-1])
-    words = Words(np.concatenate(values[::-1] or none), np.repeat(np.arange(steps, dtype=np.int32), counts), writers)
-    return state, words
+    return state, Words(np.concatenate(values[::-1] or none), counts, np.concatenate(writers[::-1]))
 
 
 def split(groups: list[Words], owner: np.ndarray, owners: int) -> list[np.ndarray]:
@@ -78,15 +76,39 @@ def split(groups: list[Words], owner: np.ndarray, owners: int) -> list[np.ndarra
     ----------
     owner : int64 [all lanes]
     """
-    values, steps, lanes = (np.concatenate([getattr(w, c) for w in groups]) for c in ("values", "steps", "lanes"))
+    values, lanes = groups[0].values, groups[0].lanes
     if len(groups) > 1:
-        order = np.argsort((steps.astype(np.int64) << 32) + lanes, kind="stable")
-        values, lanes = values[order], lanes[order]
+        place = _places(groups)
+        values = _placed([words.values for words in groups], place)
+        lanes = _placed([words.lanes for words in groups], place) if owners > 1 else lanes
     if owners == 1:
         return [values]
     mine = owner.astype(np.uint16)[lanes]
     order = np.argsort(mine, kind="stable")
     return np.split(values[order], np.cumsum(np.bincount(mine, minlength=owners))[:-1])
+
+
+def _places(groups: list[Words]) -> list[np.ndarray]:
+    """Where the words of each group belong among those of all: by step, then by lane."""
+    ends = [(int(words.lanes.min()), int(words.lanes.max())) for words in groups if len(words.lanes)]
+    counts = np.zeros((len(groups), max(len(words.counts) for words in groups)), np.int64)
+    for row, words in zip(counts, groups):
+        row[: len(words.counts)] = words.counts
+    if any(last >= first for (_, last), (first, _) in zip(ends, ends[1:])):  # lanes of groups lie among each other
+        key = np.concatenate([(np.repeat(np.arange(len(w.counts)), w.counts) << 32) + w.lanes for w in groups])
+        place = np.empty(len(key), np.int64)
+        place[np.argsort(key, kind="stable")] = np.arange(len(key))
+        return np.split(place, np.cumsum(counts.sum(axis=1))[:-1])
+    first = np.cumsum(counts.sum(axis=0)) - counts.sum(axis=0) + np.cumsum(counts, axis=0) - counts
+    own = np.cumsum(counts, axis=1) - counts
+    return [np.repeat(start, count) + np.arange(count.sum()) for start, count in zip(first - own, counts)]
+
+
+def _placed(parts: list[np.ndarray], places: list[np.ndarray]) -> np.ndarray:
+    out = np.empty(sum(map(len, parts)), parts[0].dtype)
+    for part, place in zip(parts, places, strict=True):
+        out[place] = part
+    return out
 
 
 def pack_states(state: np.ndarray) -> bytes:

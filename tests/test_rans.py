@@ -45,16 +45,20 @@ def test_lanes_come_back_in_order(owners):
     assert decoder.finish().all()
 
 
-def test_words_of_groups_of_lanes_merge_into_those_of_all():
+@pytest.mark.parametrize("parts", [([0], [1, 3, 4, 5], [2]), ([0, 1, 2], [3], [4, 5])])
+def test_words_of_groups_of_lanes_merge_into_those_of_all(parts):
     start, frequency = intervals(np.random.default_rng(5), 200, 6)
     states, together = rans.encode(start, frequency)
     groups = []
-    for part in ([0], [1, 3, 4, 5], [2]):
+    for part in parts:
         state, words = rans.encode(start[:, part], frequency[:, part])
-        groups.append(rans.Words(words.values, words.steps, np.array(part, np.int32)[words.lanes]))
+        groups.append(rans.Words(words.values, words.counts, np.array(part, np.int32)[words.lanes]))
         assert (state == states[part]).all()
     (merged,) = rans.split(groups, np.zeros(6, np.int64), 1)
     assert (merged == together.values).all()
+    owner = np.array([0, 0, 1, 1, 2, 2])
+    for mine, expected in zip(rans.split(groups, owner, 3), rans.split([together], owner, 3), strict=True):
+        assert (mine == expected).all()
 
 
 def test_a_missing_or_left_over_word_shows_at_the_end():
