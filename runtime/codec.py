@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator
+from types import ModuleType
 
 import numpy as np
 
-from . import activity, bounded, rans, rice_chunk
+from . import activity, bounded, rans
 from . import chunk as chunks
 from .arrangement import Arrangement
 from .chunk import NOTHING, CodedChunk
@@ -67,7 +68,7 @@ def encode_chunks(
         busy = [form for form in forms if _steps_of(form[1]) == steps and len(form[1].side.coded)]
         if coder == RICE_CODER:
             for samples, chunk in busy:
-                rice_chunk.encode(samples, chunk, model.coarse(*steps))
+                _rice().encode(samples, chunk, model.coarse(*steps))
         elif busy:
             _code(*map(list, zip(*busy, strict=True)), model.coarse(*steps))
     payloads = []
@@ -169,12 +170,18 @@ def decode_chunks(
     busy.sort(key=lambda i: -parsed[i].steps)
     for steps, with_rice in sorted({_kind_of(parsed[i]) for i in busy}):
         group = [i for i in busy if _kind_of(parsed[i]) == (steps, with_rice)]
-        decode = rice_chunk.decode if with_rice else _decode
+        decode = _rice().decode if with_rice else _decode
         decode([parsed[i] for i in group], [results[i] for i in group], model.coarse(*steps))
     for chunk, samples, width in zip(parsed, results, widths, strict=True):
         if isinstance(chunk, CodedChunk):
             _finish(chunk, samples, width)
     return results
+
+
+def _rice() -> ModuleType:
+    from . import rice_chunk  # imported with the first chunk of its kind
+
+    return rice_chunk
 
 
 def _finish(chunk: CodedChunk, samples: np.ndarray, width: int) -> None:

@@ -65,7 +65,7 @@ class Decoder:
         parts = [slice(int(a), int(b)) for a, b in zip(bounds, bounds[1:]) if a < b]
         last = [np.maximum.accumulate(self.lanes.length[part][::-1])[::-1] for part in parts]
         column, first = 0, 0
-        for end in np.unique(np.concatenate(last)).tolist():
+        for end in sorted(set(np.concatenate(last).tolist())):
             active = [np.searchsorted(-ends, -end, side="right") for ends in last]
             tiers = [_Tier(self, part.start, part.start + int(n)) for part, n in zip(parts, active, strict=True) if n]
             for t in range(first, end):

@@ -8,20 +8,21 @@ some batches, however long the files are.
 from __future__ import annotations
 
 import itertools
-import multiprocessing
 import os
 import signal
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import BrokenExecutor, Future
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from . import shared
 from .errors import MiddleoutError
 from .limits import BATCH_SAMPLES
 from .paths import as_error
+
+if TYPE_CHECKING:
+    from concurrent.futures import ProcessPoolExecutor
 
 _SMALL = 1 << 21
 """Samples that are not worth starting processes for."""
@@ -172,7 +173,7 @@ class Runner:
         batch, future = self._pending.popleft()
         try:
             results = iter(future.result())
-        except BrokenProcessPool:
+        except BrokenExecutor:
             results = itertools.repeat(MiddleoutError(_DIED))
         except (MiddleoutError, MemoryError) as error:
             results = itertools.repeat(error)
@@ -225,6 +226,9 @@ def _add(batch: _Batch, job: Job, item: Item | Exception | None) -> None:
 
 
 def _pool(processes: int) -> ProcessPoolExecutor:
+    import multiprocessing  # slow to import, and one file needs none
+    from concurrent.futures import ProcessPoolExecutor
+
     return ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), initializer=_start_worker)
 
 

@@ -6,10 +6,27 @@
 the other, as an implant would. docs/format.md section 12 is the format, docs/activity.md what is kept and what is not.
 """
 
-from .blocks import ActivityEncoder, decode_blocks
-from .codec import decode
-from .encoder import encode, within
-from .options import Activity, resolve
-from .summary import mask, summary
+from __future__ import annotations
 
-__all__ = ["Activity", "ActivityEncoder", "decode", "decode_blocks", "encode", "mask", "resolve", "summary", "within"]
+import importlib
+
+_HOMES = {
+    "Activity": "options",
+    "ActivityEncoder": "blocks",
+    "decode": "codec",
+    "decode_blocks": "blocks",
+    "encode": "encoder",
+    "mask": "summary",
+    "resolve": "options",
+    "summary": "summary",
+    "within": "encoder",
+}
+
+__all__ = list(_HOMES)  # noqa: PLE0604
+
+
+def __getattr__(name: str) -> object:
+    """What other modules use, imported when it is first used: most recordings are not of this kind."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f".{_HOMES[name]}", __name__), name)
