@@ -12,6 +12,7 @@ from runtime.activity import detector, rendering, slow
 from runtime.activity.encoder import Source
 from runtime.activity.fields import FieldReader, FieldWriter, unzigzag, zigzag
 from runtime.activity.options import Activity
+from runtime.activity.summary import summary
 from runtime.activity.watch import watch
 from runtime.lattice import CODE_TO_SAMPLE, codes_of
 from runtime.records import Header, check_bound
@@ -121,7 +122,7 @@ def test_a_target_raises_the_error_first(array):
     data = runtime.encode(array.samples, RATE, keep="spikes", target_rate=0.9 * 8 * free / 2)
     assert len(data) <= 0.9 * free
     with runtime.open(io.BytesIO(data)) as reader:
-        facts = activity.summary(reader._chunk(0), 4, 16)
+        facts = summary(reader._chunk(0), 4, 16)
     assert reader._chunk(0)[11] > 3 and facts.windows == read_windows(array) and facts.highest == 4.5
 
 

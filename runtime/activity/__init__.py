@@ -18,7 +18,6 @@ _HOMES = {
     "encode": "encoder",
     "mask": "summary",
     "resolve": "options",
-    "summary": "summary",
     "within": "encoder",
 }
 
