@@ -12,6 +12,7 @@ from ..model import Model
 from . import peerfit
 from .chunk import ActivityChunk
 from .coding import Coded, WindowCoder
+from .costs import UNIT, bits_of
 from .fields import FieldWriter
 from .fitting import lead_parameters
 from .peers import Hearing, heard_by
@@ -63,8 +64,7 @@ class Windowed:
         parameters = lead_parameters(coder, windows, match, chunk.before, leads, self.model)
         made = Plan(windows, plan.lines, parameters, plan.standard, hearing, match)
         coded = coder.run(parameters.spread[windows.lead], parameters.scale[windows.lead])
-        cost = PRECISION - np.log2(coded.frequency.astype(np.float64))
-        bits = np.bincount(np.repeat(windows.lead, windows.length), cost, leads)
+        bits = np.bincount(np.repeat(windows.lead, windows.length), bits_of(coded.frequency), leads) / UNIT
         for lead in np.unique(windows.lead).tolist():
             writer = FieldWriter()
             pack_windows(writer, made, lead)

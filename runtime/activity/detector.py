@@ -33,8 +33,15 @@ LEAST_NOISE = 1.0
 def band_taps(rate: int) -> np.ndarray:
     """Filter taps, symmetric whole numbers in units of 2^-12, float64 [2 * reach + 1].
 
-    The impulse response of a second-order Butterworth band-pass run forwards and backwards, cut off, its sum taken out.
+    They are `band_response`, its sum taken out.
     """
+    taps = np.rint(band_response(rate) * (1 << TAP_BITS))
+    taps[len(taps) // 2] -= taps.sum()
+    return taps
+
+
+def band_response(rate: int) -> np.ndarray:
+    """The impulse response of a second-order Butterworth band-pass run forwards and backwards, cut off."""
     reach = max(8, round(_REACH_SECONDS * rate))
     points = 1 << 14
     low, high = BAND[0], min(BAND[1], 0.45 * rate)
@@ -43,9 +50,7 @@ def band_taps(rate: int) -> np.ndarray:
     detuning = (axis * axis - warp(low) * warp(high)) / (axis * (warp(high) - warp(low)))
     power = np.concatenate([[0.0], 1 / (1 + detuning**4), [0.0]])
     response = np.fft.irfft(power, points)
-    taps = np.rint(np.concatenate([response[-reach:], response[: reach + 1]]) * (1 << TAP_BITS))
-    taps[reach] -= taps.sum()
-    return taps
+    return np.concatenate([response[-reach:], response[: reach + 1]])
 
 
 def band(values: np.ndarray, taps: np.ndarray, exact: type = np.float32) -> np.ndarray:

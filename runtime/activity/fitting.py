@@ -9,6 +9,7 @@ from ..entropy_model import SCALES
 from ..lattice import codes_of
 from ..model import Model
 from .coding import WindowCoder
+from .costs import bits_of
 from .plan import LeadParameters
 from .times import best_rice, gaps
 from .units import Units
@@ -89,10 +90,10 @@ def _spreads(coder: WindowCoder, windows: Windows, group: np.ndarray, before: in
 
 def _scales(coder: WindowCoder, group: np.ndarray, leads: int) -> np.ndarray:
     """Scale indices that suit windows' first samples best."""
-    best, cost = np.zeros(leads, np.int64), np.full(leads, np.inf)
+    best, cost = np.zeros(leads, np.int64), np.full(leads, np.inf)  # sums of whole numbers
     for scale in range(0, SCALES, _SCALE_STEP):
         _, frequency, _ = coder.first_intervals(np.full(len(group), scale))
-        total = np.bincount(group, -np.log2(frequency.astype(np.float64)), leads)
+        total = np.bincount(group, bits_of(frequency), leads)
         better = total < cost
         best[better], cost[better] = scale, total[better]
     return best

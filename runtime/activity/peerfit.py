@@ -8,6 +8,7 @@ from ..arrangement import arrange
 from ..correlation import to_white
 from ..least_squares import solve
 from ..side_information import COEFFICIENT_BITS
+from .costs import UNIT, logarithm
 from .fields import FieldWriter
 from .peers import TAP_BITS, TAPS, Hearing, steps_of
 from .times import best_rice, gaps, pack_matches
@@ -99,7 +100,7 @@ def _taps(
     for count in range(len(peers) + 1):
         heard = np.arange(TAPS * len(peers)) < TAPS * count
         found, variance = solve(total, np.array([len(frame) / _RIDGE]), heard[None])
-        bits = len(frame) / 2 * float(np.log2(variance[0] / _RIDGE + _FLOOR)) + _PEER_BITS * count
+        bits = len(frame) * int(logarithm(variance[0] / _RIDGE + _FLOOR)) + 2 * UNIT * _PEER_BITS * count
         if bits < least:
             least, taps = bits, np.rint(found[0, : TAPS * count] / (1 << (COEFFICIENT_BITS - TAP_BITS)))
             made = np.clip(taps, -_MAX_TAP, _MAX_TAP).astype(np.int64).reshape(-1, TAPS)

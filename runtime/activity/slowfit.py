@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from ..entropy_model import GRID_OFFSET, SCALES
 from ..model import Model
+from .costs import bits_of
 from .slow import _CENTRE, COEFFICIENT_BITS, MAX_RESIDUAL, MAX_SPACING, SlowBand, code, interpolate, knot_count, predict
 from .units import Units
 
@@ -16,11 +19,12 @@ CORRELATION = 0.985
 _FINER = 4
 """The band is compared at so many places between knots."""
 _PERIODS = 3
-_STEPS = 2.0 ** (np.arange(2, -14, -1) / 3)
+_STEPS = np.rint(1024 * 2.0 ** (np.arange(2, -14, -1) / 3)) / 1024
 """Steps that are tried, in deviations of the band."""
 _MAX_STEP = 4095
-_FINE = 16
-"""Parts of a value in which curves are compared."""
+_FINE = 256
+"""Parts of a value that bands are rounded to where they are summed, so that sums are exact, in any order."""
+_TAP_BITS = 24
 _USUAL = (14, -3)
 """Coefficients of knots of streams, in sixteenths: about what leads have."""
 _MEMORY_SECONDS = 4.0
@@ -42,7 +46,8 @@ def low_pass(values: np.ndarray, rate: int, every: int, count: int, first: int =
     reach = reach_of(rate)
     t = np.arange(-reach, reach + 1)
     taps = np.sinc(2 * HIGHEST * t / rate) * (0.5 + 0.5 * np.cos(np.pi * t / (reach + 1)))
-    taps /= taps.sum()
+    taps = np.rint(taps / taps.sum() * (1 << _TAP_BITS))  # sums of whole numbers are the same in any order
+    taps[reach] += (1 << _TAP_BITS) - taps.sum()
     behind = max(0, first + (count - 1) * every + 1 + reach - len(values))
     padded = np.concatenate([np.repeat(values[:1], reach, 0), values, np.repeat(values[-1:], behind, 0)])[first:]
     out = np.empty((count, values.shape[1]))
@@ -50,7 +55,7 @@ def low_pass(values: np.ndarray, rate: int, every: int, count: int, first: int =
         part = padded[place * every : (min(place + 256, count) - 1) * every + 2 * reach + 1].astype(np.float64)
         views = np.lib.stride_tricks.sliding_window_view(part, len(taps), axis=0)[::every]
         out[place : place + 256] = np.matmul(views, taps)
-    return out
+    return out / (1 << _TAP_BITS)
 
 
 def fit(values: np.ndarray, rate: int, units: Units, model: Model) -> SlowBand:
@@ -73,7 +78,7 @@ def fit(values: np.ndarray, rate: int, units: Units, model: Model) -> SlowBand:
 
 
 def _fit_lead(made: SlowBand, lead: int, knots: np.ndarray, band: np.ndarray) -> None:
-    deviation = float(band.std())
+    deviation = _deviation(band)
     if deviation < 0.5:
         made.step[lead] = min(max(round(deviation), 1), _MAX_STEP)
         made.knots[lead] = np.rint(knots / made.step[lead]).astype(np.int64)
@@ -98,9 +103,25 @@ def _one(band: SlowBand, lead: int) -> SlowBand:
 
 
 def _correlation(a: np.ndarray, b: np.ndarray) -> float:
-    a, b = a - a.mean(), b - b.mean()
-    scale = float(np.sqrt((a * a).sum() * (b * b).sum()))
-    return float((a * b).sum()) / scale if scale else 0.0
+    """Of values in parts of `_FINE`; all sums are exact."""
+    x, y = (np.rint(values * _FINE).astype(np.int64) for values in (a, b))
+    power = [_spread(x, x), _spread(y, y)]
+    return _spread(x, y) / math.sqrt(power[0] * power[1]) if min(power) > 0 else 0.0
+
+
+def _deviation(band: np.ndarray) -> float:
+    x = np.rint(band * _FINE).astype(np.int64)
+    return math.sqrt(_spread(x, x)) / (len(x) * _FINE)
+
+
+def _spread(x: np.ndarray, y: np.ndarray) -> int:
+    """n sum(x y) - sum(x) sum(y)."""
+    return len(x) * int(np.multiply(x, y).sum()) - int(x.sum()) * int(y.sum())
+
+
+def _mean_square(rows: np.ndarray) -> np.ndarray:
+    """Of each row."""
+    return np.square(np.rint(rows * _FINE).astype(np.int64)).sum(axis=1) / (rows.shape[1] * _FINE * _FINE)
 
 
 def _coefficients(knots: np.ndarray) -> np.ndarray:
@@ -118,12 +139,12 @@ def _coefficients(knots: np.ndarray) -> np.ndarray:
 def _fit_scales(band: SlowBand, model: Model) -> None:
     """The scale index of the fewest bits for each lead."""
     residuals = predict(band, None)
-    best = np.full(len(residuals), np.inf)
+    best = np.full(len(residuals), np.iinfo(np.int64).max)
     for scale in range(SCALES):
         values = np.arange(-MAX_RESIDUAL - 1, MAX_RESIDUAL + 1)
         wide = np.full(len(values), scale)
         _, frequency = model.entropy.intervals(values + 512, np.int64(_CENTRE), wide, np.int64(GRID_OFFSET))
-        cost = -np.log2(frequency.astype(np.float64))[np.clip(residuals, -512, 511) + 512].sum(axis=1)
+        cost = bits_of(frequency)[np.clip(residuals, -512, 511) + 512].sum(axis=1)
         better = cost < best
         band.scale[better], best[better] = scale, cost[better]
 
@@ -153,7 +174,7 @@ class RunningBand:
         knots = band[:, ::_FINER]
         self._follow(band, frames)
         drawn = interpolate(np.rint(knots * _FINE).astype(np.int64), self.spacing, frames, every) / _FINE
-        missed = np.square(drawn - band[:, : drawn.shape[1]]).mean(axis=1)
+        missed = _mean_square(drawn - band[:, : drawn.shape[1]])
         power = np.maximum(self._power - self._mean * self._mean, 0.25)
         allowed = (1 / CORRELATION**2 - 1) * power - missed
         step = np.clip(np.rint(np.sqrt(12 * np.maximum(allowed, 0))), 1, _MAX_STEP).astype(np.int64)
@@ -177,5 +198,5 @@ class RunningBand:
 
     def _follow(self, band: np.ndarray, frames: int) -> None:
         self._seen = min(self._seen + frames, max(_MEMORY_SECONDS * self._rate, frames))
-        self._mean += (band.mean(axis=1) - self._mean) * (frames / self._seen)
-        self._power += (np.square(band).mean(axis=1) - self._power) * (frames / self._seen)
+        self._mean += (np.rint(band * _FINE).mean(axis=1) / _FINE - self._mean) * (frames / self._seen)
+        self._power += (_mean_square(band) - self._power) * (frames / self._seen)
