@@ -101,7 +101,8 @@ def join(parts: list[tuple[SideInformation, int, int]], middle: np.ndarray) -> L
         made["owner"] = np.full(len(made["mean"]), owner)
         columns.append(made)
         first += len(made["mean"])
-    joined = Lanes(**{name: np.concatenate([c[name] for c in columns], axis=-1) for name in columns[0]})
+    together = {name: np.concatenate([c[name] for c in columns], axis=-1) for name in columns[0]}
+    joined = Lanes(**{name: np.ascontiguousarray(values) for name, values in together.items()})
     if not joined.tier.any():
         return joined
     return joined.take(np.argsort(joined.tier, kind="stable"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from .constants import constant
 from .entropy_model import SCALES
 from .errors import CorruptError
 from .rice import ESCAPE, ESCAPE_BITS, PLACE_BITS, PLACES, RiceTables
@@ -12,6 +13,8 @@ from .rice_encoder import MAX_RUN_BITS, RUNS
 
 PLACE_OFFSET = PLACES // 2 << PLACE_BITS
 """What `RiceSource.next` wants to have added to locations."""
+
+_PLACE_SHIFT, _BYTE_SHIFT, _BIT_MASK = constant(PLACE_BITS), constant(3, np.int64), constant(7, np.int64)
 
 
 class RiceBody:
@@ -115,7 +118,8 @@ class RiceSource:
         lanes = len(owner)
         self._places = np.arange(PLACES, dtype=np.int64) << 8
         self._cells = np.arange(SCALES, dtype=np.int64) << 4
-        self._cell, self._place, self._byte, self._base = (np.empty(lanes, np.int64) for _ in range(4))
+        self._cell, self._byte, self._base, self._wide = (np.empty(lanes, np.int64) for _ in range(4))
+        self._place = np.empty(lanes, np.int32)
         self._widths, self._ends = np.zeros(lanes + 1, np.int64), np.zeros(lanes + 1, np.int64)
         self._width, self._start = self._widths[1:], self._ends[:-1]
         self._shift = np.empty(lanes, np.uint32)
@@ -171,7 +175,7 @@ class RiceSource:
 
         Parameters
         ----------
-        location : int64 [lanes], ticks, plus `PLACE_OFFSET`
+        location : int32 [lanes], ticks, plus `PLACE_OFFSET`
         scale : int32 [lanes], clipped here
         index : where the result goes
         active : bool [lanes], None for all
@@ -182,7 +186,7 @@ class RiceSource:
         fields : uint32 [lanes], remainders with low bits
         """
         tables = self._tables
-        np.right_shift(location, PLACE_BITS, out=self._place)
+        np.right_shift(location, _PLACE_SHIFT, out=self._place)
         self._places.take(self._place, out=index, mode="clip")
         cell = self._cells.take(scale, out=self._cell, mode="clip")
         if self._grid is not None:
@@ -194,7 +198,8 @@ class RiceSource:
             bins = self._bins[first : self._row]
             if len(bins) < len(cell):
                 raise CorruptError("a Rice-coded body has too few bins")
-            cell += bins
+            self._wide[...] = bins
+            cell += self._wide
             escaped = self._next_escapes()
         else:
             coded, escaped = self._select(index, scale, active)
@@ -207,13 +212,15 @@ class RiceSource:
         else:
             np.add.accumulate(self._widths, out=self._ends)
             start, self._widths[0] = self._start, self._ends[-1]
-        np.right_shift(start, 3, out=self._byte)
+        np.right_shift(start, _BYTE_SHIFT, out=self._byte)
         field = self._windows.take(self._byte, out=self._field, mode="clip")
-        np.bitwise_and(start, 7, out=self._shift, casting="unsafe")
+        np.bitwise_and(start, _BIT_MASK, out=self._wide)
+        self._shift[...] = self._wide
         field >>= self._shift
         field &= self._bit
         index += tables.base.take(cell, out=self._base, mode="clip")
-        index += field if self.low is None else field >> self.low.astype(np.uint32)
+        self._wide[...] = field if self.low is None else field >> self.low.astype(np.uint32)
+        index += self._wide
         return escaped, field
 
     def _next_escapes(self) -> np.ndarray | None:

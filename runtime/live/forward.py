@@ -13,7 +13,6 @@ from ..lanes import Lanes, lane_values
 from ..lattice import codes_of
 from ..model import Model
 from ..side_information import COEFFICIENT_BITS, ORDER
-from .levels import LEVEL_SHIFT, level_table
 
 
 class Forward:
@@ -31,19 +30,17 @@ class Forward:
         count = len(lanes)
         self._ticks = np.zeros((ORDER + most, count), np.int32)
         self._history = np.full((count, features.WINDOW + most), 128, np.uint8)
-        self._reference, self._product = np.empty((most, count), np.int32), np.empty((most, count), np.int32)
+        self._taps = np.lib.stride_tricks.sliding_window_view(self._ticks, ORDER, axis=0)
+        self._reference = np.empty((most, count), np.int32)
         self._difference = np.empty((2, most, count), np.int32)
         self._small = np.empty((2 + len(features.RATES), most, count), np.uint8)
         self._means = np.empty((most + 1, len(features.RATES), count), np.int32)
-        self._scratch = np.empty((len(features.RATES), count), np.int32)
-        self._wide = np.empty((most, len(features.RATES), count), np.float64)
+        self._scratch, self._shifts = np.empty((len(features.RATES), count), np.int32), features.shifts(count)
         self._inputs = np.zeros((most * count, features.FEATURES), np.uint8)
         self._output = np.zeros((most * count, 2), np.int32)
         self._grid, self._lattice = bool(lanes.grid.any()), np.flatnonzero(lanes.grid == 0)
         self._sample_codes, self._sample_ticks = _sample_tables(model.entropy)
         self._calls: dict[int, object] = {}
-        self._levels = level_table()
-        self._rates = features.RATES[:, None]
         self.reset()
 
     def reset(self) -> None:
@@ -115,11 +112,8 @@ class Forward:
         return reference, self._output[: steps * count].reshape(steps, count, 2)
 
     def _predict(self, steps: int) -> np.ndarray:
-        reference, product = self._reference[:steps], self._product[:steps]
-        reference[...] = features.ROUND
-        for tap, coefficients in enumerate(self._lanes.coefficients):
-            np.multiply(self._ticks[tap : steps + tap], coefficients, out=product)
-            reference += product
+        reference = np.einsum("slk,kl->sl", self._taps[:steps], self._lanes.coefficients, out=self._reference[:steps])
+        reference += features.ROUND
         reference >>= COEFFICIENT_BITS
         return reference
 
@@ -134,11 +128,7 @@ class Forward:
         np.maximum(difference, 0, out=difference)
         np.minimum(difference, 255, out=difference)
         small[:2] = difference
-        wide = self._wide[:steps]
-        wide[...] = self._means[:steps]
-        pattern = wide.view(np.int64)
-        pattern >>= LEVEL_SHIFT
-        self._levels.take(pattern.transpose(1, 0, 2), out=small[2:], mode="clip")
+        small[2:] = features.level(self._means[:steps]).transpose(1, 0, 2)
         self._means[0] = self._means[steps]
         self._history[:, window : window + steps] = small[0].T
         inputs = self._inputs[: steps * count].reshape(steps, count, features.FEATURES)
@@ -150,10 +140,8 @@ class Forward:
     def _run_means(self, residual: np.ndarray) -> None:
         """Running means before each step and after the last."""
         means, scratch = self._means, self._scratch
-        for t, magnitude in enumerate(features.magnitude(residual)):
-            np.subtract(magnitude, means[t], out=scratch)
-            scratch >>= self._rates
-            np.add(means[t], scratch, out=means[t + 1])
+        for now, then, magnitude in zip(means, means[1:], features.magnitude(residual)):
+            features.move_means(now, magnitude, self._shifts, scratch, then)
 
 
 def _sample_tables(entropy: EntropyModel) -> tuple[np.ndarray, np.ndarray]:
