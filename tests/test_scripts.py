@@ -53,6 +53,15 @@ def broken_command(tmp_path, monkeypatch):
     monkeypatch.setattr(roundtrip, "runtime_command", lambda: ([sys.executable, str(script)], dict(os.environ)))
 
 
+def test_models_are_compared_in_turns(root, folder):
+    files = sorted(folder.glob("*.wav"))
+    done = run(root, "compare_models", "n1", "n0", "--rounds", 1, "--files", *files)
+    assert done.returncode == 0, done.stderr
+    first, second = (line.split(" | ") for line in done.stdout.splitlines()[-2:])
+    assert first[0] == "| n1" and first[3] == "1.00" and second[0] == "| n0"
+    assert 4 < float(first[1]) < 6 and first[1] != second[1]
+
+
 def test_a_wrong_byte_is_noticed(folder, tmp_path, broken_command):
     (tmp_path / "work").mkdir()
     paths = sorted(folder.glob("*.wav"))

@@ -12,7 +12,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("matplotlib")
 
 import runtime  # noqa: E402
-from training import ablate, commands  # noqa: E402
+from training import ablate, arrays, commands  # noqa: E402
 from training.__main__ import main  # noqa: E402
 from training.simulate import simulate, write_wav  # noqa: E402
 
@@ -92,6 +92,41 @@ def test_ablation_goes_on_where_it_was(folder, capsys, monkeypatch):
     assert set(found["toy"]) > {"tables", "one_shape"} and "tables" not in found["floats"]
     monkeypatch.setattr(ablate, "measure", None)
     assert main(["ablate", str(folder / "rows.toml"), *options]) == 0
+
+
+def test_ablation_of_what_leads_hear(folder, capsys, monkeypatch):
+    monkeypatch.setattr(arrays, "simulated", dict)
+    (folder / "arrays").mkdir()
+    noise = np.random.default_rng(0).normal(0, 300, (3000, 4)).cumsum(axis=0) * [0.2, 0.1, 0.1, 0.2]
+    four = np.stack([noise[:, 0], np.roll(noise[:, 0], 1), -noise[:, 0], noise[:, 3]], axis=1) + noise
+    np.save(folder / "arrays" / "four.npy", np.rint(four).astype(np.int16))
+    text = TOML.replace("float_part", "held = 0.2\nshares = { arrays = 0.4 }\nfloat_part")
+    heard = {"alone": "none", "late": "past", "now": "tiers"}
+    rows = [f'[[rows]]\nname = "{name}"\ntraining = {{ hearing = "{what}" }}\n' for name, what in heard.items()]
+    rows.append('[[rows]]\nname = "said"\nnetwork = { peers = [2, 2] }\n')
+    (folder / "rows.toml").write_text(text + "".join(rows))
+    options = ["--data", str(folder / "data"), "-o", str(folder / "rows.json")]
+    assert main(["ablate", str(folder / "rows.toml"), *options]) == 1
+    assert "--arrays" in capsys.readouterr().err
+    assert main(["ablate", str(folder / "rows.toml"), *options, "--arrays", str(folder / "arrays")]) == 0
+    out = capsys.readouterr().out
+    assert "| network | MACs | single leads | four (held part) | seconds |" in out and "| said | 224 |" in out
+    found = json.loads((folder / "rows.json").read_text())
+    bits = {name: row["sets"]["four (held part)"] for name, row in found.items()}
+    assert list(bits) == ["alone", "late", "now", "said"] and len(set(bits.values())) == 4
+
+
+def test_an_lstm_from_recordings_to_a_model(folder, capsys):
+    text = TOML.replace("projector = [4]", "lstm = 3").replace("steps = 200", "steps = 100")
+    (folder / "toy.toml").write_text(text)
+    common = ["--data", str(folder / "data"), "--runs", str(folder / "runs")]
+    assert main(["train", str(folder / "toy.toml"), *common, "-o", str(folder / "toy.npz")]) == 0
+    assert main(["export", str(folder / "toy.npz"), "-o", str(folder / "toy.onnx")]) == 0
+    assert main(["certify", str(folder / "toy.onnx")]) == 0
+    assert "exact: every" in capsys.readouterr().out
+    samples = simulate(3000, seed=9).samples
+    packed = runtime.encode(samples, 19531, model=folder / "toy.onnx")
+    assert np.array_equal(runtime.decode(packed, model=folder / "toy.onnx")[0], samples)
 
 
 @pytest.mark.parametrize("command", ["export", "certify"])

@@ -1,8 +1,9 @@
 """The negative control of scripts/determinism: the same network, exported as everybody does it. Needs onnx.
 
-`qdq` has scales by the range of each tensor instead of powers of two, weights up to 127, and int8 weights in the last
-layer; `floats` has weights as training leaves them. Both are graphs that runtimes are free to compute a little
-differently each, and do: where the matrix shows no difference for them, it could show none for anything.
+`tensor` and `channel` have scales by range instead of powers of two, weights up to 127, and int8 weights in the last
+layer; `floats` has weights as training leaves them, and `recurrent` those of a network with a state. They are graphs
+that runtimes are free to compute a little differently each, and do: where the matrix shows no difference for them, it
+could show none for anything.
 """
 
 import numpy as np
@@ -96,8 +97,25 @@ def floats(layers):
     return g.model(x)
 
 
-def write(model, folder):
-    """Write all controls of an onnx.ModelProto into a folder."""
+def recurrent(model):
+    """A network with a state as training in floats would leave it: weights off the grids, nothing rounded within."""
+    random, made = np.random.default_rng(3), type(model)()
+    made.CopyFrom(model)
+    for tensor in made.graph.initializer:
+        if tensor.name.endswith("_weight"):
+            weight = numpy_helper.to_array(tensor)
+            noisy = (weight * random.uniform(0.99, 1.01, weight.shape)).astype(np.float32)
+            tensor.CopyFrom(numpy_helper.from_array(noisy, tensor.name))
+    for node in made.graph.node:
+        if node.op_type == "Round" and node.name != "head_rounded":
+            node.op_type = "Identity"
+    return made
+
+
+def write(model, with_state, folder):
+    """Write all controls into a folder: of an onnx.ModelProto, and of one with a state."""
+    unrounded = recurrent(with_state).SerializeToString(deterministic=True)
+    (folder / "control recurrent.onnx").write_bytes(unrounded)
     layers = trained(read(model))
     for build in (tensor, channel, floats):
         (folder / f"control {build.__name__}.onnx").write_bytes(build(layers).SerializeToString(deterministic=True))
