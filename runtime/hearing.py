@@ -23,8 +23,8 @@ _CHANCE = 5.0
 _LAG = 1
 _PEER_BITS = 48
 """Side information of one peer, about."""
-_PASSES = 2
-"""Fits with peers, each with weights by the residuals of the one before."""
+_THINNED = 1 << 12
+"""Rows that do for the first of two fits with peers, whose residuals give the weights of the second."""
 _FEW_LEADS = 16
 """Chunks of more leads are fitted on every eighth frame instead of every second: 0.0010 bit for 30 ns a sample."""
 _COST_BLOCK, _COST_FLOOR = 16, 16
@@ -57,11 +57,12 @@ def found(leads: Leads, coefficients: np.ndarray) -> Arrangement:
 
 def _residual(signal: np.ndarray, coefficients: np.ndarray, heard: Sequence[np.ndarray] = ()) -> np.ndarray:
     """What a linear predictor leaves: coefficients for 16 own samples, then for four of each lead that is heard."""
+    signal, *heard = (source.astype(np.float64) for source in (signal, *heard))
     taps = [(signal, delay) for delay in range(1, ORDER + 1)]
     taps += [(other, delay) for other in heard for delay in range(PEER_TAPS)]
-    total = np.full(len(signal) - ORDER, 512.0)
+    total, product = np.full(len(signal) - ORDER, 512.0), np.empty(len(signal) - ORDER)
     for coefficient, (source, delay) in zip(coefficients.tolist(), taps):
-        total += coefficient * source[ORDER - delay : len(source) - delay].astype(np.float64)
+        total += np.multiply(source[ORDER - delay : len(source) - delay], coefficient, out=product)
     return signal[ORDER:] - np.floor(total / 1024)
 
 
@@ -86,7 +87,8 @@ def hear_peers(
     start = np.concatenate([own, np.zeros((len(own), PEERS * PEER_TAPS))], axis=1)[listeners]
     sizes = error[listeners]
     there = arrangement.peers[listeners] >= 0
-    for _ in range(_PASSES):
+    passes = (4 * step, step) if frames >= _THINNED * 4 * step else (step, step)
+    for step in passes:
         total, weight = np.zeros((len(listeners), size, size)), np.ones(len(listeners))
         for row, lead in enumerate(listeners):
             heard = [leads.signals[peer] for peer in arrangement.peers[lead] if peer >= 0]
