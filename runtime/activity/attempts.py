@@ -22,16 +22,22 @@ from .sequence import Sequence
 
 @dataclass
 class Attempt:
-    """Windows as they would be coded.
-
-    bits : float64 [leads], of the windows of each lead, with times and side information
-    """
+    """Windows as they would be coded."""
 
     plan: Plan
     coder: WindowCoder
     coded: Coded
     sequence: Sequence
-    bits: np.ndarray
+
+    def bits(self) -> np.ndarray:
+        """float64 [leads], of the windows of each lead, with times and side information."""
+        windows, leads = self.plan.windows, len(self.plan.lines.level)
+        bits = np.bincount(np.repeat(windows.lead, windows.length), bits_of(self.coded.frequency), leads) / UNIT
+        for lead in np.unique(windows.lead).tolist():
+            writer = FieldWriter()
+            pack_windows(writer, self.plan, lead)
+            bits[lead] += writer.size
+        return bits
 
 
 @dataclass
@@ -64,12 +70,7 @@ class Windowed:
         parameters = lead_parameters(coder, windows, match, chunk.before, leads, self.model)
         made = Plan(windows, plan.lines, parameters, plan.standard, hearing, match)
         coded = coder.run(parameters.spread[windows.lead], parameters.scale[windows.lead])
-        bits = np.bincount(np.repeat(windows.lead, windows.length), bits_of(coded.frequency), leads) / UNIT
-        for lead in np.unique(windows.lead).tolist():
-            writer = FieldWriter()
-            pack_windows(writer, made, lead)
-            bits[lead] += writer.size
-        return Attempt(made, coder, coded, sequence, bits)
+        return Attempt(made, coder, coded, sequence)
 
     def alone(self) -> Attempt:
         """Without any."""
@@ -79,16 +80,17 @@ class Windowed:
     def shorter(self, alone: Attempt) -> Attempt:
         """With those leads hearing others for which that is shorter."""
         windows, ticks = self.chunk.plan.windows, self.chunk.units.ticks(self.bins)
-        hearing, match = peerfit.choose(windows, ticks, alone.coder.residual, len(alone.bits), self.chunk.frames)
+        leads = len(self.chunk.plan.lines.level)
+        hearing, match = peerfit.choose(windows, ticks, alone.coder.residual, leads, self.chunk.frames)
         if not hearing:
             return alone
-        made = self.attempt(hearing, match)
-        longer = (hearing.peers[:, 0] >= 0) & (made.bits >= alone.bits)
+        made, plain = self.attempt(hearing, match), alone.bits()
+        longer = (hearing.peers[:, 0] >= 0) & (made.bits() >= plain)
         if longer.any():
             hearing.peers[longer], hearing.taps[longer] = -1, 0
             match[longer[windows.lead]] = -1
             made = self.attempt(hearing, match)
-        return made if hearing and made.bits.sum() < alone.bits.sum() else alone
+        return made if hearing and made.bits().sum() < plain.sum() else alone
 
     def fill(self, made: Attempt) -> None:
         """Complete the chunk."""

@@ -19,12 +19,12 @@ from . import detector
 from .chunk import ActivityChunk
 from .codec import code
 from .encoder import LIFT_STEP, THRESHOLD_UNIT
-from .fitting import on_lattice, units_of
+from .fitting import units_of
 from .options import Activity
 from .pace import Bucket
-from .rendering import Frame, Lines, render_lead
+from .rendering import Frame, Lines, render_all
 from .sequence import lane_count
-from .slow import SlowBand, interpolate
+from .slow import SlowBand
 from .slowfit import RunningBand, reach_of
 from .spotting import Spotted, Spotter
 from .times import gaps
@@ -108,9 +108,10 @@ class ActivityEncoder:
         if samples.ndim != 2 or samples.shape[1] != self._values.shape[1]:
             raise UsageError("blocks are int16 [frames, leads]")
         samples = np.ascontiguousarray(samples)
-        if not self._grid and len(samples) and not on_lattice(samples):
-            self._leave_lattice(samples)
         values = samples if self._grid else codes_of(samples) - np.int16(CODES // 2)
+        if not self._grid and len(values) and values.min() < -(CODES // 2):
+            self._leave_lattice(samples)
+            values = samples
         if self._first and len(values):  # the past of the first frame is that frame
             self._values, self._first = np.repeat(values[:1], self._past, axis=0), False
         self._values = np.concatenate([self._values, values])
@@ -202,7 +203,7 @@ class ActivityEncoder:
     def _coded(self, spotted: Spotted, frames: int, band: SlowBand | None, error: int) -> _Made:
         """A block with this error."""
         options, samples = self._options, self._samples[:frames]
-        change = np.abs(np.diff(samples.astype(np.int32), axis=0, prepend=samples[:1])) if self._grid else samples
+        change = np.abs(np.diff(samples.astype(np.int32), axis=0, prepend=samples[:1])) if self._grid else samples[:1]
         units = units_of(samples, np.median(change, axis=0), error, 16, self._model, self._grid)
         step = LIFT_STEP * ((2 * error + 1 << units.shift) if self._grid else 1)
         windows = replace(spotted.windows, lift=np.zeros(len(spotted.windows), np.int64))
@@ -215,12 +216,12 @@ class ActivityEncoder:
         shape = round(options.threshold * THRESHOLD_UNIT), options.frames[0], sum(options.frames), min(step, 0xFFFF)
         inside = units.middles(units.bins(units.values(samples[windows.flat()])))
         frame = Frame(frames, options.frames[0], shape[3], units.low, units.high)
-        shown = _drawn(frame, lines, windows, inside, band)
+        shown = render_all(frame, lines, windows, inside, band)
         if len(windows):
             windows.lift[:] = self._tents(spotted, windows, shown, shape[3])
-            shown = _drawn(frame, lines, windows, inside, band) if windows.lift.any() else shown
+            shown = render_all(frame, lines, windows, inside, band) if windows.lift.any() else shown
         lanes = lane_count(len(inside), max(_LEAST_LANE, round(_LANE_SHARE * self._block)))
-        made = code(samples, units, windows, lines, band, shape, self._model, lanes)
+        made = code(samples, units, windows, lines, band, shape, self._model, lanes, shown=shown)
         return _Made(spotted, made, shown, ends, last, chunks.pack(made))
 
     def _tents(self, spotted: Spotted, windows: Windows, shown: np.ndarray, step: int) -> np.ndarray:
@@ -239,22 +240,6 @@ class ActivityEncoder:
         moved = Windows(windows.lead, windows.start + past, windows.length, windows.lift)
         found = replace(self._spotter.watched(spotted), windows=moved, frame=spotted.frame + past)
         return lifts(found, values, drawn, self._options, step) * room
-
-
-def _drawn(frame: Frame, lines: Lines, windows: Windows, inside: np.ndarray, band: SlowBand | None) -> np.ndarray:
-    """What a decoder shows, int64 values [frames, leads]."""
-    if band is None:
-        out = np.repeat(lines.level[None], frame.frames, axis=0)
-    else:
-        curves = interpolate(band.knots * band.step[:, None], band.spacing, frame.frames)
-        out = np.clip(curves.T, frame.low, frame.high)
-    offset = windows.offset
-    for lead in np.unique(windows.lead).tolist():
-        own = windows.of_lead(lead)
-        curve = None if band is None else curves[lead]
-        part = inside[offset[own.start] : offset[own.stop]]
-        out[:, lead] = render_lead(frame, lines, lead, windows.take(own), part, curve)
-    return out
 
 
 def decode_blocks(payloads: list[bytes], leads: int, model: Model) -> np.ndarray:

@@ -15,10 +15,13 @@ from .chunk import ActivityChunk
 from .decoding import WindowDecoder
 from .peers import Hearing
 from .plan import LeadParameters, Plan
-from .rendering import Lines, render_lead
+from .rendering import Lines, render_all
 from .sequence import lane_count
 from .units import Units
 from .windows import Windows
+
+_SAMPLES = 1 << 20
+"""Samples whose values are looked up at once."""
 
 
 def code(
@@ -31,6 +34,7 @@ def code(
     model: Model,
     lanes: int | None = None,
     hear: bool = False,
+    shown: np.ndarray | None = None,
 ) -> ActivityChunk:
     """Code the windows of a chunk.
 
@@ -40,36 +44,25 @@ def code(
     shape : threshold in 1/64, frames before a crossing and of a standard window, step of tents
     lanes : at most so many; None for what is good for files
     hear : whether leads may hear each other
+    shown : int16 [frames, leads], what `render_all` gives, where that is known
     """
-    made = outline(samples.shape, units, windows, lines, band, shape)
+    frames, leads = samples.shape
+    threshold, before, standard, lift_step = shape
+    parameters = LeadParameters(*(np.zeros(leads, np.int64) for _ in range(4)))
+    nothing = np.zeros(0, np.int64), np.zeros(0, np.int16), np.zeros(0, np.uint64), np.zeros(0, np.uint32)
+    plan = Plan(windows, lines, parameters, standard, Hearing.none(leads), np.full(len(windows), -1, np.int64))
+    made = ActivityChunk(frames, 0, units, threshold, before, lift_step, plan, band, *nothing)
+    bins = units.bins(units.values(samples[windows.flat()]))
     if len(windows):
-        bins = units.bins(units.values(samples[windows.flat()]))
         lanes = lane_count(len(bins)) if lanes is None else lanes
         level = first_levels(windows, lines, band, units)
         job = Windowed(made, model.coarse(units.max_error), bins, level, band is None, lanes)
         alone = job.alone()
         job.fill(job.shorter(alone) if hear else alone)
-        made.sample_crc = _crc(render(made, units.middles(bins)))
-    else:
-        made.sample_crc = _crc(render(made, np.zeros(0, np.int64)))
+    if shown is None:
+        shown = render_all(made.frame, lines, windows, units.middles(bins), band)
+    made.sample_crc = _crc(_samples(units, shown))
     return made
-
-
-def outline(
-    size: tuple[int, int],
-    units: Units,
-    windows: Windows,
-    lines: Lines,
-    band: slow.SlowBand | None,
-    shape: tuple[int, int, int, int],
-) -> ActivityChunk:
-    """A chunk of [frames, leads] without what is coded of its windows."""
-    frames, leads = size
-    threshold, before, standard, lift_step = shape
-    parameters = LeadParameters(*(np.zeros(leads, np.int64) for _ in range(4)))
-    nothing = np.zeros(0, np.int64), np.zeros(0, np.int16), np.zeros(0, np.uint64), np.zeros(0, np.uint32)
-    plan = Plan(windows, lines, parameters, standard, Hearing.none(leads), np.full(len(windows), -1, np.int64))
-    return ActivityChunk(frames, 0, units, threshold, before, lift_step, plan, band, *nothing)
 
 
 def first_levels(windows: Windows, lines: Lines, band: slow.SlowBand | None, units: Units) -> np.ndarray:
@@ -85,15 +78,16 @@ def first_levels(windows: Windows, lines: Lines, band: slow.SlowBand | None, uni
 
 def render(chunk: ActivityChunk, values: np.ndarray) -> np.ndarray:
     """All samples int16 [frames, leads] of a chunk, from the values in its windows."""
-    plan, units = chunk.plan, chunk.units
-    out = np.empty((chunk.frames, len(plan.lines.level)), np.int16)
-    offset = plan.windows.offset
-    for lead in range(out.shape[1]):
-        own = plan.windows.of_lead(lead)
-        windows = Windows(*(getattr(plan.windows, name)[own] for name in ("lead", "start", "length", "lift")))
-        part = values[offset[own.start] : offset[own.stop]]
-        curve = None if chunk.slow is None else chunk.slow.curve(lead)
-        out[:, lead] = units.samples(render_lead(chunk.frame, plan.lines, lead, windows, part, curve))
+    plan = chunk.plan
+    return _samples(chunk.units, render_all(chunk.frame, plan.lines, plan.windows, values, chunk.slow))
+
+
+def _samples(units: Units, values: np.ndarray) -> np.ndarray:
+    """Samples int16 of values int16 [frames, leads], some frames at a time."""
+    out = np.empty_like(values)
+    some = max(1, _SAMPLES // max(values.shape[1], 1))
+    for first in range(0, len(values), some):
+        out[first : first + some] = units.samples(values[first : first + some])
     return out
 
 

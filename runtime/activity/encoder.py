@@ -13,10 +13,10 @@ from ..recurrent import stateless
 from . import chunk as chunks
 from . import slowfit
 from .chunk import ActivityChunk
-from .codec import code, outline, render
+from .codec import code
 from .fitting import units_of
 from .options import Activity
-from .rendering import Lines
+from .rendering import Frame, Lines, render_all
 from .units import Units
 from .watch import Watched, lifts, watch
 
@@ -58,9 +58,9 @@ class Source:
         band = slowfit.fit(values, options.rate, units, self.model) if options.slow else None
         windows = replace(watched.windows, lift=np.zeros(len(watched.windows), np.int64))
         if len(windows):
-            drawn = outline(self.samples.shape, units, windows, lines, band, shape)
+            frame = Frame(len(values), shape[1], shape[3], units.low, units.high)
             inside = units.middles(units.bins(units.values(self.samples[windows.flat()])))
-            rendered = units.values(render(drawn, inside))
+            rendered = render_all(frame, lines, windows, inside, band)
             windows = replace(windows, lift=lifts(watched, values, rendered, options, shape[3]))
         made = code(self.samples, units, windows, lines, band, shape, self.model, hear=not options.independent)
         made.plan.parameters.raised = watched.raised

@@ -9,7 +9,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .slow import SlowBand
 from .windows import Windows
+
+_CURVE_SAMPLES = 1 << 20
+"""Samples of slow bands that are drawn at once."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +93,26 @@ def render_lead(
         else:
             out[at + 1 :] = line(level, lines.base, frame.frames - at)
     return np.clip(out, frame.low, frame.high)
+
+
+def render_all(
+    frame: Frame, lines: Lines, windows: Windows, values: np.ndarray, band: SlowBand | None = None
+) -> np.ndarray:
+    """All values of all leads, int16 [frames, leads], from those in windows, int64 [samples]."""
+    leads, offset = len(lines.level), windows.offset
+    out = np.empty((frame.frames, leads), np.int16)
+    some = leads if band is None else max(1, _CURVE_SAMPLES // frame.frames)
+    for first in range(0, leads, some):
+        group = slice(first, first + some)
+        curves = None if band is None else band.curves(group)
+        out[:, group] = lines.level[group] if curves is None else np.clip(curves, frame.low, frame.high).T
+        inside = windows.lead[slice(*np.searchsorted(windows.lead, [first, first + some]))]
+        for lead in np.unique(inside).tolist():
+            own = windows.of_lead(lead)
+            part = values[offset[own.start] : offset[own.stop]]
+            curve = None if curves is None else curves[lead - first]
+            out[:, lead] = render_lead(frame, lines, lead, windows.take(own), part, curve)
+    return out
 
 
 def _blend(out: np.ndarray, curve: np.ndarray, at: int, level: int, start: int, first: int | None, fade: int) -> None:

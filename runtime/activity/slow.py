@@ -63,7 +63,11 @@ class SlowBand:
 
     def curve(self, lead: int) -> np.ndarray:
         """int64 [frames]: values of a lead."""
-        return interpolate(self.knots[lead] * self.step[lead], self.spacing, self.frames)
+        return self.curves(slice(lead, lead + 1))[0]
+
+    def curves(self, leads: slice) -> np.ndarray:
+        """int64 [some, frames]: values of some leads."""
+        return interpolate(self.knots[leads] * self.step[leads, None], self.spacing, self.frames)
 
 
 def knot_count(frames: int, spacing: int) -> int:

@@ -92,7 +92,7 @@ class Spotter:
         values : integers [reach + frames + before + reach, leads], with what is in front of it and behind
         """
         reach, before = len(self._taps) // 2, self._options.frames[0]
-        filtered = detector.band(values[: frames + before + 2 * reach], self._taps, exact_type(values))
+        filtered = detector.band(values[: frames + before + 2 * reach], self._taps, exact_type(self._range[1]))
         if self._noise is None:
             self._noise = detector.Noise(filtered[:frames])
         else:

@@ -52,9 +52,9 @@ class Watched:
     raised: np.ndarray
 
 
-def exact_type(values: np.ndarray) -> type:
-    """The float type in which sums of the filter are exact."""
-    return np.float32 if int(np.abs(values).max(initial=0)) <= 1 << 10 else np.float64
+def exact_type(high: int) -> type:
+    """The float type in which sums of the filter are exact, for values up to some size."""
+    return np.float32 if high <= 1 << 10 else np.float64
 
 
 def saturated(values: np.ndarray, low: int, high: int) -> np.ndarray:
@@ -89,7 +89,7 @@ def _watch_some(values: np.ndarray, options: Activity, low: int, high: int, most
         return (live, live), (threshold, noise, raised)
     taps = detector.band_taps(options.rate)
     part = np.ascontiguousarray(values[:, live])
-    filtered = detector.band(detector.extended(part, len(taps) // 2), taps, exact_type(part))
+    filtered = detector.band(detector.extended(part, len(taps) // 2), taps, exact_type(high))
     deviation = detector.Noise(filtered, settled=True).deviation
     limit, raises = deviation * options.threshold, np.zeros(len(live), np.int64)
     dead = max(1, round(DEAD_SECONDS * options.rate))
@@ -163,6 +163,8 @@ def _bands_of(leads: np.ndarray, values: np.ndarray, rendered: np.ndarray, taps:
         bands = []
         for signals in (values, rendered):
             chosen = np.ascontiguousarray(signals[:, part])
-            bands.append(detector.band(detector.extended(chosen, len(taps) // 2), taps, exact_type(chosen)))
+            bands.append(
+                detector.band(detector.extended(chosen, len(taps) // 2), taps, exact_type(int(np.abs(chosen).max())))
+            )
         for column, lead in enumerate(part.tolist()):
             yield lead, bands[0][:, column], bands[1][:, column]
