@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from runtime.activity import ActivityEncoder
 from runtime.activity.options import Activity
 from runtime.lattice import CODE_TO_SAMPLE, codes_of
 from runtime.live import ActivityStreamEncoder, StreamDecoder
-from runtime.live.activity import default_block
+from runtime.live.activity import chunk_of, default_block
 from runtime.live.packets import HEAD_BYTES, Description, PacketReader
 from training.simulate import simulate
 
@@ -114,6 +115,7 @@ def test_chunks_of_another_kind_are_refused(packets, whole):
     good = reader.next()
     changed = [
         good.payload[:11] + b"\x04" + good.payload[12:],
+        good.payload[:11] + b"\x02" + good.payload[12:],
         b"\x01" + good.payload[1:],
         good.payload[:4] + b"\x01" + good.payload[5:],
         good.payload[:7],
@@ -305,3 +307,14 @@ def test_damage_to_a_slow_band_is_an_error(array):
         except runtime.CorruptError:
             continue
         assert np.array_equal(decoded_all, good), f"byte {at}"
+
+
+def test_a_smaller_bound_than_the_streams_is_refused(packets):
+    reader = PacketReader()
+    reader.push(b"".join(packets[:3]))
+    told, _ = Description.parse(reader.next().payload)
+    reader.next()
+    packet = reader.next()
+    assert chunk_of(packet, replace(told, max_error=2)) == chunk_of(packet, told) == packet.payload
+    with pytest.raises(runtime.CorruptError, match="smaller bound"):
+        chunk_of(packet, replace(told, max_error=4))
