@@ -34,7 +34,9 @@ def tier_count(connected: int) -> int:
     return max(1, min(6, connected.bit_length()))
 
 
-def arrange(correlation: np.ndarray, tiers: int | None = None, peers: int = PEERS) -> Arrangement:
+def arrange(
+    correlation: np.ndarray, tiers: int | None = None, peers: int = PEERS, past: bool = False
+) -> Arrangement:
     """Tier of each lead, and the leads of earlier tiers that it hears.
 
     Hubs come first: leads are ordered so that each next one adds most to what all leads behind it can hear (the sum of
@@ -46,6 +48,8 @@ def arrange(correlation: np.ndarray, tiers: int | None = None, peers: int = PEER
     ----------
     correlation : float [leads, leads]
         Zero where it may be chance.
+    past : bool
+        Whether leads that have room for more peers hear others than those of earlier tiers too, up to the last step.
     """
     power = np.rint(np.square(correlation.astype(np.float64)) * _UNIT * _UNIT).astype(np.int64)
     np.fill_diagonal(power, 0)
@@ -58,10 +62,12 @@ def arrange(correlation: np.ndarray, tiers: int | None = None, peers: int = PEER
     _step_back(power, order, tier, tiers)
     heard = np.full((len(power), peers), -1, np.int64)
     metric = np.zeros((len(power), peers))
-    for lead in np.flatnonzero(tier):
-        earlier = np.flatnonzero((power[lead] > 0) & (tier < tier[lead]))
-        best = earlier[np.argsort(-power[lead, earlier], kind="stable")[:_CANDIDATES]]
-        chosen = forward_selection(correlation, lead, best, peers)
+    for lead in order if past else np.flatnonzero(tier):
+        chosen: list[int] = []
+        for among in (tier < tier[lead], tier >= tier[lead])[: 1 + past]:
+            others = np.flatnonzero((power[lead] > 0) & among)
+            best = others[np.argsort(-power[lead, others], kind="stable")[:_CANDIDATES]]
+            chosen += forward_selection(correlation, lead, best, peers - len(chosen))
         heard[lead, : len(chosen)] = chosen
         metric[lead, : len(chosen)] = correlation[lead, chosen]
     return Arrangement(tier, heard, metric)

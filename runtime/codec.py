@@ -95,7 +95,7 @@ def _fitted(
         samples, grid = bounded.quantise(samples, max_error, width)
         decoded = samples.copy()
         bounded.restore(decoded, grid, max_error, width)
-    side = fit(samples, model.entropy.middle, grid, hear, topology, fine and max_error > 0)
+    side = fit(samples, model.entropy.middle, grid, hear, topology, fine and max_error > 0, max_error)
     return samples, CodedChunk(len(samples), 1, _sample_crc(decoded), side, [], *NOTHING, max_error)
 
 

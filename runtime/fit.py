@@ -13,7 +13,7 @@ from . import features
 from .arrangement import Arrangement
 from .autoregression import own_predictors
 from .features import tick_values
-from .hearing import Leads, found, hear_peers, restricted
+from .hearing import Leads, found, hear_peers, restricted, settle_tiers
 from .lanes import columns
 from .lattice import codes_of
 from .least_squares import to_signal
@@ -42,6 +42,7 @@ def fit(
     hear: bool = False,
     topology: Arrangement | None = None,
     fine: bool = False,
+    max_error: int = 0,
 ) -> SideInformation:
     """Side information for one chunk.
 
@@ -58,26 +59,29 @@ def fit(
         Which leads may hear which; without it the samples tell.
     fine : bool
         Whether ticks of grid leads may be finer than samples: what a bounded error leaves may be quieter than its bins.
+    max_error : int
+        What lattice leads are quantised for already, in codes.
     """
     grid = np.zeros(samples.shape[1], bool) if grid is None else grid
     side = SideInformation.empty(samples.shape[1])
-    leads = _describe(samples, middle, side, grid, hear)
+    leads = _describe(samples, middle, side, grid, hear, max_error)
     if not len(leads.numbers):
         return side
-    coefficients, error = own_predictors(leads.signals)
+    coefficients, error = own_predictors(leads.signals, leads.bins)
     side.coefficients[leads.numbers] = coefficients
     if hear and len(leads.numbers) > 1 and len(samples) > ORDER:
         arrangement = restricted(topology, leads.numbers) if topology else found(leads, coefficients)
         error = hear_peers(side, leads, arrangement, coefficients, error)
     _scale(side, leads, samples, coefficients.astype(np.int64), error, fine)
+    settle_tiers(side)
     return side
 
 
 def _describe(
-    samples: np.ndarray, middle: np.ndarray, side: SideInformation, grid: np.ndarray, copies: bool
+    samples: np.ndarray, middle: np.ndarray, side: SideInformation, grid: np.ndarray, copies: bool, max_error: int
 ) -> Leads:
     """Fill in kinds and means."""
-    numbers, signals, ticks, seen = [], [], [], {}
+    numbers, signals, ticks, bins, seen = [], [], [], [], {}
     for lead, column in enumerate(columns(samples)):
         if column.min() == column.max():
             side.kind[lead], side.mean[lead] = CONSTANT, column[0]
@@ -98,7 +102,8 @@ def _describe(
         numbers.append(lead)
         signals.append(signal)
         ticks.append((1.0 if on_lattice else 64.0) * (1 << excess))
-    return Leads(np.array(numbers, np.int64), signals, np.array(ticks))
+        bins.append((64.0 * (2 * max_error + 1) if on_lattice else 1.0) / (1 << excess))
+    return Leads(np.array(numbers, np.int64), signals, np.array(ticks), np.array(bins))
 
 
 def _rounded_mean(values: np.ndarray) -> int:
@@ -124,7 +129,7 @@ def _scale(
     heard = np.rint(side.heard * (unit[side.peers] / unit[:, None])[:, :, None])
     side.heard = np.clip(heard, -16384, 16383).astype(np.int64)
     if not (fine := side.fits()).all():  # without peers then
-        side.heard[~fine], side.peers[~fine], side.metric[~fine], side.tier[~fine] = 0, -1, 0, 0
+        side.heard[~fine], side.peers[~fine], side.metric[~fine] = 0, -1, 0
         alone = np.flatnonzero(~fine[leads.numbers])
         side.coefficients[leads.numbers[alone]] = own[alone]
     while not (fine := side.fits()).all():

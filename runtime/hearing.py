@@ -33,11 +33,13 @@ _COST_BLOCK, _COST_FLOOR = 16, 16
 
 @dataclass
 class Leads:
-    """Leads that are coded, in order: their numbers, signals, and ticks per unit of a signal."""
+    """Leads that are coded, in order: their numbers, signals, ticks per unit of a signal, and what one step of the
+    coded values is in that unit."""
 
     numbers: np.ndarray
     signals: list[np.ndarray]
     ticks: np.ndarray
+    bins: np.ndarray
 
 
 def found(leads: Leads, coefficients: np.ndarray) -> Arrangement:
@@ -52,7 +54,7 @@ def found(leads: Leads, coefficients: np.ndarray) -> Arrangement:
         row[:] = to_white(np.concatenate([_residual(part, own) for part in parts]))
     found, _ = correlate(rows, _LAG)
     found[np.abs(found) < _CHANCE / np.sqrt(rows.shape[1])] = 0
-    return arrange(found)
+    return arrange(found, past=True)
 
 
 def _residual(signal: np.ndarray, coefficients: np.ndarray, heard: Sequence[np.ndarray] = ()) -> np.ndarray:
@@ -80,6 +82,7 @@ def hear_peers(
     """Let leads hear peers where that pays; mean absolute residuals."""
     error = error.copy()
     side.heard = side.heard.astype(np.float64)  # until grids are known
+    side.tier[leads.numbers] = arrangement.tier
     listeners = np.flatnonzero((arrangement.peers >= 0).any(axis=1))
     frames = len(leads.signals[0]) - ORDER
     step = spacing(frames, 2 if len(side.kind) <= _FEW_LEADS else 8)
@@ -91,7 +94,7 @@ def hear_peers(
     for step in passes:
         total, weight = np.zeros((len(listeners), size, size)), np.ones(len(listeners))
         for row, lead in enumerate(listeners):
-            heard = [leads.signals[peer] for peer in arrangement.peers[lead] if peer >= 0]
+            heard = _heard(leads, arrangement, lead)
             taps = ORDER + PEER_TAPS * len(heard)
             found = moments(leads.signals[lead], heard, step, start[row, :taps], float(sizes[row]))
             total[row, : taps + 1, : taps + 1], weight[row], sizes[row] = found
@@ -100,11 +103,10 @@ def hear_peers(
     used, coefficients, before, after = _worthwhile(total, weight, there, frames)
     for row, lead in enumerate(listeners):
         peers = np.flatnonzero(used[row])
-        heard = [leads.signals[peer] for peer in arrangement.peers[lead] if peer >= 0]
+        heard = _heard(leads, arrangement, lead)
         if not len(peers) or not _pays(leads.signals[lead], heard, leads.ticks[lead], own[lead], coefficients[row]):
             continue
         number, among = leads.numbers[lead], arrangement.peers[lead, peers]
-        side.tier[number] = arrangement.tier[lead]
         side.coefficients[number] = coefficients[row, :ORDER]
         side.peers[number, : len(peers)] = leads.numbers[among]
         metric = np.rint(arrangement.metric[lead, peers] * METRIC_UNIT)
@@ -114,6 +116,24 @@ def hear_peers(
         side.heard[number, : len(peers)] = heard * scale
         error[lead] *= np.sqrt(after[row] / max(before[row], 1e-9))
     return error
+
+
+def settle_tiers(side: SideInformation) -> None:
+    """Leads that hear nobody are of tier 0, unless one of a higher tier hears them a step late: it must go on so."""
+    listener, number = np.nonzero(side.peers >= 0)
+    peer = side.peers[listener, number]
+    late = peer[(side.tier[peer] >= side.tier[listener]) & (side.tier[listener] > 0)]
+    free = (side.peers < 0).all(axis=1)
+    free[late] = False
+    side.tier[free] = 0
+
+
+def _heard(leads: Leads, arrangement: Arrangement, lead: int) -> list[np.ndarray]:
+    """Signals of a lead's peers, those that it hears only up to the last step a step late."""
+    peers = [peer for peer in arrangement.peers[lead] if peer >= 0]
+    late = [arrangement.tier[peer] >= arrangement.tier[lead] for peer in peers]
+    signals = [leads.signals[peer] for peer in peers]
+    return [np.concatenate([other[:1], other[:-1]]) if wait else other for other, wait in zip(signals, late)]
 
 
 def _pays(signal: np.ndarray, heard: list[np.ndarray], ticks: float, own: np.ndarray, both: np.ndarray) -> bool:

@@ -197,7 +197,7 @@ class EncodeJob(_Job):
     def _topology(self, names: list[str]) -> Arrangement | None:
         """What was given, for the leads of this recording."""
         known = self._settings.topology
-        return known.of(names).arrangement() if known is not None and len(names) > 1 else None
+        return known.of(names).arrangement(past=True) if known is not None and len(names) > 1 else None
 
     def _make_header(self, recording: Recording) -> Header:
         source, path = recording.source, self._files[0]

@@ -120,9 +120,9 @@ class Topology:
             made[i, j] = made[j, i] = value
         return made
 
-    def arrangement(self, tiers: int | None = None, peers: int = PEERS) -> Arrangement:
+    def arrangement(self, tiers: int | None = None, peers: int = PEERS, past: bool = False) -> Arrangement:
         """Tiers and peers of all leads, in the order of `leads`."""
-        return arrange(self.matrix(), tiers, peers)
+        return arrange(self.matrix(), tiers, peers, past)
 
     def to_json(self, tiers: int | None = None, peers: int = PEERS) -> str:
         """The topology as text, with peers and tiers of `arrange`."""

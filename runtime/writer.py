@@ -95,7 +95,8 @@ class Writer:
             "coder": coder,
         }
         if topology is not None and leads > 1:
-            self._options["topology"] = topologies.load(topology).of(topologies.lead_names(leads)).arrangement()
+            known = topologies.load(topology).of(topologies.lead_names(leads))
+            self._options["topology"] = known.arrangement(past=True)
         check_target(target_rate, 0 if kept else max_error)
         self._activity = kept and kept.at(self.header.rate)
         self._budget: Budget | None = None

@@ -83,6 +83,11 @@ def test_hubs_come_first():
     assert tier[0] == 0 and tier[8] == 0 and heard[0] == heard[8] == []
     assert tier[0] == 0 and all(0 in heard[i] for i in range(1, 8)) and heard[2] == [1, 0]
     assert all(tier[j] < tier[i] for i in range(9) for j in heard[i]) and max(tier) == 2
+    more = arrange(correlation, tiers=3, peers=2, past=True)
+    assert (more.tier == made.tier).all() and more.peers[0].tolist() == [1, 2]  # nobody comes before it
+    for i in range(9):
+        late = [tier[j] >= tier[i] for j in more.peers[i] if j >= 0]
+        assert late == sorted(late) and more.peers[i].tolist()[: len(heard[i])] == heard[i]
 
 
 def test_command_finds_pairs_among_single_files(tmp_path, capsys):

@@ -123,16 +123,21 @@ def prepare(recordings, levels, max_error=0, block=0):
     if max_error:
         _, middle, bins = lattice_bins(max_error)
         coded = (bins[recordings.codes] + block * LEVELS).astype(np.uint16)
-        made = prepare(replace(recordings, codes=middle[bins[recordings.codes]].astype(np.uint16)), levels)
+        made = _prepare(replace(recordings, codes=middle[bins[recordings.codes]].astype(np.uint16)), levels, max_error)
         target = (bins + block * LEVELS).astype(np.int32)
         rows, reference, codes = made.cold
         return replace(made, codes=coded, cold=(rows, reference, target[codes]))
+    return _prepare(recordings, levels, 0)
+
+
+def _prepare(recordings, levels, max_error):
+    """Dataset of recordings that are quantised for a bound already, but coded code by code."""
     middle = middles(np.asarray(levels, np.int64))
     lanes, spreads, cold = [], [], []
     random = np.random.default_rng(0)
     for i in range(len(recordings)):
         codes = recordings[i]
-        side = fit(CODE_TO_SAMPLE[codes][:, None], middle)
+        side = fit(CODE_TO_SAMPLE[codes][:, None], middle, max_error=max_error)
         mean = middle[side.mean[0]]
         lanes.append((codes, *predict(middle[codes] - mean, side.coefficients[0]), mean))
         spreads.append(int(side.spread[0]))
