@@ -72,7 +72,7 @@ def own_predictors(signals: list[np.ndarray], bins: np.ndarray | float = 0.0) ->
 
 
 def linear_predictor(values: np.ndarray) -> tuple[np.ndarray, float]:
-    """Order-16 coefficients of a lead, and the mean absolute residual that its first fit leaves.
+    """Order-16 coefficients of a lead, and the mean absolute residual that they leave.
 
     Parameters
     ----------
