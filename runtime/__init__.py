@@ -12,7 +12,7 @@ Arrays are int16 (or uint8), [time, lead]:
 
 from __future__ import annotations
 
-import importlib
+from .lazy import getter as _getter
 
 __version__ = "0.1.0"
 
@@ -32,21 +32,13 @@ _HOMES = {
     "encode": "api",
     "encode_file": "api",
     "encode_files": "files",
-    "open": "stream",
+    "open": "stream:Reader",
     "test_files": "files",
 }
 
 __all__ = [*_HOMES, "__version__"]  # noqa: PLE0604
 
-
-def __getattr__(name: str) -> object:
-    """Public names, imported when they are first used: `import runtime` alone is quick."""
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    home = importlib.import_module(f".{_HOMES[name]}", __name__)
-    value = getattr(home, "Reader" if name == "open" else name)
-    globals()[name] = value
-    return value
+__getattr__ = _getter(globals(), _HOMES)
 
 
 def __dir__() -> list[str]:

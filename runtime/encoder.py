@@ -189,9 +189,7 @@ class Encoder:
 
     def _run_means(self, magnitudes: np.ndarray) -> np.ndarray:
         """Running means before each step, int32 [size, 3, lanes]."""
-        means, change = self._means, self._change
-        means[0] = means[self._moved]
+        self._means[0] = self._means[self._moved]
         self._moved = len(magnitudes)
-        for now, then, magnitude in zip(means, means[1:], magnitudes):
-            features.move_means(now, magnitude, self._shifts, change, then)
-        return means[: len(magnitudes)]
+        features.run_means(self._means, magnitudes, self._shifts, self._change)
+        return self._means[: len(magnitudes)]

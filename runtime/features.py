@@ -37,17 +37,17 @@ def tick_values(samples: np.ndarray, shift: np.ndarray | int) -> np.ndarray:
 
 def quantise(difference: np.ndarray) -> np.ndarray:
     """q8: differences in ticks (integers) to half codes around 128, clipped to uint8."""
-    halves = difference >> 5
-    halves += 128
+    halves = np.empty_like(difference)
+    to_quantised(difference, halves)
     np.maximum(halves, 0, out=halves)
     np.minimum(halves, 255, out=halves)
     return halves.astype(np.uint8)
 
 
-def to_quantised(difference: np.ndarray) -> None:
-    """`quantise` in place, without clipping."""
-    difference >>= _HALF_CODES
-    difference += _MIDDLE
+def to_quantised(difference: np.ndarray, out: np.ndarray) -> None:
+    """`quantise` without clipping, into `out` of the same kind."""
+    np.right_shift(difference, _HALF_CODES, out=out)
+    out += _MIDDLE
 
 
 def initial_means(spread: np.ndarray) -> np.ndarray:
@@ -84,6 +84,12 @@ def move_means(
     scratch -= means
     scratch >>= shifts
     np.add(means, scratch, out=out)
+
+
+def run_means(means: np.ndarray, magnitudes: np.ndarray, shifts: np.ndarray, scratch: np.ndarray) -> None:
+    """Running means int32 [steps + 1, 3, lanes] after each step, from those in front of the first."""
+    for now, then, magnitude in zip(means, means[1:], magnitudes):
+        move_means(now, magnitude, shifts, scratch, then)
 
 
 def level(means: np.ndarray) -> np.ndarray:

@@ -123,7 +123,7 @@ class Step:
         """Residual of the last step, newest tick, running means: to the network's inputs, by way of the history."""
         contexts, views = self._contexts, self._columns[self._past.column]
         np.subtract(views.newest, self.reference, out=self._deviation)
-        features.to_quantised(self._differences)
+        features.to_quantised(self._differences, self._differences)
         features.to_levels(self._means, out=self._levels)
         np.maximum(contexts, _ZERO, out=contexts)
         np.minimum(contexts, _BYTE, out=contexts)

@@ -8,7 +8,7 @@ the other, as an implant would. docs/format.md section 12 is the format, docs/ac
 
 from __future__ import annotations
 
-import importlib
+from ..lazy import getter as _getter
 
 _HOMES = {
     "Activity": "options",
@@ -23,9 +23,4 @@ _HOMES = {
 
 __all__ = list(_HOMES)  # noqa: PLE0604
 
-
-def __getattr__(name: str) -> object:
-    """What other modules use, imported when it is first used: most recordings are not of this kind."""
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f".{_HOMES[name]}", __name__), name)
+__getattr__ = _getter(globals(), _HOMES)

@@ -223,14 +223,14 @@ def _decode(states: np.ndarray, words: np.ndarray, scale: np.ndarray, model: Mod
     search = SymbolSearch(model.entropy, model.guesses, np.full(lanes, GRID_OFFSET, np.int64))
     location = np.full(lanes, _CENTRE, np.int64)
     last = len(scale) - (lanes - 1) * steps
+    part = coder.part(slice(0, lanes))
     for t in range(steps):
-        states = coder.part(slice(0, lanes))
-        slot = states.slots()
+        slot = part.slots()
         code, _, frequency, inside = search.find(slot, location, scales[t])
         out[t] = code
         if t >= last:
             inside[-1], frequency[-1] = slot[-1], 1 << 20
-        states.advance(inside, frequency)
+        part.advance(inside, frequency)
     if not coder.finish().all():
         raise CorruptError("a slow band's words do not end where they should")
     return out.T.ravel()[: len(scale)] - CODES // 2

@@ -13,7 +13,7 @@ decoder.events                             # what is missing, and why
 
 from __future__ import annotations
 
-import importlib
+from ..lazy import getter as _getter
 
 _HOMES = {
     "ActivityStreamEncoder": "activity",
@@ -25,11 +25,4 @@ _HOMES = {
 
 __all__ = list(_HOMES)  # noqa: PLE0605
 
-
-def __getattr__(name: str) -> object:
-    """Public names, imported when they are first used."""
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f".{_HOMES[name]}", __name__), name)
-    globals()[name] = value
-    return value
+__getattr__ = _getter(globals(), _HOMES)

@@ -122,7 +122,7 @@ class Forward:
         difference, small = self._difference[:, :steps], self._small[:, :steps]
         np.subtract(self._ticks[ORDER : ORDER + steps], reference, out=difference[0])
         np.subtract(self._ticks[ORDER - 1 : ORDER - 1 + steps], reference, out=difference[1])
-        self._run_means(difference[0])
+        features.run_means(self._means, features.magnitude(difference[0]), self._shifts, self._scratch)
         difference >>= 5
         difference += 128
         np.maximum(difference, 0, out=difference)
@@ -136,12 +136,6 @@ class Forward:
         packed[...] = features.windows(self._history, steps)
         inputs[:, :, window:] = small[1:].transpose(1, 2, 0)
         self._history[:, :window] = self._history[:, steps : steps + window].copy()
-
-    def _run_means(self, residual: np.ndarray) -> None:
-        """Running means before each step and after the last."""
-        means, scratch = self._means, self._scratch
-        for now, then, magnitude in zip(means, means[1:], features.magnitude(residual)):
-            features.move_means(now, magnitude, self._shifts, scratch, then)
 
 
 def _sample_tables(entropy: EntropyModel) -> tuple[np.ndarray, np.ndarray]:
