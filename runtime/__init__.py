@@ -12,28 +12,28 @@ Arrays are int16 (or uint8), [time, lead]:
 
 from __future__ import annotations
 
-from .lazy import getter as _getter
+from .core.lazy import getter as _getter
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "CorruptError": "errors",
-    "FileFormatError": "errors",
-    "MiddleoutError": "errors",
-    "ModelError": "errors",
-    "Outcome": "jobs",
-    "RateError": "errors",
-    "Reader": "stream",
-    "UsageError": "errors",
-    "Writer": "writer",
+    "CorruptError": "core.errors",
+    "FileFormatError": "core.errors",
+    "MiddleoutError": "core.errors",
+    "ModelError": "core.errors",
+    "Outcome": "batch.jobs",
+    "RateError": "core.errors",
+    "Reader": "batch.reader",
+    "UsageError": "core.errors",
+    "Writer": "batch.writer",
     "decode": "api",
     "decode_file": "api",
-    "decode_files": "files",
+    "decode_files": "batch.files",
     "encode": "api",
     "encode_file": "api",
-    "encode_files": "files",
-    "open": "stream:Reader",
-    "test_files": "files",
+    "encode_files": "batch.files",
+    "open": "batch.reader:Reader",
+    "test_files": "batch.files",
 }
 
 __all__ = [*_HOMES, "__version__"]  # noqa: PLE0604

@@ -8,14 +8,14 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from .arrays import to_samples
-from .bounded import check as check_bound
-from .choice import choose
-from .files import Outcome, decode_files, encode_files
-from .formats import from_int16
-from .stream import Reader
-from .topology import Topology
-from .writer import Writer
+from .batch.files import Outcome, decode_files, encode_files
+from .batch.model_choice import choose
+from .batch.reader import Reader
+from .batch.writer import Writer
+from .core.near_lossless import check as check_bound
+from .core.sample_formats import from_int16
+from .fit.topology import Topology
+from .recording.arrays import to_samples
 
 
 def encode(

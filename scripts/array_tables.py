@@ -14,12 +14,12 @@ import numpy as np
 from roundtrip import runtime_command
 
 import runtime
-from runtime.chunk import CodedChunk, parse
-from runtime.container import read_block
-from runtime.correlation import correlate, whiten
-from runtime.lattice import CODE_TO_SAMPLE, codes_of
-from runtime.layout import read_layout
-from runtime.side_information import pack
+from runtime.codec.rans_chunk import CodedChunk, parse
+from runtime.container.blocks import read_block
+from runtime.container.index import read_layout
+from runtime.core.implant_table import CODE_TO_SAMPLE, codes_of
+from runtime.fit.correlation import correlate, whiten
+from runtime.predictor.channel_parameters import pack
 from training import peers
 from training.data import read_pairs, read_samples, validation_names
 from training.linear_bound import linear_bound

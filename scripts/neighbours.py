@@ -9,7 +9,7 @@ import numpy as np
 import soundfile
 
 import runtime
-from runtime.lattice import CODE_TO_SAMPLE
+from runtime.core.implant_table import CODE_TO_SAMPLE
 from training.data import read_pairs, split
 from training.simulate import RATE
 from training.simulate_array import ArraySimulation

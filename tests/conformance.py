@@ -19,8 +19,8 @@ from pathlib import Path
 import zstandard
 
 import runtime
-from runtime import chunking, writer
-from runtime.container import BlockReader
+from runtime.batch import chunking, writer
+from runtime.container.blocks import BlockReader
 
 FOLDER = Path(__file__).resolve().parent / "vectors"
 MODEL, HEARING_MODEL = FOLDER / "model.onnx", FOLDER / "hearing-model.onnx"

@@ -9,7 +9,7 @@ import conformance
 import numpy as np
 import vector_recipes
 
-from runtime.live import ActivityStreamEncoder, Calibration, StreamEncoder
+from runtime.streaming import ActivityStreamEncoder, Calibration, StreamEncoder
 from training.simulate import simulate
 
 FOLDER = conformance.FOLDER.parent / "streams"

@@ -7,16 +7,19 @@ import numpy as np
 import pytest
 
 import runtime
-from runtime import activity, cli, model
-from runtime.activity import detector, rendering, slow
-from runtime.activity.encoder import Source
-from runtime.activity.fields import FieldReader, FieldWriter, unzigzag, zigzag
-from runtime.activity.options import Activity
-from runtime.activity.summary import summary
-from runtime.activity.watch import watch
-from runtime.lattice import CODE_TO_SAMPLE, codes_of
-from runtime.records import Header, check_bound
-from runtime.wav import WavFormat, canonical_header
+from runtime import spikes
+from runtime.cli import main
+from runtime.container.header import Header, check_bound
+from runtime.core.implant_table import CODE_TO_SAMPLE, codes_of
+from runtime.predictor import model
+from runtime.recording.wav import WavFormat, canonical_header
+from runtime.spikes.detection import filters
+from runtime.spikes.detection.offline import watch
+from runtime.spikes.encoder import Source
+from runtime.spikes.layout.fields import FieldReader, FieldWriter, unzigzag, zigzag
+from runtime.spikes.options import Activity
+from runtime.spikes.render import corrections, lfp
+from runtime.spikes.summary import summary
 from training.simulate import RATE, simulate
 
 
@@ -80,9 +83,9 @@ def test_crossings_are_found_again(array):
     decoded, _ = read(runtime.encode(array.samples, RATE, keep="spikes"))
     options = Activity(rate=RATE)
     before = watch(array.codes.astype(np.int16), options, -512, 511)
-    taps = detector.band_taps(RATE)
-    codes = detector.extended(values_of(decoded).astype(np.int16), len(taps) // 2)
-    after = detector.crossings(detector.band(codes, taps), before.threshold, round(RATE / 1000))
+    taps = filters.band_taps(RATE)
+    codes = filters.extended(values_of(decoded).astype(np.int16), len(taps) // 2)
+    after = filters.crossings(filters.band(codes, taps), before.threshold, round(RATE / 1000))
     assert len(before.lead) > 60
     place = np.sort(after[0] * 10**6 + after[1])
     wanted = before.lead * 10**6 + before.frame
@@ -140,7 +143,7 @@ def test_slow_band_follows_the_field_potential(array):
 
 
 def test_several_chunks_and_parts(array, monkeypatch):
-    for home in ("runtime.chunking", "runtime.writer"):
+    for home in ("runtime.batch.chunking", "runtime.batch.writer"):
         monkeypatch.setattr(f"{home}.CHUNK_FRAMES", 9000)
     data = runtime.encode(array.samples, RATE, keep="spikes")
     whole, mask = read(data)
@@ -154,19 +157,19 @@ def test_through_the_command_line(array, tmp_path, capsys):
     path, out = tmp_path / "a.wav", tmp_path / "a.mdo"
     path.write_bytes(canonical_header(WavFormat(4, RATE, 16), len(array.samples)) + array.samples.tobytes())
     arguments = ["encode", str(path), "--keep", "spikes,lfp", "--max-error", "2", "--threshold", "5"]
-    assert cli.main([*arguments, "--window", "0.3,1"]) == 0
-    assert cli.main(["info", str(out)]) == 0
+    assert main.main([*arguments, "--window", "0.3,1"]) == 0
+    assert main.main(["info", str(out)]) == 0
     said = capsys.readouterr().out
     assert "at most 2" in said and "beyond 5.00 deviations" in said and "events" in said and "waveforms" in said
-    assert cli.main(["test", str(out)]) == 0
-    assert cli.main(["decode", str(out), "-o", str(tmp_path / "b.wav")]) == 0
+    assert main.main(["test", str(out)]) == 0
+    assert main.main(["decode", str(out), "-o", str(tmp_path / "b.wav")]) == 0
     back = np.frombuffer((tmp_path / "b.wav").read_bytes()[44:], "<i2").reshape(-1, 4)
     with runtime.open(out) as reader:
         mask = reader.mask()
     assert back.shape == array.samples.shape and mask.any()
     assert np.abs(values_of(back) - array.codes)[mask].max() <= 2
-    assert cli.main(["encode", str(path), "-f", "--threshold", "5"]) == 2
-    assert cli.main(["encode", str(path), "-f", "--keep", "lfp"]) == 2
+    assert main.main(["encode", str(path), "-f", "--threshold", "5"]) == 2
+    assert main.main(["encode", str(path), "-f", "--keep", "lfp"]) == 2
 
 
 def test_what_can_not_be_asked_for(array):
@@ -195,21 +198,21 @@ def test_short_ones(frames, array):
 @pytest.mark.parametrize("keep", [("spikes",), ("spikes", "lfp")])
 def test_damage_is_an_error(array, keep):
     n1 = model.load()
-    payload = activity.encode(array.samples[:4000], 16, Activity(keep, rate=RATE), None, n1)
-    good = activity.decode(payload, 4, 16, n1)
+    payload = spikes.encode(array.samples[:4000], 16, Activity(keep, rate=RATE), None, n1)
+    good = spikes.decode(payload, 4, 16, n1)
     random = np.random.default_rng(4)
     for _ in range(60):
         broken = bytearray(payload)
         at = int(random.integers(4, len(broken)))
         broken[at] ^= 1 << int(random.integers(8))
         try:
-            decoded = activity.decode(bytes(broken), 4, 16, n1)
+            decoded = spikes.decode(bytes(broken), 4, 16, n1)
         except runtime.CorruptError:
             continue
         assert np.array_equal(decoded, good), f"byte {at}"
     for size in random.integers(5, len(payload), 15):
         with pytest.raises(runtime.CorruptError):
-            activity.decode(payload[: int(size)], 4, 16, n1)
+            spikes.decode(payload[: int(size)], 4, 16, n1)
 
 
 def test_leads_do_not_depend_on_those_beside_them(array):
@@ -224,7 +227,7 @@ def test_running_noise_settles_at_the_robust_deviation():
     random = np.random.default_rng(6)
     signal = random.normal(0, [[3000.0, 40000.0]], (200_000, 2))
     signal[::50] *= 20
-    noise = detector.Noise(signal[:2000] * 3)
+    noise = filters.Noise(signal[:2000] * 3)
     for first in range(2000, 200_000, 2000):
         noise.update(signal[first : first + 2000])
     expected = np.median(np.abs(signal[-100_000:]), axis=0) / 0.6745
@@ -232,27 +235,27 @@ def test_running_noise_settles_at_the_robust_deviation():
 
 
 def test_detector_is_exact_in_float32(array):
-    taps = detector.band_taps(RATE)
-    values = detector.extended(array.codes.astype(np.int16), len(taps) // 2)
+    taps = filters.band_taps(RATE)
+    values = filters.extended(array.codes.astype(np.int16), len(taps) // 2)
     exact = np.stack([np.convolve(values[:, lead].astype(int), taps.astype(int), "valid") for lead in range(4)], 1)
-    assert np.array_equal(detector.band(values, taps).astype(int), exact)
+    assert np.array_equal(filters.band(values, taps).astype(int), exact)
 
 
 def test_lines_and_tents_are_rounded_whole_numbers():
-    assert rendering.line(0, 10, 4).tolist() == [3, 5, 8]
-    assert rendering.line(10, 0, 4).tolist() == [8, 5, 3]
-    assert rendering.line(-3, -3, 3).tolist() == [-3, -3]
-    assert rendering.line(0, 5, 1).tolist() == []
-    assert rendering.tent(2, 2, 4).tolist() == [0, 4, 8, 4]
-    assert rendering.tent(-1, 3, 4).tolist() == [0, -1, -3, -4, -3, -1]
+    assert corrections.line(0, 10, 4).tolist() == [3, 5, 8]
+    assert corrections.line(10, 0, 4).tolist() == [8, 5, 3]
+    assert corrections.line(-3, -3, 3).tolist() == [-3, -3]
+    assert corrections.line(0, 5, 1).tolist() == []
+    assert corrections.tent(2, 2, 4).tolist() == [0, 4, 8, 4]
+    assert corrections.tent(-1, 3, 4).tolist() == [0, -1, -3, -4, -3, -1]
 
 
 def test_curves_go_through_their_knots():
     knots = np.array([0, 100, -50, 7])
-    curve = slow.interpolate(knots, 8, 25)
+    curve = lfp.interpolate(knots, 8, 25)
     assert curve[::8].tolist() == knots.tolist() and len(curve) == 25
-    assert np.array_equal(slow.interpolate(knots, 8, 25, 4), curve[::4])
-    assert slow.interpolate(knots * 0 + 9, 8, 20).tolist() == [9] * 20
+    assert np.array_equal(lfp.interpolate(knots, 8, 25, 4), curve[::4])
+    assert lfp.interpolate(knots * 0 + 9, 8, 20).tolist() == [9] * 20
 
 
 def test_fields_come_back():
@@ -278,7 +281,7 @@ def test_mask_of_other_files_is_all_true(simulation):
 
 
 def test_an_activity_chunk_in_a_lossless_file_is_refused(array):
-    payload = activity.encode(array.samples, 16, Activity(max_error=0, rate=RATE), None, model.load())
+    payload = spikes.encode(array.samples, 16, Activity(max_error=0, rate=RATE), None, model.load())
     header = Header(4, RATE, bytes(16))
     with pytest.raises(runtime.CorruptError, match="not lossless"):
         check_bound(payload, header)
@@ -288,12 +291,12 @@ def test_an_activity_chunk_in_a_lossless_file_is_refused(array):
 @pytest.mark.parametrize("block", [390, 2000])
 def test_blocks_follow_each_other(array, block):
     n1 = model.load()
-    encoder = activity.ActivityEncoder(4, Activity(rate=RATE), block, n1)
+    encoder = spikes.ActivityEncoder(4, Activity(rate=RATE), block, n1)
     payloads = [payload for first in range(0, 20000, 777) for payload in encoder.push(array.samples[first:20000][:777])]
     assert len(payloads) == (20000 - encoder.delay) // block
     payloads += encoder.flush()
-    decoded = activity.decode_blocks(payloads, 4, n1)
-    mask = np.concatenate([activity.mask(payload, 4, 16) for payload in payloads])
+    decoded = spikes.decode_blocks(payloads, 4, n1)
+    mask = np.concatenate([spikes.mask(payload, 4, 16) for payload in payloads])
     assert decoded.shape == mask.shape == (20000, 4)
     assert np.abs(values_of(decoded) - array.codes[:20000])[mask].max() <= 3
     assert 0.005 < mask.mean() < 0.2
@@ -308,7 +311,7 @@ def test_blocks_follow_each_other(array, block):
 def test_blocks_do_not_depend_on_how_frames_come(array):
     n1, made = model.load(), []
     for piece in (1000, 4567):
-        encoder = activity.ActivityEncoder(4, Activity(rate=RATE), 1500, n1)
+        encoder = spikes.ActivityEncoder(4, Activity(rate=RATE), 1500, n1)
         parts = [p for first in range(0, 12000, piece) for p in encoder.push(array.samples[first:12000][:piece])]
         made.append(parts + encoder.flush())
     assert made[0] == made[1]

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 import runtime
-from runtime import activity, model
-from runtime.activity.options import Activity
-from runtime.activity.peers import Hearing
-from runtime.lattice import CODE_TO_SAMPLE, codes_of
+from runtime import spikes
+from runtime.core.implant_table import CODE_TO_SAMPLE, codes_of
+from runtime.predictor import model
+from runtime.spikes.options import Activity
+from runtime.spikes.peers import Hearing
 from training.simulate import RATE, simulate
 from training.simulate_array import ArraySimulation
 
@@ -56,15 +57,15 @@ def test_unrelated_leads_hear_nobody():
 
 def test_damage_to_leads_that_hear_is_an_error(neighbours):
     n1 = model.load()
-    payload = activity.encode(neighbours[:2500], 16, Activity(rate=RATE), None, n1)
-    good = activity.decode(payload, 16, 16, n1)
+    payload = spikes.encode(neighbours[:2500], 16, Activity(rate=RATE), None, n1)
+    good = spikes.decode(payload, 16, 16, n1)
     size, random = int.from_bytes(payload[23:27], "little"), np.random.default_rng(5)
     assert payload[12] & 8
     for at in random.integers(27, 27 + size, 80).tolist():
         broken = bytearray(payload)
         broken[at] ^= 1 << int(random.integers(8))
         try:
-            decoded = activity.decode(bytes(broken), 16, 16, n1)
+            decoded = spikes.decode(bytes(broken), 16, 16, n1)
         except runtime.CorruptError:
             continue
         assert np.array_equal(decoded, good), f"byte {at}"

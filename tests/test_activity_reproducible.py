@@ -7,10 +7,12 @@ import conformance
 import numpy as np
 import pytest
 
-from runtime import activity, model
-from runtime.activity import costs, detector
-from runtime.activity.options import Activity
-from runtime.lattice import CODE_TO_SAMPLE
+from runtime import spikes
+from runtime.core.implant_table import CODE_TO_SAMPLE
+from runtime.predictor import model
+from runtime.spikes.detection import filters
+from runtime.spikes.options import Activity
+from runtime.spikes.waveforms import costs
 
 RATE = 20000
 SHAPE = np.array([-20, -70, -120, -150, -130, -90, -40, 0, 30, 50, 55, 50, 40, 30, 20, 12, 6, 3])
@@ -43,17 +45,17 @@ def test_same_bytes(keep, lattice, expected):
     samples = (CODE_TO_SAMPLE[codes() + 512] if lattice else codes() * 45 + 7).astype(np.int16)
     options = Activity(tuple(keep.split(",")), 3 if lattice else 100, rate=RATE)
     network = model.load(conformance.MODEL)
-    file = activity.encode(samples, 16, options, None, network)
-    encoder = activity.ActivityEncoder(4, options, 1500, network)
+    file = spikes.encode(samples, 16, options, None, network)
+    encoder = spikes.ActivityEncoder(4, options, 1500, network)
     assert (sha256([file]), sha256(encoder.push(samples) + encoder.flush())) == expected
 
 
 def test_filters_do_not_hang_on_last_digits():
     """Before they are rounded no tap is so close to a half that another machine's sine could turn it."""
     for rate in (2000, 10000, 12500, 15000, 19531, 20000, 24414, 25000, 30000, 32000, 40000, 44100, 48000):
-        taps = detector.band_response(rate) * (1 << detector.TAP_BITS)
+        taps = filters.band_response(rate) * (1 << filters.TAP_BITS)
         assert np.abs(taps - np.floor(taps) - 0.5).min() > 1e-8
-        assert detector.band_taps(rate).sum() == 0
+        assert filters.band_taps(rate).sum() == 0
 
 
 def test_logarithms_are_whole_parts_of_a_bit():

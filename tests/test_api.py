@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 import runtime
-from runtime import chunking, stream, writer
-from runtime.topology import Topology
-from runtime.wav import WavFormat, canonical_header
+from runtime.batch import chunking, writer
+from runtime.batch import reader as reader_module
+from runtime.fit.topology import Topology
+from runtime.recording.wav import WavFormat, canonical_header
 
 RANDOM = np.random.default_rng(5)
 
@@ -78,13 +79,13 @@ def test_any_range_is_read_by_the_chunks_that_hold_it_only(monkeypatch):
     reader = runtime.Reader(io.BytesIO(runtime.encode(samples, 20000)))
     assert (reader.frames, reader.leads, reader.rate, len(reader)) == (1000, 3, 20000, 1000)
     decoded = []
-    real = stream.work.decode_batch
+    real = reader_module.worker.decode_batch
 
     def counted(ref, payloads, *rest):
         decoded.extend(payloads)
         return real(ref, payloads, *rest)
 
-    monkeypatch.setattr(stream.work, "decode_batch", counted)
+    monkeypatch.setattr(reader_module.worker, "decode_batch", counted)
     for start, stop, chunks in (
         (0, 100, 1),
         (99, 101, 2),
@@ -98,7 +99,7 @@ def test_any_range_is_read_by_the_chunks_that_hold_it_only(monkeypatch):
         assert len(decoded) == chunks
     assert reader.read(2000, 3000).shape == (0, 3)
     assert np.array_equal(reader.read(950, 5000), samples[950:])
-    monkeypatch.setattr(stream, "BATCH_SAMPLES", 650)
+    monkeypatch.setattr(reader_module, "BATCH_SAMPLES", 650)
     assert np.array_equal(np.concatenate(list(reader)), samples)
 
 
@@ -195,8 +196,8 @@ def test_an_embedded_model_needs_nothing_else(monkeypatch):
     samples = recording()
     data = runtime.encode(samples, 20000, embed_model=True)
     plain = runtime.encode(samples, 20000, model="n1")
-    model = stream.models.load()
-    monkeypatch.setattr(stream.models, "available", lambda: [])
+    model = reader_module.models.load()
+    monkeypatch.setattr(reader_module.models, "available", lambda: [])
     assert np.array_equal(runtime.decode(data)[0], samples)
     with pytest.raises(runtime.ModelError, match=model.identity.hex()):
         runtime.decode(plain)

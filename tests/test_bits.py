@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from runtime import bits
-from runtime.errors import CorruptError
+from runtime.core import bits
+from runtime.core.errors import CorruptError
 
 
 def test_round_trip_of_many_widths():

@@ -7,8 +7,11 @@ import pytest
 from test_codec import signals
 
 import runtime
-from runtime import bounded, codec, model, side_information, work
-from runtime.lattice import CODE_TO_SAMPLE, CODES, codes_of
+from runtime.batch import worker
+from runtime.codec import codec
+from runtime.core import near_lossless
+from runtime.core.implant_table import CODE_TO_SAMPLE, CODES, codes_of
+from runtime.predictor import channel_parameters, model
 
 
 @pytest.fixture(scope="module")
@@ -18,7 +21,7 @@ def n1():
 
 @pytest.mark.parametrize("max_error", [1, 2, 3, 10, 100, 254, 255])
 def test_bins_are_a_partition_whose_middles_are_within_the_bound(max_error):
-    first, middle, bins = bounded.lattice_bins(max_error)
+    first, middle, bins = near_lossless.lattice_bins(max_error)
     assert first[0] == 0 and (np.diff(first) > 0).all() and (np.diff(bins) >= 0).all()
     assert (np.abs(middle[bins] - np.arange(CODES)) <= max_error).all()
     assert np.array_equal(bins[middle], np.arange(len(first))), "a bin does not decode to one of its own codes"
@@ -53,8 +56,8 @@ def test_a_batch_may_hold_chunks_of_several_bounds(n1):
     decoded = codec.decode_chunks(payloads, [samples.shape[1]] * 5, n1)
     assert np.array_equal(decoded[1], samples)
     for bound, result in zip(bounds, decoded, strict=True):
-        assert bounded.within(samples, result, bound)
-        assert not bound or not bounded.within(samples, result, bound - 1)
+        assert near_lossless.within(samples, result, bound)
+        assert not bound or not near_lossless.within(samples, result, bound - 1)
 
 
 @pytest.mark.parametrize("bits", [8, 16])
@@ -62,32 +65,32 @@ def test_the_ends_of_the_range(bits):
     top = 1 << (bits - 1)
     samples = np.arange(-top, top, dtype=np.int16)[:, None]
     for max_error in (1, 2, 3, 100, 255):
-        coded, grid = bounded.quantise(samples, max_error, bits)
-        bounded.restore(coded, grid, max_error, bits)
-        assert bounded.within(samples, coded, max_error, bits)
+        coded, grid = near_lossless.quantise(samples, max_error, bits)
+        near_lossless.restore(coded, grid, max_error, bits)
+        assert near_lossless.within(samples, coded, max_error, bits)
         assert coded.min() >= -top and coded.max() < top
 
 
 def test_nearly_flat_leads_become_constant():
     codes = np.array([[500, 505], [504, 510]])
     samples = np.hstack([CODE_TO_SAMPLE[codes], np.int16([[-7, 7], [-3, 7]])])
-    coded, grid = bounded.quantise(samples, 2)
+    coded, grid = near_lossless.quantise(samples, 2)
     assert not grid[[0, 2, 3]].any() and np.array_equal(coded[0, [0, 2, 3]], coded[1, [0, 2, 3]])
-    assert np.array_equal(coded[:, 3], samples[:, 3]) and bounded.within(samples, coded, 2)
+    assert np.array_equal(coded[:, 3], samples[:, 3]) and near_lossless.within(samples, coded, 2)
 
 
 def test_within_sees_what_it_should():
     codes = np.array([[3], [700]])
     lattice, grid = CODE_TO_SAMPLE[codes], np.int16([[3], [-700]])
-    assert bounded.within(lattice, CODE_TO_SAMPLE[codes + [[2], [-2]]], 2)
-    assert not bounded.within(lattice, CODE_TO_SAMPLE[codes + [[0], [3]]], 2)
-    assert not bounded.within(lattice, lattice + np.int16(1), 2), "off the lattice"
-    assert bounded.within(grid, grid + np.int16(2), 2) and not bounded.within(grid, grid + np.int16(3), 2)
-    assert not bounded.within(grid, grid[:1], 2) and not bounded.within(grid, grid + np.int16(1), 0)
+    assert near_lossless.within(lattice, CODE_TO_SAMPLE[codes + [[2], [-2]]], 2)
+    assert not near_lossless.within(lattice, CODE_TO_SAMPLE[codes + [[0], [3]]], 2)
+    assert not near_lossless.within(lattice, lattice + np.int16(1), 2), "off the lattice"
+    assert near_lossless.within(grid, grid + np.int16(2), 2) and not near_lossless.within(grid, grid + np.int16(3), 2)
+    assert not near_lossless.within(grid, grid[:1], 2) and not near_lossless.within(grid, grid + np.int16(1), 0)
 
 
 def test_verification_notices_a_sample_out_of_bounds(n1, monkeypatch):
-    reference = work.ModelReference(n1.identity)
+    reference = worker.ModelReference(n1.identity)
     samples = signals()["prime length"]
     real = codec.decode_chunks
 
@@ -96,8 +99,8 @@ def test_verification_notices_a_sample_out_of_bounds(n1, monkeypatch):
         decoded[0][777] = CODE_TO_SAMPLE[(codes_of(decoded[0][777]) + 9) % CODES]
         return decoded
 
-    monkeypatch.setattr(work.codec, "decode_chunks", careless)
-    (result,) = work.encode_batch(reference, [samples], [16], verify=True, max_error=2)
+    monkeypatch.setattr(worker.codec, "decode_chunks", careless)
+    (result,) = worker.encode_batch(reference, [samples], [16], verify=True, max_error=2)
     assert isinstance(result, runtime.MiddleoutError) and "verification failed" in str(result)
 
 
@@ -106,7 +109,7 @@ def test_through_the_api(simulation):
     close = runtime.encode(simulation.samples, 19531, max_error=2)
     assert len(close) < 0.7 * len(exact)
     samples, rate = runtime.decode(close)
-    assert rate == 19531 and bounded.within(simulation.samples, samples, 2)
+    assert rate == 19531 and near_lossless.within(simulation.samples, samples, 2)
     with runtime.open(io.BytesIO(close)) as recording:
         assert recording.header.bounded
         assert np.array_equal(recording.read(1000, 2000), samples[1000:2000])
@@ -138,7 +141,7 @@ def test_arrays_quieter_than_their_bins(n1):
         (payload,) = codec.encode_chunks([samples], n1, max_error=max_error)
         side = codec.chunks.parse(payload, 3, 16).side
         (decoded,) = codec.decode_chunks([payload], [3], n1)
-        assert bounded.within(samples, decoded, max_error)
+        assert near_lossless.within(samples, decoded, max_error)
         sizes.append(8 * len(payload) / samples.size)
         assert side.fineness == -side.shift[0] > 0
     assert sizes[0] < 2.2 and sizes[1] < 0.9 and sizes[2] < 0.5
@@ -147,8 +150,8 @@ def test_arrays_quieter_than_their_bins(n1):
 def test_leads_must_agree_about_their_ticks(n1):
     samples = np.random.default_rng(5).normal(0, 20, (5000, 2)).astype(np.int16)
     side = codec.chunks.parse(codec.encode_chunks([samples], n1, max_error=60)[0], 2, 16).side
-    data = side_information.pack(side)
-    assert np.array_equal(side_information.unpack(data, 0, 2, side.has_peers, fine=True)[0].shift, side.shift)
+    data = channel_parameters.pack(side)
+    assert np.array_equal(channel_parameters.unpack(data, 0, 2, side.has_peers, fine=True)[0].shift, side.shift)
     side.shift[1] += 1
     with pytest.raises(runtime.CorruptError, match="ticks"):
-        side_information.unpack(side_information.pack(side), 0, 2, side.has_peers, fine=True)
+        channel_parameters.unpack(channel_parameters.pack(side), 0, 2, side.has_peers, fine=True)

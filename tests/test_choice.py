@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 import runtime
-from runtime import model as models
-from runtime.choice import choose
-from runtime.lattice import CODE_TO_SAMPLE
+from runtime.batch.model_choice import choose
+from runtime.core.implant_table import CODE_TO_SAMPLE
+from runtime.predictor import model as models
 from training.simulate import simulate
 
 

@@ -13,9 +13,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from runtime import cli, model
-from runtime.lattice import codes_of
-from runtime.wav import WavFormat, canonical_header
+from runtime.cli import main as cli
+from runtime.core.implant_table import codes_of
+from runtime.predictor import model
+from runtime.recording.wav import WavFormat, canonical_header
 
 
 def run(*arguments, stdin=b"", **options):
@@ -217,7 +218,7 @@ def test_models(capsys):
 def test_quick_commands_do_not_load_onnxruntime(arguments, mdo):
     arguments = [str(mdo) if argument == "FILE" else argument for argument in arguments]
     code = (
-        "import sys\nfrom runtime.cli import main\n"
+        "import sys\nfrom runtime.cli.main import main\n"
         f"try:\n    code = main({arguments!r})\nexcept SystemExit as error:\n    code = error.code\n"
         "sys.exit(99 if 'onnxruntime' in sys.modules else code)"
     )
@@ -247,7 +248,7 @@ def test_an_interrupt_ends_quietly(wav, tmp_path, monkeypatch, capsys):
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("runtime.work.encode_batch", interrupted)
+    monkeypatch.setattr("runtime.batch.worker.encode_batch", interrupted)
     assert main("encode", wav) == 130
     assert capsys.readouterr().err == ""
     assert os.listdir(tmp_path) == ["a.wav"]

@@ -5,10 +5,11 @@ import struct
 import numpy as np
 import pytest
 
-from runtime import codec, model
-from runtime.errors import CorruptError
-from runtime.lattice import CODE_TO_SAMPLE
-from runtime.records import RANS, STORED
+from runtime.codec import codec
+from runtime.container.header import RANS, STORED
+from runtime.core.errors import CorruptError
+from runtime.core.implant_table import CODE_TO_SAMPLE
+from runtime.predictor import model
 
 
 @pytest.fixture(scope="module")

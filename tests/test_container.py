@@ -8,12 +8,13 @@ import zlib
 import pytest
 import zstandard
 
-from runtime import limits
-from runtime.blob import pack_blob, parse_blob
-from runtime.container import VERSION, BlockReader, BlockWriter, block_crc
-from runtime.errors import CorruptError, FileFormatError, MiddleoutError
-from runtime.layout import read_layout, scan_layout
-from runtime.records import Header, Index, chunk_frames, is_suffix, parse_foreign, parse_model
+from runtime.container.blocks import VERSION, BlockReader, BlockWriter, block_crc
+from runtime.container.header import Header, Index, chunk_frames, parse_foreign, parse_model
+from runtime.container.index import read_layout, scan_layout
+from runtime.core import limits
+from runtime.core.compressed_bytes import pack_blob, parse_blob
+from runtime.core.errors import CorruptError, FileFormatError, MiddleoutError
+from runtime.core.names import is_suffix
 
 MODEL = b"a model" * 50
 IDENTITY = hashlib.sha256(MODEL).digest()[:16]

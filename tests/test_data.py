@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from runtime.lattice import CODE_TO_SAMPLE
+from runtime.core.implant_table import CODE_TO_SAMPLE
 from training import check, data
 from training.__main__ import main
 from training.simulate import simulate, write_wav

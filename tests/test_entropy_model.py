@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from runtime import model
-from runtime.entropy_model import CODES, GRID_OFFSET, Tables
-from runtime.symbol_search import GuessTables, SymbolSearch
+from runtime.entropy.symbol_search import GuessTables, SymbolSearch
+from runtime.entropy.tables import CODES, GRID_OFFSET, Tables
+from runtime.predictor import model
 
 
 @pytest.fixture(scope="module")

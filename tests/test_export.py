@@ -6,7 +6,7 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("onnx")
 
-from runtime.model import load  # noqa: E402
+from runtime.predictor.model import load  # noqa: E402
 from training import export, train  # noqa: E402
 from training.__main__ import main  # noqa: E402
 from training.tables import TOP  # noqa: E402

@@ -8,11 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from runtime import jobs, limits, paths, pipeline, work
-from runtime.chunking import cut, plan
-from runtime.errors import CorruptError, FileFormatError, MiddleoutError, ModelError, UsageError
-from runtime.files import decode_files, encode_files
-from runtime.files import test_files as check_files
+from runtime.batch import jobs, pipeline, worker
+from runtime.batch.chunking import cut, plan
+from runtime.batch.files import decode_files, encode_files
+from runtime.batch.files import test_files as check_files
+from runtime.core import limits
+from runtime.core.errors import CorruptError, FileFormatError, MiddleoutError, ModelError, UsageError
+from runtime.recording import paths
 
 RANDOM = np.random.default_rng(3)
 
@@ -91,7 +93,7 @@ def test_chunks_and_batches_of_any_size_give_the_same_files(folder, tmp_path, mo
     batched = all_good(encode_files(files, folder=tmp_path / "batched", jobs=1))
     for one, other in zip(whole, batched, strict=True):
         assert Path(one.output).read_bytes() == Path(other.output).read_bytes()
-    monkeypatch.setattr("runtime.chunking.CHUNK_FRAMES", 700)
+    monkeypatch.setattr("runtime.batch.chunking.CHUNK_FRAMES", 700)
     chunked = all_good(encode_files(files, folder=tmp_path / "chunked", jobs=1))
     all_good(decode_files([outcome.output for outcome in chunked], folder=tmp_path / "back", jobs=1))
     for file in files:
@@ -99,7 +101,7 @@ def test_chunks_and_batches_of_any_size_give_the_same_files(folder, tmp_path, mo
 
 
 def test_stored_chunks_cost_little(tmp_path, monkeypatch):
-    monkeypatch.setattr("runtime.chunking.CHUNK_FRAMES", 100)
+    monkeypatch.setattr("runtime.batch.chunking.CHUNK_FRAMES", 100)
     for leads, width in ((1, 2), (3, 2), (2, 1)):
         low, high = (0, 256) if width == 1 else (-32768, 32768)
         file = write_wav(tmp_path / "random.wav", RANDOM.integers(low, high, (5000, leads)), width=width)
@@ -109,7 +111,7 @@ def test_stored_chunks_cost_little(tmp_path, monkeypatch):
 
 def test_several_processes_give_the_same_files(tmp_path, monkeypatch):
     monkeypatch.setattr(pipeline, "_SMALL", 20000)
-    monkeypatch.setattr("runtime.chunking.CHUNK_FRAMES", 5000)
+    monkeypatch.setattr("runtime.batch.chunking.CHUNK_FRAMES", 5000)
     files = [write_wav(tmp_path / f"{n}.wav", RANDOM.integers(-99, 99, (20000, 2))) for n in range(2)]
     files.append(write_wav(tmp_path / "long.wav", RANDOM.integers(-99, 99, 50000)))
     one = all_good(encode_files(files, folder=tmp_path / "one", jobs=1))
@@ -138,26 +140,26 @@ def test_one_bad_file_does_not_stop_the_others(folder, tmp_path):
 def test_one_damaged_chunk_fails_its_own_file_only(folder, tmp_path, monkeypatch):
     names = ["audio", "leads", "random", "neural"]
     coded = all_good(encode_files([folder / f"{name}.wav" for name in names], folder=tmp_path, jobs=1))
-    real = work.codec.decode_chunks
+    real = worker.codec.decode_chunks
 
     def picky(payloads, *rest):
         if any(len(payload) == 2 * 3000 + 5 for payload in payloads):
             raise CorruptError("bad chunk")
         return real(payloads, *rest)
 
-    monkeypatch.setattr(work.codec, "decode_chunks", picky)
+    monkeypatch.setattr(worker.codec, "decode_chunks", picky)
     outcomes = decode_files([outcome.output for outcome in coded], folder=tmp_path / "back", jobs=1)
     assert [outcome.error is None for outcome in outcomes] == [True, True, False, True]
     assert sorted(os.listdir(tmp_path / "back")) == ["audio.wav", "leads.wav", "neural.wav"]
 
 
 def test_verification_catches_a_wrong_coder(folder, tmp_path, monkeypatch):
-    real = work.codec.encode_chunks
+    real = worker.codec.encode_chunks
 
     def careless(chunks, *rest, **options):
         return real([chunk ^ (np.arange(len(chunk)) == 7)[:, None] for chunk in chunks], *rest, **options)
 
-    monkeypatch.setattr(work.codec, "encode_chunks", careless)
+    monkeypatch.setattr(worker.codec, "encode_chunks", careless)
     (outcome,) = encode_files([folder / "audio.wav"], folder=tmp_path, remove=True, jobs=1)
     assert "verification failed" in str(outcome.error)
     assert os.listdir(tmp_path) == []
@@ -207,9 +209,9 @@ def test_inputs_are_removed_only_when_all_went_well(folder, tmp_path):
 
 
 def test_an_interrupt_leaves_nothing_behind(folder, tmp_path, monkeypatch):
-    monkeypatch.setattr("runtime.chunking.CHUNK_FRAMES", 700)
+    monkeypatch.setattr("runtime.batch.chunking.CHUNK_FRAMES", 700)
     monkeypatch.setattr(pipeline, "BATCH_SAMPLES", 700)
-    real, calls = work.codec.encode_chunks, []
+    real, calls = worker.codec.encode_chunks, []
 
     def interrupted(*arguments, **options):
         calls.append(1)
@@ -218,7 +220,7 @@ def test_an_interrupt_leaves_nothing_behind(folder, tmp_path, monkeypatch):
             raise KeyboardInterrupt
         return real(*arguments, **options)
 
-    monkeypatch.setattr(work.codec, "encode_chunks", interrupted)
+    monkeypatch.setattr(worker.codec, "encode_chunks", interrupted)
     with pytest.raises(KeyboardInterrupt):
         encode_files([folder / "audio.wav"], folder=tmp_path, jobs=1)
     assert os.listdir(tmp_path) == []
@@ -238,8 +240,8 @@ def test_a_full_disk_is_an_error_of_one_file(folder, tmp_path, monkeypatch):
 def test_another_model_is_refused_and_an_embedded_one_used(folder, tmp_path, monkeypatch):
     (plain,) = all_good(encode_files([folder / "audio.wav"], output=tmp_path / "plain.mdo", model="n1", jobs=1))
     (whole,) = all_good(encode_files([folder / "audio.wav"], output=tmp_path / "whole.mdo", embed_model=True, jobs=1))
-    model = work.model.load()
-    monkeypatch.setattr(work.model, "available", lambda: [])
+    model = worker.model.load()
+    monkeypatch.setattr(worker.model, "available", lambda: [])
     assert all_good(check_files([whole.output], jobs=1))
     (outcome,) = check_files([plain.output], jobs=1)
     assert isinstance(outcome.error, ModelError)
@@ -249,7 +251,7 @@ def test_another_model_is_refused_and_an_embedded_one_used(folder, tmp_path, mon
     class Other:
         identity, data = bytes(16), b"other"
 
-    monkeypatch.setattr(work.model, "load", lambda source: Other)
+    monkeypatch.setattr(worker.model, "load", lambda source: Other)
     (outcome,) = check_files([plain.output], model="other", jobs=1)
     assert isinstance(outcome.error, ModelError)
     assert bytes(16).hex() in str(outcome.error)
@@ -270,7 +272,7 @@ def test_chunks_are_nearly_equal_and_within_limits(leads):
 
 @pytest.mark.parametrize("frames", [0, 1, 100, 124, 125, 126, 250, 999])
 def test_unknown_lengths_are_cut_without_tiny_chunks(frames, monkeypatch):
-    monkeypatch.setattr("runtime.chunking.CHUNK_FRAMES", 100)
+    monkeypatch.setattr("runtime.batch.chunking.CHUNK_FRAMES", 100)
     samples = np.arange(frames, dtype=np.int16)[:, None]
     left = [samples]
 
@@ -331,7 +333,7 @@ def test_a_file_that_changes_meanwhile_is_refused(folder, tmp_path, monkeypatch)
 def test_no_more_is_pending_than_fits_into_memory(folder, tmp_path, monkeypatch):
     monkeypatch.setattr(pipeline, "_SMALL", 1000)
     monkeypatch.setattr(pipeline, "_MAX_PENDING", 8000)
-    monkeypatch.setattr("runtime.chunking.CHUNK_FRAMES", 1000)
+    monkeypatch.setattr("runtime.batch.chunking.CHUNK_FRAMES", 1000)
     most, real = [], pipeline.Runner._deliver
 
     def counted(self):

@@ -1,11 +1,13 @@
 import numpy as np
 import pytest
 
-from runtime import autoregression, codec, model
-from runtime.autoregression import linear_predictor
-from runtime.fit import fit
-from runtime.lattice import CODE_TO_SAMPLE
-from runtime.side_information import CONSTANT, GRID, LATTICE
+from runtime.codec import codec
+from runtime.core.implant_table import CODE_TO_SAMPLE
+from runtime.fit import own_predictor
+from runtime.fit.own_predictor import linear_predictor
+from runtime.fit.parameters import fit
+from runtime.predictor import model
+from runtime.predictor.channel_parameters import CONSTANT, GRID, LATTICE
 from training.simulate import simulate
 
 MIDDLE = ((np.arange(1024) - 512) * 64 + 32).astype(np.int32)
@@ -42,8 +44,8 @@ def test_rows_give_what_lags_give(frames):
     values = np.random.default_rng(frames).integers(-8191, 8192, frames)
     signal = np.concatenate([np.zeros(16), values]).astype(np.int16)
     lags = [signal[16 - lag : len(signal) - lag].astype(np.int64) for lag in range(17)]
-    rows = autoregression._Rows(signal)
-    assert (autoregression._covariance(rows) == np.array([[(a * b).sum() for b in lags] for a in lags])).all()
+    rows = own_predictor._Rows(signal)
+    assert (own_predictor._covariance(rows) == np.array([[(a * b).sum() for b in lags] for a in lags])).all()
     coefficients = np.arange(-8.0, 8.0) * 100
     expected = lags[0] - (sum(int(c) * lag for c, lag in zip(coefficients, lags[1:])) + 512 >> 10)
     assert (rows.residual(coefficients, 1).ravel()[: rows.count(1)] == expected[:: rows.step]).all()
@@ -52,7 +54,7 @@ def test_rows_give_what_lags_give(frames):
 def test_long_signals_are_fitted_on_a_part_of_them():
     """Twice as many frames of the same kind, of which every second row counts, give nearly the same."""
     signal = autoregressive([1.2, -0.5, 0.1], frames=300_000)
-    assert autoregression._Rows(signal).skip == 4
+    assert own_predictor._Rows(signal).skip == 4
     short, long = linear_predictor(signal[:131_072])[0], linear_predictor(signal)[0]
     assert np.abs(short - long).max() < 30
 
@@ -69,8 +71,8 @@ def test_what_is_quieter_than_a_step_is_fitted_without_weights(monkeypatch):
     """Then a sample costs by whether it is predicted exactly; weights make this lead 9 % larger."""
     samples = simulate(60_000, 1, seed=4).samples
     sizes = []
-    for quiet in (autoregression._QUIET, 0.0):
-        monkeypatch.setattr(autoregression, "_QUIET", quiet)
+    for quiet in (own_predictor._QUIET, 0.0):
+        monkeypatch.setattr(own_predictor, "_QUIET", quiet)
         sizes.append(len(codec.encode_chunks([samples], model.load("b1"), max_error=20)[0]))
     assert sizes[0] < 0.95 * sizes[1]
 

@@ -2,7 +2,7 @@ import zlib
 
 import numpy as np
 
-from runtime.lattice import CODE_TO_SAMPLE, SAMPLE_TO_CODE, codes_of
+from runtime.core.implant_table import CODE_TO_SAMPLE, SAMPLE_TO_CODE, codes_of
 
 
 def test_every_code_follows_the_formula():

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 
 import runtime
-from runtime import bounded, model
-from runtime.lattice import CODE_TO_SAMPLE
-from runtime.live import Calibration, StreamDecoder, StreamEncoder
-from runtime.live.encoder import default_block
-from runtime.live.packets import HEAD_BYTES, OVERHEAD, PacketReader
+from runtime.core import near_lossless
+from runtime.core.implant_table import CODE_TO_SAMPLE
+from runtime.predictor import model
+from runtime.streaming import Calibration, StreamDecoder, StreamEncoder
+from runtime.streaming.encoder import default_block
+from runtime.streaming.packets import HEAD_BYTES, OVERHEAD, PacketReader
 
 RATE, BLOCK, PERIOD = 20000, 25, 10
 """With these, a key packet every 250 frames."""
@@ -112,7 +113,7 @@ def test_bounded_error(frames, calibration, max_error):
         packets = encoded(frames, calibration=known, max_error=max_error)
         blocks, decoder = decoded(packets)
         assert decoder.complete and not decoder.events
-        assert bounded.within(frames, joined(blocks), max_error)
+        assert near_lossless.within(frames, joined(blocks), max_error)
     assert sum(map(len, packets)) < sum(map(len, encoded(frames, calibration=known)))
 
 

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 import runtime
-from runtime import activity
-from runtime import model as models
-from runtime.activity import ActivityEncoder
-from runtime.activity.options import Activity
-from runtime.lattice import CODE_TO_SAMPLE, codes_of
-from runtime.live import ActivityStreamEncoder, StreamDecoder
-from runtime.live.activity import chunk_of, default_block
-from runtime.live.packets import HEAD_BYTES, Description, PacketReader
+from runtime import spikes
+from runtime.core.implant_table import CODE_TO_SAMPLE, codes_of
+from runtime.predictor import model as models
+from runtime.spikes import ActivityEncoder
+from runtime.spikes.options import Activity
+from runtime.streaming import ActivityStreamEncoder, StreamDecoder
+from runtime.streaming.packets import HEAD_BYTES, Description, PacketReader
+from runtime.streaming.spikes import chunk_of, default_block
 from training.simulate import simulate
 
 RATE, BLOCK, FRAMES = 20000, 700, 20000
@@ -296,14 +296,14 @@ def test_damage_to_a_slow_band_is_an_error(array):
     n1 = models.load()
     encoder = ActivityEncoder(5, Activity(("spikes", "lfp"), rate=RATE), 2000, n1)
     payload = encoder.push(array.samples)[2]
-    good, random = activity.decode(payload, 5, 16, n1), np.random.default_rng(9)
+    good, random = spikes.decode(payload, 5, 16, n1), np.random.default_rng(9)
     plan = 27 + int.from_bytes(payload[23:27], "little")
     assert payload[12] & 15 == 6
     for at in [plan + 1, plan + 2, *random.integers(plan, plan + 60, 60).tolist()]:
         broken = bytearray(payload)
         broken[at] ^= 1 << int(random.integers(8))
         try:
-            decoded_all = activity.decode(bytes(broken), 5, 16, n1)
+            decoded_all = spikes.decode(bytes(broken), 5, 16, n1)
         except runtime.CorruptError:
             continue
         assert np.array_equal(decoded_all, good), f"byte {at}"

@@ -6,7 +6,7 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("onnx")
 
-from runtime.model import load  # noqa: E402
+from runtime.predictor.model import load  # noqa: E402
 from training import data, dataset, export, lstm, recurrent_graph, train  # noqa: E402
 from training.certify import certify  # noqa: E402
 from training.simulate import simulate  # noqa: E402

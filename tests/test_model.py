@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import zstandard
 
-from runtime import ModelError, model
+from runtime import ModelError
+from runtime.predictor import model
 
 onnx = pytest.importorskip("onnx")
 
@@ -120,7 +121,7 @@ def test_wrong_kernels_are_told_from_a_wrong_optimiser():
 
 
 def shipped():
-    from runtime.model import available
+    from runtime.predictor.model import available
 
     return [path for _, path in available()] + [conformance.MODEL]
 

@@ -60,7 +60,7 @@ def test_the_wheel_works_without_the_checkout(wheel, tmp_path):
         archive.extractall(tmp_path / "site")
     code = (
         f"import sys; sys.path.insert(0, {str(tmp_path / 'site')!r})\n"
-        "from runtime.cli import main\n"
+        "from runtime.cli.main import main\n"
         "sys.exit(main(['models']))"
     )
     result = subprocess.run(

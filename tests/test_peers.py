@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 
-from runtime import chunk, codec, model
-from runtime.arrangement import Arrangement
-from runtime.errors import CorruptError
-from runtime.lattice import CODE_TO_SAMPLE
-from runtime.records import HEARS, RANS
-from runtime.side_information import SideInformation, pack, unpack
+from runtime.codec import codec, rans_chunk
+from runtime.container.header import HEARS, RANS
+from runtime.core.errors import CorruptError
+from runtime.core.implant_table import CODE_TO_SAMPLE
+from runtime.fit.prediction_order import Arrangement
+from runtime.predictor import model
+from runtime.predictor.channel_parameters import SideInformation, pack, unpack
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +88,7 @@ def test_a_given_topology_is_kept(n1):
     peers[3, :2], peers[0, 0] = [1, 2], 3  # lead 0 is before lead 3: it hears 3's past
     given = Arrangement(np.array([0, 0, 0, 1]), peers, np.where(peers >= 0, 0.6, 0.0))
     _, payload = size_and_back(samples, n1, topology=given)
-    side = chunk.parse(payload, 4, 16).side
+    side = rans_chunk.parse(payload, 4, 16).side
     assert set(side.peers[3].tolist()) == {1, 2, -1} and (side.peers[1:3] < 0).all()
     assert side.tier.tolist() == [0, 0, 0, 1] and side.metric[3, 0] == 19
 

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from runtime import rans
-from runtime.errors import CorruptError
+from runtime.core.errors import CorruptError
+from runtime.entropy import rans
 
 
 def intervals(rng, steps, lanes):

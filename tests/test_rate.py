@@ -6,11 +6,14 @@ import numpy as np
 import pytest
 
 import runtime
-from runtime import bounded, cli, codec, model
-from runtime.lattice import CODE_TO_SAMPLE
-from runtime.rate import Budget, encode_within
-from runtime.records import chunk_bound
-from runtime.wav import WavFormat, canonical_header
+from runtime.batch.rate_control import Budget, encode_within
+from runtime.cli import main
+from runtime.codec import codec
+from runtime.container.header import chunk_bound
+from runtime.core import near_lossless
+from runtime.core.implant_table import CODE_TO_SAMPLE
+from runtime.predictor import model
+from runtime.recording.wav import WavFormat, canonical_header
 from training.simulate import TRANSITION_LEVELS
 
 
@@ -63,24 +66,24 @@ def test_a_recording_stays_under_its_rate(per_sample):
     if per_sample > 16:
         assert np.array_equal(decoded, calm)
     else:
-        assert not np.array_equal(decoded, calm) and bounded.within(calm, decoded, 40)
+        assert not np.array_equal(decoded, calm) and near_lossless.within(calm, decoded, 40)
 
 
 def test_through_the_command_line(tmp_path, capsys):
     path, out = tmp_path / "a.wav", tmp_path / "a.mdo"
     samples = np.concatenate([lattice(7, 100_000, 1, 3), lattice(8, 120_000, 1, 25)])
     path.write_bytes(canonical_header(WavFormat(1, 20000, 16), len(samples)) + samples.tobytes())
-    assert cli.main(["encode", str(path), "--target-rate", "40000"]) == 0
+    assert main.main(["encode", str(path), "--target-rate", "40000"]) == 0
     said = capsys.readouterr().err
     assert 8 * out.stat().st_size * 20000 / len(samples) <= 40000
     assert f"{8 * out.stat().st_size * 20000 / len(samples):.0f} bit/s; largest error " in said
-    assert cli.main(["info", "--json", str(out)]) == 0
+    assert main.main(["info", "--json", str(out)]) == 0
     assert '"max_error"' in capsys.readouterr().out
     out.unlink()
-    assert cli.main(["encode", str(path), "--target-rate", "20"]) == 1
+    assert main.main(["encode", str(path), "--target-rate", "20"]) == 1
     said = capsys.readouterr().err
     assert "20 bit/s can't be met" in said and "% more" in said and not out.exists()
-    assert cli.main(["encode", str(path), "--target-rate", "9", "--max-error", "2"]) == 2
+    assert main.main(["encode", str(path), "--target-rate", "9", "--max-error", "2"]) == 2
     assert "give only one" in capsys.readouterr().err
 
 

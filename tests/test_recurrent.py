@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 
 import runtime
-from runtime import ModelError, codec, model
-from runtime.live import ActivityStreamEncoder, StreamDecoder, StreamEncoder
-from runtime.recurrent import States
+from runtime import ModelError
+from runtime.codec import codec
+from runtime.predictor import model
+from runtime.predictor.recurrent import States
+from runtime.streaming import ActivityStreamEncoder, StreamDecoder, StreamEncoder
 
 DATA = conformance.RECURRENT_MODEL.read_bytes()
 
@@ -23,7 +25,7 @@ def loaded():
 @pytest.fixture(scope="module")
 def leads():
     """Four leads with a source in common, two on the lattice and two off it."""
-    from runtime.lattice import CODE_TO_SAMPLE
+    from runtime.core.implant_table import CODE_TO_SAMPLE
 
     random = np.random.default_rng(5)
     common = random.normal(0, 20, (5000, 1)).cumsum(axis=0) * 0.3
@@ -53,7 +55,7 @@ def test_chunks_do_not_depend_on_their_company(leads, loaded):
 
 def test_blocks_of_steps_do_not_matter(leads, loaded, monkeypatch):
     whole = codec.encode_chunks([leads], loaded)
-    monkeypatch.setattr("runtime.encoder._BLOCK_ROWS", 64)
+    monkeypatch.setattr("runtime.predictor.block._BLOCK_ROWS", 64)
     assert codec.encode_chunks([leads], loaded) == whole
 
 
@@ -95,7 +97,7 @@ def test_what_has_no_state_is_refused(leads, tmp_path):
 
 
 def test_the_command_line_says_so(leads, tmp_path, capsys):
-    from runtime.cli import main
+    from runtime.cli.main import main
 
     np.save(tmp_path / "x.npy", leads)
     name = str(conformance.RECURRENT_MODEL)

@@ -5,8 +5,11 @@ import pytest
 from test_codec import signals
 
 import runtime
-from runtime import bounded, codec, model, rice, rice_bits, rice_encoder, rice_source
-from runtime.records import RICE
+from runtime.codec import codec
+from runtime.container.header import RICE
+from runtime.core import near_lossless
+from runtime.entropy import rice, rice_bits, rice_decoder, rice_encoder
+from runtime.predictor import model
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +97,7 @@ def test_every_signal_comes_back(n0, max_error):
     assert RICE in {payload[4] & 7 for payload in payloads}
     decoded = codec.decode_chunks(payloads, [x.shape[1] for x in batch], n0)
     for name, samples, result in zip(signals(), batch, decoded, strict=True):
-        assert bounded.within(samples, result, max_error), name
+        assert near_lossless.within(samples, result, max_error), name
         assert max_error or np.array_equal(samples, result), name
     alone = [codec.encode_chunks([x], n0, max_error=max_error, coder="rice")[0] for x in batch]
     assert alone == payloads, "depends on the batch"
@@ -110,7 +113,7 @@ def test_chunks_of_both_coders_and_bounds_decode_together(n0, simulation):
     assert len(set(payloads)) == 4
     decoded = codec.decode_chunks(payloads, [1] * 4, n0)
     assert np.array_equal(decoded[0], samples) and np.array_equal(decoded[1], samples)
-    assert np.array_equal(decoded[2], decoded[3]) and bounded.within(samples, decoded[2], 3)
+    assert np.array_equal(decoded[2], decoded[3]) and near_lossless.within(samples, decoded[2], 3)
 
 
 def test_runs_pay_where_little_happens(n0, simulation):
@@ -119,7 +122,7 @@ def test_runs_pay_where_little_happens(n0, simulation):
     (payload,) = codec.encode_chunks([samples], n0, coder="rice", max_error=30)
     assert len(payload) * 8 < 0.8 * samples.size
     (decoded,) = codec.decode_chunks([payload], [1], n0)
-    assert bounded.within(samples, decoded, 30)
+    assert near_lossless.within(samples, decoded, 30)
 
 
 def test_cost_against_rans(n0, simulation):
@@ -150,7 +153,7 @@ def test_damaged_bodies_are_refused(n0):
 )
 def test_impossible_bodies(body):
     with pytest.raises(runtime.CorruptError):
-        rice_source.RiceBody(body)
+        rice_decoder.RiceBody(body)
 
 
 def test_the_best_parameter_for_runs():

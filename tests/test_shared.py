@@ -5,17 +5,17 @@ import pickle
 
 import numpy as np
 
-from runtime import pipeline, shared
+from runtime.batch import pipeline, shared_memory
 
 
 def test_arrays_come_back_as_they_were():
-    large = np.arange((shared._SMALL >> 1) + 1, dtype=np.int16)
+    large = np.arange((shared_memory._SMALL >> 1) + 1, dtype=np.int16)
     works = [(large, 1, "a"), (np.asfortranarray(large[:-1].reshape(-1, 4)), None), (np.zeros((0, 3), np.int16),)]
-    sent = shared.shared(works)
-    assert isinstance(sent, shared.Shared)
+    sent = shared_memory.shared(works)
+    assert isinstance(sent, shared_memory.Shared)
     pool = pipeline._pool(1)
     try:
-        back = pool.submit(shared.call, operator.mul, 1, sent).result(60)
+        back = pool.submit(shared_memory.call, operator.mul, 1, sent).result(60)
     finally:
         pipeline._end(pool, given_up=False)
     assert [work[1:] for work in back] == [work[1:] for work in works]
@@ -28,9 +28,9 @@ def test_without_shared_memory_all_is_pickled(monkeypatch):
     def refuse(name):
         raise OSError("no such memory")
 
-    works = [(np.zeros(shared._SMALL, np.int16),)]
-    monkeypatch.setattr(shared.os, "memfd_create", refuse)
-    assert shared.shared(works) is works
-    monkeypatch.delattr(shared.os, "memfd_create")
-    assert shared.shared(works) is works
-    assert len(pickle.loads(pickle.dumps(works))[0][0]) == shared._SMALL
+    works = [(np.zeros(shared_memory._SMALL, np.int16),)]
+    monkeypatch.setattr(shared_memory.os, "memfd_create", refuse)
+    assert shared_memory.shared(works) is works
+    monkeypatch.delattr(shared_memory.os, "memfd_create")
+    assert shared_memory.shared(works) is works
+    assert len(pickle.loads(pickle.dumps(works))[0][0]) == shared_memory._SMALL

@@ -1,8 +1,17 @@
 import numpy as np
 import pytest
 
-from runtime.errors import CorruptError
-from runtime.side_information import CONSTANT, COPY, GRID, LATTICE, LATTICE_REACH, SideInformation, pack, unpack
+from runtime.core.errors import CorruptError
+from runtime.predictor.channel_parameters import (
+    CONSTANT,
+    COPY,
+    GRID,
+    LATTICE,
+    LATTICE_REACH,
+    SideInformation,
+    pack,
+    unpack,
+)
 
 
 def example(leads=40):

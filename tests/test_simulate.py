@@ -7,9 +7,9 @@ import zlib
 import numpy as np
 import pytest
 
-from runtime import sources
-from runtime.correlation import correlate, whiten
-from runtime.lattice import codes_of
+from runtime.core.implant_table import codes_of
+from runtime.fit.correlation import correlate, whiten
+from runtime.recording import sources
 from training import simulate as simulator
 from training.simulate import RATE, quantise, simulate
 from training.simulate_array import ArraySimulation

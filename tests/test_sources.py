@@ -14,10 +14,13 @@ import pytest
 import vector_recipes
 
 import runtime
-from runtime import cli, members, sources, terms
-from runtime.errors import CorruptError, UsageError
-from runtime.records import Header
-from runtime.wav import WavFormat, canonical_header
+from runtime.cli import main as cli
+from runtime.container import file_table
+from runtime.container.header import Header
+from runtime.core import terms
+from runtime.core.errors import CorruptError, UsageError
+from runtime.recording import sources
+from runtime.recording.wav import WavFormat, canonical_header
 
 RANDOM = np.random.default_rng(17)
 TYPES = ("<i2", ">i2", "<u2", ">u2", "|i1", "|u1")
@@ -64,7 +67,7 @@ def npy(path, samples, version=(1, 0)):
 
 @pytest.mark.parametrize(("dtype", "first", "fortran"), [*product(TYPES, (False, True), (False, True))])
 def test_npy(dtype, first, fortran, tmp_path, monkeypatch):
-    monkeypatch.setattr("runtime.chunking.CHUNK_FRAMES", 250)
+    monkeypatch.setattr("runtime.batch.chunking.CHUNK_FRAMES", 250)
     samples = signal(dtype)
     array = samples.T if first else samples
     array = np.asfortranarray(array) if fortran else np.ascontiguousarray(array)
@@ -109,7 +112,7 @@ def test_npy_of_one_lead_of_no_samples_and_of_python_2(tmp_path):
 @pytest.mark.parametrize(("dtype", "layout"), [*product(terms.TYPES, terms.LAYOUTS)])
 @pytest.mark.parametrize("name", ["x.bin", "x.RAW", "x.dat", "x.samples", "x"])
 def test_raw(dtype, layout, name, tmp_path, monkeypatch):
-    monkeypatch.setattr("runtime.chunking.CHUNK_FRAMES", 250)
+    monkeypatch.setattr("runtime.batch.chunking.CHUNK_FRAMES", 250)
     samples = signal(np.dtype(dtype).newbyteorder("<"))
     path = tmp_path / name
     path.write_bytes((samples.T if layout == "lead-time" else samples).tobytes())
@@ -168,7 +171,7 @@ def array_of(folder, samples, odd=False):
 @pytest.mark.parametrize("odd", [False, True])
 @pytest.mark.parametrize("where", ["-d", "-o", "beside"])
 def test_mono_files_as_one_recording(odd, where, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("runtime.chunking.CHUNK_FRAMES", 250)
+    monkeypatch.setattr("runtime.batch.chunking.CHUNK_FRAMES", 250)
     samples = signal("<i2", leads=5)
     files = array_of(tmp_path / "in", samples, odd)
     coded = tmp_path / "x.mdo"
@@ -333,27 +336,27 @@ def test_info_tells_the_source(tmp_path, capsys):
 def test_tables_of_files_are_checked():
     usual, number = b"RIFF", "3839f1aa-ccfc-4bff-afc5-0ed674403a66.wav"
     table = [
-        members.Member("a.wav", None, b"front", b""),
-        members.Member("b.wav", 5, usual, b"back"),
-        members.Member(number, 6, usual, b""),
-        members.Member(number.upper(), 7, usual, b""),
+        file_table.Member("a.wav", None, b"front", b""),
+        file_table.Member("b.wav", 5, usual, b"back"),
+        file_table.Member(number, 6, usual, b""),
+        file_table.Member(number.upper(), 7, usual, b""),
     ]
-    packed = members.pack(table, usual)
-    assert members.parse(packed, 4, usual) == table
+    packed = file_table.pack(table, usual)
+    assert file_table.parse(packed, 4, usual) == table
     for end in range(len(packed)):
         with pytest.raises(CorruptError):
-            members.parse(packed[:end], 4, usual)
+            file_table.parse(packed[:end], 4, usual)
     for name in ("../a", "a/b", "", ".", "..", "a\\b", "c:", "a\n", "b.wav", number):
         with pytest.raises(CorruptError):
-            members.parse(members.pack([members.Member(name, 0, b"", b""), *table[1:]], usual), 4, usual)
+            file_table.parse(file_table.pack([file_table.Member(name, 0, b"", b""), *table[1:]], usual), 4, usual)
     for wrong in (packed + b"x", packed.replace(b"a.wav", b"\xff.wav"), b"\4" + packed[1:]):
         with pytest.raises(CorruptError):
-            members.parse(wrong, 4, usual)
+            file_table.parse(wrong, 4, usual)
 
 
 def test_a_table_of_usual_files_is_small():
-    usual = [members.Member(str(uuid.uuid4()) + ".wav", 1, b"RIFF", b"") for _ in range(10)]
-    assert len(members.pack(usual, b"RIFF")) == 10 * (1 + 8 + 16)
+    usual = [file_table.Member(str(uuid.uuid4()) + ".wav", 1, b"RIFF", b"") for _ in range(10)]
+    assert len(file_table.pack(usual, b"RIFF")) == 10 * (1 + 8 + 16)
 
 
 @pytest.mark.parametrize(
@@ -435,7 +438,7 @@ def test_announced_frames_place_nothing_wrong(frames, tmp_path, capsys):
 
 
 def test_a_failure_leaves_none_of_several_files(tmp_path, monkeypatch):
-    monkeypatch.setattr("runtime.chunking.CHUNK_FRAMES", 250)
+    monkeypatch.setattr("runtime.batch.chunking.CHUNK_FRAMES", 250)
     files = array_of(tmp_path / "in", signal("<i2"))
     coded = tmp_path / "x.mdo"
     assert main("encode", "-q", "--array", *files, "-o", coded) == 0

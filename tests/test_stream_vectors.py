@@ -6,7 +6,7 @@ import conformance
 import numpy as np
 import pytest
 
-from runtime.live import StreamDecoder, StreamEncoder
+from runtime.streaming import StreamDecoder, StreamEncoder
 
 FOLDER = conformance.FOLDER.parent / "streams"
 MANIFEST = json.loads((FOLDER / "manifest.json").read_text(encoding="utf-8"))

@@ -5,9 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from runtime.arrangement import arrange
-from runtime.correlation import correlate, whiten
-from runtime.topology import Topology
+from runtime.fit.correlation import correlate, whiten
+from runtime.fit.prediction_order import arrange
+from runtime.fit.topology import Topology
 from training import data, topology
 from training.__main__ import main
 from training.simulate import quantise, simulate

@@ -4,7 +4,7 @@ import conformance
 import pytest
 
 import runtime
-from runtime import chunking
+from runtime.batch import chunking
 
 MANIFEST = conformance.manifest()
 ENTRIES = {entry["vector"]["name"]: entry for entry in MANIFEST["valid"]}

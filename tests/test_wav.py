@@ -6,10 +6,10 @@ import struct
 import numpy as np
 import pytest
 
-from runtime import limits
-from runtime.errors import FileFormatError
-from runtime.formats import to_bytes
-from runtime.wav import WavFormat, WavReader, canonical_header
+from runtime.core import limits
+from runtime.core.errors import FileFormatError
+from runtime.core.sample_formats import to_bytes
+from runtime.recording.wav import WavFormat, WavReader, canonical_header
 
 
 def fmt(leads=1, rate=20000, bits=16, encoding=1, width=None, extra=b""):

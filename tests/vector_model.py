@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from runtime.entropy_model import SCALES, TABLE, Tables
+from runtime.entropy.tables import SCALES, TABLE, Tables
 from training.export import export
 from training.simulate import TRANSITION_LEVELS
 

@@ -12,9 +12,9 @@ import numpy as np
 import zstandard
 from conformance import Vector
 
-from runtime.activity import chunk as activity_chunk
-from runtime.activity.plan import pack_plan
-from runtime.lattice import CODE_TO_SAMPLE
+from runtime.core.implant_table import CODE_TO_SAMPLE
+from runtime.spikes import chunk as activity_chunk
+from runtime.spikes.layout.plan import pack_plan
 from training.simulate import RATE, simulate
 
 

@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from runtime.terms import LAYOUTS, LEAD_TIME, TYPES
+from runtime.core.terms import LAYOUTS, LEAD_TIME, TYPES
 
 from . import commands, evaluate, topology
 

@@ -5,7 +5,7 @@ import html
 import io
 from pathlib import Path
 
-from runtime.topology import Topology
+from runtime.fit.topology import Topology
 
 from . import data, plots
 from .signals import Signals

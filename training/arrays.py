@@ -6,13 +6,13 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from runtime.encoder import Encoder
-from runtime.features import FEATURES
-from runtime.fit import fit
-from runtime.lanes import join, to_lanes
-from runtime.lattice import CODE_TO_SAMPLE
-from runtime.messages import INPUTS, ZERO
-from runtime.side_information import PEERS
+from runtime.core.implant_table import CODE_TO_SAMPLE
+from runtime.fit.parameters import fit
+from runtime.predictor.block import Encoder
+from runtime.predictor.channel_parameters import PEERS
+from runtime.predictor.features import FEATURES
+from runtime.predictor.lanes import join, to_lanes
+from runtime.predictor.messages import INPUTS, ZERO
 
 from . import past
 from .dataset import middles

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from rich.table import Table
 
-from runtime import lattice
+from runtime.core import implant_table
 
 from . import data
 
@@ -46,7 +46,7 @@ def check_lead(name, samples, rate):
     problems = []
     if len(samples) == 0:
         return Lead(name, rate, 0, 0, 0, 0.0, 0, 0.0, ["empty"], False)
-    on_lattice = float((lattice.codes_of(samples) >= 0).mean())
+    on_lattice = float((implant_table.codes_of(samples) >= 0).mean())
     if len(samples) < data.SHORTEST:
         problems.append("short")
     if samples.min() == samples.max():

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from runtime.bounded import MAX_ERROR
-from runtime.features import FEATURES, WINDOW
+from runtime.core.near_lossless import MAX_ERROR
+from runtime.predictor.features import FEATURES, WINDOW
 
 from .data import UNIFORM_LEVELS
 

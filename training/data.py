@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
-from runtime import lattice
-from runtime.errors import MiddleoutError
-from runtime.fit import fit
-from runtime.side_information import GRID
-from runtime.sources import NOTHING, RAW_SUFFIXES, Given, Recording
+from runtime.core import implant_table
+from runtime.core.errors import MiddleoutError
+from runtime.fit.parameters import fit
+from runtime.predictor.channel_parameters import GRID
+from runtime.recording.sources import NOTHING, RAW_SUFFIXES, Given, Recording
 
 CODES = 1024  # the implant's converter has 10 bits
 SUFFIXES = (".wav", ".npy", *RAW_SUFFIXES)
@@ -96,7 +96,7 @@ def codes_of(samples):
     Samples on the implant's lattice have theirs (docs/format.md, section 8). Others lose the low bits that the runtime
     would split off, and the lead's mean; what is beyond 10 bits then is clipped.
     """
-    codes = lattice.codes_of(samples)
+    codes = implant_table.codes_of(samples)
     if codes.min(initial=0) >= 0:
         return codes.astype(np.uint16)
     side = fit(np.ascontiguousarray(samples)[:, None], UNIFORM_MIDDLES)

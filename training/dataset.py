@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from runtime import features as rf
-from runtime.bounded import lattice_bins
-from runtime.fit import fit
-from runtime.lattice import CODE_TO_SAMPLE
+from runtime.core.implant_table import CODE_TO_SAMPLE
+from runtime.core.near_lossless import lattice_bins
+from runtime.fit.parameters import fit
+from runtime.predictor import features as rf
 
 from .entropy import LEVELS
 

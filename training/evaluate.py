@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 import runtime
-from runtime.files import encode_files
+from runtime.batch.files import encode_files
 
 from . import data, peers
 

@@ -11,8 +11,8 @@ import numpy as np
 import zstandard
 from onnx import TensorProto, helper, numpy_helper
 
-from runtime.model import CRC_FIELD
-from runtime.side_information import PEERS
+from runtime.predictor.channel_parameters import PEERS
+from runtime.predictor.model import CRC_FIELD
 
 OPSET, IR_VERSION, LEVEL = 17, 8, 19
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from runtime.arrangement import forward_selection
-from runtime.correlation import correlate, whiten
+from runtime.fit.correlation import correlate, whiten
+from runtime.fit.prediction_order import forward_selection
 
 ORDER, PEERS, TAPS = 16, 4, 4
 _BLOCK = 256

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from runtime.features import FEATURES, WINDOW
+from runtime.predictor.features import FEATURES, WINDOW
 
 from .dataset import COLD_STEPS, Dataset
 from .network import INPUT_SCALE, Network, power_of_two

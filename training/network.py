@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from runtime.features import FEATURES, WINDOW
-from runtime.messages import INPUTS
-from runtime.side_information import PEERS
+from runtime.predictor.channel_parameters import PEERS
+from runtime.predictor.features import FEATURES, WINDOW
+from runtime.predictor.messages import INPUTS
 
 INPUT_SCALE = 2.0**-6  # of the uint8 features, with zero point 128
 HEAD_SCALE = 2.0**-8  # of the head's weights; a power of two coarser where sums could leave float32's integers

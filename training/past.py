@@ -7,17 +7,17 @@ from dataclasses import replace
 
 import numpy as np
 
-from runtime.arrangement import Arrangement, forward_selection
-from runtime.correlation import correlate, whiten
-from runtime.fit import fit as fit_present
-from runtime.side_information import PEERS
+from runtime.fit.correlation import correlate, whiten
+from runtime.fit.parameters import fit as fit_present
+from runtime.fit.prediction_order import Arrangement, forward_selection
+from runtime.predictor.channel_parameters import PEERS
 
 CHANCE = 5.0  # correlations count from so many deviations of chance on
 WHITE = 1 << 14  # frames that tell which leads belong together
 
 
 def fit(samples, middle):
-    """Side information of a chunk, int16 [frames, leads], all leads of which are in tier 0; see `runtime.fit.fit`."""
+    """Side information of a chunk whose leads are all in tier 0; see `runtime.fit.parameters.fit`."""
     leads = samples.shape[1]
     late = np.concatenate([samples[:1], samples[:-1]])
     both = fit_present(np.hstack([samples, late]), middle, None, True, arrangement(samples, late))

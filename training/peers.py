@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from runtime.lattice import codes_of
+from runtime.core.implant_table import codes_of
 
 _LEADS_PER_FILE = 8
 """More than this neither FLAC nor most readers of WAV take."""

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from runtime.autoregression import linear_predictor
+from runtime.fit.own_predictor import linear_predictor
 
 from .data import CODES, UNIFORM_MIDDLES
 from .dataset import predict

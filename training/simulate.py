@@ -26,7 +26,7 @@ from pathlib import Path
 
 import numpy as np
 
-from runtime.lattice import CODE_TO_SAMPLE
+from runtime.core.implant_table import CODE_TO_SAMPLE
 
 RATE = 19531
 """Sampling rate of the implant, Hz."""

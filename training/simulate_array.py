@@ -22,7 +22,7 @@ from pathlib import Path
 
 import numpy as np
 
-from runtime.lattice import CODE_TO_SAMPLE
+from runtime.core.implant_table import CODE_TO_SAMPLE
 
 from .simulate import RATE, Unit, quantise, spike_times, template
 

@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
-from runtime.correlation import LAG
-from runtime.errors import MiddleoutError
-from runtime.observe import observe as observe_files
-from runtime.topology import Topology
+from runtime.batch.observe import observe as observe_files
+from runtime.core.errors import MiddleoutError
+from runtime.fit.correlation import LAG
+from runtime.fit.topology import Topology
 
 from . import data
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from runtime import entropy_model as runtime_model
-from runtime.bounded import lattice_bins
-from runtime.features import WINDOW
+from runtime.core.near_lossless import lattice_bins
+from runtime.entropy import tables as runtime_model
+from runtime.predictor.features import WINDOW
 
 from . import lstm, state, tables
 from .entropy import GAUSSIANS, LEVELS, SCALES, EntropyModel

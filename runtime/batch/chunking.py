@@ -1,0 +1,38 @@
+"""How a recording is cut into chunks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from ..core.limits import CHUNK_FRAMES, CHUNK_SAMPLES
+
+
+def plan(frames: int, leads: int) -> list[int]:
+    """Frames of every chunk of a recording of known length: nearly equal, none tiny."""
+    chunks = max(-(-frames // _most(leads)), round(frames / CHUNK_FRAMES))
+    return [frames * (i + 1) // chunks - frames * i // chunks for i in range(chunks)]
+
+
+def cut(read: Callable[[int], np.ndarray], frames: int | None, leads: int) -> Iterator[np.ndarray]:
+    """Cut what `read(frames)` gives into chunks; with `frames` unknown, one chunk is read ahead.
+
+    `read` gives fewer frames than asked for only at the end.
+    """
+    if frames is not None:
+        for count in plan(frames, leads):
+            yield read(count)
+        return
+    most = _most(leads)
+    aim = min(CHUNK_FRAMES, most)
+    ahead = read(most)
+    while len(ahead) == most:
+        yield ahead[:aim]
+        ahead = np.concatenate([ahead[aim:], read(most - len(ahead[aim:]))])
+    if len(ahead):
+        yield ahead
+
+
+def _most(leads: int) -> int:
+    return max(1, min(CHUNK_FRAMES * 5 // 4, CHUNK_SAMPLES // leads))

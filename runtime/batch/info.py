@@ -1,0 +1,179 @@
+"""What a coded file says about itself, without decoding it: the header, the index, and the first chunk's first bits."""
+
+from __future__ import annotations
+
+import io
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from ..container.blocks import BLOCK_HEAD, VERSION, read_block
+from ..container.header import BOUNDED, CHUNK_HEAD, CODED_HEAD, CODING, RANS, RICE, chunk_bound, is_activity
+from ..container.index import Layout, read_layout
+from ..core import sample_formats
+from ..core.errors import CorruptError
+from ..core.identity import identity_of
+from ..core.terms import FILES, LEAD_TIME, NPY, RAW, SAMPLES, TIME_LEAD, WAV
+from ..recording import paths
+
+_KINDS = ("constant", "lattice", "grid", "copy")
+_SOURCES = {
+    SAMPLES: "never a file",
+    WAV: "WAV file",
+    RAW: "raw samples",
+    NPY: ".npy file",
+    FILES: "one file for each lead",
+}
+_SIDE_INFORMATION = CHUNK_HEAD.size + CODED_HEAD.size
+"""Offset of the side information in a chunk (docs/format.md, section 3), which begins with 2 bits a lead."""
+
+
+def describe(path: str) -> dict[str, Any]:
+    """The facts about a file, by name; sizes in bytes, times in seconds."""
+    with paths.Input(path) as source:
+        file = source.file if source.size is not None else io.BytesIO(source.file.read())
+        layout = read_layout(file)
+        size = file.seek(0, io.SEEK_END)
+        lattice = _kinds(file, layout)
+        bounds = _bounds(file, layout) if layout.header.bounded else None
+        kept = _activity(file, layout) if layout.header.bounded else None
+    header = layout.header
+    frames = layout.index.total
+    samples = frames * header.leads
+    original = samples * header.sample_bits // 8
+    return {
+        "file": path,
+        "format": VERSION,
+        "leads": header.leads,
+        "rate": header.rate,
+        "frames": frames,
+        "samples": samples,
+        "seconds": frames / header.rate if header.rate else None,
+        "sample_bits": header.sample_bits,
+        "dtype": sample_formats.name(header.dtype),
+        "layout": LEAD_TIME if header.lead_time else TIME_LEAD,
+        "lattice": lattice,
+        "lossless": not layout.header.bounded,
+        "max_error": bounds,
+        "activity": kept,
+        "model": header.model.hex(),
+        "model_name": _model_name(header.model),
+        "model_embedded": header.embedded,
+        "chunks": len(layout.index.frames),
+        "original_suffix": header.suffix,
+        "original_mtime_ns": header.mtime,
+        "source": header.source,
+        "canonical_header": header.canonical,
+        "sample_bytes": original,
+        "coded_bytes": size,
+        "bits_per_sample": 8 * size / samples if samples else None,
+        "ratio": original / size,
+    }
+
+
+def _kinds(file: BinaryIO, layout: Layout) -> dict[str, int] | None:
+    """How many leads of the first chunk are of which kind; None where it is stored or there is none."""
+    if not layout.index.frames:
+        return None
+    file.seek(layout.index.first)
+    payload, *_ = read_block(file, layout.first_sequence, layout.header_crc, b"C")
+    if payload[4] & CODING not in (RANS, RICE):
+        return None
+    leads, start = layout.header.leads, _SIDE_INFORMATION + bool(payload[4] & BOUNDED)
+    coded = payload[start : start + (leads + 3) // 4]
+    if len(coded) < (leads + 3) // 4:
+        raise CorruptError("the first chunk is too short")
+    kinds = [_KINDS[coded[lead // 4] >> (6 - lead % 4 * 2) & 3] for lead in range(leads)]
+    return {kind: kinds.count(kind) for kind in _KINDS if kind in kinds}
+
+
+def _bounds(file: BinaryIO, layout: Layout) -> dict[str, float]:
+    """Least, mean and largest bound over the chunks; stored ones are exact."""
+    bounds, offset = [], layout.index.first
+    for size in layout.index.sizes:
+        file.seek(offset + BLOCK_HEAD)
+        bounds.append(chunk_bound(file.read(_SIDE_INFORMATION + 1)))
+        offset += size
+    if not bounds:
+        return {"min": 0, "mean": 0.0, "max": 0}
+    return {"min": min(bounds), "mean": sum(bounds) / len(bounds), "max": max(bounds)}
+
+
+def _activity(file: BinaryIO, layout: Layout) -> dict[str, float] | None:
+    """What activity mode kept; None where there is no such chunk. Bits are per sample of the recording."""
+    from ..spikes.summary import Summary, summary
+
+    header, total, offset = layout.header, Summary(), layout.index.first
+    for number, size in enumerate(layout.index.sizes):
+        file.seek(offset + BLOCK_HEAD)
+        if is_activity(file.read(CHUNK_HEAD.size)):
+            file.seek(offset)
+            payload, *_ = read_block(file, layout.first_sequence + number, layout.header_crc, b"C")
+            total += summary(payload, header.leads, header.sample_bits)
+        offset += size
+    if not total.frames:
+        return None
+    samples = total.frames * header.leads
+    parts = ("times", "waveforms", "slow", "rest")
+    return {
+        "events": total.windows,
+        "events_per_second": total.windows * header.rate / samples,
+        "share_kept": total.kept / samples,
+        "threshold": total.threshold,
+        "threshold_highest": total.highest,
+        "leads_raised": int(np.count_nonzero(total.raised)),
+        **{f"bits_{part}": 8 * getattr(total, part) / samples for part in parts},
+    }
+
+
+def _model_name(identity: bytes) -> str | None:
+    """The name of a shipped model."""
+    from ..predictor import model
+
+    for name, path in model.available():
+        if identity_of(path.read_bytes()) == identity:
+            return name
+    return None
+
+
+def as_text(facts: dict[str, Any]) -> str:
+    """Lines for people."""
+    length = "" if facts["seconds"] is None else f", {facts['seconds']:.3f} s"
+    kinds = facts["lattice"] or {}
+    plain = "stored" if facts["activity"] is None else "not said"
+    first = ", ".join(f"{count} {kind}" for kind, count in kinds.items()) or plain
+    model = f"{facts['model_name'] or 'not one of the shipped ones'} ({facts['model']})"
+    lines = {
+        "format": f"version {facts['format']}",
+        "source": _SOURCES[facts["source"]]
+        + (", canonical header" if facts["canonical_header"] else "")
+        + (f", {facts['dtype']}, " + (facts["layout"] if facts["leads"] > 1 else "one lead")),
+        "leads": str(facts["leads"]),
+        "rate": f"{facts['rate']} Hz" if facts["rate"] else "unknown",
+        "samples": f"{facts['samples']} of {facts['sample_bits']} bits, {facts['frames']} frames{length}",
+        "lattice": f"{first} (leads of the first chunk)" if facts["chunks"] else "no samples",
+        "model": model + (", embedded" if facts["model_embedded"] else ""),
+        "chunks": str(facts["chunks"]),
+        "bytes": f"{facts['coded_bytes']} for {facts['sample_bytes']}, ratio {facts['ratio']:.3f}",
+    }
+    if facts["max_error"] is not None:
+        least, mean, most = facts["max_error"].values()
+        several = "" if least == most else f" ({least} to {most}, {mean:.2f} in the mean of the chunks)"
+        lines["error"] = f"not lossless: at most {most}{several}, in codes or, off the lattice, in sample units"
+    if facts["activity"] is not None:
+        lines |= _activity_lines(facts["activity"])
+    if facts["bits_per_sample"] is not None:
+        lines["bytes"] += f", {facts['bits_per_sample']:.3f} bits per sample"
+    return "\n".join([facts["file"], *(f"  {name:8} {text}" for name, text in lines.items())])
+
+
+def _activity_lines(kept: dict[str, Any]) -> dict[str, str]:
+    """What activity mode kept, for people."""
+    raised = f", up to {kept['threshold_highest']:.2f} on {kept['leads_raised']} leads" if kept["leads_raised"] else ""
+    parts = ", ".join(f"{part} {kept[f'bits_{part}']:.5f}" for part in ("times", "waveforms", "slow", "rest"))
+    return {
+        "kept": f"{kept['events']} events ({kept['events_per_second']:.2f} per second and lead), "
+        f"{100 * kept['share_kept']:.2f} % of the samples within the error, all else is only sketched",
+        "spikes": f"beyond {kept['threshold']:.2f} deviations{raised}",
+        "bits": f"per sample: {parts}",
+    }

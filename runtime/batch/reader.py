@@ -1,0 +1,169 @@
+"""Coded recordings as something to read any part of."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from typing import BinaryIO
+
+import numpy as np
+
+from .. import spikes
+from ..container.blocks import read_block
+from ..container.header import check_bound, chunk_frames, is_activity
+from ..container.index import read_layout, scan_layout
+from ..core.errors import CorruptError, MiddleoutError, UsageError
+from ..core.limits import BATCH_SAMPLES
+from ..core.sample_formats import from_int16
+from ..predictor import model as models
+from . import worker
+
+
+class Reader:
+    """A coded recording, opened for reading any part of it.
+
+    Parameters
+    ----------
+    source : path, or seekable binary file object
+    model : name, path or bytes of the model, where it is neither shipped nor in the file
+    rebuild_index : whether to read what can be read of a file that is damaged or was not completed:
+        all chunks in front of the first damage
+
+    Attributes
+    ----------
+    leads, rate : of the recording; the rate in Hz, 0 if unknown
+    frames : length of the recording
+    dtype : of the samples: int16, uint16, int8 or uint8, as in the original but in this machine's byte order
+    header : everything that the file's header says
+
+    Raises
+    ------
+    FileFormatError, CorruptError, ModelError
+    """
+
+    def __init__(
+        self,
+        source: str | os.PathLike | BinaryIO,
+        *,
+        model: str | os.PathLike | bytes | None = None,
+        rebuild_index: bool = False,
+    ) -> None:
+        self._owns = isinstance(source, str | os.PathLike)
+        self._file: BinaryIO = open(source, "rb") if self._owns else source
+        try:
+            self._layout = (scan_layout if rebuild_index else read_layout)(self._file)
+        except BaseException:
+            self.close()
+            raise
+        self.header = self._layout.header
+        self.leads = self.header.leads
+        self.rate = self.header.rate
+        self.dtype = np.dtype(self.header.dtype).newbyteorder("=")
+        index = self._layout.index
+        self._starts = np.concatenate([[0], np.cumsum(np.asarray(index.frames, np.int64))])
+        self._offsets = index.first + np.concatenate([[0], np.cumsum(np.asarray(index.sizes, np.int64))])
+        self.frames = int(self._starts[-1])
+        self._given = model
+        self._reference: worker.ModelReference | None = None
+
+    def read(
+        self, start: int = 0, stop: int | None = None, leads: int | slice | Sequence[int] | None = None
+    ) -> np.ndarray:
+        """Samples of the frames from `start` up to `stop`, [time, lead]; both as in a slice.
+
+        Only the chunks that hold them are read and decoded. The leads of a chunk share one coded stream, and may be
+        predicted from each other, so that all of them are decoded; only those asked for are kept.
+
+        Parameters
+        ----------
+        start, stop : frames
+        leads : number of a lead (which still is a column), slice, or numbers in any order; None for all
+        """
+        start, stop, _ = slice(start, stop).indices(self.frames)
+        columns = self._columns(leads)
+        samples = np.empty((max(0, stop - start), len(columns)), self.dtype)
+        if stop <= start:
+            return samples
+        first = int(np.searchsorted(self._starts, start, "right")) - 1
+        last = int(np.searchsorted(self._starts, stop, "left"))
+        for chunk, part in self._decode(first, last):
+            at = int(self._starts[chunk])
+            low, high = max(start, at), min(stop, at + len(part))
+            samples[low - start : high - start] = from_int16(part[low - at : high - at, columns], self.header.dtype)
+        return samples
+
+    def mask(
+        self, start: int = 0, stop: int | None = None, leads: int | slice | Sequence[int] | None = None
+    ) -> np.ndarray:
+        """Which samples are guaranteed, bool [time, lead]; parameters as for `read`.
+
+        Within the bound that the file was made with, or exact without one. All are, but in activity mode only those in
+        windows around spikes. Nothing is decoded.
+        """
+        start, stop, _ = slice(start, stop).indices(self.frames)
+        columns = self._columns(leads)
+        known = np.ones((max(0, stop - start), len(columns)), bool)
+        for chunk in range(len(self._layout.index.frames)):
+            at, end = (int(x) for x in self._starts[chunk : chunk + 2])
+            low, high = max(start, at), min(stop, end)
+            if low < high and is_activity(payload := self._chunk(chunk)):
+                part = spikes.mask(payload, self.leads, self.header.sample_bits)
+                known[low - start : high - start] = part[low - at : high - at, columns]
+        return known
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        """The recording in pieces [time, lead], in memory for a batch of chunks at most."""
+        for _, part in self._decode(0, len(self._layout.index.frames)):
+            yield from_int16(part, self.header.dtype).astype(self.dtype, copy=False)
+
+    def __len__(self) -> int:
+        return self.frames
+
+    def __enter__(self) -> Reader:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file, if it was given as a path."""
+        if self._owns:
+            self._file.close()
+
+    def _decode(self, first: int, last: int) -> Iterator[tuple[int, np.ndarray]]:
+        """Chunks first..last-1 with their numbers, int16."""
+        while first < last:
+            payloads, samples = [], 0
+            while first + len(payloads) < last and (not payloads or samples < BATCH_SAMPLES):
+                payload = self._chunk(first + len(payloads))
+                payloads.append(payload)
+                samples += chunk_frames(payload, self.leads) * self.leads
+            bits = [self.header.sample_bits] * len(payloads)
+            parts = worker.decode_batch(self._model(), payloads, [self.leads] * len(payloads), bits)
+            for number, part in enumerate(parts, first):
+                if isinstance(part, MiddleoutError):
+                    raise part
+                yield number, part
+            first += len(payloads)
+
+    def _columns(self, leads: int | slice | Sequence[int] | None) -> np.ndarray:
+        everything = np.arange(self.leads)
+        try:
+            return np.atleast_1d(everything if leads is None else everything[leads])
+        except IndexError:
+            raise UsageError(f"leads {leads}, of a recording of {self.leads}") from None
+
+    def _chunk(self, number: int) -> bytes:
+        layout = self._layout
+        self._file.seek(int(self._offsets[number]))
+        payload, *_ = read_block(self._file, layout.first_sequence + number, layout.header_crc, b"C")
+        if chunk_frames(payload, self.leads) != layout.index.frames[number]:
+            raise CorruptError("the index does not agree with the chunks")
+        check_bound(payload, self.header)
+        return payload
+
+    def _model(self) -> worker.ModelReference:
+        if self._reference is None:
+            given = None if self._given is None else models.load(self._given)
+            self._reference = worker.reference(self.header, self._layout.embedded, given)
+        return self._reference

@@ -1,0 +1,267 @@
+"""The command line: `runtime encode | decode | test | info | topology | stream | models`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+from .. import __version__
+from ..core.errors import MiddleoutError, UsageError
+from . import stream as live
+from .options import bound, given_by, hertz, input_options, loss_options, positive, window
+from .progress import Progress
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from ..batch.jobs import Outcome
+
+_INTERRUPTED = 130
+_EPILOG = "`-` stands for standard input or output. Exit codes: 0 fine, 1 bad or damaged data, 2 usage, 3 model."
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command; gives the exit code."""
+    options = _parser().parse_args(arguments)
+    handler = signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        code = options.run(options)
+        sys.stdout.flush()
+        return code
+    except MiddleoutError as error:
+        return _complain(error)
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    except BrokenPipeError:  # whoever reads our output has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        return _complain(MiddleoutError(error.strerror or str(error)))
+    finally:
+        signal.signal(signal.SIGTERM, handler)
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _complain(error: Exception, file: str | None = None) -> int:
+    """Say what went wrong; gives the exit code."""
+    place = "" if file is None else f"{file}: "
+    print(f"runtime: {place}{error}", file=sys.stderr)
+    return getattr(error, "exit_code", 1)
+
+
+def _parser() -> argparse.ArgumentParser:
+    description = "Lossless codec for recordings of brain implants."
+    parser = argparse.ArgumentParser("runtime", description=description, epilog=_EPILOG)
+    parser.add_argument("--version", action="version", version=f"middleout {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    encode = _command(commands, "encode", _encode, "code recordings, NAME.wav to NAME.mdo")
+    _coding_options(encode)
+    input_options(encode)
+    encode.add_argument(
+        "--model", metavar="NAME|PATH", help="default: n1 or a1, by the recording; b1 for a --max-error from 5 on"
+    )
+    encode.add_argument(
+        "--coder",
+        choices=("rans", "rice"),
+        default="rans",
+        help="rice is that of streams: larger files, each lead alone (default: %(default)s)",
+    )
+    encode.add_argument("--embed-model", action="store_true", help="put the model into the file")
+    encode.add_argument("--independent", action="store_true", help="code each lead alone")
+    encode.add_argument("--topology", metavar="FILE", help="which leads listen to which, of `topology`")
+    loss_options(encode)
+    encode.add_argument("--no-verify", dest="verify", action="store_false", help="do not decode and compare")
+
+    decode = _command(commands, "decode", _decode, "restore the original files")
+    _coding_options(decode)
+    test = _command(commands, "test", _test, "check files by decoding them")
+    for command in (decode, test):
+        command.add_argument("--model", metavar="PATH", help="the model, where it is neither shipped nor in the file")
+    for command in (encode, decode, test):
+        command.add_argument("--jobs", type=positive, metavar="N", help="processes (default: one per processor)")
+        command.add_argument("-q", "--quiet", action="store_true", help="no progress, no summary; only errors")
+
+    info = _command(commands, "info", _info, "print what header and index say")
+    info.add_argument("--json", action="store_true", help="as a JSON list with one object per file")
+    topology = _command(commands, "topology", _topology, "find out which leads have activity in common")
+    topology.add_argument("-o", "--output", required=True, metavar="OUT", help="file to write, for encode --topology")
+    topology.add_argument("-f", "--force", action="store_true", help="overwrite an existing file")
+    topology.add_argument("--update", metavar="OLD", help="topology to go on from, e.g. of the day before")
+    input_options(topology)
+    live.add(commands, {"positive": positive, "rate": hertz, "bound": bound, "window": window}, input_options)
+    models = commands.add_parser("models", help="list the models that are available")
+    models.set_defaults(run=_models)
+    return parser
+
+
+def _command(commands: Any, name: str, run: Any, summary: str) -> argparse.ArgumentParser:
+    command = commands.add_parser(name, help=summary, description=summary, epilog=_EPILOG)
+    command.add_argument("files", nargs="+", metavar="FILE")
+    command.set_defaults(run=run)
+    return command
+
+
+def _coding_options(command: argparse.ArgumentParser) -> None:
+    place = command.add_mutually_exclusive_group()
+    place.add_argument("-o", "--output", metavar="OUT", help="name of the output, for one input")
+    place.add_argument("-d", "--directory", metavar="DIR", help="where to put the outputs (default: beside the inputs)")
+    command.add_argument("-f", "--force", action="store_true", help="overwrite existing files")
+    command.add_argument("--rm", action="store_true", help="remove inputs once their output is complete")
+
+
+def _files() -> ModuleType:
+    from ..batch.pipeline import one_thread
+
+    one_thread()
+    from ..batch import files
+
+    return files
+
+
+def _encode(options: argparse.Namespace) -> int:
+    files = _files()
+    names = ("model", "verify", "embed_model", "independent", "topology", "max_error", "target_rate", "coder")
+    names += ("keep", "threshold", "window")
+    extra = {name: getattr(options, name) for name in names}
+    extra |= given_by(options)
+    total = files.expected_samples(options.files)
+    return _run("encode", files.encode_files, options, total, **_output_options(options), **extra)
+
+
+def _decode(options: argparse.Namespace) -> int:
+    files = _files()
+    total = files.coded_samples(options.files)
+    return _run("decode", files.decode_files, options, total, model=options.model, **_output_options(options))
+
+
+def _test(options: argparse.Namespace) -> int:
+    files = _files()
+    return _run("test", files.test_files, options, files.coded_samples(options.files), model=options.model)
+
+
+def _output_options(options: argparse.Namespace) -> dict[str, Any]:
+    several = len(options.files) > 1 and not getattr(options, "array", False)
+    if several and (options.output is not None or "-" in options.files):
+        raise UsageError("-o and `-` are for one input; for several use -d")
+    to_stdout = options.output == "-" or (options.output is None and "-" in options.files)
+    if to_stdout and options.rm:
+        raise UsageError("--rm does not go with standard output")
+    if to_stdout and sys.stdout.isatty():
+        raise UsageError("coded data and samples are not written to a terminal; use -o")
+    return {
+        "output": "-" if to_stdout else options.output,
+        "folder": options.directory,
+        "force": options.force,
+        "remove": options.rm,
+    }
+
+
+def _run(verb: str, call: Any, options: argparse.Namespace, total: int | None, **arguments: Any) -> int:
+    """Do it to all files, with a progress bar on a terminal, and summarise."""
+    start = time.perf_counter()
+    with Progress(verb, total, shown=not options.quiet and sys.stderr.isatty()) as progress:
+
+        def done(outcome: Outcome) -> None:
+            if outcome.error is not None:
+                with progress.paused():
+                    _complain(outcome.error, outcome.path)
+            elif outcome.bits_per_second is not None and not options.quiet:
+                with progress.paused():
+                    print(_rate(outcome), file=sys.stderr)
+
+        outcomes = call(options.files, jobs=options.jobs, done=done, advance=progress.advance, **arguments)
+    good = [outcome for outcome in outcomes if outcome.error is None]
+    if good and not options.quiet:
+        print(_summary(verb, good, time.perf_counter() - start), file=sys.stderr)
+    return max((getattr(outcome.error, "exit_code", 1) for outcome in outcomes if outcome.error), default=0)
+
+
+def _summary(verb: str, outcomes: list[Outcome], seconds: float) -> str:
+    original = sum(outcome.original_bytes for outcome in outcomes)
+    coded = sum(outcome.coded_bytes for outcome in outcomes)
+    samples = sum(outcome.samples for outcome in outcomes)
+    what = outcomes[0].path if len(outcomes) == 1 else f"{len(outcomes)} files"
+    sizes = f"{coded} -> {original}" if verb == "decode" else f"{original} -> {coded}"
+    if verb == "test":
+        what, sizes = f"{what}: good", f"{coded} bytes for {original}"
+    else:
+        sizes += " bytes"
+    bits = f", {8 * coded / samples:.3f} bits/sample" if samples else ""
+    speed = f", {samples / seconds / 1e6:.2f} Msamples/s"
+    return f"{what}: {sizes}, ratio {original / coded:.3f}{bits}{speed}"
+
+
+def _rate(outcome: Outcome) -> str:
+    """What a target rate made of a file."""
+    errors = outcome.max_errors or [0]
+    used = f"largest error {min(errors)} to {max(errors)}, {sum(errors) / len(errors):.2f} in the mean of the chunks"
+    return f"{outcome.path}: {outcome.bits_per_second:.0f} bit/s; {used}"
+
+
+def _info(options: argparse.Namespace) -> int:
+    import json
+
+    from ..batch.info import as_text, describe
+    from ..recording.paths import as_error
+
+    worst, facts = 0, []
+    for file in options.files:
+        try:
+            facts.append(describe(file))
+        except MiddleoutError as error:
+            worst = max(worst, _complain(error, file))
+        except OSError as error:
+            worst = max(worst, _complain(as_error(error), file))
+    if options.json:
+        print(json.dumps(facts, indent=2))
+    elif facts:
+        print("\n".join(map(as_text, facts)))
+    return worst
+
+
+def _topology(options: argparse.Namespace) -> int:
+    from ..batch.observe import observe
+    from ..fit.topology import Topology, load
+    from ..recording import paths
+    from ..recording.sources import Given
+
+    given = given_by(options)
+    array = given.pop("array")
+    found = Topology() if options.update is None else load(options.update)
+    overwrite = options.force or options.output == options.update
+    outputs = paths.Outputs(options.output, force=overwrite)
+    target = outputs.claim(paths.STREAM, str)
+    with Progress("topology", len(options.files), shown=sys.stderr.isatty()) as progress:
+        observe(found, options.files, Given(**given), array, lambda path: progress.advance(1))
+    if not found.leads:
+        raise UsageError("no recordings that say anything about leads")
+    output = outputs.open(target)
+    try:
+        output.file.write(found.to_json().encode())
+        output.commit()
+    except BaseException:
+        output.abort()
+        raise
+    count = f"{len(found.leads)} leads, {len(found.recordings)} recordings"
+    print(f"{count}: {len(found.significant())} pairs have activity in common", file=sys.stderr)
+    return 0
+
+
+def _models(options: argparse.Namespace) -> int:
+    from ..predictor import model
+
+    uses = {model.resolve(model.default(max_error=255)): " (default for large errors and target rates)"}
+    uses[model.resolve(model.default())] = " (default)"
+    for name, path in model.available():
+        data = path.read_bytes()
+        default = uses.get(path, "")
+        print(f"{name}  {model.identity_of(data).hex()}  {len(data)} bytes{default}")
+    return 0

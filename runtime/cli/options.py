@@ -1,0 +1,84 @@
+"""Options that several commands have, and kinds of arguments."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from ..core.terms import LAYOUTS, LEAD_TIME, TYPES
+
+
+def input_options(command: argparse.ArgumentParser) -> None:
+    """Add what says how recordings lie in their files."""
+    more = command.add_argument_group("recordings that are no WAV files")
+    more.add_argument("--leads", type=positive, metavar="N", help="of raw samples: how many leads")
+    more.add_argument("--dtype", default="int16", choices=TYPES, help="of raw samples, little-endian (default: int16)")
+    more.add_argument("--rate", type=hertz, default=0, metavar="HZ", help="of raw samples and .npy (default: unknown)")
+    layout = more.add_mutually_exclusive_group()
+    layout.add_argument("--layout", choices=LAYOUTS, help="order of the axes of raw samples and .npy")
+    more_help = "the same as --layout lead-time"
+    layout.add_argument("--leads-first", dest="layout", action="store_const", const=LEAD_TIME, help=more_help)
+    command.add_argument("--array", action="store_true", help="the files hold one lead each of the same recording")
+
+
+def loss_options(command: argparse.ArgumentParser) -> None:
+    """Add what says what may be lost."""
+    loss = command.add_argument_group("what may be lost (by default nothing)")
+    loss.add_argument(
+        "--target-rate",
+        type=float,
+        metavar="BITS",
+        help="not lossless: in every chunk the smallest error that keeps all leads together under so many bit/s",
+    )
+    loss.add_argument(
+        "--max-error",
+        type=bound,
+        metavar="E",
+        help="not lossless: every sample stays within E of the original, in codes of the implant's lattice, in sample "
+        "units for other recordings; 0 to 255 (default: 0, lossless; with --keep 3, where spikes are)",
+    )
+    loss.add_argument(
+        "--keep",
+        metavar="WHAT",
+        help="not lossless: spikes, for windows around spikes and smooth lines between them; spikes,lfp for a slow "
+        "band (0 to 200 Hz) as well",
+    )
+    more = "of spikes, in robust deviations (default: 4.5)"
+    loss.add_argument("--threshold", type=float, metavar="K", help=more)
+    more = "milliseconds before and after a spike's threshold crossing (default: 0.5,1.5)"
+    loss.add_argument("--window", type=window, metavar="BEFORE,AFTER", help=more)
+
+
+def given_by(options: argparse.Namespace) -> dict[str, Any]:
+    """The values of `input_options`, as `files.encode_files` takes them."""
+    return {name: getattr(options, name) for name in ("leads", "rate", "dtype", "layout", "array")}
+
+
+def hertz(text: str) -> int:
+    """A rate."""
+    if not text.isdecimal() or int(text) >= 2**32:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of Hz below 2^32")
+    return int(text)
+
+
+def positive(text: str) -> int:
+    """A count, from 1 on."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 on")
+    return int(text)
+
+
+def bound(text: str) -> int:
+    """The largest error of a sample."""
+    if not text.isdecimal() or int(text) > 255:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 255")
+    return int(text)
+
+
+def window(text: str) -> tuple[float, float]:
+    """Milliseconds before and after."""
+    try:
+        before, after = map(float, text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not two numbers of milliseconds like 0.5,1.5") from None
+    return before, after

@@ -1,0 +1,252 @@
+"""The command line of streams: `runtime stream encode | decode | calibrate`."""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import os
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from ..core.errors import UsageError
+
+if TYPE_CHECKING:
+    from ..streaming.encoder import StreamEncoder
+    from ..streaming.spikes import ActivityStreamEncoder
+
+_READ = 1 << 16
+
+
+def add(commands: Any, kinds: dict[str, Callable], input_options: Callable) -> None:
+    """Add the command `stream` with its own commands.
+
+    Parameters
+    ----------
+    commands : of argparse
+    kinds : types of arguments: "positive", "rate", "bound", "window"
+    input_options : adds options about recordings to a command
+    """
+    summary = "code frames as they come, in real time"
+    stream = commands.add_parser("stream", help=summary, description=summary)
+    commands = stream.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _add_encode(commands, kinds)
+    summary = "int16 frames on standard output, from packets on standard input"
+    decode = commands.add_parser("decode", help=summary, description=_DECODE)
+    decode.add_argument("--model", metavar="PATH", help="the model, where it is not a shipped one")
+    decode.add_argument("--join", action="store_true", help="begin with the first frames that can be decoded")
+    decode.add_argument("--jobs", type=kinds["positive"], default=1, metavar="N", help=_JOBS_HELP)
+    decode.add_argument("-q", "--quiet", action="store_true", help="no summary")
+    decode.set_defaults(run=_decode)
+    summary = "what streams of the same leads begin with, from a recording"
+    calibrate = commands.add_parser("calibrate", help=summary, description=summary)
+    calibrate.add_argument("files", nargs="+", metavar="RECORDING")
+    calibrate.add_argument("-o", "--output", required=True, metavar="OUT", help="the file to write")
+    calibrate.add_argument("-f", "--force", action="store_true", help="overwrite an existing file")
+    calibrate.add_argument("--model", default="n0", metavar="NAME|PATH", help="the model of the streams (default: n0)")
+    input_options(calibrate)
+    calibrate.set_defaults(run=_calibrate)
+
+
+_DECODE = (
+    "Packets on standard input, interleaved little-endian int16 frames on standard output. Frames that are lost are "
+    "left out and reported on standard error. Exit codes: 0 all frames decoded, 1 some are missing, 2 usage, 3 model."
+)
+_ENCODE = "Interleaved little-endian int16 frames on standard input, packets on standard output, block by block."
+_JOBS_HELP = "processes, each with a part of the groups (default: 1)"
+
+
+def _add_encode(commands: Any, kinds: dict[str, Callable]) -> None:
+    encode = commands.add_parser("encode", help="packets on standard output, from int16 frames", description=_ENCODE)
+    encode.add_argument("--leads", type=kinds["positive"], required=True, metavar="N")
+    encode.add_argument("--rate", type=kinds["rate"], required=True, metavar="HZ")
+    block = "frames of a packet (default: 0.4 ms; 0.7 ms for few leads, 5 ms for fewer than 16; with --keep 50 ms)"
+    encode.add_argument("--block", type=kinds["positive"], metavar="FRAMES", help=block)
+    model = "the model to code with (default: n0; with --keep n1, or a1 off the implant's lattice)"
+    encode.add_argument("--model", metavar="NAME|PATH", help=model)
+    _add_loss(encode, kinds)
+    encode.add_argument("--calibration", metavar="FILE", help="of `stream calibrate`: the leads' linear predictors")
+    refit = encode.add_mutually_exclusive_group()
+    refit_help = "fit anew at each resync point, which takes milliseconds a lead (default without --calibration)"
+    refit.add_argument("--refit", action="store_true", default=None, help=refit_help)
+    refit.add_argument("--no-refit", dest="refit", action="store_false", help="do not")
+    resync = "time between points where a decoder can join, or go on after a loss (default: 1)"
+    encode.add_argument("--resync", type=_seconds, default=1.0, metavar="SECONDS", help=resync)
+    encode.add_argument("--stream", type=int, default=0, metavar="NUMBER", help="number of the stream, 0 to 255")
+    groups = "cut the leads into so many groups with packets of their own (default: one for each process)"
+    encode.add_argument("--groups", type=kinds["positive"], metavar="N", help=groups)
+    encode.add_argument("--jobs", type=kinds["positive"], default=1, metavar="N", help=_JOBS_HELP)
+    encode.add_argument("-q", "--quiet", action="store_true", help="no summary")
+    encode.set_defaults(run=_encode)
+
+
+def _add_loss(encode: argparse.ArgumentParser, kinds: dict[str, Callable]) -> None:
+    bound = "not lossless: every sample stays within E of the original, as in `encode` (default: 0; with --keep 3)"
+    encode.add_argument("--max-error", type=kinds["bound"], metavar="E", help=bound)
+    keep = "not lossless: windows around spikes, and lines between them; with lfp a band below 200 Hz as well"
+    encode.add_argument("--keep", metavar="spikes[,lfp]", help=keep)
+    target = "with --keep: bits per second; errors grow, and then the busiest leads have fewer windows, to keep it"
+    encode.add_argument("--target-rate", type=float, metavar="BITS", help=target)
+    threshold = "of spikes, in robust deviations (default: 4.5)"
+    encode.add_argument("--threshold", type=float, metavar="K", help=threshold)
+    window = "milliseconds before and after a spike's threshold crossing (default: 0.5,1.5)"
+    encode.add_argument("--window", type=kinds["window"], metavar="BEFORE,AFTER", help=window)
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value <= 86400:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds, up to a day")
+    return value
+
+
+def _pipes() -> tuple[int, BinaryIO]:
+    """Standard input as a descriptor, which gives what there is, and standard output."""
+    if sys.stdout.isatty():
+        raise UsageError("coded data and samples are not written to a terminal; redirect standard output")
+    return sys.stdin.fileno(), sys.stdout.buffer
+
+
+def _encode(options: argparse.Namespace) -> int:
+    from ..batch.pipeline import one_thread
+
+    one_thread()
+    from ..spikes import resolve
+    from ..streaming.encoder import StreamEncoder
+    from ..streaming.parallel import ParallelEncoder
+
+    if options.keep is not None:
+        return _encode_activity(options)
+    if options.target_rate is not None:
+        raise UsageError("in streams a target rate goes with --keep")
+    _, bound = resolve(None, options.max_error, options.threshold, options.window)
+    names = ("block", "calibration", "refit", "resync", "stream")
+    settings = {name: getattr(options, name) for name in names}
+    settings |= {"max_error": bound, "model": options.model or "n0"}
+    settings["groups"] = options.groups or min(options.jobs, options.leads)
+    source, out = _pipes()
+    if options.jobs == 1:
+        return _encode_all(StreamEncoder(options.leads, options.rate, **settings), source, out, options)
+    with ParallelEncoder(options.leads, options.rate, jobs=options.jobs, **settings) as encoder:
+        return _encode_all(encoder, source, out, options)
+
+
+def _encode_activity(options: argparse.Namespace) -> int:
+    from ..streaming.spikes import ActivityStreamEncoder
+
+    if options.calibration is not None or options.refit is not None:
+        raise UsageError("with --keep there is no calibration and nothing is fitted")
+    if options.jobs > 1:
+        raise UsageError("with --keep one process encodes")
+    names = ("keep", "max_error", "threshold", "window", "target_rate", "block", "resync", "stream", "model")
+    settings = {name: getattr(options, name) for name in names}
+    settings["groups"] = options.groups or 1
+    encoder = ActivityStreamEncoder(options.leads, options.rate, **settings)
+    return _encode_all(encoder, *_pipes(), options)
+
+
+def _encode_all(
+    encoder: StreamEncoder | ActivityStreamEncoder, source: int, out: BinaryIO, options: argparse.Namespace
+) -> int:
+    import numpy as np
+
+    gc.freeze()  # nothing that lives on need be looked at again, which takes milliseconds
+    width, waiting, frames, size = 2 * encoder.leads, b"", 0, 0
+
+    def send(packets: list[bytes]) -> None:
+        nonlocal size
+        if packets:
+            data = b"".join(packets)
+            size += len(data)
+            out.write(data)
+            out.flush()
+
+    while data := os.read(source, max(_READ, width)):
+        waiting = waiting + data if waiting else data
+        whole = len(waiting) - len(waiting) % width
+        samples = np.frombuffer(waiting, "<i2", whole // 2).astype(np.int16, copy=False).reshape(-1, encoder.leads)
+        waiting = waiting[whole:]
+        frames += len(samples)
+        for first in range(0, len(samples), encoder.block):
+            send(encoder.push(samples[first : first + encoder.block]))
+    send(encoder.finish())
+    if not options.quiet:
+        samples = frames * encoder.leads
+        bits = f", {8 * size / samples:.3f} bits/sample" if samples else ""
+        print(f"{frames} frames of {encoder.leads} leads: {2 * samples} -> {size} bytes{bits}", file=sys.stderr)
+        if options.keep is not None and (report := encoder.report()):
+            print(report, file=sys.stderr)
+    if waiting:
+        print(f"runtime: the input ends within a frame: {len(waiting)} bytes were left out", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _decode(options: argparse.Namespace) -> int:
+    from ..batch.pipeline import one_thread
+
+    one_thread()
+    from ..streaming.decoder import StreamDecoder
+    from ..streaming.parallel import ParallelDecoder
+
+    source, out = _pipes()
+    settings = {"model": options.model, "join": options.join}
+    if options.jobs == 1:
+        return _decode_all(StreamDecoder(**settings), source, out, options)
+    with ParallelDecoder(jobs=options.jobs, **settings) as decoder:
+        return _decode_all(decoder, source, out, options)
+
+
+def _decode_all(decoder: Any, source: int, out: BinaryIO, options: argparse.Namespace) -> int:
+    frames, bad = 0, False
+    gc.freeze()
+
+    def deliver(blocks: list) -> None:
+        nonlocal frames, bad
+        for _, samples in blocks:
+            frames += len(samples)
+            out.write(samples.astype("<i2", copy=False).data)
+        if blocks:
+            out.flush()
+        for event in decoder.events:
+            bad = True
+            print(f"runtime: {event.text}", file=sys.stderr)
+        decoder.events.clear()
+
+    while data := os.read(source, _READ):
+        deliver(decoder.push(data))
+    deliver(decoder.finish())
+    if not options.quiet:
+        lost = f", {decoder.missing} missing" if decoder.missing else ""
+        print(f"{frames} frames{lost}", file=sys.stderr)
+    return int(bad)
+
+
+def _calibrate(options: argparse.Namespace) -> int:
+    from ..batch.pipeline import one_thread
+
+    one_thread()
+    from ..recording import paths
+    from ..recording.sources import Given, Recording
+    from ..streaming.calibration import MOST_FRAMES, Calibration
+
+    given = Given(options.leads, options.rate, options.dtype, options.layout)
+    outputs = paths.Outputs(options.output, force=options.force)
+    target = outputs.claim(paths.STREAM, str)
+    if len(options.files) > 1 and not options.array:
+        raise UsageError("a calibration is made from one recording; several files of one lead each need --array")
+    with Recording(options.files, given, options.array) as recording:
+        samples = recording.source.read(MOST_FRAMES)
+        made = Calibration.of_samples(samples, recording.source.rate, options.model)
+    output = outputs.open(target)
+    try:
+        output.file.write(made.text().encode())
+        output.commit()
+    except BaseException:
+        output.abort()
+        raise
+    print(f"{options.output}: {made.leads} leads, from {len(samples)} frames", file=sys.stderr)
+    return 0

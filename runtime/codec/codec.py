@@ -1,0 +1,240 @@
+"""Chunks of samples to payloads and back, many at once.
+
+The chunks of a batch may come from different recordings; all their lanes are coded side by side, which is what makes it
+quick. Each payload depends on its own chunk and the model only.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from types import ModuleType
+
+import numpy as np
+
+from .. import spikes
+from ..container.header import CHUNK_HEAD, chunk_frames, is_activity
+from ..core import near_lossless
+from ..core.errors import CorruptError, UsageError
+from ..entropy import rans
+from ..fit.parameters import fit
+from ..fit.prediction_order import Arrangement
+from ..predictor.block import Encoder
+from ..predictor.channel_parameters import CONSTANT, COPY, GRID, SideInformation
+from ..predictor.lanes import Lanes, join, segment_count, to_lanes
+from ..predictor.loop import Decoder
+from ..predictor.model import Model
+from . import rans_chunk as chunks
+from .rans_chunk import NOTHING, CodedChunk
+
+__all__ = ["chunk_frames", "decode_chunks", "encode_chunks"]
+
+CODERS = ("rans", "rice")
+RICE_CODER = CODERS[1]
+
+_GROUP_SAMPLES = 1 << 24
+"""Samples whose intervals are held at once (128 MB)."""
+
+
+def encode_chunks(
+    batch: list[np.ndarray],
+    model: Model,
+    sample_bits: list[int] | int = 16,
+    *,
+    independent: bool = False,
+    topology: list[Arrangement | None] | Arrangement | None = None,
+    max_error: list[int] | int = 0,
+    coder: str = CODERS[0],
+) -> list[bytes]:
+    """Payloads of chunks.
+
+    Parameters
+    ----------
+    batch : list of int16 [frames, leads]
+    sample_bits : 8 or 16, for all or for each
+        The width of a sample in the original: of stored chunks.
+    independent : code each lead alone
+    topology : of the leads of a chunk, in their order, for all or for each; None: find out from the chunk
+    max_error : 0..255, for all or for each
+        Bound of the error: in codes for leads on the lattice, in sample units for others; 0 for lossless.
+    coder : "rans", or "rice", which is that of streams: larger, leads alone
+    """
+    widths = [sample_bits] * len(batch) if isinstance(sample_bits, int) else sample_bits
+    bounds = [max_error] * len(batch) if isinstance(max_error, int) else max_error
+    known = topology if isinstance(topology, list) else [topology] * len(batch)
+    hear = coder != RICE_CODER and not independent
+    fine = coder != RICE_CODER
+    forms = [_fitted(*args, model, hear, fine) for args in zip(batch, bounds, widths, known, strict=True)]
+    coded = [chunk for _, chunk in forms]
+    for steps in sorted({_steps_of(chunk) for chunk in coded}):
+        busy = [form for form in forms if _steps_of(form[1]) == steps and len(form[1].side.coded)]
+        if coder == RICE_CODER:
+            for samples, chunk in busy:
+                _rice().encode(samples, chunk, model.coarse(*steps))
+        elif busy:
+            _code(*map(list, zip(*busy, strict=True)), model.coarse(*steps))
+    payloads = []
+    for samples, chunk, width in zip(batch, coded, widths, strict=True):
+        payload = chunks.pack_coded(chunk)
+        raw = CHUNK_HEAD.size + samples.size * width // 8
+        payloads.append(payload if len(payload) < raw else chunks.pack_stored(samples, width))
+    return payloads
+
+
+def check_coder(name: str) -> str:
+    """The name of a coder. Raises `UsageError` if there is none of that name."""
+    if name not in CODERS:
+        raise UsageError(f"coders are {' and '.join(CODERS)}, not {name!r}")
+    return name
+
+
+def _fitted(
+    samples: np.ndarray, max_error: int, width: int, topology: Arrangement | None, model: Model, hear: bool, fine: bool
+) -> tuple[np.ndarray, CodedChunk]:
+    """Samples [frames, leads] as they are coded, and a chunk with all but these."""
+    grid, decoded = None, samples
+    if max_error:
+        samples, grid = near_lossless.quantise(samples, max_error, width)
+        decoded = samples.copy()
+        near_lossless.restore(decoded, grid, max_error, width)
+    side = fit(samples, model.entropy.middle, grid, hear, topology, fine and max_error > 0, max_error)
+    return samples, CodedChunk(len(samples), 1, _sample_crc(decoded), side, [], *NOTHING, max_error)
+
+
+def _steps_of(chunk: CodedChunk) -> tuple[int, int]:
+    """The arguments of `Model.coarse` for a chunk."""
+    return chunk.max_error, chunk.side.fineness
+
+
+def _sample_crc(samples: np.ndarray) -> int:
+    return zlib.crc32(np.ascontiguousarray(samples, "<i2").data)
+
+
+def _code(batch: list[np.ndarray], coded: list[CodedChunk], model: Model) -> None:
+    """Fill in low bits, escapes, states and words of chunks that have lanes."""
+    for samples, chunk in zip(batch, coded, strict=True):
+        chunk.segments = segment_count(chunk.frames, len(chunk.side.coded))
+        with_low = chunks.leads_with_low_bits(chunk.side)
+        chunk.low_bits = [samples[:, lead] & np.int16((1 << chunk.side.shift[lead]) - 1) for lead in with_low]
+    lanes = join([(chunk.side, chunk.frames, chunk.segments) for chunk in coded], model.entropy.middle)
+    states, words, escapes = _coded_lanes(batch, lanes, model)
+    split = rans.split(words, lanes.owner, len(coded))
+    for number, chunk in enumerate(coded):
+        chunk.states, chunk.words = states[lanes.owner == number], split[number]
+        chunk.escapes = escapes[lanes.owner[escapes[:, 1]] == number, 2].astype(np.int16)
+
+
+def _coded_lanes(
+    batch: list[np.ndarray], lanes: Lanes, model: Model
+) -> tuple[np.ndarray, list[rans.Words], np.ndarray]:
+    """States uint64 [lanes], words of groups of lanes, and escapes in decoding order: step, lane, sample."""
+    states, words, escapes = np.zeros(len(lanes), np.uint64), [], []
+    groups, memory = list(_groups(lanes)), None
+    if len(groups) > 1:
+        memory = np.empty(2 * int(lanes.length.max()) * max(map(len, groups)), np.uint32)
+    for part in groups:
+        chosen = lanes.take(part)
+        samples = to_lanes(batch, chosen)
+        intervals = Encoder(model, chosen, samples).run(memory)
+        states[part], found = rans.encode(intervals.start, intervals.frequency)
+        words.append(rans.Words(found.values, found.counts, part.astype(np.int32)[found.lanes]))
+        step, lane = intervals.escapes.T
+        escapes.append(np.column_stack([step, part[lane], samples[step, lane]]))
+    escapes = np.concatenate(escapes)
+    return states, words, escapes[np.lexsort((escapes[:, 1], escapes[:, 0]))]
+
+
+def _groups(lanes: Lanes) -> Iterator[np.ndarray]:
+    """Lanes that are coded together: with all that they hear, which are the others of their segment."""
+    most = max(1, _GROUP_SAMPLES // int(lanes.length.max()))
+    if not lanes.has_peers:
+        yield from np.split(np.arange(len(lanes)), range(most, len(lanes), most))
+        return
+    waiting: list[np.ndarray] = []
+    for *_, index in lanes.segments():
+        if waiting and sum(map(len, waiting)) + len(index) > most:
+            yield np.sort(np.concatenate(waiting))
+            waiting = []
+        waiting.append(index)
+    yield np.sort(np.concatenate(waiting))
+
+
+def decode_chunks(
+    payloads: list[bytes], leads: list[int], model: Model, sample_bits: list[int] | int = 16
+) -> list[np.ndarray]:
+    """Samples int16 [frames, leads] of each payload. Raises `CorruptError` where one is not what was written."""
+    widths = [sample_bits] * len(payloads) if isinstance(sample_bits, int) else sample_bits
+    parsed = [_parsed(*args, model) for args in zip(payloads, leads, widths, strict=True)]
+    results = [x if isinstance(x, np.ndarray) else _constant_leads(x.side, x.frames) for x in parsed]
+    busy = [i for i, x in enumerate(parsed) if isinstance(x, CodedChunk) and len(x.side.coded)]
+    if any(isinstance(x, CodedChunk) and x.rice and not len(x.side.coded) for x in parsed):
+        raise CorruptError("something follows a chunk of constant leads")
+    busy.sort(key=lambda i: -parsed[i].steps)
+    for steps, with_rice in sorted({_kind_of(parsed[i]) for i in busy}):
+        group = [i for i in busy if _kind_of(parsed[i]) == (steps, with_rice)]
+        decode = _rice().decode if with_rice else _decode
+        decode([parsed[i] for i in group], [results[i] for i in group], model.coarse(*steps))
+    for chunk, samples, width in zip(parsed, results, widths, strict=True):
+        if isinstance(chunk, CodedChunk):
+            _finish(chunk, samples, width)
+    return results
+
+
+def _rice() -> ModuleType:
+    from . import rice_chunk  # imported with the first chunk of its kind
+
+    return rice_chunk
+
+
+def _finish(chunk: CodedChunk, samples: np.ndarray, width: int) -> None:
+    """Fill in copies, restore what is bounded. Raises `CorruptError` if the samples are not those that were coded."""
+    kind, copies = chunk.side.kind, np.flatnonzero(chunk.side.kind == COPY)
+    samples[:, copies] = samples[:, chunk.side.mean[copies]]
+    if chunk.max_error:
+        grid = (kind == GRID) | (kind == COPY) & (kind[np.where(kind == COPY, chunk.side.mean, 0)] == GRID)
+        near_lossless.restore(samples, grid, chunk.max_error, width)
+    if _sample_crc(samples) != chunk.sample_crc:
+        raise CorruptError("decoded samples do not have the checksum of the original ones")
+
+
+def _kind_of(chunk: CodedChunk) -> tuple[tuple[int, int], bool]:
+    """What chunks that are decoded together have in common: bins, ticks and coder."""
+    return _steps_of(chunk), chunk.rice is not None
+
+
+def _parsed(payload: bytes, leads: int, width: int, model: Model) -> CodedChunk | np.ndarray:
+    """A chunk's coded parts, or its samples where they are to be had at once."""
+    if is_activity(payload):
+        return spikes.decode(payload, leads, width, model)
+    return chunks.parse(payload, leads, width)
+
+
+def _constant_leads(side: SideInformation, frames: int) -> np.ndarray:
+    if (side.kind != CONSTANT).all():  # nothing to fill in, and no memory that is in use too early
+        return np.empty((frames, len(side.kind)), np.int16)
+    values = np.where(side.kind == CONSTANT, side.mean, 0).astype(np.int16)
+    return np.tile(values, (frames, 1))
+
+
+def _decode(coded: list[CodedChunk], results: list[np.ndarray], model: Model) -> None:
+    """Fill in the leads that are not constant, of chunks in order of falling steps."""
+    lanes = join([(chunk.side, chunk.frames, chunk.segments) for chunk in coded], model.entropy.middle)
+    states = np.empty(len(lanes), np.uint64)
+    for number, chunk in enumerate(coded):
+        states[lanes.owner == number] = chunk.states
+    coder = rans.Decoder(states, [chunk.words for chunk in coded], lanes.owner)
+    decoder = Decoder(model, lanes, coder, _low_bits(coded, lanes), [c.escapes for c in coded])
+    decoder.run(results)
+    if not coder.finish().all() or any(decoder.unused_escapes()):
+        raise CorruptError("a chunk's coded words do not end where they should")
+
+
+def _low_bits(coded: list[CodedChunk], lanes: Lanes) -> np.ndarray:
+    """Low bits int16 [steps, lanes]; no lanes where none has any use for them."""
+    if not lanes.grid.any():
+        return np.zeros((0, 0), np.int16)
+    low = [np.zeros((chunk.frames, len(chunk.side.kind)), np.int16) for chunk in coded]
+    for chunk, values in zip(coded, low, strict=True):
+        for lead, bits in zip(chunks.leads_with_low_bits(chunk.side), chunk.low_bits, strict=True):
+            values[:, lead] = bits
+    return to_lanes(low, lanes)

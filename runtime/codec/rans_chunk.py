@@ -1,0 +1,173 @@
+"""The payload of a `C` block: docs/format.md section 3."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..container.header import (
+    BOUNDED,
+    CHUNK_HEAD,
+    CODED_HEAD,
+    CODING,
+    HEARS,
+    RANS,
+    RICE,
+    STORED,
+    chunk_bound,
+    chunk_frames,
+)
+from ..core import bits
+from ..core.errors import CorruptError
+from ..core.limits import MAX_LANES
+from ..entropy import rans
+from ..predictor.channel_parameters import GRID, SideInformation, pack, unpack
+
+NOTHING = (np.zeros(0, np.int16), np.zeros(0, np.uint64), np.zeros(0, np.uint32))
+"""Escapes, states and words of a chunk that has none."""
+
+
+@dataclass
+class CodedChunk:
+    """A chunk in its coded parts.
+
+    frames, segments : int
+    sample_crc : int
+    side : SideInformation
+    low_bits : list of integers [frames], one per lead with low bits, in order of lead
+    escapes : int16 [n]
+    states : uint64 [lanes]
+    words : uint32 [n]
+    max_error : bound of the error, 0 for lossless
+    rice : body of the Rice coder, in place of low bits, escapes, states and words; None with rANS
+    """
+
+    frames: int
+    segments: int
+    sample_crc: int
+    side: SideInformation
+    low_bits: list[np.ndarray]
+    escapes: np.ndarray
+    states: np.ndarray
+    words: np.ndarray
+    max_error: int = 0
+    rice: bytes | None = None
+
+    @property
+    def steps(self) -> int:
+        """Samples of a full segment."""
+        return -(-self.frames // self.segments)
+
+
+def pack_stored(samples: np.ndarray, sample_bits: int) -> bytes:
+    """Payload that holds int16 samples [frames, leads] as they are in the original."""
+    raw = (samples + 128).astype(np.uint8) if sample_bits == 8 else samples.astype("<i2")
+    return CHUNK_HEAD.pack(len(samples), STORED) + raw.tobytes()
+
+
+def pack_coded(chunk: CodedChunk) -> bytes:
+    """Payload of a coded chunk."""
+    return b"".join(
+        [
+            CHUNK_HEAD.pack(chunk.frames, _coding(chunk)),
+            CODED_HEAD.pack(chunk.sample_crc, chunk.segments),
+            bytes([chunk.max_error] if chunk.max_error else []),
+            pack(chunk.side),
+            _pack_rans(chunk) if chunk.rice is None else chunk.rice,
+        ]
+    )
+
+
+def _coding(chunk: CodedChunk) -> int:
+    """The coding byte."""
+    coder = RANS if chunk.rice is None else RICE
+    return coder | BOUNDED * bool(chunk.max_error) | HEARS * chunk.side.has_peers
+
+
+def _pack_rans(chunk: CodedChunk) -> bytes:
+    states = rans.pack_states(chunk.states)
+    return b"".join([_pack_low_bits(chunk), _pack_escapes(chunk), states, chunk.words.astype("<u4").tobytes()])
+
+
+def parse(payload: bytes, leads: int, sample_bits: int) -> CodedChunk | np.ndarray:
+    """A coded chunk, or the samples int16 [frames, leads] of a stored one. Raises `CorruptError`."""
+    frames = chunk_frames(payload, leads)
+    coding = payload[4]
+    if coding == STORED:
+        return _parse_stored(payload, frames, leads, sample_bits)
+    if coding & ~(BOUNDED | HEARS) not in (RANS, RICE) or coding & HEARS and coding & CODING == RICE:
+        raise CorruptError(f"a chunk uses an unknown coding ({coding}); a newer version may read it")
+    try:
+        return _parse_coded(payload, frames, leads, bool(coding & HEARS))
+    except (struct.error, ValueError) as error:
+        raise CorruptError("a chunk ends too early") from error
+
+
+def _parse_stored(payload: bytes, frames: int, leads: int, sample_bits: int) -> np.ndarray:
+    if len(payload) != CHUNK_HEAD.size + frames * leads * sample_bits // 8:
+        raise CorruptError("a stored chunk has the wrong size")
+    if sample_bits == 8:
+        samples = np.frombuffer(payload, np.uint8, offset=CHUNK_HEAD.size).astype(np.int16) - np.int16(128)
+    else:
+        samples = np.frombuffer(payload, "<i2", offset=CHUNK_HEAD.size).astype(np.int16)
+    return samples.reshape(frames, leads)
+
+
+def _parse_coded(payload: bytes, frames: int, leads: int, has_peers: bool) -> CodedChunk:
+    crc, segments = CODED_HEAD.unpack_from(payload, CHUNK_HEAD.size)
+    if segments < 1 or (segments - 1) * -(-frames // segments) >= frames:
+        raise CorruptError("a chunk has an impossible number of segments")
+    max_error = chunk_bound(payload)
+    bounded = bool(payload[4] & BOUNDED)
+    if bounded and not max_error:
+        raise CorruptError("a chunk has no bound where it should have one")
+    fine = bounded and payload[4] & 7 == RANS
+    side, offset = unpack(payload, CHUNK_HEAD.size + CODED_HEAD.size + bounded, leads, has_peers, fine)
+    lanes = segments * len(side.coded)
+    if lanes > MAX_LANES:
+        raise CorruptError(f"a chunk of {lanes} lanes is beyond the limits")
+    if payload[4] & ~BOUNDED == RICE:
+        return CodedChunk(frames, segments, crc, side, [], *NOTHING, max_error, payload[offset:])
+    low_bits, offset = _parse_low_bits(payload, offset, side, frames)
+    escapes, offset = _parse_escapes(payload, offset, side)
+    states, offset = rans.unpack_states(payload, offset, lanes)
+    words = np.frombuffer(payload, "<u4", offset=offset).astype(np.uint32)
+    return CodedChunk(frames, segments, crc, side, low_bits, escapes, states, words, max_error)
+
+
+def leads_with_low_bits(side: SideInformation) -> np.ndarray:
+    """Numbers of the leads whose low bits are kept apart."""
+    return np.flatnonzero((side.kind == GRID) & (side.shift > 0))
+
+
+def _pack_low_bits(chunk: CodedChunk) -> bytes:
+    shifts = chunk.side.shift[leads_with_low_bits(chunk.side)]
+    parts, rest = [], np.zeros(0, np.uint8)
+    for low, shift in zip(chunk.low_bits, shifts, strict=True):  # a byte per bit, but of one lead only
+        row = np.concatenate([rest, bits.pack(low, np.full(chunk.frames, shift))])
+        whole = len(row) & ~7
+        parts.append(bits.to_bytes(row[:whole]))
+        rest = row[whole:]
+    return b"".join(parts) + bits.to_bytes(rest)
+
+
+def _parse_low_bits(payload: bytes, offset: int, side: SideInformation, frames: int) -> tuple[list[np.ndarray], int]:
+    reader = bits.BitReader(payload, offset)
+    shifts = side.shift[leads_with_low_bits(side)]
+    values = [reader.read(np.full(frames, shift)).astype(np.int32) for shift in shifts]
+    return values, reader.align()
+
+
+def _pack_escapes(chunk: CodedChunk) -> bytes:
+    if not (chunk.side.kind == GRID).any():
+        return b""
+    return struct.pack("<I", len(chunk.escapes)) + chunk.escapes.astype("<i2").tobytes()
+
+
+def _parse_escapes(payload: bytes, offset: int, side: SideInformation) -> tuple[np.ndarray, int]:
+    if not (side.kind == GRID).any():
+        return np.zeros(0, np.int16), offset
+    (count,) = struct.unpack_from("<I", payload, offset)
+    return np.frombuffer(payload, "<i2", count, offset + 4).astype(np.int16), offset + 4 + 2 * count

@@ -1,0 +1,233 @@
+"""The blocks of a middleout file: docs/format.md, section 2.
+
+A file is magic, version and a run of blocks; each carries a CRC-32 that also covers its place in the run and the
+header's own CRC, so that nothing can be changed, moved, dropped or taken from another file unnoticed. Reading and
+writing go strictly forward, so pipes work; `layout.py` adds random access to files.
+"""
+
+import struct
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from ..core import limits
+from ..core.compressed_bytes import pack_blob
+from ..core.errors import CorruptError, FileFormatError, MiddleoutError
+from ..core.file_io import read_up_to
+from ..core.terms import FILES
+from .file_table import Member
+from .file_table import parse as parse_members
+from .header import BLOCK_OVERHEAD, MAX_LENGTH, Header, Index, check_bound, chunk_frames, parse_foreign
+
+MAGIC = b"\x8fMDO"
+VERSION = 1
+
+_BLOCK = struct.Struct("<cI")
+_CRC = struct.Struct("<I")
+BLOCK_HEAD = _BLOCK.size
+"""Bytes of a block in front of its payload."""
+_PLACE = struct.Struct("<II")
+_ORDER = b"".join(MAX_LENGTH)
+
+
+@dataclass(frozen=True)
+class Block:
+    """One block as read: its CRC has been checked."""
+
+    tag: bytes
+    payload: bytes
+
+
+def block_crc(sequence: int, header_crc: int, tag: bytes, payload: bytes) -> int:
+    """CRC-32 over a block and its place in the file."""
+    crc = zlib.crc32(_BLOCK.pack(tag, len(payload)), zlib.crc32(_PLACE.pack(sequence, header_crc)))
+    return zlib.crc32(payload, crc)
+
+
+class BlockWriter:
+    """Writes a file from its header on; call `chunk` for every chunk and `end` at last.
+
+    Parameters
+    ----------
+    file : binary file object, need not be seekable
+    header : Header
+    model_data : bytes of the model file, if it is to be embedded (`header.embedded`)
+    """
+
+    def __init__(self, file: BinaryIO, header: Header, model_data: bytes | None = None) -> None:
+        self._file = file
+        self._header = header
+        self._sequence = 0
+        self._header_crc = 0
+        self._index: Index | None = None
+        self.offset = len(MAGIC) + 1
+        file.write(MAGIC + bytes([VERSION]))
+        self._header_crc = self._block(b"H", header.pack())
+        if header.embedded:
+            self._block(b"M", pack_blob(model_data or b"", always=True)[1])
+
+    def foreign(self, data: bytes) -> None:
+        """Bytes of the original in front of the samples (before the first chunk) or behind them."""
+        tag = b"F" if self._index is None else b"B"
+        if data and not (self._header.has_front if tag == b"F" else self._header.may_have_back):
+            raise MiddleoutError("the file changed while it was read")
+        for start in range(0, len(data), limits.MAX_FOREIGN_PIECE):
+            coding, body = pack_blob(data[start : start + limits.MAX_FOREIGN_PIECE])
+            self._block(tag, bytes([coding]) + body)
+
+    def begin_chunks(self) -> None:
+        """What was written up to here was in front of the samples."""
+        if self._index is None:
+            self._index = Index(self.offset)
+
+    def chunk(self, payload: bytes) -> None:
+        """Append one chunk."""
+        self.begin_chunks()
+        if len(self._index.frames) == limits.MAX_CHUNKS:
+            raise MiddleoutError(f"a file holds at most {limits.MAX_CHUNKS} chunks; cut the recording")
+        self._index.frames.append(chunk_frames(payload, self._header.leads))
+        self._index.sizes.append(len(payload) + BLOCK_OVERHEAD)
+        self._block(b"C", payload)
+
+    def end(self) -> Index:
+        """Write the end block; the file is complete then."""
+        self.begin_chunks()
+        if self._header.frames not in (None, self._index.total):
+            raise MiddleoutError(f"{self._index.total} frames were there, not the {self._header.frames} expected")
+        self._block(b"E", self._index.pack())
+        return self._index
+
+    def _block(self, tag: bytes, payload: bytes) -> int:
+        crc = block_crc(self._sequence, self._header_crc, tag, payload)
+        self._file.write(b"".join((_BLOCK.pack(tag, len(payload)), payload, _CRC.pack(crc))))
+        self.offset += len(payload) + BLOCK_OVERHEAD
+        self._sequence += 1
+        return crc
+
+
+class BlockReader:
+    """Reads a file from its start on, block by block, and checks all that can be checked without decoding.
+
+    The header has been read when the constructor returns. Raises FileFormatError for what is no middleout file of a
+    known version, CorruptError for anything that is not as it was written. With the first chunk, or the end, `members`
+    are known, where the recording is several files.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        start = read_up_to(file, len(MAGIC) + 1)
+        if start[: len(MAGIC)] != MAGIC:
+            raise FileFormatError("not a middleout file")
+        if len(start) == len(MAGIC):
+            raise CorruptError("the file is truncated")
+        if start[-1] != VERSION:
+            raise FileFormatError(f"middleout format version {start[-1]} is not supported, only version {VERSION}")
+        self.offset = len(start)
+        self.sequence = 0
+        self.header_crc = 0
+        payload, self.header_crc = self._read(b"H")
+        self.header = Header.parse(payload)
+        self.index: Index | None = None
+        self.members: list[Member] | None = None
+        self._table: list[bytes] = []
+        self._seen = Index(0)
+        self._first: int | None = None
+        self._tag = b"H"
+
+    def next(self) -> Block:
+        """Read the next block; after `E`, whose payload is kept as `index`, the file must be at its end."""
+        payload, _ = self._read()
+        block = Block(self._last_tag, payload)
+        self._check_order(block)
+        self._tag = block.tag
+        if self.header.source == FILES:
+            self._read_table(block)
+        if block.tag == b"C":
+            self._seen.frames.append(chunk_frames(payload, self.header.leads))
+            check_bound(payload, self.header)
+            self._seen.sizes.append(len(payload) + BLOCK_OVERHEAD)
+        elif block.tag == b"E":
+            self._finish(payload)
+        return block
+
+    def _read_table(self, block: Block) -> None:
+        if block.tag == b"F":
+            self._table.append(parse_foreign(block.payload))
+            if sum(map(len, self._table)) > limits.MAX_FOREIGN_BYTES:
+                raise CorruptError("the table of files is beyond the limits")
+        elif block.tag in b"CE" and self.members is None:
+            from ..recording.wav import WavFormat, canonical_header
+
+            form = WavFormat(1, self.header.rate, self.header.sample_bits)
+            usual = canonical_header(form, self.header.frames)
+            self.members = parse_members(b"".join(self._table), self.header.leads, usual)
+            self._table.clear()
+
+    def __iter__(self) -> Iterator[Block]:
+        while self.index is None:
+            yield self.next()
+
+    def skip_chunks(self, index: Index) -> None:
+        """Take the chunks as read that a seekable file's index tells of, and go on behind them."""
+        self._first = index.first
+        self._seen = index
+        self._tag = b"C"
+        self.offset = index.first + sum(index.sizes)
+        self.sequence += len(index.sizes)
+        self._file.seek(self.offset)
+
+    def _check_order(self, block: Block) -> None:
+        header, tag = self.header, block.tag
+        again = tag == self._tag and tag in b"HM"
+        if again or _ORDER.index(tag) < _ORDER.index(self._tag):
+            raise CorruptError(f"block {tag.decode()} in the wrong place")
+        if self._tag == b"H" and header.embedded != (tag == b"M"):
+            raise CorruptError("the header and the blocks disagree about an embedded model")
+        if tag == b"F" and not header.has_front or tag == b"B" and not header.may_have_back:
+            raise CorruptError("bytes that do not belong to the samples, against the header")
+        if tag in b"CBE" and self._first is None:
+            self._first = self.offset - len(block.payload) - BLOCK_OVERHEAD
+            if header.has_front and self._tag != b"F":
+                raise CorruptError("the original's header is missing")
+
+    def _finish(self, payload: bytes) -> None:
+        index = Index.parse(payload)
+        seen = Index(self._first, self._seen.frames, self._seen.sizes)
+        if index is None and len(seen.frames) <= 1:
+            index = seen
+        if index != seen:
+            raise CorruptError("the index does not agree with the chunks")
+        if self.header.frames not in (None, index.total):
+            raise CorruptError("the chunks do not add up to the frames that the header announces")
+        if self._file.read(1):
+            raise CorruptError("there are bytes behind the end of the recording")
+        self.index = index
+
+    def _read(self, expected: bytes | None = None) -> tuple[bytes, int]:
+        payload, crc, tag = read_block(self._file, self.sequence, self.header_crc, expected)
+        self._last_tag = tag
+        self.offset += len(payload) + BLOCK_OVERHEAD
+        self.sequence += 1
+        return payload, crc
+
+
+def read_block(
+    file: BinaryIO, sequence: int, header_crc: int, expected: bytes | None = None
+) -> tuple[bytes, int, bytes]:
+    """Read one block and check its CRC; gives payload, CRC and tag."""
+    head = read_up_to(file, _BLOCK.size)
+    if len(head) < _BLOCK.size:
+        raise CorruptError("the file is truncated: its end block is missing")
+    tag, length = _BLOCK.unpack(head)
+    if tag not in MAX_LENGTH or expected not in (None, tag):
+        raise CorruptError(f"damaged at block {sequence}: unknown or unexpected tag {tag!r}")
+    if length > MAX_LENGTH[tag]:
+        raise CorruptError(f"damaged at block {sequence}: impossible length {length}")
+    body = read_up_to(file, length + _CRC.size)
+    if len(body) < length + _CRC.size:
+        raise CorruptError(f"the file is truncated, or damaged at block {sequence}")
+    payload, (crc,) = body[:length], _CRC.unpack(body[length:])
+    if crc != block_crc(sequence, header_crc, tag, payload):
+        raise CorruptError(f"damaged at block {sequence}: its checksum is wrong")
+    return payload, crc, tag

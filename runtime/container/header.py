@@ -1,0 +1,237 @@
+"""What the blocks of a middleout file hold, but for the chunks: docs/format.md, section 2.
+
+What the payload of a chunk means is the codec's business, but for its first field, the number of frames.
+"""
+
+import struct
+from array import array
+from dataclasses import dataclass, field
+
+from ..core import limits
+from ..core.compressed_bytes import index_from_bytes, index_to_bytes, pack_blob, parse_blob
+from ..core.errors import CorruptError
+from ..core.identity import identity_of
+from ..core.names import is_suffix
+from ..core.terms import FILES, NPY, RAW, SAMPLES, WAV
+
+BLOCK_OVERHEAD = 9
+"""Bytes of a block besides its payload: tag, length, crc."""
+
+STORED, RANS, RICE, ACTIVITY = range(4)
+"""Codings of a chunk: the low bits of its coding byte."""
+CODING = 7
+"""These bits."""
+BOUNDED = 8
+"""Bit of the coding byte: samples are within a bound of the original ones, not equal to them."""
+HEARS = 16
+"""Bit of the coding byte: leads hear each other."""
+CHUNK_HEAD = struct.Struct("<IB")
+"""What every chunk begins with: frames, coding."""
+CODED_HEAD = struct.Struct("<IH")
+"""What follows in a coded one: sample crc, segments; then the bound if there is one, and the side information."""
+
+_HEADER = struct.Struct("<BBHIQ16sq")
+_END = struct.Struct("<BIQ")
+_FILE, _CANONICAL, _EMBEDDED, _USUAL_SUFFIX, _LEAD_TIME, _BOUNDED = 1, 2, 4, 8, 16, 128
+_SOURCE_SHIFT, _SOURCE_MASK = 5, 3
+_FILES = (WAV, RAW, NPY, FILES)
+"""Kinds of originals that are files, by their number in the flags."""
+_DTYPES = {16: "<i2", 8: "|u1", 9: "|i1", 17: "<u2", 18: ">i2", 19: ">u2"}
+_FORMAT_NUMBERS = {dtype: number for number, dtype in _DTYPES.items()}
+_SUFFIX = ".wav"
+_UNKNOWN_FRAMES = 2**64 - 1
+_UNKNOWN_TIME = -(2**63)
+
+MAX_LENGTH = {
+    b"H": _HEADER.size + limits.MAX_SUFFIX_BYTES,
+    b"M": limits.MAX_MODEL_BYTES,
+    b"F": limits.MAX_FOREIGN_PIECE + 1,
+    b"C": limits.MAX_CHUNK_SAMPLES * 2 + 5,
+    b"B": limits.MAX_FOREIGN_PIECE + 1,
+    b"E": limits.MAX_CHUNKS * 8 + _END.size + 4,
+}
+"""Tags in their order in a file, and the longest payload of each."""
+
+
+@dataclass(frozen=True)
+class Header:
+    """Block `H`: what holds for the whole recording.
+
+    source : kind of the original
+    dtype : sample format of the original (see `formats`)
+    canonical : whether the header of a WAV file follows from the other fields
+    lead_time : whether the samples of a lead lie together in the original, not those of a frame
+    bounded : whether chunks may be no more than close to the original
+    """
+
+    leads: int
+    rate: int
+    model: bytes
+    dtype: str = "<i2"
+    frames: int | None = None
+    mtime: int | None = None
+    suffix: str = ".wav"
+    source: str = SAMPLES
+    canonical: bool = False
+    embedded: bool = False
+    bounded: bool = False
+    lead_time: bool = False
+
+    @property
+    def sample_bits(self) -> int:
+        """8 or 16: the width of a sample."""
+        return 8 * int(self.dtype[2])
+
+    @property
+    def file_dtype(self) -> str:
+        """Sample format of the file that is restored: a WAV file where the recording never was a file."""
+        return self.dtype if self.source != SAMPLES else _DTYPES[self.sample_bits]
+
+    @property
+    def has_front(self) -> bool:
+        """Whether there are foreign bytes in front of the samples."""
+        return self.source in (NPY, FILES) or (self.source == WAV and not self.canonical)
+
+    @property
+    def may_have_back(self) -> bool:
+        """Whether there may be foreign bytes behind the samples."""
+        return self.has_front and self.source != FILES
+
+    def pack(self) -> bytes:
+        """The payload of the block."""
+        usual = self.suffix == _SUFFIX
+        flags = _CANONICAL * self.canonical | _EMBEDDED * self.embedded | _USUAL_SUFFIX * usual
+        flags |= _LEAD_TIME * self.lead_time | _BOUNDED * self.bounded
+        if self.source != SAMPLES:
+            flags |= _FILE | _FILES.index(self.source) << _SOURCE_SHIFT
+        frames = _UNKNOWN_FRAMES if self.frames is None else self.frames
+        mtime = _UNKNOWN_TIME if self.mtime is None else self.mtime
+        fields = (flags, _FORMAT_NUMBERS[self.dtype], self.leads, self.rate, frames, self.model, mtime)
+        return _HEADER.pack(*fields) + (b"" if usual else self.suffix.encode("utf-8"))
+
+    @classmethod
+    def parse(cls, payload: bytes) -> "Header":
+        """Parse the payload of a block whose CRC has been checked."""
+        if len(payload) < _HEADER.size:
+            raise CorruptError("the header is too short")
+        flags, number, leads, rate, frames, model, mtime = _HEADER.unpack_from(payload)
+        try:
+            suffix = payload[_HEADER.size :].decode("utf-8")
+        except UnicodeDecodeError:
+            raise CorruptError("the header's name suffix is not UTF-8") from None
+        usual, kind = bool(flags & _USUAL_SUFFIX), flags >> _SOURCE_SHIFT & _SOURCE_MASK
+        if suffix == _SUFFIX or (usual and suffix):
+            raise CorruptError("the header's name suffix and its flag disagree")
+        if number not in _DTYPES or leads == 0 or not is_suffix(suffix):
+            raise CorruptError("the header holds impossible values")
+        header = cls(
+            leads=leads,
+            rate=rate,
+            model=model,
+            dtype=_DTYPES[number],
+            frames=None if frames == _UNKNOWN_FRAMES else frames,
+            mtime=None if mtime == _UNKNOWN_TIME else mtime,
+            suffix=_SUFFIX if usual else suffix,
+            source=_FILES[kind] if flags & _FILE else SAMPLES,
+            canonical=bool(flags & _CANONICAL),
+            embedded=bool(flags & _EMBEDDED),
+            bounded=bool(flags & _BOUNDED),
+            lead_time=bool(flags & _LEAD_TIME),
+        )
+        if not header._consistent() or (header.source == SAMPLES and kind):
+            raise CorruptError("the header holds contradicting flags")
+        return header
+
+    def _consistent(self) -> bool:
+        if (self.canonical or self.lead_time or self.source == FILES) and self.frames is None:
+            return False
+        if self.canonical and self.source != WAV or self.lead_time and self.source not in (RAW, NPY):
+            return False
+        if self.source == SAMPLES:
+            return self.dtype[0] != ">"
+        return self.source != WAV or self.dtype == _DTYPES[self.sample_bits]
+
+
+@dataclass(frozen=True)
+class Index:
+    """What block `E` says: frames and block size of every chunk, and the file offset of the first one."""
+
+    first: int
+    frames: array = field(default_factory=lambda: array("I"))
+    sizes: array = field(default_factory=lambda: array("I"))
+
+    @property
+    def total(self) -> int:
+        """Frames of the recording."""
+        return sum(self.frames)
+
+    def pack(self) -> bytes:
+        """The payload of the block; no or one chunk need no index."""
+        if len(self.frames) <= 1:
+            return struct.pack("<I", BLOCK_OVERHEAD + 4)
+        coding, body = pack_blob(index_to_bytes(self.frames, self.sizes))
+        size = BLOCK_OVERHEAD + _END.size + len(body) + 4
+        return _END.pack(coding, len(self.frames), self.first) + body + struct.pack("<I", size)
+
+    @classmethod
+    def parse(cls, payload: bytes) -> "Index | None":
+        """Parse a payload, whose CRC may still have to be checked; None where it is left out."""
+        if payload == struct.pack("<I", BLOCK_OVERHEAD + 4):
+            return None
+        if len(payload) < _END.size + 4:
+            raise CorruptError("the end block is too short")
+        coding, chunks, first = _END.unpack_from(payload)
+        size = int.from_bytes(payload[-4:], "little")
+        if size != len(payload) + BLOCK_OVERHEAD or not 1 < chunks <= limits.MAX_CHUNKS:
+            raise CorruptError("the end block holds impossible values")
+        body = parse_blob(coding, payload[_END.size : -4], chunks * 8)
+        if len(body) != chunks * 8:
+            raise CorruptError("the end block's index has the wrong size")
+        frames, sizes = index_from_bytes(body)
+        return cls(first, frames, sizes)
+
+
+def chunk_frames(payload: bytes, leads: int = 1) -> int:
+    """Frames of a chunk, by its first field; checked against the limits."""
+    frames = int.from_bytes(payload[:4], "little")
+    if (
+        len(payload) < CHUNK_HEAD.size
+        or not 1 <= frames <= limits.MAX_CHUNK_FRAMES
+        or frames * leads > limits.MAX_CHUNK_SAMPLES
+    ):
+        raise CorruptError("a chunk has an impossible number of frames")
+    return frames
+
+
+def is_activity(payload: bytes) -> bool:
+    """Whether a chunk keeps no more than activity."""
+    return len(payload) >= CHUNK_HEAD.size and payload[CHUNK_HEAD.size - 1] & CODING == ACTIVITY
+
+
+def chunk_bound(payload: bytes) -> int:
+    """The bound of the error in a chunk (in its windows), 0 where it is lossless; its first bytes will do."""
+    offset = CHUNK_HEAD.size + CODED_HEAD.size
+    if len(payload) <= offset or not (payload[CHUNK_HEAD.size - 1] & BOUNDED or is_activity(payload)):
+        return 0
+    return payload[offset]
+
+
+def check_bound(payload: bytes, header: Header) -> None:
+    """Refuse a chunk that is not lossless in a file that says that it is."""
+    if (chunk_bound(payload) or is_activity(payload)) and not header.bounded:
+        raise CorruptError("a chunk is not lossless, against what the header says")
+
+
+def parse_foreign(payload: bytes) -> bytes:
+    """The original's bytes from the payload of a block `F` or `B`."""
+    if not payload:
+        raise CorruptError("an empty block of foreign bytes")
+    return parse_blob(payload[0], payload[1:], limits.MAX_FOREIGN_PIECE)
+
+
+def parse_model(payload: bytes, identity: bytes) -> bytes:
+    """The model file from the payload of a block `M`."""
+    data = parse_blob(1, payload, limits.MAX_MODEL_BYTES)
+    if identity_of(data) != identity:
+        raise CorruptError("the embedded model is not the one that the header names")
+    return data

@@ -1,0 +1,32 @@
+"""Names of files and of leads that are fit to be stored."""
+
+from __future__ import annotations
+
+from . import limits
+
+
+def is_suffix(text: str) -> bool:
+    """Whether a text is fit to be put behind a file name's stem: short, and no way out of the folder."""
+    try:
+        size = len(text.encode("utf-8"))
+    except UnicodeEncodeError:
+        return False
+    return _clean(text) and size <= limits.MAX_SUFFIX_BYTES and (text == "" or (text[0] == "." and text != "."))
+
+
+def is_file_name(text: str) -> bool:
+    """Whether a text is a file name everywhere, and no way out of the folder."""
+    try:
+        size = len(text.encode("utf-8"))
+    except UnicodeEncodeError:
+        return False
+    return _clean(text) and 1 <= size <= limits.MAX_NAME_BYTES and text not in (".", "..")
+
+
+def _clean(text: str) -> bool:
+    return not any(c in '/\\:"*?<>|' or not c.isprintable() for c in text)
+
+
+def lead_names(leads: int) -> list[str]:
+    """Names of the leads of a recording that does not name them: their numbers."""
+    return [f"{lead:04d}" for lead in range(leads)]

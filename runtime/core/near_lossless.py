@@ -1,0 +1,92 @@
+"""Bounded error: samples on a fixed grid of bins, docs/format.md section 3.2.
+
+A bin holds 2 E + 1 neighbouring values, and every value in it decodes to its middle one. What a bin decodes to depends
+on nothing else, so an encoder knows beforehand what the decoder will see, and batches over time as without a bound.
+
+On the implant's lattice bins begin at code 0 upwards and at code -3 downwards. Codes -1 and -2, which the converter
+hardly ever gives, have a bin of their own: the bins that are used cover more of the signal than if these codes took up
+room in them.
+"""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+
+from .errors import UsageError
+from .implant_table import CODE_TO_SAMPLE, CODES, codes_of
+
+MAX_ERROR = 255
+"""Largest bound E; 0 stands for lossless."""
+_ZERO = CODES // 2
+_GAP = _ZERO - 2
+"""Codes 0 and -2 of the lattice, counted from its start."""
+
+
+def check(max_error: int) -> int:
+    """The bound itself. Raises `UsageError` if it is not a whole number 0..255."""
+    if isinstance(max_error, bool) or max_error != int(max_error) or not 0 <= max_error <= MAX_ERROR:
+        raise UsageError(f"the largest error is a whole number from 0 to {MAX_ERROR}, not {max_error}")
+    return int(max_error)
+
+
+@functools.cache
+def lattice_bins(max_error: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Bins of lattice leads, in order: the first code 0..1023 of each (int64 [bins]), the code that each decodes to
+    (int64 [bins]), and the bin of each code (int32 [1024]). Do not write into them."""
+    step = 2 * max_error + 1
+    below, above = np.arange(_GAP, 0, -step)[::-1], np.arange(_ZERO, CODES, step)
+    first = np.concatenate([np.maximum(below - step, 0), [_GAP], above])
+    middle = np.concatenate([np.maximum(below - 1 - max_error, 0), [_GAP], np.minimum(above + max_error, CODES - 1)])
+    return first, middle, np.searchsorted(first, np.arange(CODES), side="right").astype(np.int32) - 1
+
+
+def quantise(samples: np.ndarray, max_error: int, sample_bits: int = 16) -> tuple[np.ndarray, np.ndarray]:
+    """What is coded in place of int16 samples [frames, leads] of a chunk, and which leads are grid leads.
+
+    Of lattice leads that is what they decode to; of grid leads the number of the bin (`restore` undoes it); leads that
+    one value represents within the bound become constant. Recordings of 8 bits have grid leads only: their range ends
+    where lattice codes go on.
+    """
+    step = 2 * max_error + 1
+    out, grid = samples.copy(), np.zeros(samples.shape[1], bool)
+    for lead in range(samples.shape[1]):
+        column = np.ascontiguousarray(samples[:, lead])
+        codes = codes_of(column)
+        on_lattice = sample_bits == 16 and codes.min() >= 0
+        values = codes if on_lattice else column
+        low, high = int(values.min()), int(values.max())
+        if high - low <= 2 * max_error:
+            middle = (low + high) >> 1
+            out[:, lead] = CODE_TO_SAMPLE[middle] if on_lattice else middle
+        elif on_lattice:
+            _, decoded, bins = lattice_bins(max_error)
+            out[:, lead] = CODE_TO_SAMPLE[decoded[bins[codes]]]
+        else:
+            grid[lead] = True
+            out[:, lead] = column // np.int16(step)
+    return out, grid
+
+
+def restore(samples: np.ndarray, grid: np.ndarray, max_error: int, sample_bits: int = 16) -> None:
+    """Put the middles of bins, int16 [frames, leads], in place of their numbers in grid leads (their indices)."""
+    top = (1 << (sample_bits - 1)) - 1
+    middles = samples[:, grid].astype(np.int32) * (2 * max_error + 1) + max_error
+    samples[:, grid] = np.clip(middles, -top - 1, top)
+
+
+def within(original: np.ndarray, decoded: np.ndarray, max_error: int, sample_bits: int = 16) -> bool:
+    """Whether all samples [frames, leads] of a chunk are within the bound: in codes on the lattice, else in samples."""
+    if max_error == 0 or original.shape != decoded.shape:
+        return np.array_equal(original, decoded)
+    for lead in range(original.shape[1]):
+        before, after = (np.ascontiguousarray(x[:, lead]) for x in (original, decoded))
+        codes = codes_of(before)
+        if sample_bits == 16 and codes.min() >= 0:
+            before, after = codes, codes_of(after)
+            if after.min() < 0:
+                return False
+        if np.abs(after.astype(np.int32) - before).max() > max_error:
+            return False
+    return True

@@ -1,0 +1,152 @@
+"""Integer cumulative frequencies of the 1024 codes at a location and scale: docs/format.md section 6.
+
+    cum(v) = T[shape][clip(((A[v] - mu) * multiplier) >> 16)] + v
+
+T falls short of 2^20 by 1024, so that every code keeps a frequency of at least 1.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..core.implant_table import CODE_TO_SAMPLE
+from ..core.near_lossless import lattice_bins
+from ..core.scalars import constant
+
+CODES = 1024
+PRECISION = 20
+"""Frequencies of all codes sum to 2^20."""
+SCALES = 128
+TABLE = 4096
+"""Entries of a table row."""
+MULTIPLIER_BITS = 16
+FAR = 1 << 24
+"""|A[0]| and A[1024], in ticks: always at the ends of the table."""
+
+GRID_OFFSET = CODES + 1
+"""Where the levels of grid leads start in `levels`; those of lattice leads start at 0."""
+
+_HALF = TABLE // 2
+_GUARD = 1 << 8
+"""Entries before and behind each row of a table: products may be beyond it by one multiplier, which is at most 2^24."""
+_SHIFT, _ONE = constant(MULTIPLIER_BITS), constant(1)
+
+
+@dataclass(frozen=True)
+class Tables:
+    """What a model file stores.
+
+    levels int32 [1025] in ticks, shape uint8 [128], multiplier int32 [128], cumulative (T) int32 [shapes, 4096].
+    """
+
+    levels: np.ndarray
+    shape: np.ndarray
+    multiplier: np.ndarray
+    cumulative: np.ndarray
+
+    def problem(self) -> str | None:
+        """What is wrong with the tables, or None."""
+        rows = self.cumulative
+        if (np.diff(self.levels) < 0).any() or np.abs(self.levels[1:-1]).max() > 1 << 16:
+            return "transition levels are not in order"
+        if self.shape.max() >= len(rows) or (self.multiplier < 1).any() or (self.multiplier > 1 << 24).any():
+            return "shapes or multipliers are out of range"
+        if (rows[:, 0] != 0).any() or (rows[:, -1] != (1 << PRECISION) - CODES).any() or (np.diff(rows) < 0).any():
+            return "a cumulative table is not one"
+        return None
+
+
+class EntropyModel:
+    """Coding tables of one model; see `Tables`.
+
+    levels      int32 [2 * 1025], ticks: of lattice leads, then (from `GRID_OFFSET`) of grid leads
+    ends        int32 [2, 2 * 1025 - 1]: both levels of each code (of grid leads from `GRID_OFFSET`)
+    middle      int32 [1024]: tick value of each lattice code
+    bins        int32 [1024]: what is coded for each lattice code, or None for the code itself
+    ticks       int32 [1024]: tick value of what each coded value of a lattice lead decodes to
+    samples     int16 [1024]: what it decodes to
+    by_scale    int32 [4, 128]: multiplier; how far below and above the location the table ends, rounded up; where the
+                middle of the scale's shape is in `table`
+    shape       uint8 [128]: which of the rows is a scale's
+    rows        int32 [shapes, 4096]
+    table       int32: rows one after the other, each with its ends repeated around it
+    """
+
+    def __init__(self, tables: Tables):
+        lattice = tables.levels.astype(np.int64)
+        grid = (np.arange(CODES + 1, dtype=np.int64) - CODES // 2) * 64
+        for levels in (lattice, grid):
+            levels[0], levels[-1] = -FAR, FAR
+        self._set_levels(lattice, grid)
+        self.middle = ((tables.levels[:-1] + tables.levels[1:]) >> 1).astype(np.int32)
+        self.bins, self.ticks, self.samples = None, self.middle, CODE_TO_SAMPLE
+        self.rows = tables.cumulative.astype(np.int32)
+        self.table = np.pad(self.rows, ((0, 0), (_GUARD, _GUARD)), "edge").ravel()
+        reach = -(-(_HALF << MULTIPLIER_BITS) // tables.multiplier.astype(np.int64))
+        self.shape = tables.shape
+        row = self.shape.astype(np.int64) * (TABLE + 2 * _GUARD) + _GUARD + _HALF
+        self.by_scale = np.stack([tables.multiplier, -reach, reach, row]).astype(np.int32)
+
+    def _set_levels(self, *parts: np.ndarray) -> None:
+        self.levels = np.concatenate(parts).astype(np.int32)
+        self.ends = np.stack([self.levels[:-1], self.levels[1:]])
+
+    def coarse(self, max_error: int, fineness: int = 0) -> EntropyModel:
+        """The same for the bins of a bound of 1..255: a coarse lattice has other levels and decodes to other samples.
+
+        Coded values beyond the last bin have no width and never occur. Grid values are 2^`fineness` codes apart.
+        """
+        made = copy.copy(self)
+        first, codes, made.bins = lattice_bins(max_error)
+        padding = CODES - len(codes)
+        grid = np.clip(self.levels[GRID_OFFSET:].astype(np.int64) << fineness, -FAR, FAR)
+        made._set_levels(self.levels[first], np.full(padding + 1, FAR), grid)
+        codes = np.concatenate([codes, np.full(padding, CODES - 1)])
+        made.ticks, made.samples = self.middle[codes], CODE_TO_SAMPLE[codes]
+        return made
+
+    def intervals(self, code, location, scale, offset):
+        """Start and frequency, int32, of codes.
+
+        Parameters
+        ----------
+        code, scale, offset : int64
+            Codes, scale indices (clipped), and 0 or `GRID_OFFSET`; of shapes that broadcast.
+        location : int32 or int64 within +-2^28
+            In ticks.
+        """
+        level = self.ends.take(code + offset, axis=1)
+        return self.look_up(level, code, location.astype(np.int32), self.by_scale.take(scale, axis=1, mode="clip"))
+
+    def look_up(
+        self, level: np.ndarray, code: np.ndarray, location: np.ndarray, by_scale, out: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Start and frequency int32 [2, ...] of codes.
+
+        A level out of reach is at the end of the table all the same, and products of those within it have 28 bits.
+
+        Parameters
+        ----------
+        level : int32 [2, ...]
+            Ends of each code; overwritten.
+        by_scale : four rows of `by_scale`, at the scale indices
+        """
+        multiplier, low, high, row = by_scale
+        first = level[0]
+        for end in (first, level[1]):  # one after the other: numpy is slow where shapes differ
+            end -= location
+            np.maximum(end, low, out=end)
+            np.minimum(end, high, out=end)
+            end *= multiplier
+            end >>= _SHIFT
+            end += row
+        found = self.table.take(level, out=out, mode="clip")
+        start, frequency = found[0], found[1]
+        frequency -= start
+        frequency += _ONE
+        first[...] = code
+        start += first
+        return found

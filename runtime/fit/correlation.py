@@ -1,0 +1,65 @@
+"""Correlation of whitened leads within small lags, in sums of integers that are exact in any order."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .own_predictor import linear_predictor
+
+LAG = 4
+"""Samples that shared activity may be apart: 0.2 ms."""
+LIMIT = 31
+"""Whitened samples are whole numbers up to here, which stands for four deviations."""
+_CLIP = 4 * 1.25
+"""Four deviations in mean absolute residuals."""
+_BLOCK = 1 << 13
+"""Samples that are correlated at once: sums of their products are below 2^24."""
+
+
+def whiten(samples: np.ndarray) -> np.ndarray:
+    """Residuals of a lead's linear predictor as whole numbers -31..31 (float32); zeros if it is flat.
+
+    Parameters
+    ----------
+    samples : int16 [time]
+    """
+    values = samples.astype(np.int32)
+    values -= np.int32((2 * int(values.sum(dtype=np.int64)) + len(values)) // (2 * len(values)))
+    if not values.any():
+        return np.zeros(len(values), np.float32)
+    total = values.astype(np.float64) * 1024
+    for delay, coefficient in enumerate(linear_predictor(values)[0].tolist(), 1):
+        total[delay:] -= coefficient * values[:-delay].astype(np.float64)
+    return to_white(np.rint(total / 1024))
+
+
+def to_white(residual: np.ndarray) -> np.ndarray:
+    """Residuals (whole numbers) [..., time] scaled to their mean size, rounded and clipped; float32."""
+    size = np.abs(residual).sum(axis=-1, keepdims=True) / residual.shape[-1]
+    scale = LIMIT / (_CLIP * np.maximum(size, 1 / 64))
+    return np.clip(np.rint(residual * scale), -LIMIT, LIMIT).astype(np.float32)
+
+
+def correlate(rows: np.ndarray, lag: int = LAG) -> tuple[np.ndarray, np.ndarray]:
+    """Correlation of largest magnitude within `lag` samples, float32 [leads, leads], and its lag, int8.
+
+    A positive lag at [i, j] means that lead i is that much later.
+
+    Parameters
+    ----------
+    rows : float32 [leads, time]
+        Of `whiten`.
+    """
+    leads, steps = rows.shape
+    totals = np.zeros((2 * lag + 1, leads, leads), np.int64)
+    for first in range(0, steps, _BLOCK):
+        block = rows[:, first : first + _BLOCK]
+        for shift in range(lag + 1):
+            earlier = block if shift == 0 else rows[:, max(first - shift, 0) : first + block.shape[1] - shift]
+            totals[lag + shift] += (block[:, block.shape[1] - earlier.shape[1] :] @ earlier.T).astype(np.int64)
+    for shift in range(1, lag + 1):
+        totals[lag - shift] = totals[lag + shift].T
+    index = np.abs(totals).argmax(axis=0)
+    power = np.maximum(np.diagonal(totals[lag]), 1).astype(np.float64)
+    found = np.take_along_axis(totals, index[None], 0)[0] / np.sqrt(power[:, None] * power)
+    return found.astype(np.float32), (index - lag).astype(np.int8)

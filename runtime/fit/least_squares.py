@@ -1,0 +1,142 @@
+"""Weighted least squares on lags of a lead and of those that it hears, the same on every machine.
+
+Moments are sums of integers below 2^53, exact in float64 in any order; normal equations are solved by elementwise IEEE
+operations, without LAPACK.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..predictor.channel_parameters import COEFFICIENT_BITS, ORDER, PEER_TAPS
+
+SIGNAL_BITS = 14
+"""Signals are taken down to so many bits."""
+_MAX_WEIGHT = 31
+_MIN_ROWS, _MAX_ROWS = 1 << 14, 1 << 16
+_BLOCK = 4096
+"""Rows that are handled at once: their lags stay in the cache."""
+_PART = 512
+"""Rows of a matrix product: too few for BLAS to start threads, which would wait for each other on busy cores."""
+_SPAN = 4
+"""Residuals of the running deviation; with 16 of them 0.0006 bit more."""
+_RIDGE = 0.6
+
+
+def to_signal(values: np.ndarray) -> tuple[np.ndarray, int]:
+    """A lead's values without their mean (int32 [frames]) as int16 behind 16 zeros, and the low bits left out."""
+    excess = max(int(np.abs(values).max()).bit_length() - SIGNAL_BITS, 0)
+    signal = np.zeros(ORDER + len(values), np.int16)
+    signal[ORDER:] = values >> excess if excess else values
+    return signal, excess
+
+
+def spacing(frames: int, step: int) -> int:
+    """Use one frame of so many: `step`, unless that leaves too few or too many."""
+    return max(min(step, frames // _MIN_ROWS), -(-frames // _MAX_ROWS), 1)
+
+
+def moments(
+    signal: np.ndarray, heard: list[np.ndarray], step: int, coefficients: np.ndarray, error: float
+) -> tuple[np.ndarray, float, float]:
+    """Sums of products of a lead's sample and all that predicts it, over every `step`-th frame.
+
+    Residuals of `coefficients`, whose mean size is about `error`, count by `weights_of`.
+
+    Parameters
+    ----------
+    signal : int16 [16 + frames]
+        Of `to_signal`.
+    heard : list of int16 [16 + frames]
+        Signals of the leads that this one hears: their newest four samples, the present one included.
+    coefficients : float [16 + 4 heard]
+        Units of 2^-10; newest sample first.
+
+    Returns
+    -------
+    float64 [n + 1, n + 1] : sample and its n predictors
+    float : sum of the weights
+    float : mean size of the residuals of `coefficients`
+    """
+    rank = ORDER + 1 + PEER_TAPS * len(heard)
+    total, weight, sizes, count = np.zeros((rank, rank)), 0.0, 0.0, 0
+    for first in range(0, len(signal) - ORDER, step * _BLOCK):
+        part = slice(first, first + step * _BLOCK + ORDER)
+        lags, rows = _lags(signal[part], [other[part] for other in heard], step)
+        predicted = np.matmul(coefficients[None], lags[:, 1:]).ravel()[:rows]
+        size = np.abs(lags[:, 0].ravel()[:rows] - np.floor((predicted + 512) / 1024))
+        weights = np.zeros(_BLOCK)
+        weights[:rows] = weights_of(size, error)
+        total += np.matmul(lags * weights.reshape(-1, 1, _PART), lags.transpose(0, 2, 1)).sum(axis=0)
+        weight, sizes, count = weight + float(weights.sum()), sizes + float(size.sum()), count + rows
+    return total, weight, sizes / count
+
+
+def _lags(block: np.ndarray, heard: list[np.ndarray], step: int) -> tuple[np.ndarray, int]:
+    """A sample, its 16 past values and what is heard of others at every `step`-th frame, in parts, float64
+    [parts, n + 1, rows of a part], zeros behind the last row; and the count of rows."""
+    lags = np.empty((ORDER + 1 + PEER_TAPS * len(heard), _BLOCK))
+    rows = -(-(len(block) - ORDER) // step)
+    lags[:, rows:] = 0
+    row = 0
+    for source, taps in [(block, ORDER + 1), *((other, PEER_TAPS) for other in heard)]:
+        phases = [source[phase::step].astype(np.float64) for phase in range(min(step, ORDER + 1))]
+        for lag in range(taps):
+            first, phase = divmod(ORDER - lag, step)
+            lags[row, :rows] = phases[phase][first : first + rows]
+            row += 1
+    return lags.reshape(len(lags), -1, _PART).transpose(1, 0, 2), rows
+
+
+def weights_of(size: np.ndarray, error: float) -> np.ndarray:
+    """What residuals of `size`, whose mean over the lead is about `error`, count: whole numbers 1..31.
+
+    That is the inverse of their running deviation and of their own size, close to what they cost in bits.
+    """
+    before = np.concatenate([np.full(_SPAN, np.floor(error)), size[:-1]])
+    local = before[_SPAN - 1 :] + before[: len(size)]
+    for first in range(1, _SPAN - 1):
+        local += before[first : first + len(size)]
+    local /= _SPAN
+    local += error / 10
+    cost = size / 2
+    cost += local
+    cost *= local
+    np.divide(15 * error * error, cost, out=cost)
+    np.floor(cost, out=cost)
+    return np.clip(cost, 1, _MAX_WEIGHT, out=cost)
+
+
+def solve(total: np.ndarray, weight: np.ndarray, used: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Coefficients of many leads from their `moments`, and the variance of what they leave.
+
+    Elimination without pivoting: the matrices are symmetric and positive.
+
+    Parameters
+    ----------
+    total : float64 [leads, n + 1, n + 1]
+    weight : float64 [leads]
+    used : bool [leads, n], optional
+        Predictors that take part; the others get 0.
+
+    Returns
+    -------
+    float64 [leads, n], in whole units of 2^-10; float64 [leads]
+    """
+    size = total.shape[1] - 1
+    system = np.concatenate([total[:, 1:, 1:], total[:, 1:, :1]], axis=2)
+    if used is not None:
+        system *= used[:, :, None]
+        system[:, :, :-1] *= used[:, None]
+    system[:, np.arange(size), np.arange(size)] += (_RIDGE * weight)[:, None]
+    known = system[:, :, -1].copy()
+    for pivot in range(size - 1):
+        factor = system[:, pivot + 1 :, pivot] / system[:, pivot, pivot, None]
+        system[:, pivot + 1 :, pivot + 1 :] -= factor[:, :, None] * system[:, pivot, None, pivot + 1 :]
+    solution, explained = np.zeros(known.shape), np.zeros(len(known))
+    for row in range(size - 1, -1, -1):
+        solution[:, row] = system[:, row, -1] / system[:, row, row]
+        system[:, :row, -1] -= system[:, :row, row] * solution[:, row, None]
+        explained += solution[:, row] * known[:, row]
+    variance = np.maximum(total[:, 0, 0] - explained, 0.0) / weight
+    return np.rint(np.clip(solution, -15, 15) * (1 << COEFFICIENT_BITS)), variance

@@ -1,0 +1,169 @@
+"""Which leads have activity in common: correlation of whitened leads within small lags, tested against chance.
+
+A lead's own past hides what it shares with others, so each is whitened by its linear predictor first. What correlates
+then within a few samples can be heard by a decoder that knows one lead before it decodes the other: from the
+correlations follow each lead's peers and an order in tiers (`arrange`). Evidence of several recordings adds up, and
+leads that were never recorded together are not compared.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import zlib
+from dataclasses import dataclass, field
+from itertools import combinations
+from statistics import NormalDist
+
+import numpy as np
+
+from ..core.errors import UsageError
+from ..predictor.channel_parameters import PEERS
+from .correlation import LAG, correlate
+from .prediction_order import Arrangement, arrange
+
+CHANCE = 0.01
+"""Probability that any pair at all of a topology passes by chance."""
+FORMAT = 1
+_KEEP = 0.5
+"""Correlations from this share of the threshold on are kept, since later recordings may confirm them."""
+
+
+@dataclass
+class Topology:
+    """What is known of an implant's leads.
+
+    Attributes
+    ----------
+    leads : list of str
+    recordings : list of (list of int, int, int)
+        Numbers of the leads that were recorded together, samples of each, and a checksum by which a recording that is
+        observed again is left out.
+    edges : dict of (int, int) to (float, int)
+        Correlation and lag of pairs of leads i < j, over all recordings of both; weak ones are left out.
+    """
+
+    leads: list = field(default_factory=list)
+    recordings: list = field(default_factory=list)
+    edges: dict = field(default_factory=dict)
+
+    def observe(self, names: list[str], rows: np.ndarray) -> None:
+        """Add a recording of simultaneous leads, some of which may be known: float32 [leads, time] of `whiten`."""
+        self.leads += [name for name in names if name not in set(self.leads)]
+        place = {name: i for i, name in enumerate(self.leads)}
+        numbers = [place[name] for name in names]
+        before, samples = self.shared(), rows.shape[1]
+        checksum = zlib.crc32(np.packbits(rows > 0).tobytes())
+        if (numbers, samples, checksum) in self.recordings:
+            return
+        found, lags = correlate(rows)
+        self.recordings.append((numbers, samples, checksum))
+        for a, b in combinations(range(len(numbers)), 2):
+            if numbers[a] > numbers[b]:
+                a, b = b, a
+            pair = (numbers[a], numbers[b])
+            old, old_lag = self.edges.pop(pair, (0.0, 0))
+            known = before.get(pair, 0)
+            value = (old * known + float(found[a, b]) * samples) / (known + samples)
+            lag = int(lags[a, b]) if abs(found[a, b]) * samples >= abs(old) * known else old_lag
+            self.edges[pair] = (value, lag)
+
+    def of(self, names: list[str]) -> Topology:
+        """The topology of some leads, which are numbered as `names` lists them; unknown ones have nothing in common.
+
+        Raises
+        ------
+        UsageError
+            If none of the leads is known.
+        """
+        place = {self.leads.index(name): i for i, name in enumerate(names) if name in set(self.leads)}
+        if not place:
+            raise UsageError(f"the topology knows none of the recording's leads ({names[0]} ...)")
+        recordings = [([place[n] for n in numbers if n in place], *rest) for numbers, *rest in self.recordings]
+        edges = {}
+        for (i, j), (value, lag) in self.edges.items():
+            if i in place and j in place:
+                turned = place[i] > place[j]
+                pair = (place[j], place[i]) if turned else (place[i], place[j])
+                edges[pair] = (value, -lag if turned else lag)
+        return Topology(list(names), recordings, edges)
+
+    def shared(self) -> dict[tuple[int, int], int]:
+        """Samples that each pair of leads was recorded together."""
+        total: dict[tuple[int, int], int] = {}
+        for numbers, samples, _ in self.recordings:
+            for pair in combinations(sorted(numbers), 2):
+                total[pair] = total.get(pair, 0) + samples
+        return total
+
+    def thresholds(self, chance: float = CHANCE) -> dict[tuple[int, int], float]:
+        """Magnitude that a pair's correlation must pass: no pair of independent leads does, but for `chance`.
+
+        The correlation of n samples of white noise has a deviation of 1 / sqrt(n); all lags of all pairs are tested
+        (Bonferroni).
+        """
+        shared = self.shared()
+        tests = max(len(shared) * (2 * LAG + 1), 1)
+        level = NormalDist().inv_cdf(1 - chance / (2 * tests))
+        return {pair: level / math.sqrt(samples) for pair, samples in shared.items()}
+
+    def significant(self, chance: float = CHANCE) -> dict[tuple[int, int], float]:
+        """Correlations beyond chance, by pair."""
+        limits = self.thresholds(chance)
+        return {pair: value for pair, (value, _) in self.edges.items() if abs(value) > limits[pair]}
+
+    def matrix(self) -> np.ndarray:
+        """Significant correlations, symmetric float64 [leads, leads] with ones on the diagonal."""
+        made = np.eye(len(self.leads))
+        for (i, j), value in self.significant().items():
+            made[i, j] = made[j, i] = value
+        return made
+
+    def arrangement(self, tiers: int | None = None, peers: int = PEERS, past: bool = False) -> Arrangement:
+        """Tiers and peers of all leads, in the order of `leads`."""
+        return arrange(self.matrix(), tiers, peers, past)
+
+    def to_json(self, tiers: int | None = None, peers: int = PEERS) -> str:
+        """The topology as text, with peers and tiers of `arrange`."""
+        limits = self.thresholds()
+        arrangement = self.arrangement(tiers, peers)
+        heard = [[lead for lead in row if lead >= 0] for row in arrangement.peers.tolist()]
+        kept = {pair: edge for pair, edge in self.edges.items() if abs(edge[0]) > _KEEP * limits[pair]}
+        passed = self.significant()
+        edges = [[i, j, round(r, 5), lag, (i, j) in passed] for (i, j), (r, lag) in sorted(kept.items())]
+        lists = {"leads": self.leads, "tiers": arrangement.tier.tolist(), "peers": heard}
+        lists |= {"recordings": self.recordings, "edges": edges}
+        lines = [f'"format": {FORMAT}'] + [f'"{key}": {json.dumps(value)}' for key, value in lists.items()]
+        return "{" + ",\n".join(lines) + "}\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> Topology:
+        """Undo `to_json`, but for correlations of pairs far below the threshold, which count as zero.
+
+        Raises
+        ------
+        ValueError
+            If the text is no topology of this format.
+        """
+        try:
+            found = json.loads(text)
+            if found["format"] != FORMAT:
+                raise ValueError(f"format {found['format']}")
+            edges = {(i, j): (r, lag) for i, j, r, lag, _ in found["edges"]}
+            return cls(found["leads"], [tuple(entry) for entry in found["recordings"]], edges)
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"not a topology of format {FORMAT}: {error}") from error
+
+
+def load(source: Topology | str | os.PathLike) -> Topology:
+    """A topology, or what a file holds as one; UsageError if it does not."""
+    if isinstance(source, Topology):
+        return source
+    try:
+        with open(source, encoding="utf-8") as file:
+            return Topology.from_json(file.read())
+    except OSError as error:
+        raise UsageError(f"{source}: {error.strerror or error}") from error
+    except ValueError as error:
+        raise UsageError(f"{source}: {error}") from error

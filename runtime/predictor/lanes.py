@@ -1,0 +1,204 @@
+"""Lanes: the rows that are coded side by side, with what is fixed for each (docs/format.md section 3.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from ..core.implant_table import codes_of
+from ..entropy.tables import GRID_OFFSET, EntropyModel
+from .channel_parameters import GRID, ORDER, PEER_TAPS, PEERS, SideInformation
+from .features import tick_values
+
+_CACHE_LINE, _CACHE_LINES = 32, 256
+"""Samples of a line, and lines that are worked on at once."""
+
+
+@dataclass(frozen=True)
+class Lanes:
+    """Parameters of all lanes of a batch of chunks, by tier, chunk, segment and lead; arrays are [lanes] unless said.
+
+    coefficients  int32 [16, lanes], for the oldest sample first
+    mean          int32, ticks
+    spread        int64
+    offset        int64, where the lane's levels start in the entropy model
+    grid          int32, -1 for grid lanes, 0 for others
+    shift         int32, low bits; below 0: octaves by which ticks are finer than samples
+    length        int64, samples
+    tier          int64
+    peers         int64 [4, lanes], lanes that are heard; the lane itself where there is none
+    metric        int32 [4, lanes], 0 where there is none
+    heard         int32 [4, 4, lanes], coefficients for each peer's newest samples, for the oldest one first
+    owner         int64, number of the chunk in the batch
+    start         int64, frame of the chunk where the segment starts
+    lead          int64, number of the lead in the chunk
+    """
+
+    coefficients: np.ndarray
+    mean: np.ndarray
+    spread: np.ndarray
+    offset: np.ndarray
+    grid: np.ndarray
+    shift: np.ndarray
+    length: np.ndarray
+    tier: np.ndarray
+    peers: np.ndarray
+    metric: np.ndarray
+    heard: np.ndarray
+    owner: np.ndarray
+    start: np.ndarray
+    lead: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.mean)
+
+    def take(self, index: np.ndarray) -> Lanes:
+        """Some of the lanes, with all that they hear."""
+        place = np.zeros(len(self), np.int64)
+        place[index] = np.arange(len(index))
+        taken = {field.name: getattr(self, field.name).take(index, axis=-1) for field in fields(self)}
+        return Lanes(**taken | {"peers": place[taken["peers"]]})
+
+    @property
+    def octaves(self) -> np.ndarray:
+        """Ticks of a grid value as a power of two, int32."""
+        return 6 + np.maximum(-self.shift, 0)
+
+    @property
+    def has_peers(self) -> bool:
+        """Whether any lane hears another one."""
+        return bool((self.peers != np.arange(len(self))).any())
+
+    def segments(self) -> Iterator[tuple[int, int, np.ndarray]]:
+        """Owner, first frame and the lanes of each segment of each chunk."""
+        key = (self.owner << 32) + self.start
+        order = np.argsort(key, kind="stable")
+        starts = np.flatnonzero(np.diff(key[order], prepend=-1))
+        for lanes in np.split(order, starts[1:]):
+            yield int(self.owner[lanes[0]]), int(self.start[lanes[0]]), lanes
+
+
+def segment_count(frames: int, leads: int) -> int:
+    """Segments for a chunk. A lane costs some 36 bits; a step of few lanes costs as much time as one of many.
+
+    At least 8 lanes if segments stay above 1024 frames; up to 4096 lanes if they stay above 12288, of more than 8 leads
+    above 8192.
+    """
+    few = min(-(-8 // leads), frames // 1024)
+    many = min(-(-4096 // leads), frames // (8192 if leads > 8 else 12288))
+    steps = -(-frames // max(few, many, 1))
+    return -(-frames // steps)
+
+
+def join(parts: list[tuple[SideInformation, int, int]], middle: np.ndarray) -> Lanes:
+    """Lanes of chunks given as (side information, frames, segments)."""
+    columns, first = [], 0
+    for owner, (side, frames, segments) in enumerate(parts):
+        made = _chunk_columns(side, frames, segments, middle)
+        made["peers"] += first
+        made["owner"] = np.full(len(made["mean"]), owner)
+        columns.append(made)
+        first += len(made["mean"])
+    together = {name: np.concatenate([c[name] for c in columns], axis=-1) for name in columns[0]}
+    joined = Lanes(**{name: np.ascontiguousarray(values) for name, values in together.items()})
+    if not joined.tier.any():
+        return joined
+    return joined.take(np.argsort(joined.tier, kind="stable"))
+
+
+def _chunk_columns(side: SideInformation, frames: int, segments: int, middle: np.ndarray) -> dict[str, np.ndarray]:
+    leads = side.coded
+    count = len(leads)
+    steps = -(-frames // segments)
+    grid = side.kind[leads] == GRID
+    shift = np.where(grid, side.shift[leads], 0)
+    mean = np.where(grid, tick_values(side.mean[leads], shift), middle[np.where(grid, 0, side.mean[leads])])
+    place = np.zeros(len(side.kind), np.int64)
+    place[leads] = np.arange(count)
+    heard = side.peers[leads].T
+    peers = np.where(heard >= 0, place[heard], np.arange(count))
+    tile = lambda values, kind: np.tile(values, segments).astype(kind)  # noqa: E731
+    return {
+        "coefficients": tile(side.coefficients[leads, ::-1].T, np.int32).reshape(ORDER, -1),
+        "mean": tile(mean, np.int32),
+        "spread": tile(side.spread[leads], np.int64),
+        "offset": tile(np.where(grid, GRID_OFFSET, 0), np.int64),
+        "grid": tile(np.where(grid, -1, 0), np.int32),
+        "shift": tile(shift, np.int32),
+        "length": np.repeat(np.minimum(steps, frames - np.arange(segments) * steps), count),
+        "tier": tile(side.tier[leads], np.int64),
+        "peers": tile(peers, np.int64).reshape(PEERS, -1) + np.repeat(np.arange(segments) * count, count),
+        "metric": tile(np.where(heard >= 0, side.metric[leads].T, 0), np.int32).reshape(PEERS, -1),
+        "heard": tile(side.heard[leads, :, ::-1].transpose(1, 2, 0), np.int32).reshape(PEERS, PEER_TAPS, -1),
+        "start": np.repeat(np.arange(segments) * steps, count),
+        "lead": tile(leads, np.int64),
+    }
+
+
+def to_lanes(chunks: list[np.ndarray], lanes: Lanes) -> np.ndarray:
+    """Values int16 [frames, leads] of each chunk as lanes, int16 [steps, lanes], zero where a lane has ended."""
+    out = np.zeros((int(lanes.length.max()), len(lanes)), np.int16)
+    for owner, start, index in lanes.segments():
+        length = int(lanes.length[index[0]])
+        rows = chunks[owner][start : start + length]
+        out[:length, _columns(index)] = rows[:, _columns(lanes.lead[index])]
+    return out
+
+
+def from_lanes(values: np.ndarray, lanes: Lanes, chunks: list[np.ndarray]) -> None:
+    """Undo `to_lanes` into the arrays [frames, leads] of chunks."""
+    Places(lanes).put(values, chunks)
+
+
+class Places:
+    """Where the samples of lanes belong, worked out once."""
+
+    def __init__(self, lanes: Lanes):
+        self._segments = [
+            (owner, start, int(lanes.length[index[0]]), _columns(lanes.lead[index]), _columns(index))
+            for owner, start, index in lanes.segments()
+        ]
+
+    def put(self, values: np.ndarray, chunks: list[np.ndarray], first: int = 0) -> None:
+        """Values [steps, lanes] from step `first` on, into the arrays [frames, leads] of chunks."""
+        for owner, start, length, leads, lanes in self._segments:
+            steps = min(length - first, len(values))
+            if steps > 0:
+                chunks[owner][start + first : start + first + steps, leads] = values[:steps, lanes]
+
+
+def columns(samples: np.ndarray) -> Iterator[np.ndarray]:
+    """Every lead's samples side by side: of leads that share cache lines at once, in blocks that fit the cache."""
+    if samples.shape[1] == 1:
+        yield np.ascontiguousarray(samples[:, 0])
+        return
+    for lead in range(0, samples.shape[1], _CACHE_LINE):
+        some = samples[:, lead : lead + _CACHE_LINE].T
+        out = np.empty(some.shape, samples.dtype)
+        for first in range(0, some.shape[1], _CACHE_LINES):
+            block = slice(first, first + _CACHE_LINES)
+            out[:, block] = some[:, block]
+        yield from out
+
+
+def _columns(index: np.ndarray) -> np.ndarray | slice:
+    """An index for columns; a slice, which is quicker, where they lie side by side."""
+    side_by_side = index[-1] - index[0] == len(index) - 1 and (np.diff(index) == 1).all()
+    return slice(int(index[0]), int(index[-1]) + 1) if side_by_side else index
+
+
+def lane_values(samples: np.ndarray, lanes: Lanes, entropy: EntropyModel) -> tuple[np.ndarray, np.ndarray]:
+    """Ticks without their mean (int32), and coded values or grid values + 512 (int32), of int16 [steps, lanes]."""
+    values = codes_of(samples).astype(np.int32)
+    ticks = entropy.middle.take(values, mode="clip")
+    if entropy.bins is not None:
+        values = entropy.bins.take(values, mode="clip")
+    if lanes.grid.any():
+        grid = np.flatnonzero(lanes.grid)
+        shift = lanes.shift[grid]
+        values[:, grid] = (samples[:, grid] >> np.maximum(shift, 0)) + 512
+        ticks[:, grid] = tick_values(samples[:, grid], shift)
+    ticks -= lanes.mean
+    return ticks, values

@@ -1,0 +1,252 @@
+"""Models: one ONNX file each, with all tables in its metadata (docs/format.md section 9)."""
+
+from __future__ import annotations
+
+import copy
+import functools
+import platform
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from ..core.errors import ModelError
+from ..core.identity import identity_of
+from ..core.limits import MAX_MODEL_BYTES
+from ..entropy.symbol_search import GuessTables
+from ..entropy.tables import EntropyModel
+from . import recurrent
+from .channel_parameters import PEERS
+from .features import FEATURES
+from .messages import INPUTS, ZERO
+from .metadata import parse_answers, parse_tables
+
+DEFAULT, ARRAYS = "n1", "a1"
+"""The models for leads of the implant, and for other devices and leads that hear each other much (see `choice`)."""
+_COARSE, _COARSE_FROM = "b1", 5
+"""The model trained on coarse histories, and the bound from which on it is the better one (docs/models.md)."""
+FORMAT = "1"
+
+_EXTERNAL = b"\x0a\x08location"
+"""What a tensor whose data lie in another file has in its serialised form: an entry with this key."""
+
+CRC_FIELD = b"\x0a\x0dmiddleout.crc\x12\x08"
+"""What is in front of the checksum in a model file: its name and lengths as protobuf has them."""
+
+
+def _folders() -> list[Path]:
+    here = Path(__file__).resolve().parents[1]
+    return [folder for folder in (here / "models", here.parent / "models") if folder.is_dir()]
+
+
+def available() -> list[tuple[str, Path]]:
+    """Names and paths of the models that come with the package, by name."""
+    found = {path.stem: path for folder in reversed(_folders()) for path in sorted(folder.glob("*.onnx"))}
+    return sorted(found.items())
+
+
+def resolve(name: str) -> Path:
+    """The file of a shipped name; a name without a version means the newest version."""
+    models = dict(available())
+    if name in models:
+        return models[name]
+    versions = [stem for stem in models if stem.rpartition("-v")[0] == name and stem.rpartition("-v")[2].isdigit()]
+    if versions:
+        return models[max(versions, key=lambda stem: int(stem.rpartition("-v")[2]))]
+    raise ModelError(f"no model {name!r}; shipped are {', '.join(models) or 'none'}; a path to an .onnx file works too")
+
+
+def default(max_error: int = 0, target_rate: float | None = None) -> str:
+    """Name of the model to encode with where none is asked for and nothing is known of the recording."""
+    return DEFAULT if max_error < _COARSE_FROM and target_rate is None else _COARSE
+
+
+def load(source: str | Path | bytes = DEFAULT) -> Model:
+    """Load a model by shipped name, path or file bytes, and check it on this machine. Cached per process.
+
+    Raises
+    ------
+    ModelError
+        Unknown name, not a middleout model, or known answers that come out differently here.
+    """
+    if isinstance(source, bytes):
+        return _load(source)
+    path = Path(source)
+    if path.suffix != ".onnx":
+        path = resolve(str(source))
+    try:
+        if path.stat().st_size > MAX_MODEL_BYTES:
+            raise ModelError(f"{path}: too large for a model")
+        return _load(path.read_bytes())
+    except OSError as error:
+        raise ModelError(f"{path}: {error.strerror}") from error
+
+
+def find(identity: bytes) -> Model:
+    """The shipped model with this identity. Raises `ModelError` with its name and what to do."""
+    for _, path in available():
+        data = path.read_bytes()
+        if identity_of(data) == identity:
+            return _load(data)
+    raise ModelError(
+        f"the file was made with model {identity.hex()}, which is not here; supply it with --model PATH "
+        "(whoever made the file has it, or can encode with --embed-model)"
+    )
+
+
+@functools.lru_cache(maxsize=8)
+def _load(data: bytes) -> Model:
+    return Model(data)
+
+
+class Model:
+    """A loaded model.
+
+    Attributes
+    ----------
+    data : bytes
+        The file.
+    identity : bytes
+        First 16 bytes of its SHA-256.
+    name : str
+    hears : bool
+        Whether the network hears peers.
+    state : int
+        Numbers that a lane carries from step to step (see `recurrent`); 0 for most networks.
+    entropy : EntropyModel
+    guesses : GuessTables
+    """
+
+    def __init__(self, data: bytes):
+        self.data = data
+        self.identity = identity_of(data)
+        _check_sum(data, self.identity)
+        try:
+            self._session = _session(data)
+            metadata = self._session.get_modelmeta().custom_metadata_map
+        except Exception as error:  # onnxruntime's errors have no public base class
+            raise ModelError(f"model {self.identity.hex()} can't be loaded: {error}") from error
+        if metadata.get("middleout.format") != FORMAT or "middleout.crc" not in metadata:
+            raise ModelError(f"model {self.identity.hex()} is not a middleout model of format {FORMAT}")
+        self.name = metadata.get("middleout.name", "unnamed")
+        self._check_interface()
+        tables = parse_tables(metadata)
+        self.entropy = EntropyModel(tables)
+        self.guesses = GuessTables(self.entropy)
+        self._coarse: dict[tuple[int, int], Model] = {(0, 0): self}
+        self._check_answers(*parse_answers(metadata, self.hears, self.state))
+
+    def _check_interface(self) -> None:
+        inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
+        found = [(node.name, node.type, node.shape[1:]) for node in (*inputs, *outputs)]
+        self.state = recurrent.state_size(inputs, outputs)
+        self.hears = len(inputs) == 2 and not self.state
+        expected = [("own", "tensor(uint8)", [FEATURES]), ("peers", "tensor(uint8)", [PEERS, INPUTS])]
+        expected = expected[: 1 + self.hears] + [("distribution", "tensor(int32)", [2])]
+        if self.state:
+            floats = "tensor(float)", [self.state]
+            expected = [expected[0], (recurrent.STATE, *floats), expected[1], (recurrent.NEXT, *floats)]
+        if found != expected:
+            raise ModelError(f"model {self.name} does not have the inputs and outputs of format {FORMAT}: {found}")
+
+    def _check_answers(self, inputs: list[np.ndarray], expected: list[np.ndarray]) -> None:
+        def wrong(found, rows):
+            return np.any([(a != b[:rows]).any(axis=1) for a, b in zip(found, expected)], axis=0)
+
+        for rows in (len(inputs[0]), 3, 1):
+            some = [part[:rows] for part in inputs]
+            bad = wrong(self.step(*some) if self.state else [self.run(*some)], rows)
+            if bad.any():
+                plain = _run(_session(self.data, optimised=False), self._names, inputs)
+                cause = "its kernels are" if wrong(plain, len(inputs[0])).any() else "its graph optimiser is"
+                raise ModelError(
+                    f"model {self.name} gives other results on this machine: {bad.sum()} of {rows} known answers are "
+                    f"wrong, so that nothing would be coded exactly. {_versions()}: {cause} to blame. Please report "
+                    "this, and try another version of onnxruntime"
+                )
+
+    @property
+    def _names(self) -> tuple[str, str]:
+        return ("own", recurrent.STATE if self.state else "peers")
+
+    def run(self, features: np.ndarray, peers: np.ndarray | None = None) -> np.ndarray:
+        """Offset (1/16 code) and scale index, int32 [N, 2].
+
+        Parameters
+        ----------
+        features : uint8 [N, 20]
+        peers : uint8 [N, 4, 8]
+            For networks that hear peers; without it there are none.
+        """
+        recurrent.stateless(self)
+        return _run(self._session, self._names, self._inputs(features, peers))[0]
+
+    def step(self, features: np.ndarray, state: np.ndarray) -> list[np.ndarray]:
+        """Of a network with a state, what `run` gives, and the next state, float32 [N, S] as `state`."""
+        return _run(self._session, self._names, [features, state])
+
+    def _inputs(self, features: np.ndarray, peers: np.ndarray | None) -> list[np.ndarray]:
+        if not self.hears:
+            return [features]
+        return [features, np.full((len(features), PEERS, INPUTS), ZERO, np.uint8) if peers is None else peers]
+
+    def _call(self, binding, arrays: list[np.ndarray]) -> None:
+        self._session.run_with_iobinding(binding)  # `arrays` are only held
+
+    def coarse(self, max_error: int, fineness: int = 0) -> Model:
+        """This model for the bins of a bound, see `EntropyModel.coarse`; kept, and this model itself for 0."""
+        key = (max_error, fineness)
+        if key not in self._coarse:
+            made = copy.copy(self)
+            made.entropy = self.entropy.coarse(max_error, fineness)
+            made.guesses = GuessTables(made.entropy)
+            self._coarse[key] = made
+        return self._coarse[key]
+
+    def bind(self, features: np.ndarray, output: np.ndarray, peers: np.ndarray | None = None):
+        """A call without arguments that computes `output` int32 [N, 2] from the others (see `run`), in place."""
+        recurrent.stateless(self)
+        return self._bound(self._inputs(features, peers), {"distribution": output})
+
+    def bind_step(self, features: np.ndarray, state: np.ndarray, output: np.ndarray, after: np.ndarray):
+        """The like for `step`; `after`, the next state, must not share memory with `state`."""
+        return self._bound([features, state], {"distribution": output, recurrent.NEXT: after})
+
+    def _bound(self, inputs: list[np.ndarray], outputs: dict[str, np.ndarray]):
+        binding = self._session.io_binding()
+        for name, array in zip(self._names, inputs):
+            binding.bind_input(name, "cpu", 0, array.dtype, array.shape, array.ctypes.data)
+        for name, array in outputs.items():
+            binding.bind_output(name, "cpu", 0, array.dtype, array.shape, array.ctypes.data)
+        return functools.partial(self._call, binding, [*inputs, *outputs.values()])
+
+
+def _session(data: bytes, optimised: bool = True):
+    """A network on one thread, to be run on the CPU."""
+    import onnxruntime as ort
+
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    if not optimised:
+        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    return ort.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+
+
+def _run(session, names: tuple[str, str], inputs: list[np.ndarray]) -> list[np.ndarray]:
+    return session.run(None, dict(zip(names, inputs)))
+
+
+def _versions() -> str:
+    import onnxruntime as ort
+
+    return f"onnxruntime {ort.__version__} on {platform.system()} {platform.machine()}"
+
+
+def _check_sum(data: bytes, identity: bytes) -> None:
+    """Refuse a model that is damaged: it might work, but nobody could decode its streams."""
+    if _EXTERNAL in data:
+        raise ModelError(f"model {identity.hex()} refers to data outside of its file, which is refused")
+    head, field, tail = data.partition(CRC_FIELD)
+    if field and b"%08x" % zlib.crc32(head + field + b"0" * 8 + tail[8:]) != tail[:8]:
+        raise ModelError(f"model {identity.hex()} is damaged: its checksum is wrong; install it again")

@@ -1,0 +1,117 @@
+"""Several files, one for each lead, as one recording."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..container.file_table import Member, pack
+from ..core import limits, sample_formats
+from ..core.errors import FileFormatError, MiddleoutError, UsageError
+from ..core.file_io import read_up_to
+from ..core.names import is_file_name
+from ..core.terms import FILES
+from . import paths
+from .wav import WavFormat, canonical_header
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Where the samples of a file are."""
+
+    path: str
+    start: int
+
+
+class MonoFilesReader:
+    """Several files as the leads of a recording; attributes and methods are those of `sources.Source`.
+
+    Parameters
+    ----------
+    files : paths; `-` is not among them
+    open_one : gives the reader of an opened input
+    """
+
+    kind = FILES
+    canonical = False
+    lead_time = False
+
+    def __init__(self, files: list[str], open_one: Callable) -> None:
+        if len(files) > limits.MAX_LEADS:
+            raise UsageError(f"{len(files)} leads; possible are 1 to {limits.MAX_LEADS}")
+        self.leads = len(files)
+        self.outside = 0
+        self._form: tuple | None = None
+        self._parts: list[_Part] = []
+        members = [self._open(path, open_one) for path in files]
+        names = [member.name for member in members]
+        if len(set(names)) < len(names):
+            raise UsageError("two of the files have the same name")
+        self.frames, self.dtype, self.rate = self._form
+        form = WavFormat(1, self.rate, 8 * sample_formats.width(self.dtype))
+        self.front = pack(members, canonical_header(form, self.frames))
+        self._done = 0
+
+    def _open(self, path: str, open_one: Callable) -> Member:
+        """Look at a file; its samples are read when it is their turn."""
+        name = os.path.basename(path)
+        if not is_file_name(name):
+            raise UsageError(f"{path}: such a name can't be restored everywhere; rename the file")
+        with _opened(path) as source:
+            if source.size is None:
+                raise UsageError(f"{path}: not a regular file")
+            try:
+                reader = open_one(source)
+            except MiddleoutError as error:
+                raise type(error)(f"{path}: {error}") from None
+            if reader.leads != 1:
+                raise UsageError(f"{path}: {reader.leads} leads; files of an array hold one each")
+            form = (reader.frames, reader.dtype, reader.rate)
+            self._form = self._form or form
+            if form != self._form:
+                raise UsageError(f"{path}: {_plain(form)}, unlike the files before: {_plain(self._form)}")
+            rest = source.size - len(reader.front) - reader.frames * sample_formats.width(reader.dtype)
+            self.outside += len(reader.front) + rest
+            if self.outside > limits.MAX_FOREIGN_BYTES // 2:
+                raise FileFormatError(f"{path}: too many bytes that are no samples")
+            reader.skip(reader.frames)
+            self._parts.append(_Part(path, len(reader.front)))
+            return Member(name, source.mtime, reader.front, b"".join(reader.back()))
+
+    def read(self, frames: int) -> np.ndarray:
+        """The next frames, int16 [frames, leads]; fewer only at the end."""
+        frames = min(frames, self.frames - self._done)
+        width = sample_formats.width(self.dtype)
+        samples = np.empty((frames, self.leads), np.int16)
+        for lead, part in enumerate(self._parts):
+            with open(part.path, "rb") as file:
+                file.seek(part.start + self._done * width)
+                data = read_up_to(file, frames * width)
+            if len(data) < frames * width:
+                raise MiddleoutError(f"{part.path} changed while it was read")
+            samples[:, lead] = sample_formats.from_bytes(data, self.dtype, 1)[:, 0]
+        self._done += frames
+        return samples
+
+    def skip(self, frames: int) -> None:
+        """Pass over frames that are there."""
+        self._done += frames
+
+    def back(self) -> Iterator[bytes]:
+        """Nothing: it is in the table."""
+        return iter(())
+
+
+def _opened(path: str) -> paths.Input:
+    try:
+        return paths.Input(path)
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror or error}") from None
+
+
+def _plain(form: tuple) -> str:
+    frames, dtype, rate = form
+    return f"{frames} samples of {sample_formats.name(dtype)} at {rate} Hz"

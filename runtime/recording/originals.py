@@ -1,0 +1,140 @@
+"""Where a decoded recording goes: into one file as it comes, into one lead by lead, or into a file for each lead."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from ..container.file_table import Member
+from ..container.header import Header
+from ..core import sample_formats
+from ..core.errors import CorruptError, UsageError
+from . import paths
+
+_LARGEST = 1 << 62
+"""Bytes of a file that no file system reaches."""
+
+
+class FileSink:
+    """One file, whose bytes come in their order.
+
+    Parameters
+    ----------
+    outputs : paths.Outputs
+    target : claimed path
+    header : Header
+    """
+
+    def __init__(self, outputs: paths.Outputs, target: str, header: Header) -> None:
+        self._outputs = outputs
+        self.target = target
+        self._dtype = header.file_dtype
+        self._output: paths.Output | None = None
+
+    def write(self, data: bytes) -> None:
+        """Bytes in front of the samples or behind them."""
+        self._file().write(data)
+
+    def samples(self, samples: np.ndarray) -> None:
+        """The next frames, int16 [frames, leads]."""
+        self._file().write(sample_formats.to_bytes(samples, self._dtype))
+
+    def commit(self, like: str | None, mtime: int | None) -> None:
+        """The file is complete: give it its name, permissions and time."""
+        self._file()
+        self._output.commit(like, mtime)
+        self._output = None
+
+    def abort(self) -> None:
+        """Remove what was written."""
+        if self._output is not None:
+            self._output.abort()
+
+    def _file(self):
+        if self._output is None:
+            self._output = self._outputs.open(self.target)
+        return self._output.file
+
+
+class LeadTimeSink(FileSink):
+    """One file in which the samples of each lead lie together: every chunk goes to one place for each lead."""
+
+    def __init__(self, outputs: paths.Outputs, target: str, header: Header) -> None:
+        super().__init__(outputs, target, header)
+        self._leads, self._frames = header.leads, header.frames
+        self._width = sample_formats.width(self._dtype)
+        self._start = self._done = 0
+        self._behind = False
+        if self._frames * self._leads * self._width > _LARGEST:
+            raise CorruptError("the header announces more than any file can hold")
+
+    def write(self, data: bytes) -> None:
+        """Bytes in front of the samples or behind them."""
+        if not self._done:
+            self._start += len(data)
+        elif not self._behind:
+            self._file().seek(self._place(self._leads, 0))
+            self._behind = True
+        super().write(data)
+
+    def samples(self, samples: np.ndarray) -> None:
+        """The next frames, int16 [frames, leads]."""
+        if self._done + len(samples) > self._frames:
+            raise CorruptError("the chunks do not add up to the frames that the header announces")
+        for lead, values in enumerate(sample_formats.from_int16(samples, self._dtype).T):
+            self._file().seek(self._place(lead, self._done))
+            self._file().write(values.tobytes())
+        self._done += len(samples)
+
+    def _place(self, lead: int, frame: int) -> int:
+        return self._start + (lead * self._frames + frame) * self._width
+
+    def _file(self):
+        file = super()._file()
+        if not self._output.seekable:
+            raise UsageError("its samples lie lead by lead, which only a file can take; say with -o which")
+        return file
+
+
+class MembersSink:
+    """A file for each lead, never all open at once.
+
+    Parameters
+    ----------
+    outputs : paths.Outputs
+    source : path of the coded file
+    header : Header
+    members : one for each lead
+    """
+
+    def __init__(self, outputs: paths.Outputs, source: str, header: Header, members: list[Member]) -> None:
+        self._outputs, self._members, self._dtype = outputs, members, header.dtype
+        self.target, self._targets = outputs.claim_several(source, [member.name for member in members])
+        self._open: list[paths.Output] | None = None
+
+    def samples(self, samples: np.ndarray) -> None:
+        """The next frames, int16 [frames, leads]."""
+        values = sample_formats.from_int16(samples, self._dtype)
+        self._append(lambda lead: values[:, lead].tobytes())
+
+    def commit(self, like: str | None, _: int | None) -> None:
+        """The files are complete: give them their names, permissions and times."""
+        self._append(lambda lead: self._members[lead].back)
+        for output, member in zip(self._open, self._members, strict=True):
+            output.commit(like, member.mtime)
+        self._open = None
+
+    def abort(self) -> None:
+        """Remove what was written."""
+        for output in self._open or ():
+            output.abort()
+
+    def _append(self, data: Callable[[int], bytes]) -> None:
+        if self._open is None:
+            self._open = []
+            for target, member in zip(self._targets, self._members, strict=True):
+                self._open.append(self._outputs.open(target))
+                self._open[-1].append(member.front)
+        for lead, output in enumerate(self._open):
+            output.append(data(lead))

@@ -1,0 +1,118 @@
+"""Samples as they are: raw files, and what is in a .npy file behind its header."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import BinaryIO
+
+import numpy as np
+
+from ..core import limits, sample_formats
+from ..core.errors import FileFormatError, MiddleoutError, UsageError
+from ..core.file_io import read_up_to, skip_bytes
+from ..core.terms import NPY, RAW
+from .arrays import check_axes
+
+
+@dataclass(frozen=True)
+class Form:
+    """How samples lie in a file.
+
+    frames : None for "until the end"
+    layout : which axis is which, as the caller said; None if he did not
+    lead_time : whether the samples of a lead lie together, not those of a frame
+    """
+
+    leads: int
+    rate: int
+    dtype: str
+    frames: int | None = None
+    layout: str | None = None
+    lead_time: bool = False
+
+
+class RawReader:
+    """A recording of bare samples; attributes and methods are those of `sources.Source`.
+
+    Parameters
+    ----------
+    file : binary file object, at the first sample
+    size : bytes of the file from there on, None if that is not known (pipe)
+    form : Form
+    front : bytes in front of the samples, of a .npy file
+    """
+
+    canonical = False
+
+    def __init__(self, file: BinaryIO, size: int | None, form: Form, front: bytes = b"") -> None:
+        self._file, self._form, self.front = file, form, front
+        self.outside = len(front)
+        self.kind = NPY if front else RAW
+        self.leads, self.rate, self.dtype = form.leads, form.rate, form.dtype
+        self.lead_time = form.lead_time and form.leads > 1
+        self._width = sample_formats.width(form.dtype)
+        if form.frames is not None:
+            check_axes(form.frames, form.leads, form.layout)
+        if not 1 <= form.leads <= limits.MAX_LEADS:
+            raise UsageError(f"{form.leads} leads; possible are 1 to {limits.MAX_LEADS}")
+        if self.lead_time and size is None:
+            raise UsageError("samples lie lead by lead, which a pipe can't give frame by frame; use a file")
+        self.frames = form.frames
+        if self.frames is None and size is not None:
+            self.frames = self._whole_frames(size)
+        if self.frames is not None:
+            check_axes(self.frames, self.leads, form.layout)
+            if size is not None and size < self.frames * self.leads * self._width:
+                raise FileFormatError("the file is shorter than its header says")
+        self._start = file.tell() if self.lead_time else 0
+        self._done = 0
+
+    def read(self, frames: int) -> np.ndarray:
+        """The next frames, int16 [frames, leads]; fewer only at the end of the samples."""
+        if self.frames is not None:
+            frames = min(frames, self.frames - self._done)
+        if self.lead_time:
+            samples = np.empty((frames, self.leads), np.int16)
+            for lead in range(self.leads):
+                self._file.seek(self._start + (lead * self.frames + self._done) * self._width)
+                samples[:, lead] = sample_formats.from_bytes(self._take(frames * self._width), self.dtype, 1)[:, 0]
+        else:
+            samples = sample_formats.from_bytes(self._take(frames * self.leads * self._width), self.dtype, self.leads)
+        self._done += len(samples)
+        return samples
+
+    def skip(self, frames: int) -> None:
+        """Pass over frames that are there."""
+        if not self.lead_time:
+            skip_bytes(self._file, frames * self.leads * self._width)
+        self._done += frames
+
+    def back(self) -> Iterator[bytes]:
+        """The bytes behind the samples, in pieces of at most limits.MAX_FOREIGN_PIECE."""
+        if self.frames is None:
+            check_axes(self._done, self.leads, self._form.layout)
+        if self.lead_time:
+            self._file.seek(self._start + self.frames * self.leads * self._width)
+        while piece := read_up_to(self._file, limits.MAX_FOREIGN_PIECE):
+            if self.kind == RAW:
+                raise MiddleoutError("the file changed while it was read")
+            yield piece
+
+    def _take(self, count: int) -> bytes:
+        data = read_up_to(self._file, count)
+        if len(data) < count:
+            if self.frames is not None:
+                raise FileFormatError("the file is shorter than its header says, or changed while it was read")
+            self._whole_frames(len(data))
+        return data
+
+    def _whole_frames(self, size: int) -> int:
+        """Frames of so many bytes; a rest means that something about the file is not as the caller says."""
+        frames, rest = divmod(size, self.leads * self._width)
+        if rest:
+            raise UsageError(
+                f"{size} bytes are no whole number of frames of {self.leads} "
+                f"{sample_formats.name(self.dtype)} samples: check --leads and --dtype"
+            )
+        return frames

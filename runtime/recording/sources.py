@@ -1,0 +1,180 @@
+"""Recordings as they come in: which kind a file is of, and one way to read them all."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import BinaryIO, Protocol
+
+import numpy as np
+
+from ..core import sample_formats
+from ..core.errors import UsageError
+from ..core.file_io import read_up_to
+from ..core.names import lead_names
+from ..core.terms import LEAD_TIME
+from . import npy, paths
+from .channel_files import MonoFilesReader
+from .raw import Form, RawReader
+from .wav import WavReader
+
+RAW_SUFFIXES = (".bin", ".raw", ".dat")
+
+
+@dataclass(frozen=True)
+class Given:
+    """What a caller says of recordings that do not say it themselves.
+
+    leads : of raw files
+    rate : Hz, of raw and .npy files; 0 if unknown
+    dtype : sample format of raw files
+    layout : which axis of raw and .npy files is which, "time-lead" or "lead-time"; None for the first, refused where
+        that would give more leads than time steps
+    """
+
+    leads: int | None = None
+    rate: int = 0
+    dtype: str = "int16"
+    layout: str | None = None
+
+
+NOTHING = Given()
+
+
+class Source(Protocol):
+    """A recording as `front`, then `read` until no frames are left, then `back`; in this order.
+
+    Attributes
+    ----------
+    kind : of the original (see `terms`)
+    leads, rate, dtype : of the recording; dtype as in `formats`
+    lead_time : whether the samples of a lead lie together, not those of a frame
+    frames : of the recording, None if only reading on will tell
+    front : bytes that are kept in front of the samples
+    outside : bytes of the original(s) that are neither samples nor in `back`
+    canonical : whether the front follows from the rest (WAV only)
+    """
+
+    kind: str
+    leads: int
+    rate: int
+    dtype: str
+    lead_time: bool
+    frames: int | None
+    front: bytes
+    outside: int
+    canonical: bool
+
+    def read(self, frames: int) -> np.ndarray:
+        """The next frames, int16 [frames, leads]; fewer only at the end of the samples."""
+
+    def skip(self, frames: int) -> None:
+        """Pass over frames that are there."""
+
+    def back(self) -> Iterator[bytes]:
+        """The bytes behind the samples, in pieces."""
+
+
+class Recording:
+    """An opened original, or several that are one; a context manager.
+
+    Parameters
+    ----------
+    files : one path (`-` is standard input), or with `array` one for each lead
+    given : Given
+    array : whether the files are the leads of one recording
+
+    Attributes
+    ----------
+    source : Source
+    size : bytes of all files, None where only reading will tell
+    mtime : modification time in ns, the newest; None if there is none
+    names : of the leads
+    """
+
+    def __init__(self, files: Sequence[str], given: Given, array: bool = False) -> None:
+        self._input: paths.Input | None = None
+        if array:
+            if paths.STREAM in files:
+                raise UsageError("the leads of an array come from files, not from standard input")
+            self.source: Source = MonoFilesReader(list(files), lambda one: _reader(one, given))
+            status = [os.stat(path) for path in files]
+            self.size: int | None = sum(one.st_size for one in status)
+            self.mtime = max(one.st_mtime_ns for one in status)
+            self.names = [paths.split_name(path)[0] for path in files]
+            return
+        self._input = paths.Input(files[0])
+        try:
+            self.source = _reader(self._input, given)
+        except BaseException:
+            self.close()
+            raise
+        self.size, self.mtime = self._input.size, self._input.mtime
+        self.names = lead_names(self.source.leads)
+
+    def __enter__(self) -> Recording:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the input."""
+        if self._input is not None:
+            self._input.__exit__()
+
+    def excerpt(self, frames: int, pieces: int = 16) -> np.ndarray:
+        """At most so many frames in all, int16 [time, lead], in pieces spread evenly over the recording.
+
+        Of a recording of unknown length, these are the first ones. Nothing else can be read then.
+        """
+        source = self.source
+        if source.frames is None or source.frames <= frames or frames < pieces:
+            return source.read(frames)
+        size, at = frames // pieces, 0
+        samples = np.empty((pieces, size, source.leads), np.int16)
+        for piece, start in zip(samples, np.linspace(0, source.frames - size, pieces).astype(np.int64).tolist()):
+            source.skip(start - at)
+            piece[:] = source.read(size)
+            at = start + size
+        return samples.reshape(pieces * size, source.leads)
+
+
+def _reader(source: paths.Input, given: Given) -> Source:
+    """The reader for what an input holds: .wav and .npy by their suffix, all else by its first bytes."""
+    suffix = os.path.splitext(source.path)[1].lower()
+    start, file = _ahead(source)
+    if suffix == ".npy" or (suffix != ".wav" and start.startswith(npy.MAGIC)):
+        front, form = npy.read_header(file, given.rate, given.layout)
+        left = None if source.size is None else source.size - len(front)
+        return RawReader(file, left, form, front)
+    wav = suffix == ".wav" or (start[:4], start[8:]) == (b"RIFF", b"WAVE")
+    if wav or (given.leads is None and suffix not in RAW_SUFFIXES):
+        return WavReader(file, source.size)
+    if given.leads is None:
+        raise UsageError("a raw file: say with --leads how many leads it has, and --dtype if it is not int16")
+    dtype = sample_formats.parse(given.dtype)
+    form = Form(given.leads, given.rate, dtype, None, given.layout, given.layout == LEAD_TIME)
+    return RawReader(file, source.size, form)
+
+
+def _ahead(source: paths.Input) -> tuple[bytes, BinaryIO]:
+    """The first bytes, and the file with these still in front."""
+    start = read_up_to(source.file, 12)
+    if source.size is not None:
+        source.file.seek(0)
+        return start, source.file
+    return start, _Rejoined(start, source.file)
+
+
+class _Rejoined(io.RawIOBase):
+    """A pipe with what was read of it put back."""
+
+    def __init__(self, start: bytes, file: BinaryIO) -> None:
+        self._start, self._file = start, file
+
+    def read(self, count: int = -1) -> bytes:
+        piece, self._start = self._start[:count], self._start[count:]
+        return piece or self._file.read(count)

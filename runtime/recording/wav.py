@@ -1,0 +1,189 @@
+"""WAV files, byte for byte: an own walk over the RIFF chunks.
+
+Integer PCM of 8 to 16 bits is split into samples, the bytes in front of them and the bytes behind them; joined they
+are the file again, whatever its headers claim. Works on pipes; samples and what is behind them are never held as a
+whole.
+"""
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import BinaryIO
+
+import numpy as np
+
+from ..core import limits, sample_formats
+from ..core.errors import FileFormatError
+from ..core.file_io import read_up_to, skip_bytes
+from ..core.terms import WAV
+
+_SUPPORTED = "supported are WAV files of integer PCM with 8 to 16 bits"
+_PCM, _EXTENSIBLE = 1, 0xFFFE
+_ENCODINGS = {2: "MS ADPCM", 3: "floating point", 6: "A-law", 7: "mu-law", 0x11: "IMA ADPCM", 0x55: "MP3"}
+_PCM_GUID = bytes.fromhex("0100000000001000800000aa00389b71")
+_OTHER_FILES = {
+    b"RF64": "an RF64 file",
+    b"BW64": "a BW64 file",
+    b"RIFX": "a big-endian RIFX file",
+    b"FORM": "an AIFF file",
+    b"fLaC": "a FLAC file",
+    b"wvpk": "a WavPack file",
+    b"OggS": "an Ogg file",
+    b"\x8fMDO": "a middleout file already",
+}
+_CANONICAL = struct.Struct("<4sI4s4sIHHIIHH4sI")
+_FMT = struct.Struct("<HHIIHH")
+_UNKNOWN_SIZE = 0xFFFFFFFF
+
+
+@dataclass(frozen=True)
+class WavFormat:
+    """How samples lie in a WAV file."""
+
+    leads: int
+    rate: int
+    sample_bits: int
+
+    @property
+    def frame_bytes(self) -> int:
+        """Bytes of one sample of every lead."""
+        return self.leads * self.sample_bits // 8
+
+    @property
+    def dtype(self) -> str:
+        """Sample format."""
+        return "<i2" if self.sample_bits == 16 else "|u1"
+
+
+def canonical_header(form: WavFormat, frames: int | None) -> bytes:
+    """The 44 bytes of docs/format.md, section 2.5.
+
+    Where the length is unknown or too much for the format, its fields hold 2^32 - 1, as from other writers into pipes.
+    """
+    block = form.frame_bytes
+    size = _UNKNOWN_SIZE if frames is None else min(frames * block, _UNKNOWN_SIZE)
+    riff = min(size + 36, _UNKNOWN_SIZE)
+    rate = (form.rate, form.rate * block & 0xFFFFFFFF)
+    block &= 0xFFFF
+    fields = (b"RIFF", riff, b"WAVE", b"fmt ", 16, _PCM, form.leads, *rate, block, form.sample_bits, b"data", size)
+    return _CANONICAL.pack(*fields)
+
+
+class WavReader:
+    """A WAV file as `front`, then `read` until no frames are left, then `back`; in this order.
+
+    Parameters
+    ----------
+    file : binary file object
+    size : bytes of the file from its current position on, None if that is not known (pipe)
+
+    Attributes
+    ----------
+    form : WavFormat
+    kind, leads, rate, dtype, lead_time : as of every source (`sources.Source`)
+    front : bytes in front of the samples
+    frames : of the recording, None if only reading on will tell
+    canonical : whether `canonical_header` and the samples are the whole file (False where frames is None)
+    """
+
+    kind = WAV
+    lead_time = False
+
+    def __init__(self, file: BinaryIO, size: int | None = None) -> None:
+        self._file = file
+        walk = _Walk(file)
+        self.form, claimed = walk.run()
+        self.leads, self.rate, self.dtype = self.form.leads, self.form.rate, self.form.dtype
+        self.front = bytes(walk.front)
+        self.outside = len(self.front)
+        self.frames = None
+        self.canonical = False
+        self._left = claimed
+        self._partial = b""
+        if size is not None:
+            there = size - len(self.front)
+            data = there if claimed is None else min(claimed, there)
+            self.frames = data // self.form.frame_bytes
+            self._left = self.frames * self.form.frame_bytes
+            whole = self._left == there and there + _CANONICAL.size - 8 < 2**32
+            self.canonical = whole and self.front == canonical_header(self.form, self.frames)
+
+    def read(self, frames: int) -> np.ndarray:
+        """The next frames, int16 [frames, leads]; fewer only at the end of the samples."""
+        block = self.form.frame_bytes
+        want = frames * block if self._left is None else min(frames * block, self._left)
+        data = read_up_to(self._file, want)
+        whole = len(data) - len(data) % block
+        self._partial += data[whole:]
+        if self._left is not None:
+            self._left = self._left - len(data) if len(data) == want else 0
+        return sample_formats.from_bytes(data[:whole], self.dtype, self.leads)
+
+    def skip(self, frames: int) -> None:
+        """Pass over frames that are there."""
+        count = frames * self.form.frame_bytes
+        skip_bytes(self._file, count)
+        if self._left is not None:
+            self._left -= count
+
+    def back(self) -> Iterator[bytes]:
+        """The bytes behind the samples, in pieces of at most limits.MAX_FOREIGN_PIECE."""
+        piece = self._partial + read_up_to(self._file, limits.MAX_FOREIGN_PIECE - len(self._partial))
+        while piece:
+            yield piece
+            piece = read_up_to(self._file, limits.MAX_FOREIGN_PIECE)
+
+
+class _Walk:
+    """The way from the start of a file to its first sample, keeping all bytes passed."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.front = bytearray()
+
+    def run(self) -> tuple[WavFormat, int | None]:
+        """Give the format and the bytes of the data chunk as claimed, None for "until the end"."""
+        start = self._take(12, strict=False)
+        if start[:4] != b"RIFF" or start[8:12] != b"WAVE":
+            kind = _OTHER_FILES.get(start[:4], "not a WAV file" if start else "empty")
+            raise FileFormatError(f"this is {kind}; {_SUPPORTED}")
+        riff_size = int.from_bytes(start[4:8], "little")
+        form = None
+        while True:
+            head = self._take(8)
+            size = int.from_bytes(head[4:], "little")
+            if head[:4] == b"data":
+                break
+            body = self._take(size + size % 2)
+            if head[:4] == b"fmt " and form is None:
+                form = parse_fmt(body[:size])
+        if form is None:
+            raise FileFormatError("the WAV file has no format chunk in front of its samples")
+        streamed = size == 0 and (riff_size == _UNKNOWN_SIZE or riff_size <= len(self.front) - 8)
+        return form, None if streamed or size == _UNKNOWN_SIZE else size
+
+    def _take(self, count: int, strict: bool = True) -> bytes:
+        if len(self.front) + count > limits.MAX_FOREIGN_BYTES:
+            raise FileFormatError("the WAV file has no samples within its first 256 MiB")
+        data = read_up_to(self._file, count)
+        if strict and len(data) < count:
+            raise FileFormatError("the WAV file ends before its samples begin")
+        self.front += data
+        return data
+
+
+def parse_fmt(body: bytes) -> WavFormat:
+    """The format from the body of a `fmt ` chunk; FileFormatError for all that is not integer PCM of 8 to 16 bits."""
+    if len(body) < _FMT.size:
+        raise FileFormatError("the WAV file's format chunk is too short")
+    encoding, leads, rate, _, block, bits = _FMT.unpack_from(body)
+    if encoding == _EXTENSIBLE and len(body) >= 40:
+        encoding = int.from_bytes(body[24:26], "little") if body[26:40] == _PCM_GUID[2:] else encoding
+    if encoding != _PCM:
+        raise FileFormatError(f"WAV encoding {_ENCODINGS.get(encoding, hex(encoding))}; {_SUPPORTED}")
+    width = block // leads if leads else 0
+    if not 8 <= bits <= 16:
+        raise FileFormatError(f"PCM of {bits} bits; {_SUPPORTED}")
+    if width not in (1, 2) or width * leads != block or bits > 8 * width:
+        raise FileFormatError(f"the WAV file's format chunk contradicts itself: {leads} leads, {block} bytes a frame")
+    return WavFormat(leads, rate, 8 * width)

@@ -1,0 +1,99 @@
+"""The encoder's choices: how samples are counted, and what windows of a lead have in common."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ...core.implant_table import codes_of
+from ...entropy.tables import SCALES
+from ...predictor import features
+from ...predictor.model import Model
+from ..layout.plan import LeadParameters
+from ..layout.times import best_rice, gaps
+from ..layout.units import Units
+from ..windows import Windows
+from .coding import WindowCoder
+from .costs import bits_of
+
+_GRID_NOISE = 4.0
+"""Low bits are split off until the noise is below twice this many grid steps."""
+_MAX_SHIFT = 8
+_FEW = 4
+"""Windows a lead, in the mean, below which leads share their parameters."""
+_SCALE_STEP = 4
+_DEFAULT_SPREAD = 96
+
+
+def units_of(
+    samples: np.ndarray,
+    noise: np.ndarray,
+    max_error: int,
+    sample_bits: int,
+    model: Model,
+    grid: bool | None = None,
+) -> Units:
+    """How a chunk counts: if it is not said, on the lattice if all its samples are there.
+
+    noise : [leads], deviations in samples, which decide about low bits
+    """
+    entropy = model.coarse(max_error).entropy
+    if grid is None:
+        grid = sample_bits != 16 or not on_lattice(samples)
+    if not grid:
+        return Units(entropy, max_error, False, 0, sample_bits)
+    steps = float(np.median(noise)) / (2 * max_error + 1)
+    shift = 0
+    while steps >= 2 * _GRID_NOISE and shift < _MAX_SHIFT:
+        steps, shift = steps / 2, shift + 1
+    return Units(entropy, max_error, True, shift, sample_bits)
+
+
+def on_lattice(samples: np.ndarray) -> bool:
+    """Whether all samples are values of the implant's lattice."""
+    return all(int(codes_of(part).min()) >= 0 for part in np.array_split(samples, -(-samples.size // (1 << 22))))
+
+
+def lead_parameters(
+    coder: WindowCoder, windows: Windows, match: np.ndarray, before: int, leads: int, model: Model
+) -> LeadParameters:
+    """Spread, scale and Rice parameter of every lead; of all together where windows are few.
+
+    match : int64 [windows], -1 where times are by gaps
+    """
+    used = np.unique(windows.lead)
+    alone = len(windows) >= _FEW * len(used)
+    group = windows.lead if alone else np.zeros(len(windows), np.int64)
+    made = LeadParameters(*(np.zeros(leads, np.int64) for _ in range(4)))
+    by_gap = np.flatnonzero(match < 0)
+    gap = gaps(windows.take(by_gap))
+    spreads = _spreads(coder, windows, group, before, leads)
+    scales = _scales(coder, group, leads)
+    for lead in used.tolist():
+        which = lead if alone else 0
+        own = gap[group[by_gap] == which]
+        made.spread[lead], made.scale[lead], made.rice[lead] = spreads[which], scales[which], best_rice(own)
+    return made
+
+
+def _spreads(coder: WindowCoder, windows: Windows, group: np.ndarray, before: int, leads: int) -> np.ndarray:
+    """Mean residuals in front of the crossings, as initial running means."""
+    place = np.arange(1, max(before - 1, 2))
+    inside = place[None] < windows.length[:, None]
+    index = (coder.first[:, None] + place)[inside]
+    owner = np.repeat(group, inside.sum(axis=1))
+    size = np.minimum(np.abs(coder.residual[index]), features.MAX_MAGNITUDE)
+    total, count = np.bincount(owner, size, leads), np.bincount(owner, minlength=leads)
+    mean = np.maximum(total // np.maximum(count, 1), 1).astype(np.int32)
+    spread = features.level(mean << features.MEAN_BITS).astype(np.int64)
+    return np.where(count > 0, spread, _DEFAULT_SPREAD)
+
+
+def _scales(coder: WindowCoder, group: np.ndarray, leads: int) -> np.ndarray:
+    """Scale indices that suit windows' first samples best."""
+    best, cost = np.zeros(leads, np.int64), np.full(leads, np.inf)  # sums of whole numbers
+    for scale in range(0, SCALES, _SCALE_STEP):
+        _, frequency, _ = coder.first_intervals(np.full(len(group), scale))
+        total = np.bincount(group, bits_of(frequency), leads)
+        better = total < cost
+        best[better], cost[better] = scale, total[better]
+    return best

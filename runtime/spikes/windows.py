@@ -1,0 +1,78 @@
+"""Windows around events: the samples that are kept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..core.errors import CorruptError
+
+JOIN = 6
+"""Windows with at most so many frames between them are one: to start anew costs more than the frames."""
+
+
+@dataclass
+class Windows:
+    """Windows of a chunk in order of lead, then of time; all int64 [windows].
+
+    lead, start, length : which samples
+    lift : the tent in front of a window (docs/format.md section 12), in steps
+    """
+
+    lead: np.ndarray
+    start: np.ndarray
+    length: np.ndarray
+    lift: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.lead)
+
+    @property
+    def stop(self) -> np.ndarray:
+        """Behind the last frame of each."""
+        return self.start + self.length
+
+    @property
+    def offset(self) -> np.ndarray:
+        """Where the samples of each start among those of all; int64 [windows + 1]."""
+        return np.concatenate([[0], np.cumsum(self.length)])
+
+    def flat(self) -> tuple[np.ndarray, np.ndarray]:
+        """Frame and lead of every sample in windows."""
+        offset = self.offset
+        frame = np.arange(offset[-1]) + np.repeat(self.start - offset[:-1], self.length)
+        return frame, np.repeat(self.lead, self.length)
+
+    def take(self, which: np.ndarray | slice) -> Windows:
+        """Some of them."""
+        return Windows(self.lead[which], self.start[which], self.length[which], self.lift[which])
+
+    def of_lead(self, lead: int) -> slice:
+        """Those of one lead."""
+        return slice(*np.searchsorted(self.lead, [lead, lead + 1]).tolist())
+
+    def mask(self, frames: int, leads: int) -> np.ndarray:
+        """bool [frames, leads]: samples in windows."""
+        mask = np.zeros((frames, leads), bool)
+        frame, lead = self.flat()
+        mask[frame, lead] = True
+        return mask
+
+    def check(self, frames: int) -> None:
+        """Refuse windows that overlap or leave the chunk. Raises `CorruptError`."""
+        stop = self.stop
+        overlap = (self.lead[1:] == self.lead[:-1]) & (self.start[1:] < stop[:-1])
+        if (self.length < 1).any() or (self.start < 0).any() or (stop > frames).any() or overlap.any():
+            raise CorruptError("the windows of a chunk overlap or leave it")
+
+
+def around(leads: np.ndarray, frames: np.ndarray, before: int, after: int, stop: int) -> Windows:
+    """Windows of -before..+after around events in order of lead and time, within 0..stop; those that touch are one."""
+    first = np.maximum(frames - before, 0)
+    last = np.minimum(frames + after, stop)
+    opens = np.ones(len(leads), bool)
+    opens[1:] = (leads[1:] != leads[:-1]) | (first[1:] > last[:-1] + JOIN)
+    closes = np.append(opens[1:], True)[: len(leads)]
+    start = first[opens]
+    return Windows(leads[opens], start, last[closes] - start, np.zeros(len(start), np.int64))

@@ -1,0 +1,28 @@
+"""Streams in real time: frames in, packets out, and back; each lead is coded alone.
+
+encoder = StreamEncoder(leads=256, rate=20000, calibration="day1.json")
+for frames in source:                      # int16 [frames, leads], any number of frames
+    for packet in encoder.push(frames):
+        send(packet)
+
+decoder = StreamDecoder()
+for first, samples in decoder.push(received):
+    ...                                    # samples of the frames from number `first` on
+decoder.events                             # what is missing, and why
+"""
+
+from __future__ import annotations
+
+from ..core.lazy import getter as _getter
+
+_HOMES = {
+    "ActivityStreamEncoder": "spikes",
+    "Calibration": "calibration",
+    "Event": "decoder",
+    "StreamDecoder": "decoder",
+    "StreamEncoder": "encoder",
+}
+
+__all__ = list(_HOMES)  # noqa: PLE0605
+
+__getattr__ = _getter(globals(), _HOMES)
