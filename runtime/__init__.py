@@ -1,6 +1,6 @@
 """Lossless codec for recordings of brain implants: a small network predicts, an entropy coder writes the rest.
 
-Arrays are int16 (or uint8), [time, lead]:
+Arrays are int16 (or uint8), [time, channel]:
 
     data = runtime.encode(samples, rate=20000)
     samples, rate = runtime.decode(data)

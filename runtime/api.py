@@ -39,23 +39,23 @@ def encode(
 
     Parameters
     ----------
-    samples : int16, uint16, int8 or uint8, [time, lead] or [time]
+    samples : int16, uint16, int8 or uint8, [time, channel] or [time]
     rate : Hz, a whole number; 0 if unknown
     model : name, path or bytes of the model; None for the best one for what is asked for
-    layout : "time-lead" or "lead-time"; without it, an array with more leads than time steps is refused
+    layout : "time-channel" or "channel-time"; without it, an array with more channels than time steps is refused
     embed_model : put the model into the result, so that decoding needs nothing else
     verify : decode what was encoded and compare
-    independent : code each lead alone
-    topology : topology, or path of its file, by which leads listen to others; None: found out from the recording
-    max_error : how far a decoded sample may be from the original one, 0..255: in codes for leads on the implant's
+    independent : code each channel alone
+    topology : topology, or path of its file, by which channels listen to others; None: found out from the recording
+    max_error : how far a decoded sample may be from the original one, 0..255: in codes for channels on the implant's
         lattice, in sample units for others; 0 for lossless
     keep : "spikes", or "spikes,lfp" for a slow band (0 to 200 Hz) as well: keep no more than windows around spikes, in
         which `max_error` holds (then 3 by default), and a smooth rendering between them; None to keep everything
-    threshold : of spikes, in robust deviations of a lead's band from 300 to 3000 Hz; 4.5 by default
+    threshold : of spikes, in robust deviations of a channel's band from 300 to 3000 Hz; 4.5 by default
     window : milliseconds before and after a spike's threshold crossing; (0.5, 1.5) by default
-    target_rate : bits per second, all leads together, to stay under: every chunk gets the smallest error that keeps it
+    target_rate : bits per second, all channels together, to stay under: every chunk gets the smallest error that keeps it
         there
-    coder : "rans", or "rice", which is that of streams: larger results, each lead alone
+    coder : "rans", or "rice", which is that of streams: larger results, each channel alone
 
     Returns
     -------
@@ -67,7 +67,7 @@ def encode(
     UsageError, ModelError, RateError
     """
     values, dtype = to_samples(samples, layout)
-    frames, leads = values.shape
+    frames, channels = values.shape
     if model is None:
         alone, kept = independent or coder != "rans", keep is not None
         model = choose(values, alone, check_bound(max_error or 0), target_rate, kept)
@@ -76,7 +76,7 @@ def encode(
     settings |= {"independent": independent, "topology": topology, "coder": coder}
     settings |= {"max_error": max_error, "target_rate": target_rate}
     settings |= {"keep": keep, "threshold": threshold, "window": window}
-    with Writer(file, rate, leads, dtype=dtype, frames=frames, **settings) as writer:
+    with Writer(file, rate, channels, dtype=dtype, frames=frames, **settings) as writer:
         writer.write(from_int16(values, dtype))
     return file.getvalue()
 
@@ -91,7 +91,7 @@ def decode(data: bytes, *, model: str | os.PathLike | bytes | None = None) -> tu
 
     Returns
     -------
-    samples : of their original type (in this machine's byte order), always [time, lead]: one lead is a column
+    samples : of their original type (in this machine's byte order), always [time, channel]: one channel is a column
     rate : Hz, 0 if unknown
 
     Raises

@@ -69,7 +69,7 @@ def coded(source: Path, work: Path, *options: object, jobs: int = 1) -> tuple[Pa
 
 
 def save(work: Path, name: str, samples: np.ndarray) -> Path:
-    """Samples [time, lead] as .npy in an own folder."""
+    """Samples [time, channel] as .npy in an own folder."""
     path = work / f"{name}.npy"
     np.save(path, np.ascontiguousarray(samples))
     return path
@@ -85,7 +85,7 @@ def side_bytes(packed: Path) -> tuple[int, int]:
             if sequence - layout.first_sequence == len(layout.index.frames):
                 return total, about_peers
             payload, *_ = read_block(file, sequence, layout.header_crc, b"C")
-            chunk = parse(payload, layout.header.leads, layout.header.sample_bits)
+            chunk = parse(payload, layout.header.channels, layout.header.sample_bits)
             if not isinstance(chunk, CodedChunk):
                 continue
             size = len(pack(chunk.side))
@@ -94,8 +94,8 @@ def side_bytes(packed: Path) -> tuple[int, int]:
 
 
 def audio_bytes(codes: np.ndarray, peer: peers.Peer) -> int:
-    """The smaller of: a file for each lead; files of eight leads."""
-    alone = sum(peers.measure_codes(codes[:, [lead]], RATE, peer).bytes for lead in range(codes.shape[1]))
+    """The smaller of: a file for each channel; files of eight channels."""
+    alone = sum(peers.measure_codes(codes[:, [channel]], RATE, peer).bytes for channel in range(codes.shape[1]))
     return min(alone, peers.measure_codes(codes, RATE, peer).bytes)
 
 
@@ -106,12 +106,12 @@ def delta_zlib(codes: np.ndarray) -> int:
 
 
 def recordings(options) -> list[tuple[str, np.ndarray]]:
-    """Names and samples [time, lead] of all arrays, each in its forms."""
+    """Names and samples [time, channel] of all arrays, each in its forms."""
     found = []
     for path in sorted((options.data / "multilead").glob("*.npy")) + options.files:
         samples = np.load(path) if path.suffix == ".npy" else read_samples(path)[0]
         samples = samples.T if samples.shape[0] < samples.shape[1] else samples
-        name = f"{path.stem}, {samples.shape[1]} leads, {len(samples)} frames"
+        name = f"{path.stem}, {samples.shape[1]} channels, {len(samples)} frames"
         if samples.dtype != np.int16 or (codes_of(samples) >= 0).all() or np.abs(samples.astype(int)).max() < 512:
             found.append((name, samples))
             continue
@@ -121,10 +121,10 @@ def recordings(options) -> list[tuple[str, np.ndarray]]:
             found[-1] = (f"{found[-1][0]}, {share:.1%} clipped", clipped)
             found.append((f"{name}, x >> 3, not clipped", samples >> 3))
         found.append((f"{name}, 16 bits", samples))
-    for leads in options.simulated:
-        simulation = ArraySimulation(int(options.seconds * RATE), leads, RATE, seed=leads)
+    for channels in options.simulated:
+        simulation = ArraySimulation(int(options.seconds * RATE), channels, RATE, seed=channels)
         samples = CODE_TO_SAMPLE[np.concatenate(list(simulation.blocks())).astype(np.intp) + 512]
-        found.append((f"simulated, {leads} leads, {len(samples)} frames", samples))
+        found.append((f"simulated, {channels} channels, {len(samples)} frames", samples))
     return found
 
 
@@ -153,7 +153,7 @@ def arrays(options, work: Path) -> None:
 
 
 def significance(a: np.ndarray, b: np.ndarray) -> float:
-    """Correlation of two leads in deviations of chance."""
+    """Correlation of two channels in deviations of chance."""
     rows = np.stack([whiten(a), whiten(b)])
     return float(abs(correlate(rows, 1)[0][0, 1]) * np.sqrt(rows.shape[1]))
 
@@ -196,11 +196,11 @@ def size_of(outcome) -> int:
 
 
 def cost(options, work: Path) -> None:
-    """Time and memory for many leads."""
-    source = work / f"array{options.leads}.npy"
-    write_array(source, ArraySimulation(int(options.cost_seconds * RATE), options.leads, RATE, seed=1))
-    samples = options.leads * int(options.cost_seconds * RATE)
-    print(f"\n{options.leads} simulated leads, {options.cost_seconds} s; nanoseconds per sample, of processors and by "
+    """Time and memory for many channels."""
+    source = work / f"array{options.channels}.npy"
+    write_array(source, ArraySimulation(int(options.cost_seconds * RATE), options.channels, RATE, seed=1))
+    samples = options.channels * int(options.cost_seconds * RATE)
+    print(f"\n{options.channels} simulated channels, {options.cost_seconds} s; nanoseconds per sample, of processors and by "
           "the clock, whole commands without verification.\n")
     print("| coded | processes | bits per sample | encode: processors, clock | decode: processors, clock | "
           "times alone: encode, decode (processors) | peak MB: encode, decode |")
@@ -220,7 +220,7 @@ def cost(options, work: Path) -> None:
 
 
 def faults(options, work: Path) -> None:
-    """What single leads with faults add to a real array, in bits of each of their samples."""
+    """What single channels with faults add to a real array, in bits of each of their samples."""
     samples = np.load(options.data / "multilead" / "olveczky_fast_64ch_a_30k.npy").T
     frames = len(samples)
     base = coded(save(work, "base", samples), work)[1].bytes
@@ -235,13 +235,13 @@ def faults(options, work: Path) -> None:
         "negative of another": -samples[:, 9],
         "dies in the middle": early,
         "starts in the middle": late,
-        "lead 5, inverted in time": samples[::-1, 5],
+        "channel 5, inverted in time": samples[::-1, 5],
         "noise of one unit": quiet,
         "saturated": np.clip(wide, -1000, 1000).astype(np.int16),
     }
-    print("\n| a further lead | alone, bits per sample of it | in the array |")
+    print("\n| a further channel | alone, bits per sample of it | in the array |")
     print("|---" * 3 + "|")
-    for name, lead in cases.items():
-        alone = coded(save(work, "lead", lead[:, None]), work)[1].bytes
-        more = coded(save(work, "more", np.column_stack([samples, lead])), work)[1].bytes - base
+    for name, channel in cases.items():
+        alone = coded(save(work, "channel", channel[:, None]), work)[1].bytes
+        more = coded(save(work, "more", np.column_stack([samples, channel])), work)[1].bytes - base
         print(f"| {name} | {8 * alone / frames:.4f} | {8 * more / frames:.4f} |", flush=True)

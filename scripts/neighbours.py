@@ -1,4 +1,4 @@
-"""Activity mode on arrays whose leads share spikes: leads alone and together, for scripts/activity."""
+"""Activity mode on arrays whose channels share spikes: channels alone and together, for scripts/activity."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ _STEP = 8
 
 
 def recordings(data: Path) -> Iterator[tuple[str, np.ndarray, int, int]]:
-    """Name, samples int16 [time, lead], rate, bound: 3 codes, or what is as much off the lattice."""
+    """Name, samples int16 [time, channel], rate, bound: 3 codes, or what is as much off the lattice."""
     for path in sorted((data / "multilead").glob("*.npy")):
         samples = np.ascontiguousarray(np.load(path).T)
         rate = 15000 if "15k" in path.stem else 30000
         codes = np.clip(samples // _STEP, -512, 511)
         yield f"{path.stem}, 16 bits", samples, rate, 3 * _STEP
         yield f"{path.stem}, 10 bits", CODE_TO_SAMPLE[codes.astype(int) + 512], rate, 3
-    for leads in (64, 256):
-        codes = np.concatenate(list(ArraySimulation(3 * RATE, leads, seed=1).blocks()))
-        yield f"simulated, {leads} leads, 3 s", CODE_TO_SAMPLE[codes.astype(int) + 512], RATE, 3
+    for channels in (64, 256):
+        codes = np.concatenate(list(ArraySimulation(3 * RATE, channels, seed=1).blocks()))
+        yield f"simulated, {channels} channels, 3 s", CODE_TO_SAMPLE[codes.astype(int) + 512], RATE, 3
 
 
 def table(data: Path) -> None:
-    """Print bits per sample of leads alone and together."""
-    print("| recording | E | leads alone | together | saved |\n|---|---|---|---|---|")
+    """Print bits per sample of channels alone and together."""
+    print("| recording | E | channels alone | together | saved |\n|---|---|---|---|---|")
     for name, samples, rate, bound in recordings(data):
         alone, together = (size(samples, rate, bound, independent) for independent in (True, False))
         bits = 8 * alone / samples.size, 8 * together / samples.size
@@ -43,9 +43,9 @@ def table(data: Path) -> None:
     training = set(split(names, pairs)[0])
     total, samples, gain = [0, 0], 0, 0
     for pair in (pair for pair in pairs if set(pair) <= training):
-        leads = [soundfile.read(data / "neuralink" / f"{name}.wav", dtype="int16")[0] for name in pair]
-        sizes = [size(np.stack(leads, axis=1), RATE, 3, independent) for independent in (True, False)]
-        total, samples = [a + b for a, b in zip(total, sizes, strict=True)], samples + 2 * len(leads[0])
+        channels = [soundfile.read(data / "neuralink" / f"{name}.wav", dtype="int16")[0] for name in pair]
+        sizes = [size(np.stack(channels, axis=1), RATE, 3, independent) for independent in (True, False)]
+        total, samples = [a + b for a, b in zip(total, sizes, strict=True)], samples + 2 * len(channels[0])
         gain += sizes[1] < sizes[0]
     bits = [8 * value / samples for value in total]
     print(f"| pairs of training recordings; {gain} gain | 3 | {bits[0]:.4f} | {bits[1]:.4f} |", end=" ")
@@ -55,4 +55,4 @@ def table(data: Path) -> None:
 def size(samples: np.ndarray, rate: int, bound: int, independent: bool) -> int:
     """Bytes of a recording, all counted."""
     options = {"keep": "spikes", "max_error": bound, "independent": independent}
-    return len(runtime.encode(samples, rate, layout="time-lead", **options))
+    return len(runtime.encode(samples, rate, layout="time-channel", **options))

@@ -1,6 +1,6 @@
 """What a decoder of intentions would see: spikes in a recording and in its decoded form, compared. numpy only.
 
-All signals are arrays [time, lead] in codes. The band-pass here is the usual second-order Butterworth, run forwards and
+All signals are arrays [time, channel] in codes. The band-pass here is the usual second-order Butterworth, run forwards and
 backwards, by FFT over the whole recording: not the encoder's filter. Noise is the robust deviation of the original, and
 thresholds are multiples of it.
 """
@@ -31,21 +31,21 @@ def spectrum_gain(frames: int, rate: float, low: float | None, high: float, orde
 
 
 def filtered(signal: np.ndarray, rate: float, low: float | None, high: float, order: int = 2) -> np.ndarray:
-    """float32 [time, lead], the ends mirrored."""
+    """float32 [time, channel], the ends mirrored."""
     out = np.empty(signal.shape, np.float32)
-    for lead in range(signal.shape[1]):
-        x = signal[:, lead].astype(float)
+    for channel in range(signal.shape[1]):
+        x = signal[:, channel].astype(float)
         both = np.concatenate([x, x[::-1]])
         gain = spectrum_gain(len(both), rate, low, high, order)
-        out[:, lead] = np.fft.irfft(np.fft.rfft(both) * gain, len(both))[: len(x)]
+        out[:, channel] = np.fft.irfft(np.fft.rfft(both) * gain, len(both))[: len(x)]
     return out
 
 
 def crossings(band: np.ndarray, threshold: np.ndarray, rate: float) -> list[np.ndarray]:
-    """Frames at which each lead goes below -threshold, with a dead time."""
+    """Frames at which each channel goes below -threshold, with a dead time."""
     found = []
-    for lead in range(band.shape[1]):
-        under = band[:, lead] < -threshold[lead]
+    for channel in range(band.shape[1]):
+        under = band[:, channel] < -threshold[channel]
         kept, last = [], -1e9
         for t in (np.flatnonzero(under[1:] & ~under[:-1]) + 1).tolist():
             if t - last >= DEAD * rate:
@@ -65,7 +65,7 @@ def nearest(times: np.ndarray, others: np.ndarray) -> np.ndarray:
 
 
 def found_share(some: list[np.ndarray], others: list[np.ndarray], live: np.ndarray, rate: float) -> float:
-    """Share of some crossings on live leads that have one of the others beside them."""
+    """Share of some crossings on live channels that have one of the others beside them."""
     hits = [np.abs(nearest(some[i], others[i]) - some[i]) <= TOLERANCE * rate for i in np.flatnonzero(live)]
     hits = np.concatenate(hits) if hits else np.zeros(0)
     return float(hits.mean()) if len(hits) else float("nan")
@@ -95,21 +95,21 @@ class Original:
             "clear_recall": found_share(self.clear, every, self.live, self.rate),
             "clear_precision": found_share(clear, self.all, self.live, self.rate),
         }
-        leads = np.flatnonzero(self.live)
-        moved = [nearest(self.all[i], every[i]) - self.all[i] for i in leads]
+        channels = np.flatnonzero(self.live)
+        moved = [nearest(self.all[i], every[i]) - self.all[i] for i in channels]
         moved = np.concatenate([m[np.abs(m) <= TOLERANCE * self.rate] for m in moved])
         figures["jitter_us"] = float(np.abs(moved).mean() / self.rate * 1e6) if len(moved) else float("nan")
-        figures |= self._waveforms(band, leads) | self._rates(every, leads)
+        figures |= self._waveforms(band, channels) | self._rates(every, channels)
         slow = filtered(decoded, self.rate, None, 200, 4)
-        figures["slow"] = float(np.mean([correlation(self.slow[:, i], slow[:, i]) for i in leads]))
-        figures["slow_least"] = float(np.min([correlation(self.slow[:, i], slow[:, i]) for i in leads]))
+        figures["slow"] = float(np.mean([correlation(self.slow[:, i], slow[:, i]) for i in channels]))
+        figures["slow_least"] = float(np.min([correlation(self.slow[:, i], slow[:, i]) for i in channels]))
         return figures
 
-    def _waveforms(self, band: np.ndarray, leads: np.ndarray) -> dict[str, float]:
+    def _waveforms(self, band: np.ndarray, channels: np.ndarray) -> dict[str, float]:
         """Correlation of waveforms, error of their first two principal components, agreement of clusters."""
         correlations, wrong, total, same, sorted_ = [], 0.0, 0.0, 0, 0
-        for lead in leads:
-            before, after = (cut_out(x[:, lead], self.clear[lead], self.rate) for x in (self.band, band))
+        for channel in channels:
+            before, after = (cut_out(x[:, channel], self.clear[channel], self.rate) for x in (self.band, band))
             correlations += [correlation(a, b) for a, b in zip(before, after, strict=True)]
             if len(before) < 40:
                 continue
@@ -125,11 +125,11 @@ class Original:
             "clusters": same / sorted_ if sorted_ else float("nan"),
         }
 
-    def _rates(self, every: list[np.ndarray], leads: np.ndarray) -> dict[str, float]:
+    def _rates(self, every: list[np.ndarray], channels: np.ndarray) -> dict[str, float]:
         """Mean error of the spike count in bins of 20 ms, and relative to the mean count."""
         width = round(BIN * self.rate)
         bins = np.arange(0, len(self.codes) + width, width)
-        counts = [[np.histogram(x[i], bins)[0] for i in leads] for x in (self.all, every)]
+        counts = [[np.histogram(x[i], bins)[0] for i in channels] for x in (self.all, every)]
         before, after = (np.array(c) for c in counts)
         return {
             "rate_error": float(np.abs(before - after).mean()),

@@ -42,7 +42,7 @@ class Vector:
     once : whether the stream was made from another recording, which is not kept, than the one that it decodes to
     hears : whether it is coded with the model that hears peers, which is in the stream then
     recurrent : the same with the model that has a state
-    form : of the recording: wav, npy, bin (raw samples), or tar (an archive of files, one for each lead)
+    form : of the recording: wav, npy, bin (raw samples), or tar (an archive of files, one for each channel)
     options : of `runtime.encode_file`; of `array` vectors, dtype
     """
 
@@ -100,7 +100,7 @@ def encode(vector: Vector, recording: bytes, model: str | os.PathLike = MODEL, v
     with chunks_of(vector.chunk_frames), tempfile.TemporaryDirectory() as folder:
         if vector.array:
             samples, rate = _read_canonical(recording, vector.options.get("dtype"))
-            return runtime.encode(samples, rate, layout="time-lead", **options)
+            return runtime.encode(samples, rate, layout="time-channel", **options)
         coded = Path(folder) / "x.mdo"
         if vector.form == "tar":
             paths = [Path(folder) / name for name in unpacked(recording)]
@@ -154,8 +154,8 @@ def unpacked(archive: bytes) -> dict[str, bytes]:
 def _read_canonical(recording: bytes, dtype: str | None):
     import numpy as np
 
-    leads, rate, bits = struct.unpack_from("<HI6xH", recording, 22)
-    samples = np.frombuffer(recording, "<i2" if bits == 16 else np.uint8, offset=44).reshape(-1, leads)
+    channels, rate, bits = struct.unpack_from("<HI6xH", recording, 22)
+    samples = np.frombuffer(recording, "<i2" if bits == 16 else np.uint8, offset=44).reshape(-1, channels)
     return (samples.view(np.uint16) ^ 0x8000 if dtype == "uint16" else samples), rate
 
 

@@ -35,10 +35,10 @@ def shared_data() -> Path:
 
 @pytest.fixture(scope="session")
 def simulation():
-    """A simulated recording of one lead and a second; do not write into its arrays."""
+    """A simulated recording of one channel and a second; do not write into its arrays."""
     from training.simulate import RATE, simulate
 
-    made = simulate(RATE, leads=1, seed=1)
+    made = simulate(RATE, channels=1, seed=1)
     made.samples.flags.writeable = False
     made.codes.flags.writeable = False
     return made

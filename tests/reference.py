@@ -30,7 +30,7 @@ def decode(data, model=None):
     Returns
     -------
     bytes, or dict of str to bytes
-        The original file, or a WAV file where there was none; all files by name where each holds a lead.
+        The original file, or a WAV file where there was none; all files by name where each holds a channel.
     """
     blocks = read_blocks(data)
     header = parse_header(blocks[0][1])
@@ -49,7 +49,7 @@ def decode(data, model=None):
         network = Model(model)
         bounded = [p[4] & 8 or p[4] == 3 for p, _ in chunks if len(p) > 4]
         must(header["flags"] & 128 or not any(bounded), "a bounded error against the flags")
-        samples = [decode_chunk(payload, header["leads"], header["bits"], network) for payload, _ in chunks]
+        samples = [decode_chunk(payload, header["channels"], header["bits"], network) for payload, _ in chunks]
     frames = [frame for part in samples for frame in part]
     if header["kind"] == "files":
         return files(front, header, frames)
@@ -86,12 +86,12 @@ def read_blocks(data):
 def parse_header(payload):
     """Section 2.1."""
     must(40 <= len(payload) <= 72, "the header's length")
-    flags, form, leads, rate, frames, model, _ = struct.unpack_from("<BBHIQ16sq", payload)
-    must(form in FORMATS and leads > 0, "the header's values")
+    flags, form, channels, rate, frames, model, _ = struct.unpack_from("<BBHIQ16sq", payload)
+    must(form in FORMATS and channels > 0, "the header's values")
     kind = KINDS[flags >> 5 & 3] if flags & 1 else "samples"
     must(flags & 1 or not flags & 0x60, "a kind of file without a file")
     must(not flags & 2 or kind == "wav" and frames != 2**64 - 1, "the header's flags")
-    must(not flags & 16 or kind in ("raw", "npy") and frames != 2**64 - 1, "leads one after the other")
+    must(not flags & 16 or kind in ("raw", "npy") and frames != 2**64 - 1, "channels one after the other")
     must(kind != "files" or frames != 2**64 - 1, "files of unknown length")
     must(form in (8, 16) or kind != "wav", "the sample format of a WAV file")
     must(form < 18 or kind != "samples", "the sample format of no file")
@@ -100,7 +100,7 @@ def parse_header(payload):
     must(suffix != ".wav" and not (flags & 8 and suffix), "the suffix and its flag")
     must(suffix == "" or suffix[0] == "." and suffix != "." and printable, "the suffix")
     found = {"kind": kind, "format": form, "bits": form & 24, "flags": flags}
-    return found | {"leads": leads, "rate": rate, "frames": frames, "model": model}
+    return found | {"channels": channels, "rate": rate, "frames": frames, "model": model}
 
 
 def check_order(header, tags):
@@ -123,8 +123,8 @@ def files(table, header, frames):
     """Section 2.6: the files by name."""
     found, at = {}, 0
     must(len(table) <= 1 << 28, "the table is too large")
-    usual = wav_header({**header, "leads": 1}, len(frames))
-    for lead in range(header["leads"]):
+    usual = wav_header({**header, "channels": 1}, len(frames))
+    for channel in range(header["channels"]):
         must(len(table) >= at + 10, "the table ends early")
         flags = table[at]
         must(flags < 4, "a flag of a file")
@@ -145,7 +145,7 @@ def files(table, header, frames):
         name = name.decode()
         must(name.isprintable() and not set('/\\:"*?<>|') & set(name) and name not in ("", ".", ".."), "a name")
         must(name not in found, "a name twice")
-        samples = original_bytes([int(frame[lead]) for frame in frames], header["format"])
+        samples = original_bytes([int(frame[channel]) for frame in frames], header["format"])
         outside = table[at : at + sum(counts)]
         front = usual if flags & 1 else outside[: counts[0]]
         found[name] = front + samples + outside[counts[0] :]
@@ -182,8 +182,8 @@ def unpack(coding, body):
 
 def wav_header(header, frames):
     """Section 2.5."""
-    block = header["leads"] * header["bits"] // 8
+    block = header["channels"] * header["bits"] // 8
     size, rate = frames * block, header["rate"]
-    fmt = struct.pack("<IHHIIHH", 16, 1, header["leads"], rate, rate * block % 2**32, block % 2**16, header["bits"])
+    fmt = struct.pack("<IHHIIHH", 16, 1, header["channels"], rate, rate * block % 2**32, block % 2**16, header["bits"])
     riff = min(size + 36, 2**32 - 1)
     return b"RIFF" + struct.pack("<I", riff) + b"WAVEfmt " + fmt + b"data" + struct.pack("<I", min(size, 2**32 - 1))

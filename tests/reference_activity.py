@@ -25,7 +25,7 @@ class Fields(Bits):
         return -(value >> 1) - 1 if value & 1 else value >> 1
 
 
-def decode_activity(body, frames, leads, bits, model):
+def decode_activity(body, frames, channels, bits, model):
     """A list of frames, each a list of samples; `body` is what follows the coding byte."""
     must(len(body) >= 22, "an activity chunk's length")
     crc, lanes, bound, flags, _, before, standard, lift, base, size = struct.unpack_from("<IHBBHHHHhI", body)
@@ -34,17 +34,17 @@ def decode_activity(body, frames, leads, bits, model):
     units = Units(model, bound, flags & 1, flags >> 4, bits)
     must((units.grid or not units.shift) and units.low <= base <= -1 - units.low, "an activity chunk's head")
     must(units.grid or bits == 16, "a lattice of 8 bits")
-    plan = read_plan(Fields(body[22 : 22 + size]), leads, base, standard, units, flags & 8)
-    windows = [window for lead in plan for window in lead["windows"]]
+    plan = read_plan(Fields(body[22 : 22 + size]), channels, base, standard, units, flags & 8)
+    windows = [window for channel in plan for window in channel["windows"]]
     must(bool(lanes) == bool(windows), "an activity chunk's lanes")
     must(all(0 <= w["start"] <= frames - w["length"] < frames for w in windows), "a window leaves the chunk")
     rest = body[22 + size :]
     if flags & 2:
-        curves, rest = slow_band(rest, frames, leads, model, flags & 4)
-        for lead, curve in zip(plan, curves, strict=True):
-            lead["curve"] = curve
+        curves, rest = slow_band(rest, frames, channels, model, flags & 4)
+        for channel, curve in zip(plan, curves, strict=True):
+            channel["curve"] = curve
     decode_windows(plan, lanes, units, rest)
-    columns = [[units.sample(v) for v in draw(lead, frames, base, before, lift, units)] for lead in plan]
+    columns = [[units.sample(v) for v in draw(channel, frames, base, before, lift, units)] for channel in plan]
     samples = [list(frame) for frame in zip(*columns, strict=True)]
     must(zlib.crc32(stored_bytes(samples, 16)) == crc, "an activity chunk's samples have another checksum")
     return samples
@@ -89,34 +89,34 @@ class Units:
         return value if self.grid else lattice_sample(value)
 
 
-def read_plan(reader, leads, base, standard, units, hears):
+def read_plan(reader, channels, base, standard, units, hears):
     """Section 12.1."""
     ranges = [(reader.take(low), reader.take(width)) for low, width in ((8, 4), (7, 3), (5, 3))]
     if reader.take(1):
-        for _ in range(leads):
+        for _ in range(channels):
             reader.gamma()
     plan = []
-    for _ in range(leads):
-        lead = {"level": base, "windows": [], "hold": 0, "curve": None, "peers": [], "tier": 0}
-        plan.append(lead)
+    for _ in range(channels):
+        channel = {"level": base, "windows": [], "hold": 0, "curve": None, "peers": [], "tier": 0}
+        plan.append(channel)
         if not reader.take(1):
             continue
         if not reader.take(1):
-            lead["level"] = reader.take(units.level_bits, signed=True)
+            channel["level"] = reader.take(units.level_bits, signed=True)
         count, at = reader.gamma(), 0
         if not count:
             continue
-        lead["hold"] = reader.take(1)
+        channel["hold"] = reader.take(1)
         spread, scale, k = (low + reader.take(width) for low, width in ranges)
-        must(spread <= 255 and scale <= 127 and k <= 26, "a lead's parameters")
-        common = {"lead": lead, "spread": spread, "scale": scale, "length": standard, "tent": 0}
+        must(spread <= 255 and scale <= 127 and k <= 26, "a channel's parameters")
+        common = {"channel": channel, "spread": spread, "scale": scale, "length": standard, "tent": 0}
         if hears:
-            read_peers(reader, lead, leads)
-        matches = read_matches(reader) if lead["peers"] else []
-        must(len(matches) <= count, "a lead's windows that go with others")
-        lead["windows"] = [{**common, "match": match, "apart": apart} for match, apart in matches]
-        lead["windows"] += [{**common, "match": None, "gap": reader.rice(k)} for _ in range(count - len(matches))]
-    windows = [window for lead in plan for window in lead["windows"]]
+            read_peers(reader, channel, channels)
+        matches = read_matches(reader) if channel["peers"] else []
+        must(len(matches) <= count, "a channel's windows that go with others")
+        channel["windows"] = [{**common, "match": match, "apart": apart} for match, apart in matches]
+        channel["windows"] += [{**common, "match": None, "gap": reader.rice(k)} for _ in range(count - len(matches))]
+    windows = [window for channel in plan for window in channel["windows"]]
     count, at = reader.gamma(), -1
     if count:
         a, b = (min(reader.take(5), 26) for _ in range(2))
@@ -128,22 +128,22 @@ def read_plan(reader, leads, base, standard, units, hears):
         must(abs(windows[at]["tent"]) <= 255, "a tent's height")
     must(8 * len(reader.data) - reader.at < 8 and not reader.take(8 * len(reader.data) - reader.at), "a plan's end")
     for _ in range(16):
-        for lead in plan:
-            lead["tier"] = max((plan[number]["tier"] + 1 for number, _ in lead["peers"]), default=0)
-    must(all(lead["tier"] < 16 for lead in plan), "leads hear each other in a circle")
-    for lead in sorted(plan, key=lambda lead: lead["tier"]):
-        place(lead, plan)
+        for channel in plan:
+            channel["tier"] = max((plan[number]["tier"] + 1 for number, _ in channel["peers"]), default=0)
+    must(all(channel["tier"] < 16 for channel in plan), "channels hear each other in a circle")
+    for channel in sorted(plan, key=lambda channel: channel["tier"]):
+        place(channel, plan)
     return plan
 
 
-def read_peers(reader, lead, leads):
-    """Section 12.5: numbers and coefficients of those that a lead hears."""
+def read_peers(reader, channel, channels):
+    """Section 12.5: numbers and coefficients of those that a channel hears."""
     count = reader.gamma()
-    must(count <= 4, "a lead's peers")
+    must(count <= 4, "a channel's peers")
     for _ in range(count):
-        number, width = reader.take(max(1, (leads - 1).bit_length())), reader.take(3)
-        must(number < leads, "a peer's number")
-        lead["peers"].append((number, [reader.take(width, signed=True) if width else 0 for _ in range(3)]))
+        number, width = reader.take(max(1, (channels - 1).bit_length())), reader.take(3)
+        must(number < channels, "a peer's number")
+        channel["peers"].append((number, [reader.take(width, signed=True) if width else 0 for _ in range(3)]))
 
 
 def read_matches(reader):
@@ -158,25 +158,25 @@ def read_matches(reader):
     return made
 
 
-def place(lead, plan):
-    """Where the windows of a lead begin, in order of time."""
+def place(channel, plan):
+    """Where the windows of a channel begin, in order of time."""
     end = 0
-    for window in lead["windows"]:
+    for window in channel["windows"]:
         if window["match"] is None:
             window["start"] = end + window["gap"]
             end = window["start"] + window["length"]
         else:
-            with_those = plan[lead["peers"][0][0]]["windows"]
+            with_those = plan[channel["peers"][0][0]]["windows"]
             must(window["match"] < len(with_those), "a window that goes with one that is not there")
             window["start"] = with_those[window["match"]]["start"] + window["apart"]
-    lead["windows"].sort(key=lambda window: window["start"])
-    for a, b in zip(lead["windows"], lead["windows"][1:], strict=False):
+    channel["windows"].sort(key=lambda window: window["start"])
+    for a, b in zip(channel["windows"], channel["windows"][1:], strict=False):
         must(a["start"] + a["length"] <= b["start"], "windows overlap")
 
 
 def decode_windows(plan, lanes, units, data):
     """Section 12.2: fills in `values`."""
-    windows = [window for lead in plan for window in lead["windows"]]
+    windows = [window for channel in plan for window in channel["windows"]]
     reader = Bits(data)
     total = sum(window["length"] for window in windows)
     low = [reader.take(units.shift) for _ in range(total)] if units.shift else [0] * total
@@ -190,8 +190,8 @@ def decode_windows(plan, lanes, units, data):
     low = iter(low)
     for window in windows:
         window["low"] = [next(low) for _ in range(window["length"])]
-    for tier in range(max((lead["tier"] for lead in plan), default=0) + 1):
-        some = [window for window in windows if window["lead"]["tier"] == tier]
+    for tier in range(max((channel["tier"] for channel in plan), default=0) + 1):
+        some = [window for window in windows if window["channel"]["tier"] == tier]
         total, queues, first = sum(window["length"] for window in some), [[] for _ in range(lanes)], 0
         for window in some:
             window["heard"] = heard(window, plan)
@@ -217,7 +217,7 @@ def run(coders, units):
 def heard(window, plan):
     """Section 12.5: what a window's samples are expected to do from what peers do."""
     total = [16] * window["length"]
-    for number, taps in window["lead"]["peers"]:
+    for number, taps in window["channel"]["peers"]:
         step = {}
         for other in plan[number]["windows"]:
             ticks = other["ticks"]
@@ -240,16 +240,16 @@ def take_states(reader, lanes):
 
 def coder(queue, states, lane, units, escapes, words):
     """One lane in a tier: gives features and is sent what the network says, sample by sample."""
-    lead, template, rank, x, state = None, [], 0, 0, states[lane]
+    channel, template, rank, x, state = None, [], 0, 0, states[lane]
     for window in queue:
-        fresh = window["lead"] is not lead
+        fresh = window["channel"] is not channel
         rank = 0 if fresh else rank + 1
         if fresh:
-            lead, template = window["lead"], [0] * 64
-        if lead["curve"] is not None:
-            x = units.level_tick(lead["curve"][window["start"]])
+            channel, template = window["channel"], [0] * 64
+        if channel["curve"] is not None:
+            x = units.level_tick(channel["curve"][window["start"]])
         elif fresh:
-            x = units.level_tick(lead["level"])
+            x = units.level_tick(channel["level"])
         window["values"], window["ticks"], residuals = [], [], [128] * 16
         means = [(16 + (window["spread"] & 15)) << (window["spread"] + 128 >> 4)] * 3
         for place in range(window["length"]):
@@ -291,12 +291,12 @@ def line(a, b, n):
     return [a + (2 * (b - a) * t + n) // (2 * n) for t in range(1, n)]
 
 
-def draw(lead, frames, base, before, lift, units):
-    """Section 12.3: all values of a lead."""
-    curve = lead["curve"]
-    out = list(curve) if curve is not None else [lead["level"]] * frames
-    at, last = -1, lead["level"]
-    for window in lead["windows"]:
+def draw(channel, frames, base, before, lift, units):
+    """Section 12.3: all values of a channel."""
+    curve = channel["curve"]
+    out = list(curve) if curve is not None else [channel["level"]] * frames
+    at, last = -1, channel["level"]
+    for window in channel["windows"]:
         start, values = window["start"], window["values"]
         if curve is None:
             out[at + 1 : start] = line(last, values[0], start - at)
@@ -312,7 +312,7 @@ def draw(lead, frames, base, before, lift, units):
         if curve is not None:
             blend(out, curve, at, last, frames, None, before)
         else:
-            out[at + 1 :] = [last] * (frames - at - 1) if lead["hold"] else line(last, base, frames - at)
+            out[at + 1 :] = [last] * (frames - at - 1) if channel["hold"] else line(last, base, frames - at)
     return [min(max(v, units.low), -1 - units.low) for v in out]
 
 
@@ -334,14 +334,14 @@ def blend(out, curve, at, last, start, first, before):
         out[t] += value
 
 
-def slow_band(data, frames, leads, model, short):
-    """Section 12.4: the curve of every lead, and what follows."""
+def slow_band(data, frames, channels, model, short):
+    """Section 12.4: the curve of every channel, and what follows."""
     must(len(data) >= 8, "a slow band's length")
     d, lanes, size = struct.unpack_from("<HHI", data)
     must(1 <= d <= 4096 and size <= len(data) - 8, "a slow band's head")
     reader, rest = Bits(data[8 : 8 + size]), data[8 + size :]
-    sides = short_sides(reader, leads) if short else []
-    for _ in range(0 if short else leads):
+    sides = short_sides(reader, channels) if short else []
+    for _ in range(0 if short else channels):
         step = reader.take(12)
         fields = (16, True), (7, False), (6, True), (6, True)
         sides.append([step, *(reader.take(width, signed) for width, signed in fields)] if step else [0, 0, 0, 0, 0])
@@ -369,12 +369,12 @@ def slow_band(data, frames, leads, model, short):
     return [curve_of(side, next(rows) if side[0] else [0] * knots, d, frames) for side in sides], rest
 
 
-def short_sides(reader, leads):
-    """Step, mean, scale, a, b of every lead, in short form."""
+def short_sides(reader, channels):
+    """Step, mean, scale, a, b of every channel, in short form."""
     ranges = [(reader.take(low), reader.take(width)) for low, width in ((12, 4), (17, 5), (7, 3))]
     both = [reader.take(6, signed=True) for _ in range(2)]
     sides = []
-    for _ in range(leads):
+    for _ in range(channels):
         step, mean, scale = (least + reader.take(width) for least, width in ranges)
         must(step < 4096 and scale < 128, "a slow band's parameters")
         sides.append([step, mean - 65536, scale, *both])

@@ -15,20 +15,20 @@ def must(condition, message):
         raise Refused(message)
 
 
-def decode_chunk(payload, leads, bits, model):
+def decode_chunk(payload, channels, bits, model):
     """Section 3: a list of frames, each a list of samples."""
     must(len(payload) >= 5, "a chunk's length")
     frames, coding = struct.unpack_from("<IB", payload)
-    must(1 <= frames <= 2**24 and frames * leads <= 2**26, "a chunk's frames")
+    must(1 <= frames <= 2**24 and frames * channels <= 2**26, "a chunk's frames")
     body = payload[5:]
     if coding == 0:
-        must(len(body) == frames * leads * bits // 8, "a stored chunk's length")
-        flat = [b - 128 for b in body] if bits == 8 else struct.unpack(f"<{frames * leads}h", body)
-        return [list(flat[i * leads : (i + 1) * leads]) for i in range(frames)]
+        must(len(body) == frames * channels * bits // 8, "a stored chunk's length")
+        flat = [b - 128 for b in body] if bits == 8 else struct.unpack(f"<{frames * channels}h", body)
+        return [list(flat[i * channels : (i + 1) * channels]) for i in range(frames)]
     if coding == 3:
         from reference_activity import decode_activity
 
-        return decode_activity(body, frames, leads, bits, model)
+        return decode_activity(body, frames, channels, bits, model)
     must((coding & ~24 == 1 or coding & ~8 == 2) and len(body) >= 7, "a chunk's coding")
     crc, segments = struct.unpack_from("<IH", body)
     bound, body = (body[6], body[7:]) if coding & 8 else (0, body[6:])
@@ -37,26 +37,26 @@ def decode_chunk(payload, leads, bits, model):
     if coding & 7 == 2:
         from reference_rice import decode_chunk as decode_rice
 
-        samples, leads = decode_rice(body, frames, leads, segments, model, bound)
+        samples, channels = decode_rice(body, frames, channels, segments, model, bound)
     else:
-        chunk = CodedChunk(body, frames, leads, segments, model, bound, coding & 16)
-        samples, leads = chunk.decode(), chunk.leads
+        chunk = CodedChunk(body, frames, channels, segments, model, bound, coding & 16)
+        samples, channels = chunk.decode(), chunk.channels
     if bound:
-        samples = middles_of_bins(samples, leads, bits, bound)
+        samples = middles_of_bins(samples, channels, bits, bound)
     must(zlib.crc32(stored_bytes(samples, 16)) == crc, "a chunk's samples have another checksum")
     return samples
 
 
-def middles_of_bins(samples, leads, bits, bound):
-    """Section 3.2: samples of grid leads for the numbers of their bins."""
+def middles_of_bins(samples, channels, bits, bound):
+    """Section 3.2: samples of grid channels for the numbers of their bins."""
     top = 2 ** (bits - 1) - 1
     middle = lambda q: min(max(q * (2 * bound + 1) + bound, -top - 1), top)  # noqa: E731
-    grid = [(leads[lead.mean] if lead.kind == COPY else lead).kind == GRID for lead in leads]
+    grid = [(channels[channel.mean] if channel.kind == COPY else channel).kind == GRID for channel in channels]
     return [[middle(s) if bins else s for s, bins in zip(row, grid, strict=True)] for row in samples]
 
 
 def lattice_bins(bound):
-    """Section 3.2: first code and decoded code of each bin of a lattice lead."""
+    """Section 3.2: first code and decoded code of each bin of a lattice channel."""
     step, first = 2 * bound + 1, 510
     bins = [(510, 510)] + [(v, min(v + bound, 1023)) for v in range(512, 1024, step)]
     while first > 0:
@@ -96,19 +96,19 @@ class Bits:
 class CodedChunk:
     """One rANS-coded chunk."""
 
-    def __init__(self, body, frames, leads, segments, model, bound=0, peers=0):
+    def __init__(self, body, frames, channels, segments, model, bound=0, peers=0):
         self.frames, self.segments, self.model = frames, segments, model
         self.length = -(-frames // segments)
         reader = Bits(body)
-        kinds = [reader.take(2) for _ in range(leads)]
-        self.leads = [Lead(kind, reader, model, bound, leads if peers else 0, bound > 0) for kind in kinds]
-        shifts = {lead.shift for lead in self.leads if lead.kind == GRID}
-        must(len(shifts) < 2 or min(shifts) >= 0, "different ticks of grid leads")
-        for number, lead in enumerate(self.leads):
-            lead.check(number, self.leads)
+        kinds = [reader.take(2) for _ in range(channels)]
+        self.channels = [Channel(kind, reader, model, bound, channels if peers else 0, bound > 0) for kind in kinds]
+        shifts = {channel.shift for channel in self.channels if channel.kind == GRID}
+        must(len(shifts) < 2 or min(shifts) >= 0, "different ticks of grid channels")
+        for number, channel in enumerate(self.channels):
+            channel.check(number, self.channels)
         reader.align()
-        for lead in self.leads:
-            lead.low = [reader.take(lead.shift) for _ in range(frames)] if lead.kind == GRID and lead.shift > 0 else []
+        for channel in self.channels:
+            channel.low = [reader.take(channel.shift) for _ in range(frames)] if channel.kind == GRID and channel.shift > 0 else []
         reader.align()
         self.escapes = []
         if GRID in kinds:
@@ -118,11 +118,11 @@ class CodedChunk:
             reader.at += 32 + 16 * count
         self.lanes = []
         for segment in range(segments):
-            lanes = {n: Lane(x, segment * self.length) for n, x in enumerate(self.leads) if x.kind in (LATTICE, GRID)}
+            lanes = {n: Lane(x, segment * self.length) for n, x in enumerate(self.channels) if x.kind in (LATTICE, GRID)}
             for lane in lanes.values():
-                lane.peers = [lanes[number] for number, *_ in lane.lead.peers]
+                lane.peers = [lanes[number] for number, *_ in lane.channel.peers]
             self.lanes += lanes.values()
-        self.lanes.sort(key=lambda lane: lane.lead.tier)
+        self.lanes.sort(key=lambda lane: lane.channel.tier)
         lengths = [reader.take(5) + 25 for _ in self.lanes]
         for lane, length in zip(self.lanes, lengths, strict=True):
             lane.state = reader.take(length - 1) | 1 << (length - 1)
@@ -131,30 +131,30 @@ class CodedChunk:
         self.words = list(struct.unpack(f"<{len(words) // 4}I", words))
 
     def decode(self):
-        samples = [[lead.mean] * self.frames for lead in self.leads]
+        samples = [[channel.mean] * self.frames for channel in self.channels]
         escapes, words = iter(self.escapes), iter(self.words)
         for t in range(self.length if self.lanes else 0):
             for tier in range(16):
-                active = [lane for lane in self.lanes if lane.lead.tier == tier and lane.start + t < self.frames]
+                active = [lane for lane in self.lanes if lane.channel.tier == tier and lane.start + t < self.frames]
                 rows = [lane.features(t) + (lane.heard() if self.model.hears else []) for lane in active]
                 states = [lane.carried for lane in active]
                 outputs, after = self.model.outputs(rows, states) if rows else ([], [])
                 for lane, (offset, scale), lane.carried in zip(active, outputs, after, strict=True):
                     code, grid_value = lane.next(self.model, offset, scale, words)
-                    sample = lane.lead.sample(code, grid_value, lane.start + t, escapes)
-                    lane.learn(lane.lead.tick(sample, lane.lead.decoded(code)))
-                    samples[self.leads.index(lane.lead)][lane.start + t] = sample
-        for lead, values in zip(self.leads, samples, strict=True):
-            values[:] = samples[lead.mean] if lead.kind == COPY else values
+                    sample = lane.channel.sample(code, grid_value, lane.start + t, escapes)
+                    lane.learn(lane.channel.tick(sample, lane.channel.decoded(code)))
+                    samples[self.channels.index(lane.channel)][lane.start + t] = sample
+        for channel, values in zip(self.channels, samples, strict=True):
+            values[:] = samples[channel.mean] if channel.kind == COPY else values
         must(all(lane.state == 1 << 24 for lane in self.lanes), "a state does not end at 2^24")
         must(next(escapes, None) is None and next(words, None) is None, "escapes or words are left over")
         return [list(frame) for frame in zip(*samples, strict=True)]
 
 
-class Lead:
-    """Section 4: what is fixed for a lead in a chunk."""
+class Channel:
+    """Section 4: what is fixed for a channel in a chunk."""
 
-    def __init__(self, kind, reader, model, bound, leads, fine=False):
+    def __init__(self, kind, reader, model, bound, channels, fine=False):
         self.kind, self.model, self.shift, self.tier, self.peers = kind, model, 0, 0, []
         self.mean = reader.take(10) if kind == LATTICE else reader.take(16, signed=kind != COPY)
         if kind in (CONSTANT, COPY):
@@ -164,11 +164,11 @@ class Lead:
             self.shift, self.reach = reader.take(4, signed=fine), reader.take(5)
         widths = [reader.take(4) for _ in range(4)]
         self.coefficients = [reader.take(widths[i // 4], signed=True) for i in range(16)]
-        must(self.reach <= 22, "a lead's reach")
-        if leads:
+        must(self.reach <= 22, "a channel's reach")
+        if channels:
             self.tier = reader.take(4)
             for _ in range(reader.take(3)):
-                number, metric = reader.take(max(1, (leads - 1).bit_length())), reader.take(6, signed=True)
+                number, metric = reader.take(max(1, (channels - 1).bit_length())), reader.take(6, signed=True)
                 width = reader.take(4)
                 self.peers.append((number, metric, [reader.take(width, signed=True) for _ in range(4)]))
         self.set_levels(bound)
@@ -185,21 +185,21 @@ class Lead:
         self.mean_tick = self.tick(self.mean, self.mean)
 
     def decoded(self, code):
-        """The code that a lattice lead has where `code` was coded."""
+        """The code that a lattice channel has where `code` was coded."""
         return self.bins[min(code, len(self.bins) - 1)][1] if self.bins else code
 
-    def check(self, number, leads):
-        """What a lead says of others."""
+    def check(self, number, channels):
+        """What a channel says of others."""
         if self.kind == COPY:
-            must(self.mean < number and leads[self.mean].kind != COPY, "a copy")
+            must(self.mean < number and channels[self.mean].kind != COPY, "a copy")
         if self.kind in (CONSTANT, COPY):
             return
         heard = [peer for peer, *_ in self.peers]
-        must(len(heard) <= 4 and len(set(heard)) == len(heard), "a lead's peers")
-        must(all(p < len(leads) and p != number and leads[p].kind in (LATTICE, GRID) for p in heard), "a lead's peers")
+        must(len(heard) <= 4 and len(set(heard)) == len(heard), "a channel's peers")
+        must(all(p < len(channels) and p != number and channels[p].kind in (LATTICE, GRID) for p in heard), "a channel's peers")
         total = sum(map(abs, self.coefficients)) * 2**self.reach
-        total += sum(sum(map(abs, h)) * 2 ** leads[p].reach for p, _, h in self.peers)
-        must(total + 512 < 2**31, "a lead's coefficients")
+        total += sum(sum(map(abs, h)) * 2 ** channels[p].reach for p, _, h in self.peers)
+        must(total + 512 < 2**31, "a channel's coefficients")
 
     def tick(self, sample, code):
         if self.kind == LATTICE:
@@ -227,29 +227,29 @@ def lattice_sample(c):
 
 
 class Lane:
-    """Sections 5 and 7: a lead within a segment."""
+    """Sections 5 and 7: a channel within a segment."""
 
-    def __init__(self, lead, start):
-        self.lead, self.start = lead, start
+    def __init__(self, channel, start):
+        self.channel, self.start = channel, start
         self.past = [0] * 16  # y, newest first
         self.residuals = [128] * 16  # q8 of e, oldest first
-        self.means = [(16 + (lead.spread & 15)) << ((lead.spread + 128) >> 4)] * 3
+        self.means = [(16 + (channel.spread & 15)) << ((channel.spread + 128) >> 4)] * 3
         self.steps, self.peers = 0, []
         self.said = [128] * 4  # n[t], n[t-1], n[t-2], L
-        self.carried = [0] * lead.model.state  # section 5.6
+        self.carried = [0] * channel.model.state  # section 5.6
 
     def heard(self):
         """Section 5.4: 8 bytes for each of four peers."""
         found = []
-        for peer, (_, metric, _) in zip(self.peers, self.lead.peers, strict=True):
+        for peer, (_, metric, _) in zip(self.peers, self.channel.peers, strict=True):
             products = [min(128 + (metric * (n - 128) >> 5), 255) for n in peer.said[:3]]
             found += [*peer.said, 128 + 4 * metric, *products]
         return found + [128] * (32 - len(found))
 
     def features(self, t):
-        total = sum(c * y for c, y in zip(self.lead.coefficients, self.past, strict=True))
-        for peer, (_, _, heard) in zip(self.peers, self.lead.peers, strict=True):
-            must(peer.steps == (t + 1 if peer.lead.tier < self.lead.tier else t), "a peer's time")
+        total = sum(c * y for c, y in zip(self.channel.coefficients, self.past, strict=True))
+        for peer, (_, _, heard) in zip(self.peers, self.channel.peers, strict=True):
+            must(peer.steps == (t + 1 if peer.channel.tier < self.channel.tier else t), "a peer's time")
             total += sum(h * y for h, y in zip(heard, peer.past[:4], strict=True))
         self.prediction = total + 512 >> 10
         rows = [*self.residuals, q8(self.past[0] - self.prediction), *map(level, self.means)]
@@ -257,13 +257,13 @@ class Lane:
         return rows
 
     def next(self, model, offset, scale, words):
-        """Decode a code; also gives q, if the lead is a grid lead and it is no escape."""
-        location = self.lead.mean_tick + self.prediction
-        step = 64 << max(-self.lead.shift, 0)
-        centre = (location + step // 2) // step if self.lead.kind == GRID else 0
+        """Decode a code; also gives q, if the channel is a grid channel and it is no escape."""
+        location = self.channel.mean_tick + self.prediction
+        step = 64 << max(-self.channel.shift, 0)
+        centre = (location + step // 2) // step if self.channel.kind == GRID else 0
         location += 4 * offset - step * centre
         slot = self.state & (1 << 20) - 1
-        code, start, frequency = model.find(slot, self.lead.levels, location, scale)
+        code, start, frequency = model.find(slot, self.channel.levels, location, scale)
         self.state = frequency * (self.state >> 20) + slot - start
         if self.state < 1 << 24:
             word = next(words, None)
@@ -272,7 +272,7 @@ class Lane:
         return code, code + centre - 512
 
     def learn(self, tick):
-        y = tick - self.lead.mean_tick
+        y = tick - self.channel.mean_tick
         residual = y - self.prediction
         self.past, self.steps = [y, *self.past[:-1]], self.steps + 1
         self.residuals = [*self.residuals[1:], q8(residual)]

@@ -2,7 +2,7 @@
 
 from bisect import bisect_right
 
-from reference_chunk import COPY, GRID, LATTICE, Bits, Lane, Lead, must
+from reference_chunk import COPY, GRID, LATTICE, Bits, Channel, Lane, must
 
 
 def decode_body(body, lanes, frames, model):
@@ -20,29 +20,29 @@ def decode_body(body, lanes, frames, model):
     return samples
 
 
-def decode_chunk(body, frames, leads, segments, model, bound):
-    """Samples, a list for each frame, and the leads, of a chunk of coding 2 behind its bound."""
+def decode_chunk(body, frames, channels, segments, model, bound):
+    """Samples, a list for each frame, and the channels, of a chunk of coding 2 behind its bound."""
     reader = Bits(body)
-    kinds = [reader.take(2) for _ in range(leads)]
-    leads = [Lead(kind, reader, model, bound, 0) for kind in kinds]
-    for number, lead in enumerate(leads):
-        lead.check(number, leads)
+    kinds = [reader.take(2) for _ in range(channels)]
+    channels = [Channel(kind, reader, model, bound, 0) for kind in kinds]
+    for number, channel in enumerate(channels):
+        channel.check(number, channels)
     length = -(-frames // segments)
-    lanes = [Lane(lead, s * length) for s in range(segments) for lead in leads if lead.kind in (LATTICE, GRID)]
-    samples = [[lead.mean] * frames for lead in leads]
+    lanes = [Lane(channel, s * length) for s in range(segments) for channel in channels if channel.kind in (LATTICE, GRID)]
+    samples = [[channel.mean] * frames for channel in channels]
     if not lanes:
-        must(reader.rest() == b"", "something follows constant leads")
-        return transposed(samples, leads)
+        must(reader.rest() == b"", "something follows constant channels")
+        return transposed(samples, channels)
     counts = [min(length, frames - lane.start) for lane in lanes]
     for lane, values in zip(lanes, decode_body(reader.rest(), lanes, counts, model), strict=True):
-        samples[leads.index(lane.lead)][lane.start : lane.start + len(values)] = values
-    return transposed(samples, leads)
+        samples[channels.index(lane.channel)][lane.start : lane.start + len(values)] = values
+    return transposed(samples, channels)
 
 
-def transposed(samples, leads):
-    """Frames, with copies filled in, and the leads."""
-    columns = [samples[lead.mean] if lead.kind == COPY else x for lead, x in zip(leads, samples, strict=True)]
-    return [list(frame) for frame in zip(*columns, strict=True)], leads
+def transposed(samples, channels):
+    """Frames, with copies filled in, and the channels."""
+    columns = [samples[channel.mean] if channel.kind == COPY else x for channel, x in zip(channels, samples, strict=True)]
+    return [list(frame) for frame in zip(*columns, strict=True)], channels
 
 
 class Body:
@@ -67,17 +67,17 @@ class Body:
 
     def next(self, lane, offset, scale):
         """The next sample, and its tick value."""
-        lead = lane.lead
-        location = lead.mean_tick + lane.prediction
-        centre = location + 32 >> 6 if lead.kind == GRID else 0
+        channel = lane.channel
+        location = channel.mean_tick + lane.prediction
+        centre = location + 32 >> 6 if channel.kind == GRID else 0
         location += 4 * offset - 64 * centre
         place = min(max((location >> 6) + 512, 0), 1023)
-        order, first = self.ranking(lead, scale // 16, place)
-        quiet = bool(self.has_runs) and first >= 589824 and not lead.shift
+        order, first = self.ranking(channel, scale // 16, place)
+        quiet = bool(self.has_runs) and first >= 589824 and not channel.shift
         if quiet:
             if not self.runs or self.behind < self.runs[-1]:
                 self.behind += 1
-                return self.value(lead, order[0], centre, 0)
+                return self.value(channel, order[0], centre, 0)
             self.runs.pop()
             self.behind = 0
         must(self.bins, "too few bins")
@@ -86,30 +86,30 @@ class Body:
         if number == 15:
             sample = self.remainders.take(16)
             sample -= (sample >> 15) << 16
-            return sample, lead.tick(sample, (sample >> 6) + 512)
-        widths = self.widths(lead, scale, quiet)
-        low = self.remainders.take(lead.shift)
+            return sample, channel.tick(sample, (sample >> 6) + 512)
+        widths = self.widths(channel, scale, quiet)
+        low = self.remainders.take(channel.shift)
         rank = sum(1 << w for w in widths[:number]) + quiet + self.remainders.take(widths[number])
         must(rank < 256, "a rank that does not exist")
-        return self.value(lead, order[rank], centre, low)
+        return self.value(channel, order[rank], centre, low)
 
-    def value(self, lead, code, centre, low):
-        if lead.kind == LATTICE:
-            sample = lead.sample(code, None, None, None)
-            return sample, lead.tick(sample, lead.decoded(code))
-        sample = code - 512 + centre << lead.shift | low
+    def value(self, channel, code, centre, low):
+        if channel.kind == LATTICE:
+            sample = channel.sample(code, None, None, None)
+            return sample, channel.tick(sample, channel.decoded(code))
+        sample = code - 512 + centre << channel.shift | low
         must(-32768 <= sample <= 32767, "a sample is out of range")
-        return sample, lead.tick(sample, None)
+        return sample, channel.tick(sample, None)
 
     def finish(self):
         must(not self.bins and not self.runs, "bins or runs are left over")
         must(-(-self.remainders.at // 8) == len(self.remainders.data), "remainders are left over")
 
-    def ranking(self, lead, kind, place):
+    def ranking(self, channel, kind, place):
         """Section 10.1: codes by rank, and the first frequency."""
-        key = (lead.kind, lead.bound, kind, place)
+        key = (channel.kind, channel.bound, kind, place)
         if key not in self.tables:
-            self.tables[key] = self.sorted_codes(lead.levels, place, 16 * kind + 8)
+            self.tables[key] = self.sorted_codes(channel.levels, place, 16 * kind + 8)
         return self.tables[key]
 
     def sorted_codes(self, levels, place, scale):
@@ -124,13 +124,13 @@ class Body:
         self.frequencies = [frequency[n] for n in order]
         return [first + n for n in order], self.frequencies[0]
 
-    def widths(self, lead, scale, quiet):
+    def widths(self, channel, scale, quiet):
         """Section 10.2."""
-        key = (lead.kind, lead.bound, "bins", scale, quiet)
+        key = (channel.kind, channel.bound, "bins", scale, quiet)
         if key not in self.tables:
             weights = [0] * 256
             for place in range(480, 544, 2):
-                self.sorted_codes(lead.levels, place, scale)
+                self.sorted_codes(channel.levels, place, scale)
                 weights = [a + b for a, b in zip(weights, self.frequencies)]
             self.tables[key] = cheapest(weights[1:] + [0] if quiet else weights)
         return self.tables[key]

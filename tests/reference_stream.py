@@ -5,7 +5,7 @@ import zlib
 
 import zstandard
 from reference_activity import decode_activity
-from reference_chunk import GRID, LATTICE, Lane, Lead, Refused, middles_of_bins, must, stored_bytes
+from reference_chunk import GRID, LATTICE, Channel, Lane, Refused, middles_of_bins, must, stored_bytes
 from reference_rice import decode_body
 
 HEAD = 12
@@ -62,7 +62,7 @@ def packets(data):
 
 
 class Group:
-    """A group of leads."""
+    """A group of channels."""
 
     def __init__(self, model):
         self.model, self.block, self.reach, self.expected, self.blocks, self.end = model, None, 0, None, {}, None
@@ -90,7 +90,7 @@ class Group:
         lanes = decode_body(payload, self.lanes, [frames] * len(self.lanes), self.model) if frames else []
         rows = [list(row) for row in zip(*lanes, strict=True)]
         if self.bound:
-            rows = middles_of_bins(rows, self.leads, 16, self.bound)
+            rows = middles_of_bins(rows, self.channels, 16, self.bound)
         self.crc = zlib.crc32(stored_bytes(rows, 16), self.crc)
         if packet["last"]:
             must(after == struct.pack("<I", self.crc), "samples have another checksum")
@@ -111,10 +111,10 @@ class Group:
 
     def begin(self, payload, going_on):
         """Sections 11.2 and 11.3; the rest of the payload."""
-        version, model, rate, block, period, self.bound, groups, leads, first, count = struct.unpack_from(
+        version, model, rate, block, period, self.bound, groups, channels, first, count = struct.unpack_from(
             "<B16sIHIBBHHH", payload
         )
-        must(version in (1, 2) and period > 0 and 0 < count <= leads - first, "a description's values")
+        must(version in (1, 2) and period > 0 and 0 < count <= channels - first, "a description's values")
         self.block, self.groups, self.count, self.activity = block + 1, groups + 1, count, version == 2
         if self.activity:
             return payload[35:]
@@ -123,16 +123,16 @@ class Group:
         if coding:
             side = zstandard.ZstdDecompressor().decompress(side)
         must(len(side) == 38 * count, "the side information's size")
-        self.leads = [StreamLead(side[38 * i : 38 * i + 38], self.model, self.bound) for i in range(count)]
-        self.lanes = [Lane(lead, 0) for lead in self.leads]
+        self.channels = [StreamChannel(side[38 * i : 38 * i + 38], self.model, self.bound) for i in range(count)]
+        self.lanes = [Lane(channel, 0) for channel in self.channels]
         if going_on:
             must(rest[:4] == struct.pack("<I", self.crc), "samples have another checksum")
         self.crc = 0
         return rest[4:]
 
 
-class StreamLead(Lead):
-    """A lead from a record of section 11.3."""
+class StreamChannel(Channel):
+    """A channel from a record of section 11.3."""
 
     def __init__(self, record, model, bound):
         self.kind, self.spread, self.shift, self.reach, self.mean, *self.coefficients = struct.unpack("<4Bh16h", record)

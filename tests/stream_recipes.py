@@ -20,23 +20,23 @@ RATE, BLOCK, PERIOD = 20000, 20, 5
 def valid():
     """(name, what, frames, packets)"""
     s = vector_recipes.signals()
-    leads, mixed = s["lattice-leads"][:570], s["mixed"][:210]
-    wild = np.hstack([leads[:230], s["grid-escapes"][:230, :1]])
+    channels, mixed = s["lattice-channels"][:570], s["mixed"][:210]
+    wild = np.hstack([channels[:230], s["grid-escapes"][:230, :1]])
     spikes = simulate(860, 4, seed=21).samples
     wild[57, 1], wild[58:61, 2] = 11, -20000
     moved = np.vstack([spikes[:300, :2], spikes[300:, :2] // 2])
-    known = Calibration.of_samples(leads[:300], RATE, conformance.MODEL)
+    known = Calibration.of_samples(channels[:300], RATE, conformance.MODEL)
     return [
-        ("plain", "four leads, refitted at every resync point", leads, packets(leads)),
-        ("calibrated", "side information from a calibration", leads, packets(leads, calibration=known)),
-        ("groups", "two groups of leads", leads, packets(leads, groups=2)),
-        ("off-lattice", "samples off the lattice in lattice leads, and a lead that is", wild, packets(wild)),
-        ("one-lead", "one lead, blocks of 50 frames", leads[:120, :1], packets(leads[:120, :1], block=50)),
-        ("bounded", "bounded error, three kinds of leads", mixed, packets(mixed, max_error=4)),
-        ("runs", "bounded error, runs", leads[:300], packets(leads[:300], max_error=25)),
-        ("whole-blocks", "the last packet has no frames", leads[:200], packets(leads[:200])),
-        ("empty", "no frames", leads[:0], packets(leads[:0])),
-        ("activity", "windows around spikes, two groups of leads", spikes, activity(spikes, groups=2)),
+        ("plain", "four channels, refitted at every resync point", channels, packets(channels)),
+        ("calibrated", "side information from a calibration", channels, packets(channels, calibration=known)),
+        ("groups", "two groups of channels", channels, packets(channels, groups=2)),
+        ("off-lattice", "samples off the lattice in lattice channels, and a channel that is", wild, packets(wild)),
+        ("one-channel", "one channel, blocks of 50 frames", channels[:120, :1], packets(channels[:120, :1], block=50)),
+        ("bounded", "bounded error, three kinds of channels", mixed, packets(mixed, max_error=4)),
+        ("runs", "bounded error, runs", channels[:300], packets(channels[:300], max_error=25)),
+        ("whole-blocks", "the last packet has no frames", channels[:200], packets(channels[:200])),
+        ("empty", "no frames", channels[:0], packets(channels[:0])),
+        ("activity", "windows around spikes, two groups of channels", spikes, activity(spikes, groups=2)),
         ("activity-exact", "exact windows, the last packet has no frames", spikes[:800, :3], exact(spikes)),
         ("activity-slow", "windows on a slow band", spikes[:, :3], slow(spikes[:, :3])),
         ("activity-grid", "off the lattice from the third block on", moved, activity(moved, 300, max_error=20)),

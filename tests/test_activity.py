@@ -25,7 +25,7 @@ from training.simulate import RATE, simulate
 
 @pytest.fixture(scope="module")
 def array():
-    """Four simulated leads, two seconds, and their units."""
+    """Four simulated channels, two seconds, and their units."""
     return simulate(2 * RATE, 4, seed=5)
 
 
@@ -47,9 +47,9 @@ def test_windows_are_within_the_bound_and_hold_the_spikes(array, keep, max_error
     error = np.abs(values_of(decoded) - array.codes)
     assert error[mask].max() <= max_error < error[~mask].max()
     assert 0.005 < mask.mean() < 0.2
-    big = [(unit.lead, t) for unit in array.spikes if unit.peak > 70 for t in unit.times if 50 < t < 2 * RATE - 50]
+    big = [(unit.channel, t) for unit in array.spikes if unit.peak > 70 for t in unit.times if 50 < t < 2 * RATE - 50]
     assert len(big) > 20
-    assert np.mean([mask[t - 5 : t + 20, lead].all() for lead, t in big]) > 0.97
+    assert np.mean([mask[t - 5 : t + 20, channel].all() for channel, t in big]) > 0.97
     assert len(data) < array.samples.size * 10 / 8 / (30 if max_error else 15)
 
 
@@ -86,15 +86,15 @@ def test_crossings_are_found_again(array):
     taps = filters.band_taps(RATE)
     codes = filters.extended(values_of(decoded).astype(np.int16), len(taps) // 2)
     after = filters.crossings(filters.band(codes, taps), before.threshold, round(RATE / 1000))
-    assert len(before.lead) > 60
+    assert len(before.channel) > 60
     place = np.sort(after[0] * 10**6 + after[1])
-    wanted = before.lead * 10**6 + before.frame
+    wanted = before.channel * 10**6 + before.frame
     nearest = place[np.clip(np.searchsorted(place, wanted - 10), 0, len(place) - 1)]
     assert np.mean(np.abs(nearest - wanted) <= 10) >= 0.97
     assert len(place) <= 1.02 * len(wanted)
 
 
-def test_leads_without_spikes_cost_next_to_nothing(array):
+def test_channels_without_spikes_cost_next_to_nothing(array):
     random = np.random.default_rng(1)
     frames = len(array.samples)
     quiet = CODE_TO_SAMPLE[np.clip(np.rint(random.normal(0, 0.4, (frames, 300))), -3, 3).astype(int) + 512]
@@ -106,7 +106,7 @@ def test_leads_without_spikes_cost_next_to_nothing(array):
     assert read(among)[1][:, 4:].sum() == 0
 
 
-def test_a_lead_that_is_all_crossings_does_not_starve_others(array):
+def test_a_channel_that_is_all_crossings_does_not_starve_others(array):
     random = np.random.default_rng(2)
     wild = np.zeros(len(array.samples))
     wild[::40] = -300 * random.random(len(wild[::40]))
@@ -137,8 +137,8 @@ def read_windows(array):
 def test_slow_band_follows_the_field_potential(array):
     decoded, mask = read(runtime.encode(array.samples, RATE, keep="spikes,lfp"))
     kernel = np.hanning(101) / np.hanning(101).sum()
-    for lead in range(4):
-        before, after = (np.convolve(x[:, lead], kernel, "valid") for x in (array.codes, values_of(decoded)))
+    for channel in range(4):
+        before, after = (np.convolve(x[:, channel], kernel, "valid") for x in (array.codes, values_of(decoded)))
         assert np.corrcoef(before, after)[0, 1] > 0.98
 
 
@@ -148,9 +148,9 @@ def test_several_chunks_and_parts(array, monkeypatch):
     data = runtime.encode(array.samples, RATE, keep="spikes")
     whole, mask = read(data)
     with runtime.open(io.BytesIO(data)) as reader:
-        part = reader.read(8000, 19000, leads=[2, 0])
+        part = reader.read(8000, 19000, channels=[2, 0])
         assert np.array_equal(part, whole[8000:19000, [2, 0]])
-        assert np.array_equal(reader.mask(8000, 19000, leads=[2, 0]), mask[8000:19000, [2, 0]])
+        assert np.array_equal(reader.mask(8000, 19000, channels=[2, 0]), mask[8000:19000, [2, 0]])
 
 
 def test_through_the_command_line(array, tmp_path, capsys):
@@ -191,7 +191,7 @@ def test_what_can_not_be_asked_for(array):
 @pytest.mark.parametrize("frames", [1, 2, 15, 100])
 def test_short_ones(frames, array):
     for keep in ("spikes", "spikes,lfp"):
-        decoded, mask = read(runtime.encode(array.samples[:frames], RATE, layout="time-lead", keep=keep))
+        decoded, mask = read(runtime.encode(array.samples[:frames], RATE, layout="time-channel", keep=keep))
         assert decoded.shape == (frames, 4) and mask.shape == (frames, 4)
 
 
@@ -215,12 +215,12 @@ def test_damage_is_an_error(array, keep):
             spikes.decode(payload[: int(size)], 4, 16, n1)
 
 
-def test_leads_do_not_depend_on_those_beside_them(array):
-    """Windows are found lead by lead."""
+def test_channels_do_not_depend_on_those_beside_them(array):
+    """Windows are found channel by channel."""
     together = read(runtime.encode(array.samples, RATE, keep="spikes"))[1]
-    for lead in range(4):
-        alone = read(runtime.encode(array.samples[:, lead], RATE, keep="spikes"))[1]
-        assert np.array_equal(alone[:, 0], together[:, lead])
+    for channel in range(4):
+        alone = read(runtime.encode(array.samples[:, channel], RATE, keep="spikes"))[1]
+        assert np.array_equal(alone[:, 0], together[:, channel])
 
 
 def test_running_noise_settles_at_the_robust_deviation():
@@ -237,7 +237,7 @@ def test_running_noise_settles_at_the_robust_deviation():
 def test_detector_is_exact_in_float32(array):
     taps = filters.band_taps(RATE)
     values = filters.extended(array.codes.astype(np.int16), len(taps) // 2)
-    exact = np.stack([np.convolve(values[:, lead].astype(int), taps.astype(int), "valid") for lead in range(4)], 1)
+    exact = np.stack([np.convolve(values[:, channel].astype(int), taps.astype(int), "valid") for channel in range(4)], 1)
     assert np.array_equal(filters.band(values, taps).astype(int), exact)
 
 
@@ -300,8 +300,8 @@ def test_blocks_follow_each_other(array, block):
     assert decoded.shape == mask.shape == (20000, 4)
     assert np.abs(values_of(decoded) - array.codes[:20000])[mask].max() <= 3
     assert 0.005 < mask.mean() < 0.2
-    big = [(unit.lead, t) for unit in array.spikes if unit.peak > 70 for t in unit.times if 9000 < t < 19950]
-    assert len(big) > 10 and np.mean([mask[t - 5 : t + 20, lead].all() for lead, t in big]) > 0.97
+    big = [(unit.channel, t) for unit in array.spikes if unit.peak > 70 for t in unit.times if 9000 < t < 19950]
+    assert len(big) > 10 and np.mean([mask[t - 5 : t + 20, channel].all() for channel, t in big]) > 0.97
     steps = np.abs(np.diff(values_of(decoded), axis=0))[block - 1 :: block]
     ends = mask[block - 1 : -1 : block] | mask[block::block]
     jumps = steps[~ends[: len(steps)]]

@@ -1,4 +1,4 @@
-"""Activity mode: leads that hear each other."""
+"""Activity mode: channels that hear each other."""
 
 import io
 
@@ -27,7 +27,7 @@ def read(data):
 
 @pytest.fixture(scope="module")
 def neighbours():
-    """A second of sixteen leads on a grid, which hear the same spikes."""
+    """A second of sixteen channels on a grid, which hear the same spikes."""
     codes = np.concatenate(list(ArraySimulation(RATE, 16, seed=3).blocks()))
     return CODE_TO_SAMPLE[codes.astype(int) + 512]
 
@@ -42,20 +42,20 @@ def test_spikes_on_neighbours_are_cheaper(neighbours, options):
         assert np.array_equal(before, after)
 
 
-def test_off_the_lattice_leads_hear_each_other_too(neighbours):
+def test_off_the_lattice_channels_hear_each_other_too(neighbours):
     samples = (values_of(neighbours) * 45 + 300).astype(np.int16)
     sizes = [len(runtime.encode(samples, RATE, keep="spikes", max_error=90, independent=i)) for i in (True, False)]
     assert sizes[1] < 0.975 * sizes[0]
 
 
-def test_unrelated_leads_hear_nobody():
+def test_unrelated_channels_hear_nobody():
     array = simulate(2 * RATE, 4, seed=5)
     for options in ({}, {"max_error": 0}):
         sizes = [len(runtime.encode(array.samples, RATE, keep="spikes", independent=i, **options)) for i in (0, 1)]
         assert sizes[0] == sizes[1]
 
 
-def test_damage_to_leads_that_hear_is_an_error(neighbours):
+def test_damage_to_channels_that_hear_is_an_error(neighbours):
     n1 = model.load()
     payload = spikes.encode(neighbours[:2500], 16, Activity(rate=RATE), None, n1)
     good = spikes.decode(payload, 16, 16, n1)
@@ -71,7 +71,7 @@ def test_damage_to_leads_that_hear_is_an_error(neighbours):
         assert np.array_equal(decoded, good), f"byte {at}"
 
 
-def test_tiers_are_refused_where_leads_hear_each_other_in_a_circle():
+def test_tiers_are_refused_where_channels_hear_each_other_in_a_circle():
     hearing = Hearing.none(20)
     hearing.peers[1:16, 0] = np.arange(15)
     assert hearing.tiers()[:17].tolist() == [*range(16), 0]

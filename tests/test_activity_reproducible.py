@@ -19,7 +19,7 @@ SHAPE = np.array([-20, -70, -120, -150, -130, -90, -40, 0, 30, 50, 55, 50, 40, 3
 
 
 def codes():
-    """int64 [7000, 4]: sums of whole random numbers, spikes on two pairs of leads."""
+    """int64 [7000, 4]: sums of whole random numbers, spikes on two pairs of channels."""
     random = np.random.Generator(np.random.PCG64(77))
     noise = random.integers(-3, 4, (12, 7000, 4)).sum(axis=0) + random.integers(-9, 10, (70, 4)).repeat(100, axis=0)
     for time in range(300, 6800, 170):

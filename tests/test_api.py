@@ -17,8 +17,8 @@ from runtime.recording.wav import WavFormat, canonical_header
 RANDOM = np.random.default_rng(5)
 
 
-def recording(frames=3000, leads=2):
-    return np.cumsum(RANDOM.integers(-30, 31, (frames, leads)), 0).astype(np.int16)
+def recording(frames=3000, channels=2):
+    return np.cumsum(RANDOM.integers(-30, 31, (frames, channels)), 0).astype(np.int16)
 
 
 @pytest.mark.parametrize("dtype", ["<i2", ">i2", "<u2", ">u2", "i1", "u1"])
@@ -26,7 +26,7 @@ def recording(frames=3000, leads=2):
 def test_arrays_round_trip(dtype, shape):
     info = np.iinfo(dtype)
     samples = RANDOM.integers(info.min, info.max, shape, endpoint=True).astype(dtype)
-    data = runtime.encode(samples, 20000, layout="time-lead" if 0 in shape else None)
+    data = runtime.encode(samples, 20000, layout="time-channel" if 0 in shape else None)
     back, rate = runtime.decode(data)
     assert rate == 20000
     assert back.dtype == np.dtype(dtype).newbyteorder("=")
@@ -38,7 +38,7 @@ def test_extremes_and_views_round_trip():
     samples = np.array([[-32768, 32767], [32767, -32768]] * 50, np.int16)
     for view in (samples, samples[::-1], samples[::3], np.asfortranarray(samples), samples.astype(">i2")[:]):
         assert np.array_equal(runtime.decode(runtime.encode(view.astype(np.int16), 1))[0], view)
-    data = runtime.encode(samples.T, 1, layout="lead-time")
+    data = runtime.encode(samples.T, 1, layout="channel-time")
     assert np.array_equal(runtime.decode(data)[0], samples)
 
 
@@ -48,10 +48,10 @@ def test_extremes_and_views_round_trip():
         (np.zeros(10), {}, "type float64; possible are"),
         (np.zeros(10, np.int32), {}, "type int32"),
         (np.zeros((2, 2, 2), np.int16), {}, "3 dimensions"),
-        (np.zeros((3, 40), np.int16), {}, "say --leads-first or layout="),
+        (np.zeros((3, 40), np.int16), {}, "say --channels-first or layout="),
         (np.zeros((40, 3), np.int16), {"layout": "sideways"}, "layout is one of"),
-        (np.zeros((4, 0), np.int16), {}, "0 leads"),
-        (np.zeros((1, 70000), np.int16), {"layout": "time-lead"}, "70000 leads"),
+        (np.zeros((4, 0), np.int16), {}, "0 channels"),
+        (np.zeros((1, 70000), np.int16), {"layout": "time-channel"}, "70000 channels"),
         (np.zeros(10, np.int16), {"rate": 19531.25}, "whole Hz"),
         (np.zeros(10, np.int16), {"rate": -1}, "whole Hz"),
         (np.zeros(10, np.int16), {"rate": float("nan")}, "whole Hz"),
@@ -77,7 +77,7 @@ def test_any_range_is_read_by_the_chunks_that_hold_it_only(monkeypatch):
     samples = recording(1000, 3)
     monkeypatch.setattr(chunking, "CHUNK_FRAMES", 100)
     reader = runtime.Reader(io.BytesIO(runtime.encode(samples, 20000)))
-    assert (reader.frames, reader.leads, reader.rate, len(reader)) == (1000, 3, 20000, 1000)
+    assert (reader.frames, reader.channels, reader.rate, len(reader)) == (1000, 3, 20000, 1000)
     decoded = []
     real = reader_module.worker.decode_batch
 
@@ -144,13 +144,13 @@ def test_writing_piece_by_piece(tmp_path, monkeypatch, step):
 
 def test_writing_checks_what_it_is_given(tmp_path):
     path = tmp_path / "x.mdo"
-    with pytest.raises(runtime.UsageError, match="3 leads"), runtime.Writer(path, 20000, 2) as target:
+    with pytest.raises(runtime.UsageError, match="3 channels"), runtime.Writer(path, 20000, 2) as target:
         target.write(np.zeros((10, 3), np.int16))
-    with pytest.raises(runtime.UsageError, match="leads of uint8"), runtime.Writer(path, 20000, 2) as target:
+    with pytest.raises(runtime.UsageError, match="channels of uint8"), runtime.Writer(path, 20000, 2) as target:
         target.write(np.zeros((10, 2), np.uint8))
     with pytest.raises(runtime.MiddleoutError, match="10 frames"), runtime.Writer(path, 20000, frames=11) as target:
         target.write(np.zeros(10, np.int16))
-    for arguments in ({"leads": 0}, {"dtype": "int32"}, {"suffix": "/x"}, {"rate": 2**32}):
+    for arguments in ({"channels": 0}, {"dtype": "int32"}, {"suffix": "/x"}, {"rate": 2**32}):
         with pytest.raises(runtime.UsageError):
             runtime.Writer(path, **{"rate": 1, **arguments})
     assert os.listdir(tmp_path) == []

@@ -35,8 +35,8 @@ def test_every_signal_comes_back_within_the_bound(n1, max_error):
     payloads = codec.encode_chunks(batch, n1, max_error=max_error)
     decoded = codec.decode_chunks(payloads, [x.shape[1] for x in batch], n1)
     for name, samples, result in zip(signals(), batch, decoded, strict=True):
-        for lead in range(samples.shape[1]):
-            before, after = samples[:, lead], result[:, lead]
+        for channel in range(samples.shape[1]):
+            before, after = samples[:, channel], result[:, channel]
             if codes_of(np.ascontiguousarray(before)).min() >= 0:
                 before, after = (codes_of(np.ascontiguousarray(x)) for x in (before, after))
                 assert after.min() >= 0, f"{name}: left the lattice"
@@ -47,7 +47,7 @@ def test_every_signal_comes_back_within_the_bound(n1, max_error):
 
 
 def test_a_batch_may_hold_chunks_of_several_bounds(n1):
-    samples = signals()["lattice, grid and flat leads"]
+    samples = signals()["lattice, grid and flat channels"]
     bounds = [3, 0, 1, 3, 20]
     payloads = codec.encode_chunks([samples] * 5, n1, max_error=bounds)
     assert payloads[0] == payloads[3]
@@ -71,7 +71,7 @@ def test_the_ends_of_the_range(bits):
         assert coded.min() >= -top and coded.max() < top
 
 
-def test_nearly_flat_leads_become_constant():
+def test_nearly_flat_channels_become_constant():
     codes = np.array([[500, 505], [504, 510]])
     samples = np.hstack([CODE_TO_SAMPLE[codes], np.int16([[-7, 7], [-3, 7]])])
     coded, grid = near_lossless.quantise(samples, 2)
@@ -147,7 +147,7 @@ def test_arrays_quieter_than_their_bins(n1):
     assert sizes[0] < 2.2 and sizes[1] < 0.9 and sizes[2] < 0.5
 
 
-def test_leads_must_agree_about_their_ticks(n1):
+def test_channels_must_agree_about_their_ticks(n1):
     samples = np.random.default_rng(5).normal(0, 20, (5000, 2)).astype(np.int16)
     side = codec.chunks.parse(codec.encode_chunks([samples], n1, max_error=60)[0], 2, 16).side
     data = channel_parameters.pack(side)

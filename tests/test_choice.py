@@ -10,13 +10,13 @@ from runtime.predictor import model as models
 from training.simulate import simulate
 
 
-def other_device(leads, frames=6000, shared=0.9):
+def other_device(channels, frames=6000, shared=0.9):
     rng = np.random.default_rng(3)
     common = rng.normal(0, 40, (frames, 1))
-    return np.rint(shared * common + rng.normal(0, 30, (frames, leads))).astype(np.int16)
+    return np.rint(shared * common + rng.normal(0, 30, (frames, channels))).astype(np.int16)
 
 
-def test_single_leads_by_their_lattice():
+def test_single_channels_by_their_lattice():
     lattice = simulate(4000, 1, seed=2).samples
     assert choose(lattice) == "n1"
     assert choose(other_device(1)) == "a1"
@@ -31,10 +31,10 @@ def test_bounded_errors_have_their_own():
 
 
 def test_activity_mode_by_the_lattice():
-    for leads in (1, 3):
+    for channels in (1, 3):
         for bound in (0, 30):
-            assert choose(simulate(4000, leads, seed=2).samples, max_error=bound, kept=True) == "n1"
-            assert choose(other_device(leads), max_error=bound, kept=True) == "a1"
+            assert choose(simulate(4000, channels, seed=2).samples, max_error=bound, kept=True) == "n1"
+            assert choose(other_device(channels), max_error=bound, kept=True) == "a1"
 
 
 @pytest.mark.parametrize("kind", ["lattice", "other"])

@@ -198,7 +198,7 @@ def test_info(mdo, capsys):
     assert "4000 of 16 bits" in text and "1 lattice" in text and "ratio" in text
     assert main("info", "--json", mdo) == 0
     (facts,) = json.loads(capsys.readouterr().out)
-    assert facts["leads"] == 1 and facts["frames"] == facts["samples"] == 4000
+    assert facts["channels"] == 1 and facts["frames"] == facts["samples"] == 4000
     assert facts["lattice"] == {"lattice": 1}
     assert facts["model"] == model.load().identity.hex()
     assert facts["model_name"] is not None

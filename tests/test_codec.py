@@ -17,17 +17,17 @@ def n1():
     return model.load()
 
 
-def lattice(rng, frames, leads=1, deviation=6.0):
-    return CODE_TO_SAMPLE[np.clip(np.round(rng.normal(0, deviation, (frames, leads))), -512, 511).astype(int) + 512]
+def lattice(rng, frames, channels=1, deviation=6.0):
+    return CODE_TO_SAMPLE[np.clip(np.round(rng.normal(0, deviation, (frames, channels))), -512, 511).astype(int) + 512]
 
 
 def signals():
     rng = np.random.default_rng(0)
     t = np.arange(20000)[:, None]
-    noise = lambda deviation, leads=1: rng.normal(0, deviation, (len(t), leads)).astype(np.int16)  # noqa: E731
+    noise = lambda deviation, channels=1: rng.normal(0, deviation, (len(t), channels)).astype(np.int16)  # noqa: E731
     return {
         "one sample": lattice(rng, 1),
-        "17 frames of 3 leads": lattice(rng, 17, 3),
+        "17 frames of 3 channels": lattice(rng, 17, 3),
         "prime length": lattice(rng, 19997),
         "flat": np.full((5000, 2), 77, np.int16),
         "flat and live": np.hstack([np.full((5000, 1), 77, np.int16), lattice(rng, 5000)]),
@@ -35,7 +35,7 @@ def signals():
         "sine": (20000 * np.sin(t / 20)).astype(np.int16),
         "square wave": np.where((t // 100) % 2, 30000, -30000).astype(np.int16),
         "noise on a slow wave": (noise(300) + 15000 * np.sin(t / 300)).astype(np.int16),
-        "lattice, grid and flat leads": np.hstack(
+        "lattice, grid and flat channels": np.hstack(
             [lattice(rng, len(t), 3), noise(100, 2), np.full(t.shape, -5, np.int16)]
         ),
         "8 bit": noise(5),
@@ -68,7 +68,7 @@ def test_what_does_not_compress_is_stored(n1):
     assert np.array_equal(codec.decode_chunks([payload], [2], n1, sample_bits=8)[0], bytes8)
 
 
-def test_flat_leads_cost_next_to_nothing(n1):
+def test_flat_channels_cost_next_to_nothing(n1):
     (payload,) = codec.encode_chunks([np.full((50000, 4), -300, np.int16)], n1)
     assert len(payload) < 30
 
@@ -101,13 +101,13 @@ def test_random_damage_of_a_payload_never_gives_wrong_samples(n1):
 
 @pytest.mark.parametrize("cut", [1, 3, 50, 10**9])
 def test_truncated_payloads_are_errors(n1, cut):
-    (payload,) = codec.encode_chunks([signals()["lattice, grid and flat leads"]], n1)
+    (payload,) = codec.encode_chunks([signals()["lattice, grid and flat channels"]], n1)
     with pytest.raises(CorruptError):
         codec.decode_chunks([payload[: max(len(payload) - cut, 0)]], [6], n1)
 
 
-def test_wrong_number_of_leads_is_an_error(n1):
-    (payload,) = codec.encode_chunks([signals()["17 frames of 3 leads"]], n1)
+def test_wrong_number_of_channels_is_an_error(n1):
+    (payload,) = codec.encode_chunks([signals()["17 frames of 3 channels"]], n1)
     with pytest.raises(CorruptError):
         codec.decode_chunks([payload], [2], n1)
 

@@ -29,7 +29,7 @@ CHUNKS = (payload(3), payload(4), payload(5))
 
 def coded(chunks=CHUNKS, front=b"front", back=b"back", **changes):
     """A file with a block of every kind."""
-    fields = {"leads": 2, "rate": 20000, "model": IDENTITY, "source": "wav", "embedded": True, "mtime": -5}
+    fields = {"channels": 2, "rate": 20000, "model": IDENTITY, "source": "wav", "embedded": True, "mtime": -5}
     header = Header(**{**fields, **changes})
     file = io.BytesIO()
     writer = BlockWriter(file, header, MODEL)
@@ -76,11 +76,11 @@ def test_a_file_comes_back_block_by_block():
     [
         {"frames": 2**63, "mtime": 2**63 - 1, "suffix": ""},
         {"frames": None, "mtime": None, "suffix": ".wäv"},
-        {"frames": 0, "source": "wav", "canonical": True, "dtype": "|u1", "leads": 65535, "rate": 2**32 - 1},
+        {"frames": 0, "source": "wav", "canonical": True, "dtype": "|u1", "channels": 65535, "rate": 2**32 - 1},
     ],
 )
 def test_headers_round_trip(changes):
-    header = Header(**{"leads": 1, "rate": 0, "model": bytes(range(16)), **changes})
+    header = Header(**{"channels": 1, "rate": 0, "model": bytes(range(16)), **changes})
     assert Header.parse(header.pack()) == header
 
 
@@ -164,10 +164,10 @@ def test_well_formed_blocks_in_a_wrong_arrangement_are_refused(change):
 
 @pytest.mark.parametrize(
     "changes",
-    [{"leads": 0}, {"source": "wav", "dtype": "<u2"}, {"canonical": True, "frames": 1}, {"canonical": True}],
+    [{"channels": 0}, {"source": "wav", "dtype": "<u2"}, {"canonical": True, "frames": 1}, {"canonical": True}],
 )
 def test_impossible_headers_are_refused(changes):
-    packed = Header(**{"leads": 1, "rate": 1, "model": IDENTITY, **changes}).pack()
+    packed = Header(**{"channels": 1, "rate": 1, "model": IDENTITY, **changes}).pack()
     with pytest.raises(CorruptError):
         Header.parse(packed)
 
@@ -232,7 +232,7 @@ def test_blobs_do_not_grow():
 
 def test_fixed_cost_and_cost_per_chunk_are_small():
     def size(chunks):
-        plain = {"embedded": False, "source": "samples", "front": b"", "back": b"", "leads": 1}
+        plain = {"embedded": False, "source": "samples", "front": b"", "back": b"", "channels": 1}
         return len(coded([payload(1000, bytes(2000))] * chunks, **plain)) - chunks * 2000
 
     assert size(0) <= 96

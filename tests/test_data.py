@@ -12,7 +12,7 @@ from training.simulate import simulate, write_wav
 
 @pytest.fixture(scope="module")
 def recording():
-    return simulate(3000, leads=3, seed=4)
+    return simulate(3000, channels=3, seed=4)
 
 
 def test_the_same_recording_in_every_format(recording, tmp_path):
@@ -20,8 +20,8 @@ def test_the_same_recording_in_every_format(recording, tmp_path):
     np.save(tmp_path / "b.npy", recording.samples)
     np.save(tmp_path / "c.npy", np.asfortranarray(recording.samples))
     recording.samples.astype("<i2").tofile(tmp_path / "d.bin")
-    loaded = data.load(tmp_path, data.Given(leads=3))
-    assert loaded.names == [f"{stem}:{lead:04d}" for stem in "abcd" for lead in range(3)]
+    loaded = data.load(tmp_path, data.Given(channels=3))
+    assert loaded.names == [f"{stem}:{channel:04d}" for stem in "abcd" for channel in range(3)]
     for i in range(12):
         assert np.array_equal(loaded[i], recording.codes[:, i % 3] + 512)
     assert loaded.rate == recording.rate
@@ -30,12 +30,12 @@ def test_the_same_recording_in_every_format(recording, tmp_path):
     assert len({name[0] for name in held}) == 1 and len(held) == 3 and len(training) == 9
 
 
-def test_leads_first(recording, tmp_path, capsys):
+def test_channels_first(recording, tmp_path, capsys):
     np.save(tmp_path / "a.npy", recording.samples.T)
     assert main(["check", str(tmp_path)]) == 1
-    assert "3000 leads of 3 time steps" in capsys.readouterr().err
-    assert main(["check", str(tmp_path), "--leads-first"]) == 0
-    loaded = data.load(tmp_path, data.Given(layout="lead-time"))
+    assert "3000 channels of 3 time steps" in capsys.readouterr().err
+    assert main(["check", str(tmp_path), "--channels-first"]) == 0
+    loaded = data.load(tmp_path, data.Given(layout="channel-time"))
     assert len(loaded) == 3 and np.array_equal(loaded[2], recording.codes[:, 2] + 512)
 
 
@@ -61,7 +61,7 @@ def test_samples_off_the_lattice_lose_their_low_bits():
 def test_bad_files(name, content, message, tmp_path):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(ValueError, match=message):
-        data.load(tmp_path / name, data.Given(leads=2))
+        data.load(tmp_path / name, data.Given(channels=2))
 
 
 def test_bad_input_gets_a_message(tmp_path, capsys):
@@ -78,21 +78,21 @@ def test_bad_input_gets_a_message(tmp_path, capsys):
     assert "an array of float64" in capsys.readouterr().err
 
 
-def test_problems_of_leads(recording, tmp_path, capsys, monkeypatch):
+def test_problems_of_channels(recording, tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "150")
     good = recording.samples[:, 0]
     part = good.copy()
     part[500:1700] = part[500]
-    leads = {"good": (good, []), "flat": (np.zeros(2000, np.int16), ["flat"]), "short": (good[:99], ["short"])}
-    leads["clipped"] = (np.clip(good, good.mean() - 200, good.mean() + 200).astype(np.int16), ["clipped"])
-    leads["part"] = (part, ["flat in part"])
-    for name, (samples, problems) in leads.items():
+    channels = {"good": (good, []), "flat": (np.zeros(2000, np.int16), ["flat"]), "short": (good[:99], ["short"])}
+    channels["clipped"] = (np.clip(good, good.mean() - 200, good.mean() + 200).astype(np.int16), ["clipped"])
+    channels["part"] = (part, ["flat in part"])
+    for name, (samples, problems) in channels.items():
         np.save(tmp_path / f"{name}.npy", samples)
-        found = check.check_lead(name, samples, 0).problems
+        found = check.check_channel(name, samples, 0).problems
         assert [p for p in found if "lattice" not in p] == problems, name
     assert main(["check", str(tmp_path), "--all"]) == 0
     out = capsys.readouterr().out
-    assert "5 leads" in out and "flat in part" in out and "fit for training: 3" in out
+    assert "5 channels" in out and "flat in part" in out and "fit for training: 3" in out
     assert data.load(tmp_path).names == ["clipped", "good", "part"]
     with pytest.raises(ValueError, match="flat or shorter"):
         data.load(tmp_path / "flat.npy")

@@ -15,20 +15,20 @@ from training.simulate import simulate, write_wav
 def folder(tmp_path):
     (tmp_path / "data").mkdir()
     write_wav(tmp_path / "data" / "a.wav", simulate(3000, seed=1))
-    np.save(tmp_path / "data" / "b.npy", simulate(2000, leads=3, seed=2).samples)
+    np.save(tmp_path / "data" / "b.npy", simulate(2000, channels=3, seed=2).samples)
     return tmp_path / "data"
 
 
-def test_per_lead_and_in_total(folder, tmp_path, capsys):
+def test_per_channel_and_in_total(folder, tmp_path, capsys):
     pytest.importorskip("matplotlib")
     assert main(["evaluate", str(folder), "-o", str(tmp_path / "e.json")]) == 0
-    assert "2 files, 4 leads" in " ".join(capsys.readouterr().out.split())
+    assert "2 files, 4 channels" in " ".join(capsys.readouterr().out.split())
     found = json.loads((tmp_path / "e.json").read_text())
-    assert found["leads"]["names"] == ["a", "b:0000", "b:0001", "b:0002"]
+    assert found["channels"]["names"] == ["a", "b:0000", "b:0001", "b:0002"]
     assert set(found["total"]) == {"middleout", *(p.name for p in peers.AUDIO_PEERS if p.installed)}
     whole = [len(runtime.encode(simulate(*s).samples, 19531)) for s in ((3000, 1, 19531, 1), (2000, 3, 19531, 2))]
     assert found["total"]["middleout"] == pytest.approx(8 * sum(whole) / 9000, abs=0.02)
-    assert all(3 < bits < 8 for bits in found["leads"]["middleout"])
+    assert all(3 < bits < 8 for bits in found["channels"]["middleout"])
     assert (tmp_path / "e.png").read_bytes().startswith(b"\x89PNG")
 
 

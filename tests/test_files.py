@@ -38,7 +38,7 @@ def recordings():
         "silence": (np.zeros(3000), 2),
         "square": (np.where(t // 50 % 2, 32767, -32768), 2),
         "random": (RANDOM.integers(-32768, 32768, 3000), 2),
-        "leads": (walk, 2),
+        "channels": (walk, 2),
         "bytes": (128 + 20 * np.sin(t / 30), 1),
         "random bytes": (RANDOM.integers(0, 256, (3000, 2)), 1),
         "one sample": ([5], 2),
@@ -55,7 +55,7 @@ def folder(tmp_path_factory, simulation_wav):
         path = write_wav(folder / f"{name}.wav", samples, width=width)
         os.utime(path, ns=(10**18, 10**18 + number))
     (folder / "neural.wav").write_bytes(simulation_wav.read_bytes())
-    odd = (folder / "leads.wav").read_bytes()
+    odd = (folder / "channels.wav").read_bytes()
     (folder / "tail.WAVE").write_bytes(odd + b"LIST\3\0\0\0abc\0" + b"tail" * 99)
     (folder / "cut.x.wav").write_bytes(odd[:-3])
     (folder / "suffixless").write_bytes(odd)
@@ -102,9 +102,9 @@ def test_chunks_and_batches_of_any_size_give_the_same_files(folder, tmp_path, mo
 
 def test_stored_chunks_cost_little(tmp_path, monkeypatch):
     monkeypatch.setattr("runtime.batch.chunking.CHUNK_FRAMES", 100)
-    for leads, width in ((1, 2), (3, 2), (2, 1)):
+    for channels, width in ((1, 2), (3, 2), (2, 1)):
         low, high = (0, 256) if width == 1 else (-32768, 32768)
-        file = write_wav(tmp_path / "random.wav", RANDOM.integers(low, high, (5000, leads)), width=width)
+        file = write_wav(tmp_path / "random.wav", RANDOM.integers(low, high, (5000, channels)), width=width)
         (outcome,) = all_good(encode_files([file], force=True, jobs=1))
         assert outcome.coded_bytes <= outcome.original_bytes + 128 + 16 * 50
 
@@ -128,17 +128,17 @@ def test_several_processes_give_the_same_files(tmp_path, monkeypatch):
 def test_one_bad_file_does_not_stop_the_others(folder, tmp_path):
     good = folder / "audio.wav"
     (tmp_path / "text.wav").write_text("no recording")
-    inputs = [good, tmp_path / "text.wav", tmp_path / "missing.wav", tmp_path, folder / "leads.wav"]
+    inputs = [good, tmp_path / "text.wav", tmp_path / "missing.wav", tmp_path, folder / "channels.wav"]
     reported = []
     outcomes = encode_files(inputs, folder=tmp_path / "out", jobs=1, done=reported.append)
     kinds = [type(outcome.error) for outcome in outcomes]
     assert kinds == [type(None), FileFormatError, UsageError, UsageError, type(None)]
     assert sorted(map(id, reported)) == sorted(map(id, outcomes))
-    assert sorted(os.listdir(tmp_path / "out")) == ["audio.mdo", "leads.mdo"]
+    assert sorted(os.listdir(tmp_path / "out")) == ["audio.mdo", "channels.mdo"]
 
 
 def test_one_damaged_chunk_fails_its_own_file_only(folder, tmp_path, monkeypatch):
-    names = ["audio", "leads", "random", "neural"]
+    names = ["audio", "channels", "random", "neural"]
     coded = all_good(encode_files([folder / f"{name}.wav" for name in names], folder=tmp_path, jobs=1))
     real = worker.codec.decode_chunks
 
@@ -150,7 +150,7 @@ def test_one_damaged_chunk_fails_its_own_file_only(folder, tmp_path, monkeypatch
     monkeypatch.setattr(worker.codec, "decode_chunks", picky)
     outcomes = decode_files([outcome.output for outcome in coded], folder=tmp_path / "back", jobs=1)
     assert [outcome.error is None for outcome in outcomes] == [True, True, False, True]
-    assert sorted(os.listdir(tmp_path / "back")) == ["audio.wav", "leads.wav", "neural.wav"]
+    assert sorted(os.listdir(tmp_path / "back")) == ["audio.wav", "channels.wav", "neural.wav"]
 
 
 def test_verification_catches_a_wrong_coder(folder, tmp_path, monkeypatch):
@@ -257,11 +257,11 @@ def test_another_model_is_refused_and_an_embedded_one_used(folder, tmp_path, mon
     assert bytes(16).hex() in str(outcome.error)
 
 
-@pytest.mark.parametrize("leads", [1, 3, 1024])
-def test_chunks_are_nearly_equal_and_within_limits(leads):
-    most = limits.CHUNK_SAMPLES // leads
+@pytest.mark.parametrize("channels", [1, 3, 1024])
+def test_chunks_are_nearly_equal_and_within_limits(channels):
+    most = limits.CHUNK_SAMPLES // channels
     for frames in (0, 1, limits.CHUNK_FRAMES, limits.CHUNK_FRAMES * 5 // 4, limits.CHUNK_FRAMES * 5 // 4 + 1, 10**7):
-        lengths = plan(frames, leads)
+        lengths = plan(frames, channels)
         assert sum(lengths) == frames
         if lengths:
             assert max(lengths) - min(lengths) <= 1
@@ -319,8 +319,8 @@ def test_a_file_that_changes_meanwhile_is_refused(folder, tmp_path, monkeypatch)
     path = tmp_path / "grows.wav"
     path.write_bytes((folder / "audio.wav").read_bytes())
 
-    def growing(read, frames, leads):
-        yield from cut(read, frames, leads)
+    def growing(read, frames, channels):
+        yield from cut(read, frames, channels)
         with open(path, "ab") as file:
             file.write(struct.pack("<h", 1))
 

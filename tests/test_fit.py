@@ -28,7 +28,7 @@ def test_recovers_an_autoregressive_process():
     assert abs(error / 400 - np.sqrt(2 / np.pi)) < 0.02
 
 
-def test_is_reproducible_and_independent_of_other_leads():
+def test_is_reproducible_and_independent_of_other_channels():
     signal = autoregressive([0.9], frames=5000)
     lattice = CODE_TO_SAMPLE[np.clip(signal // 64, -512, 511) + 512]
     both = np.column_stack([np.full(5000, 7, np.int16), lattice])
@@ -68,7 +68,7 @@ def test_what_is_periodic_is_not_made_worse():
 
 
 def test_what_is_quieter_than_a_step_is_fitted_without_weights(monkeypatch):
-    """Then a sample costs by whether it is predicted exactly; weights make this lead 9 % larger."""
+    """Then a sample costs by whether it is predicted exactly; weights make this channel 9 % larger."""
     samples = simulate(60_000, 1, seed=4).samples
     sizes = []
     for quiet in (own_predictor._QUIET, 0.0):

@@ -22,7 +22,7 @@ RATE, BLOCK, PERIOD = 20000, 25, 10
 
 @pytest.fixture(scope="module")
 def frames():
-    """Six leads on the lattice, one off it, one constant."""
+    """Six channels on the lattice, one off it, one constant."""
     from training.simulate import simulate
 
     lattice = simulate(3000, 6, seed=21).samples
@@ -56,8 +56,8 @@ def decoded(packets, pieces=None, **options):
     return out + decoder.finish(), decoder
 
 
-def joined(blocks, leads=8):
-    return np.concatenate([samples for _, samples in blocks] or [np.zeros((0, leads), np.int16)])
+def joined(blocks, channels=8):
+    return np.concatenate([samples for _, samples in blocks] or [np.zeros((0, channels), np.int16)])
 
 
 def check_rest(blocks, decoder, frames, missing):
@@ -117,8 +117,8 @@ def test_bounded_error(frames, calibration, max_error):
     assert sum(map(len, packets)) < sum(map(len, encoded(frames, calibration=known)))
 
 
-def test_leads_that_leave_what_was_known_of_them(frames, calibration):
-    """Samples off the lattice in lattice leads, a constant lead that wakes up, full scale: exact all the same."""
+def test_channels_that_leave_what_was_known_of_them(frames, calibration):
+    """Samples off the lattice in lattice channels, a constant channel that wakes up, full scale: exact all the same."""
     wild = frames.copy()
     wild[700:720, 2] += 7
     wild[1000, 6], wild[1001, 6] = -32768, 32767
@@ -280,7 +280,7 @@ def test_markers_in_payloads_do_not_confuse(frames):
 
 def test_side_information(frames, calibration):
     again = Calibration.parse(calibration.text())
-    assert again.text() == calibration.text() and again.leads == 8 and again.rate == RATE
+    assert again.text() == calibration.text() and again.channels == 8 and again.rate == RATE
     sizes = {
         "calibrated": sum(map(len, encoded(frames, calibration=calibration, resync=1.0))),
         "general": sum(map(len, encoded(frames, refit=False, resync=1.0))),
@@ -307,8 +307,8 @@ def test_bad_calibrations(frames, calibration, tmp_path):
 @pytest.mark.parametrize(
     "options",
     [
-        {"leads": 0},
-        {"leads": 70000},
+        {"channels": 0},
+        {"channels": 70000},
         {"rate": 0},
         {"rate": 0.5},
         {"block": 0},
@@ -322,7 +322,7 @@ def test_bad_calibrations(frames, calibration, tmp_path):
 )
 def test_impossible_options(options):
     with pytest.raises(runtime.UsageError):
-        StreamEncoder(**{"leads": 4, "rate": RATE, **options})
+        StreamEncoder(**{"channels": 4, "rate": RATE, **options})
 
 
 def test_frames_of_another_kind():
@@ -352,16 +352,16 @@ def raw(frames):
 
 def test_pipes(raw, frames, simulation_wav, tmp_path):
     made = run("calibrate", simulation_wav, "-o", tmp_path / "one.json")
-    assert made.returncode == 0 and Calibration.load(tmp_path / "one.json").leads == 1
+    assert made.returncode == 0 and Calibration.load(tmp_path / "one.json").channels == 1
     assert run("calibrate", simulation_wav, "-o", tmp_path / "one.json").returncode == 2, "overwrote a file"
-    lead = frames[:, 0].astype("<i2").tobytes()
-    coded = run("encode", "--leads", 1, "--rate", RATE, "--calibration", tmp_path / "one.json", data=lead)
-    assert coded.returncode == 0 and len(coded.stdout) < len(lead)
-    assert run("decode", data=coded.stdout).stdout == lead
+    channel = frames[:, 0].astype("<i2").tobytes()
+    coded = run("encode", "--channels", 1, "--rate", RATE, "--calibration", tmp_path / "one.json", data=channel)
+    assert coded.returncode == 0 and len(coded.stdout) < len(channel)
+    assert run("decode", data=coded.stdout).stdout == channel
 
 
 def test_processes_give_the_same(raw, frames):
-    options = ("--leads", 8, "--rate", RATE, "--resync", 0.05, "--groups", 2, "--no-refit")
+    options = ("--channels", 8, "--rate", RATE, "--resync", 0.05, "--groups", 2, "--no-refit")
     one, two = (run("encode", *options, "--jobs", jobs, data=raw) for jobs in (1, 2))
     assert one.returncode == two.returncode == 0 and one.stdout == two.stdout
     good = run("decode", "--jobs", 2, data=two.stdout)
@@ -376,14 +376,14 @@ def test_processes_give_the_same(raw, frames):
 
 def test_exit_codes(raw, root):
     vectors = root / "tests" / "vectors" / "model.onnx"
-    coded = run("encode", "--leads", 8, "--rate", RATE, "--max-error", 2, "--model", vectors, "-q", data=raw)
+    coded = run("encode", "--channels", 8, "--rate", RATE, "--max-error", 2, "--model", vectors, "-q", data=raw)
     assert coded.returncode == 0 and coded.stderr == b""
     assert run("decode", data=coded.stdout).returncode == 3
     assert run("decode", "--model", vectors, data=coded.stdout).returncode == 0
     truncated = run("decode", "--model", vectors, data=coded.stdout[: -OVERHEAD - 7])
     assert truncated.returncode == 1 and b"without its last packet" in truncated.stderr
-    assert run("encode", "--leads", 8, "--rate", RATE, data=raw + b"\0").returncode == 1
-    assert run("encode", "--leads", 8, data=raw).returncode == 2
-    assert run("encode", "--leads", 8, "--rate", RATE, "--groups", 9, data=raw).returncode == 2
+    assert run("encode", "--channels", 8, "--rate", RATE, data=raw + b"\0").returncode == 1
+    assert run("encode", "--channels", 8, data=raw).returncode == 2
+    assert run("encode", "--channels", 8, "--rate", RATE, "--groups", 9, data=raw).returncode == 2
     assert run("decode", data=b"nothing of the kind").returncode == 1
     assert model.load("n0").name == "n0-v1"

@@ -23,7 +23,7 @@ RATE, BLOCK, FRAMES = 20000, 700, 20000
 
 @pytest.fixture(scope="module")
 def array():
-    """Five simulated leads, one second, and their units."""
+    """Five simulated channels, one second, and their units."""
     return simulate(FRAMES, 5, seed=5)
 
 
@@ -60,8 +60,8 @@ def test_windows_are_within_the_bound_and_hold_the_spikes(array, packets, whole)
     assert samples.shape == mask.shape == (FRAMES, 5)
     error = error_of(array, samples)
     assert error[mask].max() == 3 < error[~mask].max() and 0.005 < mask.mean() < 0.2
-    big = [(unit.lead, t) for unit in array.spikes if unit.peak > 70 for t in unit.times if 9000 < t < FRAMES - 50]
-    assert len(big) > 10 and np.mean([mask[t - 5 : t + 20, lead].all() for lead, t in big]) > 0.97
+    big = [(unit.channel, t) for unit in array.spikes if unit.peak > 70 for t in unit.times if 9000 < t < FRAMES - 50]
+    assert len(big) > 10 and np.mean([mask[t - 5 : t + 20, channel].all() for channel, t in big]) > 0.97
     assert 8 * sum(map(len, packets)) / samples.size < 0.6
 
 
@@ -154,8 +154,8 @@ def test_empty_stream():
         {"window": (-1, 2)},
         {"block": 0},
         {"block": 1 << 17},
-        {"leads": 0},
-        {"leads": 70000},
+        {"channels": 0},
+        {"channels": 70000},
         {"rate": 1000},
         {"rate": 0},
         {"groups": 6},
@@ -164,7 +164,7 @@ def test_empty_stream():
 )
 def test_impossible_options(options):
     with pytest.raises(runtime.UsageError):
-        ActivityStreamEncoder(**{"leads": 5, "rate": RATE, **options})
+        ActivityStreamEncoder(**{"channels": 5, "rate": RATE, **options})
 
 
 def test_default_blocks():
@@ -178,7 +178,7 @@ def run(*arguments, data=b""):
 
 def test_pipes(array, packets, whole):
     data = array.samples.astype("<i2").tobytes()
-    options = ("--leads", 5, "--rate", RATE, "--keep", "spikes", "--block", BLOCK, "--resync", 0.2, "--groups", 2)
+    options = ("--channels", 5, "--rate", RATE, "--keep", "spikes", "--block", BLOCK, "--resync", 0.2, "--groups", 2)
     coded = run("encode", *options, data=data)
     assert coded.returncode == 0 and coded.stdout == b"".join(packets)
     good = run("decode", data=coded.stdout)
@@ -193,12 +193,12 @@ def test_pipes(array, packets, whole):
     [("--jobs", 2), ("--refit",), ("--threshold", 0), ("--rate", 100), ("--calibration", "x")],
 )
 def test_usage(more):
-    made = run("encode", "--leads", 1, "--rate", RATE, "--keep", "spikes", *more)
+    made = run("encode", "--channels", 1, "--rate", RATE, "--keep", "spikes", *more)
     assert made.returncode == 2 and made.stdout == b"" and b"Traceback" not in made.stderr
 
 
 def test_what_goes_with_keep_only():
-    assert run("encode", "--leads", 1, "--rate", RATE, "--threshold", 4).returncode == 2
+    assert run("encode", "--channels", 1, "--rate", RATE, "--threshold", 4).returncode == 2
 
 
 def test_off_the_lattice(array):
@@ -235,8 +235,8 @@ def test_slow_band_goes_on_from_block_to_block(array, lattice):
     assert decoder.complete and result.shape == samples.shape
     kernel = np.hanning(101) / np.hanning(101).sum()
     values = [codes_of(result).astype(int) - 512 if lattice else result / 45, samples / (64 if lattice else 45)]
-    for lead in range(5):
-        after, before = (np.convolve(x[:, lead], kernel, "valid") for x in values)
+    for channel in range(5):
+        after, before = (np.convolve(x[:, channel], kernel, "valid") for x in values)
         assert np.corrcoef(before, after)[0, 1] > 0.975
     steps = np.abs(np.diff(values[0], axis=0)).max(axis=1)
     mask = np.concatenate([part for _, part in decoder.masks]).any(axis=1)
@@ -270,7 +270,7 @@ def test_a_target_rate_is_kept_over_time(array):
         assert f"{min(bounds)} to " in encoder.report() and f"of {target:.0f} bit/s" in encoder.report()
 
 
-def test_busy_leads_and_saturated_ones_are_held_back(array):
+def test_busy_channels_and_saturated_ones_are_held_back(array):
     random = np.random.default_rng(2)
     wild, rails = np.zeros((2, FRAMES))
     wild[::40] = -300 * random.random(len(wild[::40]))
@@ -286,10 +286,10 @@ def test_busy_leads_and_saturated_ones_are_held_back(array):
 def test_pipes_with_more(array):
     data = (array.codes * 45 - 700).astype("<i2").tobytes()
     options = ("--keep", "spikes,lfp", "--max-error", 90, "--target-rate", 60000)
-    coded = run("encode", "--leads", 5, "--rate", RATE, *options, data=data)
+    coded = run("encode", "--channels", 5, "--rate", RATE, *options, data=data)
     assert coded.returncode == 0 and b"of 60000 bit/s over a second" in coded.stderr
     assert run("decode", data=coded.stdout).returncode == 0
-    assert run("encode", "--leads", 5, "--rate", RATE, "--target-rate", 60000, data=data).returncode == 2
+    assert run("encode", "--channels", 5, "--rate", RATE, "--target-rate", 60000, data=data).returncode == 2
 
 
 def test_damage_to_a_slow_band_is_an_error(array):

@@ -9,8 +9,8 @@ import pytest
 
 FULL = "MIDDLEOUT_MEMORY_TEST" in os.environ
 """Chunks and batches of their full size, on recordings of 2 GB; else all in small."""
-LEADS = 256
-CHUNK = (1 << 25 if FULL else 1 << 22) // LEADS
+CHANNELS = 256
+CHUNK = (1 << 25 if FULL else 1 << 22) // CHANNELS
 CHUNKS, BOUND = (30, 700) if FULL else (28, 180)
 CODE = f"""
 import re, resource, sys
@@ -35,15 +35,15 @@ def peak(*arguments):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="peak memory as Linux tells it")
-@pytest.mark.parametrize("layout", ["time-lead", "lead-time"])
+@pytest.mark.parametrize("layout", ["time-channel", "channel-time"])
 def test_recordings_stream_through(layout, tmp_path):
-    """Constant leads in every chunk, so that it takes seconds."""
-    shape = (CHUNKS * CHUNK, LEADS) if layout == "time-lead" else (LEADS, CHUNKS * CHUNK)
+    """Constant channels in every chunk, so that it takes seconds."""
+    shape = (CHUNKS * CHUNK, CHANNELS) if layout == "time-channel" else (CHANNELS, CHUNKS * CHUNK)
     samples = np.lib.format.open_memmap(tmp_path / "x.npy", "w+", np.int16, shape)
-    values = np.random.default_rng(0).integers(-32768, 32768, (CHUNKS, LEADS))
+    values = np.random.default_rng(0).integers(-32768, 32768, (CHUNKS, CHANNELS))
     for number, row in enumerate(values):
         part = slice(number * CHUNK, (number + 1) * CHUNK)
-        if layout == "time-lead":
+        if layout == "time-channel":
             samples[part] = row
         else:
             samples[:, part] = row[:, None]

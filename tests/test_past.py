@@ -1,4 +1,4 @@
-"""What leads hear of each other in training for the ablation table: nothing, the past, or the present too."""
+"""What channels hear of each other in training for the ablation table: nothing, the past, or the present too."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from training import arrays, dataset, past  # noqa: E402
 LEVELS = (np.arange(1025) - 512) * 64
 
 
-def leads():
+def channels():
     """White noise; one that holds the first in the same frame; one that follows the first by a frame."""
     random = np.random.default_rng(2)
     first = random.normal(0, 8, 6001)
@@ -20,7 +20,7 @@ def leads():
 
 def test_only_what_was_there_before_is_heard():
     middle = dataset.middles(LEVELS)
-    side = past.fit(leads(), middle)
+    side = past.fit(channels(), middle)
     heard = [set(peers[peers >= 0].tolist()) for peers in side.peers]
     assert heard[:2] == [set(), set()] and 0 in heard[2]
     assert not side.tier.any() and not side.heard[:2].any()
@@ -29,19 +29,19 @@ def test_only_what_was_there_before_is_heard():
 
 
 def test_rows_have_what_is_left():
-    samples = leads()
+    samples = channels()
     spread = {}
     for hearing in ("none", "past", "tiers"):
         rows = arrays.prepare(samples, LEVELS, samples.size, np.random.default_rng(0), hearing)
         assert len(rows.codes) == samples.size
-        flat = rows.codes - 1025 - 512  # of grid leads: what is left, in steps of their grid
+        flat = rows.codes - 1025 - 512  # of grid channels: what is left, in steps of their grid
         spread[hearing] = np.abs(flat).mean()
-    assert spread["past"] < 0.85 * spread["none"]  # one of three leads is explained
+    assert spread["past"] < 0.85 * spread["none"]  # one of three channels is explained
     assert spread["tiers"] < 0.8 * spread["past"]
 
 
 def test_messages_of_the_past_do_not_tell_the_present():
-    samples = leads()[:, :2]
+    samples = channels()[:, :2]
     rows = {
         hearing: arrays.prepare(samples, LEVELS, samples.size, np.random.default_rng(0), hearing, arrays.ROWS)
         for hearing in ("past", "tiers")
@@ -52,7 +52,7 @@ def test_messages_of_the_past_do_not_tell_the_present():
 
 
 def test_rows_of_the_held_part_only():
-    samples = leads()
+    samples = channels()
     seen, held = arrays.split({"x": samples}, LEVELS, 20, "tiers", 0.2)
     assert len(seen["x"]) == 4800 and list(held) == ["x (held part)"]
     assert len(held["x (held part)"].codes) == 1200 * 3

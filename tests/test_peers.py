@@ -1,4 +1,4 @@
-"""Leads that hear each other: everything comes back, what is shared is saved, what is not costs nothing."""
+"""Channels that hear each other: everything comes back, what is shared is saved, what is not costs nothing."""
 
 import numpy as np
 import pytest
@@ -17,11 +17,11 @@ def n1():
     return model.load()
 
 
-def array(leads=12, frames=3000, seed=0, sign=1, shared=0.8):
-    """Leads with noise in common, as codes; float [time, lead]."""
+def array(channels=12, frames=3000, seed=0, sign=1, shared=0.8):
+    """Channels with noise in common, as codes; float [time, channel]."""
     rng = np.random.default_rng(seed)
-    common = rng.normal(0, 8, (frames, 1)) * np.where(np.arange(leads) % 2, sign, 1)
-    own = rng.normal(0, 8, (frames, leads))
+    common = rng.normal(0, 8, (frames, 1)) * np.where(np.arange(channels) % 2, sign, 1)
+    own = rng.normal(0, 8, (frames, channels))
     return shared * common + np.sqrt(1 - shared**2) * own + 40 * np.sin(np.arange(frames)[:, None] / 90)
 
 
@@ -38,7 +38,7 @@ def size_and_back(samples, n1, **options):
 
 @pytest.mark.parametrize("sign", [1, -1])
 @pytest.mark.parametrize("kind", ["lattice", "grid", "mixed"])
-def test_what_leads_share_is_saved(n1, kind, sign):
+def test_what_channels_share_is_saved(n1, kind, sign):
     codes = array(sign=sign)
     samples = on_lattice(codes)
     if kind != "lattice":
@@ -50,14 +50,14 @@ def test_what_leads_share_is_saved(n1, kind, sign):
     assert 8 * (alone - together) > 0.25 * samples.size
 
 
-def test_leads_that_share_nothing_are_coded_alone(n1):
+def test_channels_that_share_nothing_are_coded_alone(n1):
     samples = on_lattice(array(shared=0.0) - 40 * np.sin(np.arange(3000)[:, None] / 90))
     alone, expected = size_and_back(samples, n1, independent=True)
     together, payload = size_and_back(samples, n1)
     assert payload[4] == RANS and payload == expected
 
 
-def test_dead_and_doubled_leads_cost_next_to_nothing(n1):
+def test_dead_and_doubled_channels_cost_next_to_nothing(n1):
     samples = on_lattice(array(8, 6000))
     extra = np.hstack([samples, np.full((6000, 1), -95, np.int16), samples[:, 3:4]])
     without, _ = size_and_back(samples, n1)
@@ -65,7 +65,7 @@ def test_dead_and_doubled_leads_cost_next_to_nothing(n1):
     assert 8 * (both - without) / 6000 < 0.05
 
 
-def test_batches_of_arrays_and_single_leads_do_not_depend_on_each_other(n1):
+def test_batches_of_arrays_and_single_channels_do_not_depend_on_each_other(n1):
     shapes = [(5, 3000), (1, 9000), (9, 4001), (2, 40)]
     batch = [on_lattice(array(*shape, seed)) for seed, shape in enumerate(shapes)]
     payloads = codec.encode_chunks(batch, n1)
@@ -85,7 +85,7 @@ def test_groups_of_segments_give_the_same_stream(n1, monkeypatch):
 def test_a_given_topology_is_kept(n1):
     samples = on_lattice(array(4))
     peers = np.full((4, 4), -1)
-    peers[3, :2], peers[0, 0] = [1, 2], 3  # lead 0 is before lead 3: it hears 3's past
+    peers[3, :2], peers[0, 0] = [1, 2], 3  # channel 0 is before channel 3: it hears 3's past
     given = Arrangement(np.array([0, 0, 0, 1]), peers, np.where(peers >= 0, 0.6, 0.0))
     _, payload = size_and_back(samples, n1, topology=given)
     side = rans_chunk.parse(payload, 4, 16).side
@@ -129,7 +129,7 @@ def test_side_information_of_peers_comes_back():
 @pytest.mark.parametrize(
     "changes",
     [{"peers": ((2, 1), 2)}, {"peers": ((2, 1), 3)}, {"peers": ((2, 1), 0)}, {"kind": (0, 0)}],
-    ids=["itself", "no such lead", "twice", "constant"],
+    ids=["itself", "no such channel", "twice", "constant"],
 )
 def test_impossible_peers_are_refused(changes):
     with pytest.raises(CorruptError, match="can't hear"):

@@ -22,9 +22,9 @@ def n1():
     return model.load()
 
 
-def lattice(seed, frames, leads=1, deviation=6.0):
+def lattice(seed, frames, channels=1, deviation=6.0):
     """Noise through a converter like the implant's."""
-    signal = np.random.default_rng(seed).normal(0, deviation, (frames, leads))
+    signal = np.random.default_rng(seed).normal(0, deviation, (frames, channels))
     return CODE_TO_SAMPLE[np.clip(np.searchsorted(TRANSITION_LEVELS, signal, side="right") - 1, 0, 1023)]
 
 

@@ -23,8 +23,8 @@ def loaded():
 
 
 @pytest.fixture(scope="module")
-def leads():
-    """Four leads with a source in common, two on the lattice and two off it."""
+def channels():
+    """Four channels with a source in common, two on the lattice and two off it."""
     from runtime.core.implant_table import CODE_TO_SAMPLE
 
     random = np.random.default_rng(5)
@@ -36,27 +36,27 @@ def leads():
 
 
 @pytest.mark.parametrize("options", [{}, {"independent": True}, {"max_error": 3}, {"model_in_the_file": True}])
-def test_recordings_come_back(leads, options):
+def test_recordings_come_back(channels, options):
     embed = options.pop("model_in_the_file", False)
-    packed = runtime.encode(leads, 20000, model=DATA, embed_model=embed, **options)
+    packed = runtime.encode(channels, 20000, model=DATA, embed_model=embed, **options)
     samples, _ = runtime.decode(packed, model=None if embed else DATA)
-    error = np.abs(samples[:, 2:].astype(int) - leads[:, 2:]).max()
+    error = np.abs(samples[:, 2:].astype(int) - channels[:, 2:]).max()
     assert error <= options.get("max_error", 0)
-    assert "max_error" in options or np.array_equal(samples, leads)
+    assert "max_error" in options or np.array_equal(samples, channels)
 
 
-def test_chunks_do_not_depend_on_their_company(leads, loaded):
-    parts = [leads[:900], leads[900:1000, :1], leads[1000:, :3]]
+def test_chunks_do_not_depend_on_their_company(channels, loaded):
+    parts = [channels[:900], channels[900:1000, :1], channels[1000:, :3]]
     alone = [codec.encode_chunks([part], loaded)[0] for part in parts]
     assert codec.encode_chunks(parts, loaded) == alone
     back = codec.decode_chunks(alone, [4, 1, 3], loaded)
     assert all(np.array_equal(a, b) for a, b in zip(back, parts, strict=True))
 
 
-def test_blocks_of_steps_do_not_matter(leads, loaded, monkeypatch):
-    whole = codec.encode_chunks([leads], loaded)
+def test_blocks_of_steps_do_not_matter(channels, loaded, monkeypatch):
+    whole = codec.encode_chunks([channels], loaded)
     monkeypatch.setattr("runtime.predictor.block._BLOCK_ROWS", 64)
-    assert codec.encode_chunks([leads], loaded) == whole
+    assert codec.encode_chunks([channels], loaded) == whole
 
 
 def test_the_state_matters_and_starts_at_zero(loaded):
@@ -70,14 +70,14 @@ def test_the_state_matters_and_starts_at_zero(loaded):
     assert np.array_equal(states.run(rows[:1])[0], loaded.step(rows[0], by_hand)[0])
 
 
-def test_a_part_of_the_recording(leads, tmp_path):
-    (tmp_path / "x.mdo").write_bytes(runtime.encode(leads, 20000, model=DATA))
+def test_a_part_of_the_recording(channels, tmp_path):
+    (tmp_path / "x.mdo").write_bytes(runtime.encode(channels, 20000, model=DATA))
     with runtime.open(tmp_path / "x.mdo", model=DATA) as recording:
-        assert np.array_equal(recording.read(1234, 2345, leads=[1, 3]), leads[1234:2345][:, [1, 3]])
+        assert np.array_equal(recording.read(1234, 2345, channels=[1, 3]), channels[1234:2345][:, [1, 3]])
 
 
-def refusals(leads, tmp_path):
-    plain = leads[:, :2]
+def refusals(channels, tmp_path):
+    plain = channels[:, :2]
     yield lambda: runtime.encode(plain, 20000, model=DATA, coder="rice")
     yield lambda: runtime.encode(np.tile(plain, (4, 1)), 20000, model=DATA, keep="spikes")
     yield lambda: StreamEncoder(2, 20000, model=DATA)
@@ -90,16 +90,16 @@ def refusals(leads, tmp_path):
     yield lambda: network.run(np.zeros((3, 20), np.uint8))
 
 
-def test_what_has_no_state_is_refused(leads, tmp_path):
-    for refused in refusals(leads, tmp_path):
+def test_what_has_no_state_is_refused(channels, tmp_path):
+    for refused in refusals(channels, tmp_path):
         with pytest.raises(ModelError, match="carries a state"):
             refused()
 
 
-def test_the_command_line_says_so(leads, tmp_path, capsys):
+def test_the_command_line_says_so(channels, tmp_path, capsys):
     from runtime.cli.main import main
 
-    np.save(tmp_path / "x.npy", leads)
+    np.save(tmp_path / "x.npy", channels)
     name = str(conformance.RECURRENT_MODEL)
     assert main(["encode", str(tmp_path / "x.npy"), "--rate", "20000", "--model", name, "--coder", "rice"]) == 3
     assert "use another model" in capsys.readouterr().err

@@ -31,7 +31,7 @@ def test_shares_nothing_with_the_runtime(root):
 
 
 def test_vectors_reach_every_part_of_the_format():
-    """Kinds of leads, low bits, escapes, segments of different lengths, stored chunks, every block."""
+    """Kinds of channels, low bits, escapes, segments of different lengths, stored chunks, every block."""
     seen = set()
     network = reference.Model(MODEL)
     for vector in conformance.vectors():
@@ -39,7 +39,7 @@ def test_vectors_reach_every_part_of_the_format():
         header = reference.parse_header(blocks[0][1])
         seen |= {tag for tag, _, _ in blocks} | {("format", header["format"]), ("flags", header["flags"])}
         for payload in (payload for tag, payload, _ in blocks if tag == b"C"):
-            seen |= features(payload, header["leads"], network)
+            seen |= features(payload, header["channels"], network)
     assert seen >= {b"H", b"M", b"F", b"C", b"B", b"E", "escapes", "low bits", "no low bits"}
     assert seen >= {("format", number) for number in (8, 9, 16, 17, 18, 19)}
     assert seen >= {("flags", flags) for flags in (33, 33 + 16, 65, 65 + 16, 97)}
@@ -51,7 +51,7 @@ def test_vectors_reach_every_part_of_the_format():
     assert seen >= {("bounded", 0), ("bounded", 1), ("bounded", 2)}
 
 
-def features(payload, leads, network):
+def features(payload, channels, network):
     """What a chunk has."""
     if payload[4] == 0:
         return {"stored"}
@@ -62,16 +62,16 @@ def features(payload, leads, network):
     frames, segments = (int.from_bytes(payload[a:b], "little") for a, b in ((0, 4), (9, 11)))
     bound = payload[11] if payload[4] & 8 else 0
     body = payload[11 + bool(bound) :]
-    chunk = reference_chunk.CodedChunk(body, frames, leads, segments, network, bound, payload[4] & 16)
-    coded = [lead for lead in chunk.leads if lead.kind in (reference_chunk.LATTICE, reference_chunk.GRID)]
-    found = {("kind", lead.kind) for lead in chunk.leads} | {("bounded", lead.kind) for lead in chunk.leads if bound}
-    found |= {"low bits" if lead.shift else "no low bits" for lead in chunk.leads if lead.kind == reference_chunk.GRID}
-    if not all(any(lead.coefficients[4:8]) for lead in coded):
+    chunk = reference_chunk.CodedChunk(body, frames, channels, segments, network, bound, payload[4] & 16)
+    coded = [channel for channel in chunk.channels if channel.kind in (reference_chunk.LATTICE, reference_chunk.GRID)]
+    found = {("kind", channel.kind) for channel in chunk.channels} | {("bounded", channel.kind) for channel in chunk.channels if bound}
+    found |= {"low bits" if channel.shift else "no low bits" for channel in chunk.channels if channel.kind == reference_chunk.GRID}
+    if not all(any(channel.coefficients[4:8]) for channel in coded):
         found.add("group of zeros")
     if segments > 1:
         found |= {"segments", "short segment" if frames % segments else "equal segments"}
-    found |= {("tier", lead.tier) for lead in coded}
-    found |= {("hears", lead.kind, chunk.leads[peer].kind) for lead in coded for peer, *_ in lead.peers}
+    found |= {("tier", channel.tier) for channel in coded}
+    found |= {("hears", channel.kind, chunk.channels[peer].kind) for channel in coded for peer, *_ in channel.peers}
     return found | ({"escapes"} if chunk.escapes else set())
 
 
@@ -80,17 +80,17 @@ def test_agrees_on_real_recordings_with_the_shipped_models(root, shared_data):
 
     import runtime
 
-    lead = np.fromfile(sorted(shared_data.glob("neuralink/*.wav"))[7], "<i2", offset=44)[:3000, None]
+    channel = np.fromfile(sorted(shared_data.glob("neuralink/*.wav"))[7], "<i2", offset=44)[:3000, None]
     array = np.load(next(shared_data.glob("multilead/*64ch*.npy")), mmap_mode="r")
     array = np.ascontiguousarray(array[:400, :8] if array.shape[0] > array.shape[1] else array[:8, :400].T)
     for path in (root / "models").glob("*.onnx"):
-        for samples in (lead, array.astype(np.int16)):
-            stream = runtime.encode(samples, 20000, model=path, layout="time-lead")
+        for samples in (channel, array.astype(np.int16)):
+            stream = runtime.encode(samples, 20000, model=path, layout="time-channel")
             decoded = reference.decode(stream, path.read_bytes())
             assert decoded[44:] == samples.astype("<i2").tobytes()
 
 
-def test_agrees_on_leads_that_hear_each_other(root):
+def test_agrees_on_channels_that_hear_each_other(root):
     import numpy as np
 
     import runtime

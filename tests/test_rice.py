@@ -131,7 +131,7 @@ def test_cost_against_rans(n0, simulation):
 
 
 def test_damaged_bodies_are_refused(n0):
-    samples = signals()["lattice, grid and flat leads"][:1500]
+    samples = signals()["lattice, grid and flat channels"][:1500]
     (payload,) = codec.encode_chunks([samples], n0, coder="rice")
     random = np.random.default_rng(2)
     for at in random.integers(5, len(payload), 30).tolist():

@@ -118,12 +118,12 @@ def test_peers_work_on_codes(folder, tmp_path):
 
 
 @pytest.mark.parametrize("peer", peers.PEERS, ids=lambda peer: peer.name)
-@pytest.mark.parametrize("leads", [1, 2, 11])
-def test_every_peer_restores_the_codes(peer, leads, tmp_path):
+@pytest.mark.parametrize("channels", [1, 2, 11])
+def test_every_peer_restores_the_codes(peer, channels, tmp_path):
     if not peer.installed:
         pytest.skip(f"{peer.name} is not installed")
     path = tmp_path / "recording.wav"
-    write_wav(path, simulate(3000, leads=leads))
+    write_wav(path, simulate(3000, channels=channels))
     measured = peers.measure(path, peer)
     assert 100 < measured.bytes < path.stat().st_size * 0.8
     assert measured.encode_seconds > 0 and measured.decode_seconds > 0
@@ -150,21 +150,21 @@ def test_validation_split_and_figures(root, shared_data, folder, tmp_path):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_memory(root):
-    arguments = ["--megabytes", 3, "--leads", 40, "--busy", 2, "--layout", "lead-time", "--", "--independent"]
+    arguments = ["--megabytes", 3, "--channels", 40, "--busy", 2, "--layout", "channel-time", "--", "--independent"]
     result = run(root, "memory", *arguments)
     assert result.returncode == 0, result.stderr
     lines = result.stdout.splitlines()
-    assert lines[0] == "3 MB, 40 leads, 37500 frames, lead-time"
+    assert lines[0] == "3 MB, 40 channels, 37500 frames, channel-time"
     assert lines[1].startswith("topology: ") and lines[2].startswith("encode: ") and "the same came back" in lines[4]
 
 
 def test_power(root):
-    result = run(root, "power", "--leads", "10")
+    result = run(root, "power", "--channels", "10")
     assert result.returncode == 0, result.stderr
-    assert "n0-v1" in result.stdout and "mW for 10 leads" in result.stdout
+    assert "n0-v1" in result.stdout and "mW for 10 channels" in result.stdout
 
 
 def test_latency(root, tmp_path):
-    result = run(root, "latency", str(tmp_path), "--leads", "32", "--seconds", "0.1", "--models", "n0")
+    result = run(root, "latency", str(tmp_path), "--channels", "32", "--seconds", "0.1", "--models", "n0")
     assert result.returncode == 0, result.stderr
     assert "p99" in result.stdout and "32 n0 14" in result.stderr

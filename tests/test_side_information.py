@@ -14,15 +14,15 @@ from runtime.predictor.channel_parameters import (
 )
 
 
-def example(leads=40):
+def example(channels=40):
     rng = np.random.default_rng(2)
-    side = SideInformation.empty(leads)
-    side.kind = rng.integers(0, 3, leads)
-    side.mean = np.where(side.kind == LATTICE, rng.integers(0, 1024, leads), rng.integers(-32768, 32768, leads))
-    side.spread = np.where(side.kind == CONSTANT, 0, rng.integers(0, 256, leads))
-    side.shift = np.where(side.kind == GRID, rng.integers(0, 9, leads), 0)
-    side.reach = np.select([side.kind == LATTICE, side.kind == GRID], [LATTICE_REACH, rng.integers(5, 17, leads)], 0)
-    side.coefficients = rng.integers(-300, 300, (leads, 16)) * (side.kind != CONSTANT)[:, None]
+    side = SideInformation.empty(channels)
+    side.kind = rng.integers(0, 3, channels)
+    side.mean = np.where(side.kind == LATTICE, rng.integers(0, 1024, channels), rng.integers(-32768, 32768, channels))
+    side.spread = np.where(side.kind == CONSTANT, 0, rng.integers(0, 256, channels))
+    side.shift = np.where(side.kind == GRID, rng.integers(0, 9, channels), 0)
+    side.reach = np.select([side.kind == LATTICE, side.kind == GRID], [LATTICE_REACH, rng.integers(5, 17, channels)], 0)
+    side.coefficients = rng.integers(-300, 300, (channels, 16)) * (side.kind != CONSTANT)[:, None]
     side.coefficients[::3, 4:8] = 0
     return side
 
@@ -36,7 +36,7 @@ def test_round_trip():
         assert (getattr(back, name) == getattr(side, name)).all(), name
 
 
-def test_a_typical_lead_costs_about_twenty_bytes():
+def test_a_typical_channel_costs_about_twenty_bytes():
     side = SideInformation.empty(1)
     side.kind[0], side.mean[0], side.spread[0], side.reach[0] = LATTICE, 530, 130, LATTICE_REACH
     side.coefficients[0] = [900, -200, 90, -60, 40, -30, 20, -20, 15, -10, 9, -8, 7, -6, 5, 4]
@@ -59,7 +59,7 @@ def test_coefficients_that_could_overflow_are_refused():
 
 @pytest.mark.parametrize("source", [[1], [2, -1], [0, 1]], ids=["itself", "a later one", "a copy"])
 def test_impossible_copies_are_refused(source):
-    """Lead 0 is constant, then copies of the given leads; -1 is another constant one."""
+    """Channel 0 is constant, then copies of the given channels; -1 is another constant one."""
     side = SideInformation.empty(1 + len(source))
     side.mean[1:] = source
     side.kind[1:] = np.where(side.mean[1:] >= 0, COPY, CONSTANT)

@@ -28,12 +28,12 @@ def test_a_seed_gives_the_same_recording_everywhere(simulation):
     assert (simulate(RATE, seed=2).samples != simulation.samples).any()
 
 
-def test_leads_do_not_depend_on_how_many_there_are(simulation):
-    np.testing.assert_array_equal(simulate(RATE, leads=3, seed=1).samples[:, :1], simulation.samples)
+def test_channels_do_not_depend_on_how_many_there_are(simulation):
+    np.testing.assert_array_equal(simulate(RATE, channels=3, seed=1).samples[:, :1], simulation.samples)
 
 
-def test_leads_share_their_field_potential_only():
-    codes = simulate(5 * RATE, leads=2, seed=3).codes.astype(float)
+def test_channels_share_their_field_potential_only():
+    codes = simulate(5 * RATE, channels=2, seed=3).codes.astype(float)
     slow = codes[: len(codes) // 64 * 64].reshape(-1, 64, 2).mean(axis=1)
     assert abs(np.corrcoef(slow.T)[0, 1]) > 0.3
     assert abs(np.corrcoef(np.diff(codes, axis=0).T)[0, 1]) < 0.1
@@ -70,14 +70,14 @@ def test_the_converter_saturates_and_is_monotone():
 
 def test_spikes_are_where_the_ground_truth_says():
     frames = 20 * RATE
-    made = simulate(frames, leads=2, seed=5)
-    assert {unit.lead for unit in made.spikes} == {0, 1}
+    made = simulate(frames, channels=2, seed=5)
+    assert {unit.channel for unit in made.spikes} == {0, 1}
     for unit in made.spikes:
         assert unit.times.dtype == np.int64
         assert (np.diff(unit.times) >= int(0.002 * RATE)).all()
         inside = unit.times[(unit.times > 60) & (unit.times < frames - 60)]
-        codes = made.codes[:, unit.lead].astype(float)
-        # 2 ms before a spike the lead is on average where it was; at the spike it is lower by its peak.
+        codes = made.codes[:, unit.channel].astype(float)
+        # 2 ms before a spike the channel is on average where it was; at the spike it is lower by its peak.
         depth = (codes[inside - 40] - codes[inside]).mean()
         assert depth == pytest.approx(unit.peak, rel=0.25)
         assert 1 < len(unit.times) / 20 < 25
@@ -85,7 +85,7 @@ def test_spikes_are_where_the_ground_truth_says():
 
 @pytest.mark.parametrize("frames", [0, 1, 17])
 def test_short_recordings(frames):
-    assert simulate(frames, leads=2, rate=30000).samples.shape == (frames, 2)
+    assert simulate(frames, channels=2, rate=30000).samples.shape == (frames, 2)
 
 
 @pytest.mark.parametrize("arguments", [(-1,), (10, 0), (10, 1, 0), (10, 1, 100, -1)])
@@ -121,7 +121,7 @@ def test_an_array_is_the_same_everywhere_and_has_other_seeds(array):
     assert np.array_equal(np.concatenate(list(ArraySimulation(5000, 70, seed=3).blocks()))[:4000], codes[:4000])
 
 
-def test_faulty_leads_are_where_they_are_said_to_be(array):
+def test_faulty_channels_are_where_they_are_said_to_be(array):
     made, codes = array
     assert len(made.dead) == len(made.flat) == len(made.copies) == 1
     assert (np.ptp(codes[:, made.flat], axis=0) == 0).all()
@@ -131,28 +131,28 @@ def test_faulty_leads_are_where_they_are_said_to_be(array):
     assert (codes[:, others].std(axis=0) > 6).all()
 
 
-def test_units_are_heard_by_leads_nearby_with_falling_amplitude(array):
+def test_units_are_heard_by_channels_nearby_with_falling_amplitude(array):
     made, codes = array
     faulty = {*made.dead.tolist(), *made.flat.tolist(), *made.copies[:, 0].tolist()}
-    loud = max((unit for unit in made.units if not faulty & set(unit.leads.tolist())), key=lambda unit: unit.peak)
+    loud = max((unit for unit in made.units if not faulty & set(unit.channels.tolist())), key=lambda unit: unit.peak)
     order = np.argsort(-loud.amplitudes)
-    assert loud.leads[order[0]] == loud.lead and len(order) > 5
+    assert loud.channels[order[0]] == loud.channel and len(order) > 5
     times = loud.times[(loud.times > 60) & (loud.times < 39900)]
-    depth = (codes[times - 40][:, loud.leads[order[:4]]] - codes[times][:, loud.leads[order[:4]]]).mean(axis=0)
+    depth = (codes[times - 40][:, loud.channels[order[:4]]] - codes[times][:, loud.channels[order[:4]]]).mean(axis=0)
     for found, expected in zip(depth, loud.amplitudes[order[:4]]):
         assert found == pytest.approx(expected, abs=6 + 0.2 * expected)
-    distance = np.hypot(*(made.positions[loud.leads] - made.positions[loud.lead]).T)
+    distance = np.hypot(*(made.positions[loud.channels] - made.positions[loud.channel]).T)
     assert distance[order[1]] <= 1.5 * 60 and distance[loud.amplitudes < 4].min() > 100
 
 
-def test_leads_hum_and_share_the_noise_of_the_reference(array):
+def test_channels_hum_and_share_the_noise_of_the_reference(array):
     made, codes = array
     time = np.arange(len(codes))[:, None] / made.rate
 
     def strength(hertz, codes):
         return np.abs((codes * np.exp(-2j * np.pi * hertz * time)).mean(axis=0))
 
-    busy = [lead for lead in range(70) if lead not in (*made.dead, *made.flat)]
+    busy = [channel for channel in range(70) if channel not in (*made.dead, *made.flat)]
     assert np.median(strength(50, codes[:, busy])) > 4 * np.median(strength(60, codes[:, busy]))
     quiet = np.concatenate(list(ArraySimulation(40000, 70, seed=3, hum=0).blocks()))
     assert np.median(strength(50, codes[:, busy])) > 4 * np.median(strength(50, quiet[:, busy]))
@@ -165,7 +165,7 @@ def test_a_topology_finds_the_neighbours(array):
     rows = np.stack([whiten(np.ascontiguousarray(column)) for column in codes[:20000].T])
     found = correlate(rows)[0]
     np.fill_diagonal(found, 0)
-    busy = [lead for lead in range(70) if lead not in (*made.dead, *made.flat, *made.copies.ravel())]
+    busy = [channel for channel in range(70) if channel not in (*made.dead, *made.flat, *made.copies.ravel())]
     closest = made.positions[np.abs(found[busy]).argmax(axis=1)] - made.positions[busy]
     assert np.mean(np.hypot(*closest.T) < 1.1 * 60) > 0.9
 
@@ -173,7 +173,7 @@ def test_a_topology_finds_the_neighbours(array):
 @pytest.mark.parametrize("kind", ["wav", "npy"])
 def test_arrays_as_files(kind, root, tmp_path):
     command = [sys.executable, "-m", "training.simulate", "-o", tmp_path, "--files", "1", "--seconds", "0.15"]
-    command += ["--leads", "130", "--seed", "6", "--hum", "60", *(["--npy"] if kind == "npy" else [])]
+    command += ["--channels", "130", "--seed", "6", "--hum", "60", *(["--npy"] if kind == "npy" else [])]
     subprocess.run(command, cwd=root, check=True, capture_output=True)
     (path,) = tmp_path.iterdir()
     assert path.name == f"simulated-130-0006.{kind}"
@@ -189,6 +189,6 @@ def test_senseless_arrays_are_refused(arguments):
         ArraySimulation(*arguments)
 
 
-@pytest.mark.parametrize(("frames", "leads"), [(0, 3), (1, 1), (2049, 2), (17, 5)])
-def test_small_arrays(frames, leads):
-    assert sum(map(len, ArraySimulation(frames, leads).blocks())) == frames
+@pytest.mark.parametrize(("frames", "channels"), [(0, 3), (1, 1), (2049, 2), (17, 5)])
+def test_small_arrays(frames, channels):
+    assert sum(map(len, ArraySimulation(frames, channels).blocks())) == frames

@@ -35,13 +35,13 @@ def piped(*arguments, stdin):
     return subprocess.run(command, input=stdin, capture_output=True, timeout=60, check=False)
 
 
-def signal(dtype, frames=600, leads=3):
-    """Samples [time, lead] that use the type's range from end to end."""
+def signal(dtype, frames=600, channels=3):
+    """Samples [time, channel] that use the type's range from end to end."""
     info = np.iinfo(dtype)
     middle, reach = (info.max + info.min + 1) // 2, info.max - info.min
-    values = middle + reach * 0.02 * RANDOM.standard_normal((frames, leads)).cumsum(0)
+    values = middle + reach * 0.02 * RANDOM.standard_normal((frames, channels)).cumsum(0)
     values = np.clip(np.rint(values), info.min, info.max)
-    values[:2] = [[info.min] * leads, [info.max] * leads]
+    values[:2] = [[info.min] * channels, [info.max] * channels]
     return values.astype(dtype)
 
 
@@ -72,17 +72,17 @@ def test_npy(dtype, first, fortran, tmp_path, monkeypatch):
     array = samples.T if first else samples
     array = np.asfortranarray(array) if fortran else np.ascontiguousarray(array)
     path = npy(tmp_path / "day.1.npy", array)
-    coded = there_and_back(path, "--rate", 30000, *(["--leads-first"] if first else []))
+    coded = there_and_back(path, "--rate", 30000, *(["--channels-first"] if first else []))
     with runtime.open(coded) as reader:
-        assert (reader.rate, reader.leads, reader.frames) == (30000, 3, 600)
+        assert (reader.rate, reader.channels, reader.frames) == (30000, 3, 600)
         assert reader.dtype == np.dtype(dtype).newbyteorder("=")
-        assert reader.header.lead_time == (first != fortran)
+        assert reader.header.channel_time == (first != fortran)
         for part in (reader.read(), np.concatenate(list(reader))):
             assert part.dtype == reader.dtype and np.array_equal(part, samples)
         assert np.array_equal(reader.read(240, 260, [2, 0]), samples[240:260, [2, 0]])
         assert np.array_equal(reader.read(-3, None, 1), samples[-3:, 1:2])
         assert np.array_equal(reader.read(5, 9, slice(1, None)), samples[5:9, 1:])
-        with pytest.raises(UsageError, match="leads 3, of a recording of 3"):
+        with pytest.raises(UsageError, match="channels 3, of a recording of 3"):
             reader.read(0, 1, 3)
 
 
@@ -93,7 +93,7 @@ def test_npy_headers_of_all_versions_and_what_is_behind(version, tmp_path):
     there_and_back(path)
 
 
-def test_npy_of_one_lead_of_no_samples_and_of_python_2(tmp_path):
+def test_npy_of_one_channel_of_no_samples_and_of_python_2(tmp_path):
     there_and_back(npy(tmp_path / "x.npy", signal("<i2")[:, 0]))
     for name in ("c", "o"):
         for path in (tmp_path / name).iterdir():
@@ -103,7 +103,7 @@ def test_npy_of_one_lead_of_no_samples_and_of_python_2(tmp_path):
     (tmp_path / "x.npy").write_bytes(b"\x93NUMPY\1\0" + struct.pack("<H", len(text)) + text + bytes(range(16)))
     there_and_back(tmp_path / "x.npy")
     npy(tmp_path / "x.npy", np.zeros((0, 4), np.int16))
-    assert main("encode", "-q", "-f", tmp_path / "x.npy", "--layout", "time-lead") == 0
+    assert main("encode", "-q", "-f", tmp_path / "x.npy", "--layout", "time-channel") == 0
     before = (tmp_path / "x.npy").read_bytes()
     assert main("decode", "-q", "-f", tmp_path / "x.mdo") == 0
     assert (tmp_path / "x.npy").read_bytes() == before
@@ -115,8 +115,8 @@ def test_raw(dtype, layout, name, tmp_path, monkeypatch):
     monkeypatch.setattr("runtime.batch.chunking.CHUNK_FRAMES", 250)
     samples = signal(np.dtype(dtype).newbyteorder("<"))
     path = tmp_path / name
-    path.write_bytes((samples.T if layout == "lead-time" else samples).tobytes())
-    coded = there_and_back(path, "--leads", 3, "--rate", 20000, "--dtype", dtype, "--layout", layout)
+    path.write_bytes((samples.T if layout == "channel-time" else samples).tobytes())
+    coded = there_and_back(path, "--channels", 3, "--rate", 20000, "--dtype", dtype, "--layout", layout)
     with runtime.open(coded) as reader:
         assert np.array_equal(reader.read(100, 500), samples[100:500]) and reader.dtype == dtype
 
@@ -125,7 +125,7 @@ def test_options_of_raw_files_do_not_disturb_others(simulation_wav, tmp_path):
     files = [tmp_path / "a.wav", npy(tmp_path / "b.npy", signal("<i2")), tmp_path / "c.bin"]
     files[0].write_bytes(simulation_wav.read_bytes())
     files[2].write_bytes(signal("<i2").tobytes())
-    assert main("encode", "-q", "--leads", 3, "--rate", 9, *files, "-d", tmp_path / "c") == 0
+    assert main("encode", "-q", "--channels", 3, "--rate", 9, *files, "-d", tmp_path / "c") == 0
     coded = sorted((tmp_path / "c").iterdir())
     rates = []
     for path in coded:
@@ -134,12 +134,12 @@ def test_options_of_raw_files_do_not_disturb_others(simulation_wav, tmp_path):
     assert rates == [19531, 9, 9]
     assert main("decode", "-q", "--rm", *coded, "-d", tmp_path / "o") == 0
     assert all((tmp_path / "o" / path.name).read_bytes() == path.read_bytes() for path in files)
-    assert main("encode", "-q", "--rm", "-f", "--leads", 3, files[2]) == 0
+    assert main("encode", "-q", "--rm", "-f", "--channels", 3, files[2]) == 0
     assert sorted(os.listdir(tmp_path)) == ["a.wav", "b.npy", "c", "c.mdo", "o"]
 
 
 @pytest.mark.parametrize("name", ["x", "x.bin", "-"])
-@pytest.mark.parametrize("options", [[], ["--leads", 3]])
+@pytest.mark.parametrize("options", [[], ["--channels", 3]])
 def test_what_begins_as_a_known_kind_is_one(name, options, simulation_wav, tmp_path):
     file = io.BytesIO()
     np.save(file, signal("<i2"))
@@ -156,14 +156,14 @@ def test_what_begins_as_a_known_kind_is_one(name, options, simulation_wav, tmp_p
 
 
 def array_of(folder, samples, odd=False):
-    """Mono WAVs, one for each lead."""
+    """Mono WAVs, one for each channel."""
     folder.mkdir()
     head = canonical_header(WavFormat(1, 20000, 16), len(samples))
     paths = []
-    for lead, values in enumerate(samples.T):
-        path = folder / f"lead {lead}.wav"
-        path.write_bytes(head + values.astype("<i2").tobytes() + b"LIST\2\0\0\0ab" * (odd and lead % 2))
-        os.utime(path, ns=(10**18, 10**18 + 1000 * lead))
+    for channel, values in enumerate(samples.T):
+        path = folder / f"channel {channel}.wav"
+        path.write_bytes(head + values.astype("<i2").tobytes() + b"LIST\2\0\0\0ab" * (odd and channel % 2))
+        os.utime(path, ns=(10**18, 10**18 + 1000 * channel))
         paths.append(path)
     return paths
 
@@ -172,11 +172,11 @@ def array_of(folder, samples, odd=False):
 @pytest.mark.parametrize("where", ["-d", "-o", "beside"])
 def test_mono_files_as_one_recording(odd, where, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("runtime.batch.chunking.CHUNK_FRAMES", 250)
-    samples = signal("<i2", leads=5)
+    samples = signal("<i2", channels=5)
     files = array_of(tmp_path / "in", samples, odd)
     coded = tmp_path / "x.mdo"
     assert main("encode", "--array", *files, "-o", coded) == 0
-    assert "lead 0.wav and 4 more" in capsys.readouterr().err
+    assert "channel 0.wav and 4 more" in capsys.readouterr().err
     with runtime.open(coded) as reader:
         assert np.array_equal(reader.read(), samples)
     assert main("test", coded) == 0
@@ -195,9 +195,9 @@ def test_mono_files_as_one_recording(odd, where, tmp_path, monkeypatch, capsys):
 
 
 def test_an_array_of_other_files(tmp_path):
-    samples = signal(">u2", leads=3)
-    for lead in range(3):
-        npy(tmp_path / f"{lead}.npy", samples[:, lead])
+    samples = signal(">u2", channels=3)
+    for channel in range(3):
+        npy(tmp_path / f"{channel}.npy", samples[:, channel])
     assert main("encode", "-q", "--array", "--rm", *sorted(tmp_path.glob("*.npy")), "--rate", 7) == 0
     assert os.listdir(tmp_path) == ["0.mdo"]
     assert main("decode", "-q", "--rm", tmp_path / "0.mdo") == 0
@@ -210,17 +210,17 @@ def test_an_array_of_other_files(tmp_path):
     [
         ("short", "599 samples of int16"),
         ("rate", "at 1 Hz"),
-        ("stereo", "2 leads"),
+        ("stereo", "2 channels"),
         ("bytes", "uint8"),
-        ("text", "lead 1.wav: this is not a WAV file"),
-        ("missing", "lead 1.wav: No such file"),
+        ("text", "channel 1.wav: this is not a WAV file"),
+        ("missing", "channel 1.wav: No such file"),
         ("again", "the same name"),
         ("pipe", "not from standard input"),
         ("output", "own output"),
     ],
 )
 def test_files_that_do_not_go_together(change, message, tmp_path, capsys):
-    samples = signal("<i2", leads=3)
+    samples = signal("<i2", channels=3)
     files = array_of(tmp_path / "in", samples)
     data = files[1].read_bytes()
     for kind, content in {
@@ -245,7 +245,7 @@ def test_files_that_do_not_go_together(change, message, tmp_path, capsys):
 @pytest.mark.parametrize("kind", ["raw", "npy", "npy 2"])
 def test_pipes(kind, tmp_path):
     samples = signal("<u2")
-    raw = ["--leads", 3, "--dtype", "uint16"] if kind == "raw" else []
+    raw = ["--channels", 3, "--dtype", "uint16"] if kind == "raw" else []
     file = io.BytesIO()
     np.lib.format.write_array(file, samples, (2, 0) if kind == "npy 2" else None)
     data = samples.tobytes() if kind == "raw" else file.getvalue()
@@ -259,10 +259,10 @@ def test_pipes(kind, tmp_path):
     assert cut.returncode in (1, 2) and (b"whole number" in cut.stderr or b"shorter" in cut.stderr)
 
 
-def test_what_lies_lead_by_lead_does_not_go_through_pipes(tmp_path, capfd):
+def test_what_lies_channel_by_channel_does_not_go_through_pipes(tmp_path, capfd):
     (tmp_path / "x.bin").write_bytes(signal("<i2").T.tobytes())
-    assert piped("encode", "-", "--leads", 3, "--leads-first", stdin=b"12" * 300).returncode == 2
-    assert main("encode", "-q", tmp_path / "x.bin", "--leads", 3, "--layout", "lead-time") == 0
+    assert piped("encode", "-", "--channels", 3, "--channels-first", stdin=b"12" * 300).returncode == 2
+    assert main("encode", "-q", tmp_path / "x.bin", "--channels", 3, "--layout", "channel-time") == 0
     assert main("decode", "-q", tmp_path / "x.mdo", "-o", "-") == 2
     assert "only a file" in capfd.readouterr().err
 
@@ -270,13 +270,13 @@ def test_what_lies_lead_by_lead_does_not_go_through_pipes(tmp_path, capfd):
 @pytest.mark.parametrize(
     ("name", "content", "options", "message"),
     [
-        ("x.npy", signal("<i2", 3, 40), [], "40 leads of 3 time steps"),
-        ("x.npy", signal("<i2", 40, 3), ["--leads-first"], None),
-        ("x.bin", bytes(2 * 3 * 40), ["--leads", 40], "40 leads of 3 time steps"),
-        ("x.bin", bytes(2 * 3 * 40), ["--leads", 40, "--layout", "time-lead"], None),
-        ("x.bin", bytes(2 * 3 * 40), [], "say with --leads"),
-        ("x.bin", bytes(7), ["--leads", 2], "no whole number of frames of 2 int16"),
-        ("x.bin", bytes(14), ["--leads", 70000], "70000 leads"),
+        ("x.npy", signal("<i2", 3, 40), [], "40 channels of 3 time steps"),
+        ("x.npy", signal("<i2", 40, 3), ["--channels-first"], None),
+        ("x.bin", bytes(2 * 3 * 40), ["--channels", 40], "40 channels of 3 time steps"),
+        ("x.bin", bytes(2 * 3 * 40), ["--channels", 40, "--layout", "time-channel"], None),
+        ("x.bin", bytes(2 * 3 * 40), [], "say with --channels"),
+        ("x.bin", bytes(7), ["--channels", 2], "no whole number of frames of 2 int16"),
+        ("x.bin", bytes(14), ["--channels", 70000], "70000 channels"),
         ("x.npy", np.zeros(5), [], "an array of float64"),
         ("x.npy", np.zeros((2, 2, 2), np.int16), [], "shape (2, 2, 2)"),
         ("x.npy", np.zeros(5, [("a", "<i2")]), [], "an array of records"),
@@ -305,32 +305,32 @@ def test_what_is_not_right_is_refused_with_a_way_out(name, content, options, mes
 def test_a_cut_array_is_refused(tmp_path, capsys):
     path = npy(tmp_path / "x.npy", signal("<i2"))
     path.write_bytes(path.read_bytes()[:-1])
-    for order in ([], ["--leads-first"]):
+    for order in ([], ["--channels-first"]):
         assert main("encode", path, *order) in (1, 2)
     assert "shorter than its header says" in capsys.readouterr().err
 
 
 def test_axes_in_a_pipe_are_checked_at_its_end():
-    result = piped("encode", "-", "--leads", 40, stdin=bytes(240))
-    assert result.returncode == 2 and b"40 leads of 3 time steps" in result.stderr
+    result = piped("encode", "-", "--channels", 40, stdin=bytes(240))
+    assert result.returncode == 2 and b"40 channels of 3 time steps" in result.stderr
 
 
 def test_info_tells_the_source(tmp_path, capsys):
     files = array_of(tmp_path / "in", signal("<i2"))
     assert main("encode", "-q", "--array", *files, "-o", tmp_path / "a.mdo") == 0
     (tmp_path / "b.bin").write_bytes(signal("<u2").tobytes())
-    assert main("encode", "-q", tmp_path / "b.bin", "--leads", 3, "--dtype", "uint16", "--leads-first") == 0
+    assert main("encode", "-q", tmp_path / "b.bin", "--channels", 3, "--dtype", "uint16", "--channels-first") == 0
     npy(tmp_path / "c.npy", signal(">i2"))
     assert main("encode", "-q", tmp_path / "c.npy") == 0
     coded = sorted(tmp_path.glob("*.mdo"))
     assert main("info", "--json", *coded) == 0
     facts = json.loads(capsys.readouterr().out)
     told = [(fact["source"], fact["dtype"], fact["layout"]) for fact in facts]
-    assert told[0] == ("files", "int16", "time-lead")
-    assert told[1:] == [("raw", "uint16", "lead-time"), ("npy", "big-endian int16", "time-lead")]
+    assert told[0] == ("files", "int16", "time-channel")
+    assert told[1:] == [("raw", "uint16", "channel-time"), ("npy", "big-endian int16", "time-channel")]
     assert main("info", *coded) == 0
     text = capsys.readouterr().out
-    assert "raw samples, uint16, lead-time" in text and ".npy file, big-endian int16" in text
+    assert "raw samples, uint16, channel-time" in text and ".npy file, big-endian int16" in text
 
 
 def test_tables_of_files_are_checked():
@@ -362,9 +362,9 @@ def test_a_table_of_usual_files_is_small():
 @pytest.mark.parametrize(
     "fields",
     [
-        {"source": "raw", "lead_time": True},
-        {"source": "wav", "lead_time": True, "frames": 1},
-        {"source": "samples", "lead_time": True, "frames": 1},
+        {"source": "raw", "channel_time": True},
+        {"source": "wav", "channel_time": True, "frames": 1},
+        {"source": "samples", "channel_time": True, "frames": 1},
         {"source": "files"},
         {"source": "samples", "dtype": ">u2"},
         {"source": "raw", "canonical": True, "frames": 1},
@@ -374,7 +374,7 @@ def test_headers_that_contradict_themselves(fields):
     packed = Header(2, 1, bytes(16), **fields).pack()
     with pytest.raises(CorruptError):
         Header.parse(packed)
-    good = {"source": "npy", "lead_time": True, "frames": 1, "dtype": ">u2"}
+    good = {"source": "npy", "channel_time": True, "frames": 1, "dtype": ">u2"}
     assert Header.parse(Header(2, 1, bytes(16), **good).pack()) == Header(2, 1, bytes(16), **good)
 
 
@@ -385,7 +385,7 @@ def test_excerpts_are_spread_over_the_recording(tmp_path):
     (tmp_path / "c.bin").write_bytes(samples.tobytes())
     files = array_of(tmp_path / "in", samples)
     (tmp_path / "d.wav").write_bytes(canonical_header(WavFormat(3, 1, 16), 4000) + samples.tobytes())
-    given = sources.Given(leads=3)
+    given = sources.Given(channels=3)
     found = []
     for paths, array in [([tmp_path / name], False) for name in ("a.npy", "b.npy", "c.bin", "d.wav")] + [(files, True)]:
         with sources.Recording([str(path) for path in paths], given, array) as recording:
@@ -403,20 +403,20 @@ def test_topology_of_recordings_of_every_kind(tmp_path, capsys):
     np.save(tmp_path / "a.npy", samples.T)
     (tmp_path / "b.bin").write_bytes(samples.tobytes())
     out = tmp_path / "t.json"
-    array, raw = [tmp_path / "a.npy", "--leads-first"], [tmp_path / "b.bin", "--leads", 3]
+    array, raw = [tmp_path / "a.npy", "--channels-first"], [tmp_path / "b.bin", "--channels", 3]
     for options in (["--array", *files], files, array, raw):
         assert main("topology", *options, "-o", out) == 0
         found = json.loads(out.read_text())
         assert [edge[:2] for edge in found["edges"] if edge[4]] == [[0, 2]]
-        assert found["leads"][1] in ("0001", "lead 1")
+        assert found["channels"][1] in ("0001", "channel 1")
         assert main("topology", *options, "-o", out) == 2
         assert main("topology", *options, "-o", out, "--update", out) == 0
         assert json.loads(out.read_text()) == found
         if options is not raw:
             out.unlink()
-    assert main("encode", "-q", "--topology", out, tmp_path / "b.bin", "--leads", 3) == 0
+    assert main("encode", "-q", "--topology", out, tmp_path / "b.bin", "--channels", 3) == 0
     assert main("encode", "-q", "-f", "--topology", out, "--array", *files, "-o", tmp_path / "x.mdo") == 2
-    assert "knows none of the recording's leads" in capsys.readouterr().err
+    assert "knows none of the recording's channels" in capsys.readouterr().err
     (tmp_path / "bad.json").write_text("{}")
     assert main("topology", *files, "-o", tmp_path / "u.json", "--update", tmp_path / "bad.json") == 2
     assert main("encode", "--topology", tmp_path / "bad.json", tmp_path / "b.bin") == 2
@@ -427,9 +427,9 @@ def test_topology_of_recordings_of_every_kind(tmp_path, capsys):
 
 @pytest.mark.parametrize("frames", [5, 599, 601, 1 << 30, 1 << 61])
 def test_announced_frames_place_nothing_wrong(frames, tmp_path, capsys):
-    """A forged length, its checksum right: leads would lie elsewhere."""
+    """A forged length, its checksum right: channels would lie elsewhere."""
     (tmp_path / "x.bin").write_bytes(signal("<i2").T.tobytes())
-    assert main("encode", "-q", "--rm", tmp_path / "x.bin", "--leads", 3, "--leads-first") == 0
+    assert main("encode", "-q", "--rm", tmp_path / "x.bin", "--channels", 3, "--channels-first") == 0
     coded = tmp_path / "x.mdo"
     coded.write_bytes(vector_recipes.patched(coded.read_bytes(), b"H", 8, struct.pack("<Q", frames)))
     assert main("decode", coded) == 1 and main("test", coded) == 1

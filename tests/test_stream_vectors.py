@@ -16,7 +16,7 @@ each = pytest.mark.parametrize("entry", MANIFEST["valid"] + MANIFEST["faulty"], 
 
 def frames_of(entry):
     raw = (FOLDER / f"{entry['frames']}.raw").read_bytes()
-    return np.frombuffer(raw, "<i2").reshape(-1, entry["leads"])
+    return np.frombuffer(raw, "<i2").reshape(-1, entry["channels"])
 
 
 def stream_of(entry):
@@ -81,7 +81,7 @@ def test_independent_decoder(entry):
 def test_frames_come_back_from_new_streams(entry):
     """The streams themselves depend on the version of zstd."""
     frames = frames_of(entry)
-    encoder = StreamEncoder(entry["leads"], 20000, block=20, resync=0.005, model=conformance.MODEL)
+    encoder = StreamEncoder(entry["channels"], 20000, block=20, resync=0.005, model=conformance.MODEL)
     decoder = StreamDecoder(model=conformance.MODEL)
     blocks = [block for packet in encoder.push(frames) + encoder.finish() for block in decoder.push(packet)]
     assert np.array_equal(np.concatenate([samples for _, samples in blocks] or [frames]), frames)

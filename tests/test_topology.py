@@ -15,13 +15,13 @@ from training.simulate import quantise, simulate
 FRAMES = 20000
 
 
-def leads(seed, shared=0.0, delay=0, count=2):
-    """int16 [time, lead]: leads with noise of their own, and noise in common that comes `delay` samples later each."""
+def channels(seed, shared=0.0, delay=0, count=2):
+    """int16 [time, channel]: channels with noise of their own, and noise in common that comes `delay` samples later each."""
     random = np.random.default_rng(seed)
     common = random.normal(0, 6, FRAMES + 200)
     columns = []
-    for lead in range(count):
-        part = common[100 - delay * lead :][:FRAMES]
+    for channel in range(count):
+        part = common[100 - delay * channel :][:FRAMES]
         own = np.cumsum(random.normal(0, 0.3, FRAMES)) + random.normal(0, 6, FRAMES)
         columns.append(quantise(own + shared * part))
     return np.stack(columns, axis=1).astype(np.int16) * 64
@@ -33,26 +33,26 @@ def rows(samples):
 
 @pytest.mark.parametrize("delay", [0, 3, -4])
 def test_lag_and_sign(delay):
-    found, lag = correlate(rows(leads(1, 0.5, delay) * np.array([1, -1], np.int16)))
+    found, lag = correlate(rows(channels(1, 0.5, delay) * np.array([1, -1], np.int16)))
     assert -0.3 < found[1, 0] < -0.1 and lag[1, 0] == delay and lag[0, 1] == -delay
     assert found[0, 1] == found[1, 0] and found[0, 0] == pytest.approx(1, abs=1e-4)
 
 
 def test_correlation_in_blocks_is_the_plain_one():
-    white = rows(leads(2, 0.7, count=3))
+    white = rows(channels(2, 0.7, count=3))
     unit = white / np.linalg.norm(white, axis=1)[:, None]
     plain = unit @ unit.T
     assert np.abs(correlate(white, 0)[0] - plain).max() < 1e-5
 
 
-def test_flat_leads():
+def test_flat_channels():
     assert not whiten(np.full(5000, 7, np.int16)).any()
     assert not whiten(np.zeros(40, np.int16)).any()
 
 
 def test_only_what_is_there():
     made = Topology()
-    made.observe([f"{i}" for i in range(30)], rows(leads(3, 0, count=30)))
+    made.observe([f"{i}" for i in range(30)], rows(channels(3, 0, count=30)))
     assert not made.significant()
     arrangement = made.arrangement()
     assert not arrangement.tier.any() and (arrangement.peers < 0).all()
@@ -61,15 +61,15 @@ def test_only_what_is_there():
 def test_weak_evidence_adds_up_and_survives_a_file():
     made, counts = Topology(), []
     for seed in range(8):
-        white = rows(leads(10 + seed, 0.145))
+        white = rows(channels(10 + seed, 0.145))
         made.observe(["a", "b"], white)
         made.observe(["a", "b"], white)
         assert len(made.recordings) == seed + 1
         made = Topology.from_json(made.to_json())
         counts.append(len(made.significant()))
     assert counts[0] == 0 and counts[-1] == 1
-    made.observe(["c", "a"], rows(leads(30, 0.5)))
-    assert set(made.significant()) == {(0, 1), (0, 2)} and made.leads == ["a", "b", "c"]
+    made.observe(["c", "a"], rows(channels(30, 0.5)))
+    assert set(made.significant()) == {(0, 1), (0, 2)} and made.channels == ["a", "b", "c"]
 
 
 def test_hubs_come_first():
@@ -94,27 +94,27 @@ def test_command_finds_pairs_among_single_files(tmp_path, capsys):
     folder = tmp_path / "data"
     folder.mkdir()
     for pair in range(3):
-        for lead, column in zip("ab", leads(pair + 1, 0.4).T):
-            np.save(folder / f"{pair}{lead}.npy", column)
+        for channel, column in zip("ab", channels(pair + 1, 0.4).T):
+            np.save(folder / f"{pair}{channel}.npy", column)
     np.save(folder / "other.npy", simulate(9000, seed=1).samples)
     (tmp_path / "pairs.json").write_text(json.dumps([[f"{p}a", f"{p}b", FRAMES] for p in range(3)]))
     arguments = ["topology", str(folder), "-o", str(tmp_path / "t.json"), "--pairs", str(tmp_path / "pairs.json")]
     assert main(arguments) == 0
     assert "precision 1.0000, recall 1.0000" in " ".join(capsys.readouterr().out.split())
     written = json.loads((tmp_path / "t.json").read_text())
-    names = written["leads"]
+    names = written["channels"]
     heard = {names[i]: [names[j] for j in peers] for i, peers in enumerate(written["peers"])}
     assert all(heard[f"{p}a"] == [f"{p}b"] or heard[f"{p}b"] == [f"{p}a"] for p in range(3)) and not heard["other"]
     assert main([*arguments[:4], "--update", str(tmp_path / "t.json")]) == 0
     again = Topology.from_json((tmp_path / "t.json").read_text())
-    assert len(again.leads) == 7 and len(again.significant()) == 3
+    assert len(again.channels) == 7 and len(again.significant()) == 3
     assert data.read_pairs(tmp_path / "pairs.json") == [("0a", "0b"), ("1a", "1b"), ("2a", "2b")]
 
 
-def test_arrays_are_named_by_lead(tmp_path, capsys):
-    np.save(tmp_path / "array.npy", leads(5, 0.8, count=4))
+def test_arrays_are_named_by_channel(tmp_path, capsys):
+    np.save(tmp_path / "array.npy", channels(5, 0.8, count=4))
     assert main(["topology", str(tmp_path), "-o", str(tmp_path / "t.json")]) == 0
-    assert Topology.from_json((tmp_path / "t.json").read_text()).leads == ["0000", "0001", "0002", "0003"]
+    assert Topology.from_json((tmp_path / "t.json").read_text()).channels == ["0000", "0001", "0002", "0003"]
     (tmp_path / "t.json").write_text("{}")
     assert main(["topology", str(tmp_path), "-o", str(tmp_path / "u.json"), "--update", str(tmp_path / "t.json")]) == 1
     assert "not a topology" in capsys.readouterr().err
@@ -126,10 +126,10 @@ def test_gain_of_one_peer():
 
 
 def test_peers_are_chosen_for_what_they_add():
-    """The last lead hears two hubs best, but they say the same; a third one adds more than the second of them."""
+    """The last channel hears two hubs best, but they say the same; a third one adds more than the second of them."""
     correlation = np.eye(9)
     pairs = [(0, 1, 0.98), (0, 8, 0.6), (1, 8, 0.59), (2, 8, 0.4)]
-    pairs += [(hub, lead, 0.9) for hub, leads in ((0, (3, 4)), (1, (5,)), (2, (6, 7))) for lead in leads]
+    pairs += [(hub, channel, 0.9) for hub, channels in ((0, (3, 4)), (1, (5,)), (2, (6, 7))) for channel in channels]
     for i, j, value in pairs:
         correlation[i, j] = correlation[j, i] = value
     made = arrange(correlation, tiers=5, peers=2)

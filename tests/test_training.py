@@ -63,8 +63,8 @@ def test_from_recordings_to_a_model(folder, capsys):
     assert np.array_equal(runtime.decode(packed, model=folder / "toy.onnx")[0], samples)
 
 
-def test_simultaneous_leads_are_split_by_time(folder, capsys):
-    write_wav(folder / "array.wav", simulate(4000, leads=3, seed=5))
+def test_simultaneous_channels_are_split_by_time(folder, capsys):
+    write_wav(folder / "array.wav", simulate(4000, channels=3, seed=5))
     options = ["--data", str(folder / "array.wav"), "--runs", str(folder / "runs")]
     assert main(["train", str(folder / "toy.toml"), *options, "-o", str(folder / "toy.npz")]) == 0
     assert "last fifth" in capsys.readouterr().out
@@ -94,7 +94,7 @@ def test_ablation_goes_on_where_it_was(folder, capsys, monkeypatch):
     assert main(["ablate", str(folder / "rows.toml"), *options]) == 0
 
 
-def test_ablation_of_what_leads_hear(folder, capsys, monkeypatch):
+def test_ablation_of_what_channels_hear(folder, capsys, monkeypatch):
     monkeypatch.setattr(arrays, "simulated", dict)
     (folder / "arrays").mkdir()
     noise = np.random.default_rng(0).normal(0, 300, (3000, 4)).cumsum(axis=0) * [0.2, 0.1, 0.1, 0.2]
@@ -110,7 +110,7 @@ def test_ablation_of_what_leads_hear(folder, capsys, monkeypatch):
     assert "--arrays" in capsys.readouterr().err
     assert main(["ablate", str(folder / "rows.toml"), *options, "--arrays", str(folder / "arrays")]) == 0
     out = capsys.readouterr().out
-    assert "| network | MACs | single leads | four (held part) | seconds |" in out and "| said | 224 |" in out
+    assert "| network | MACs | single channels | four (held part) | seconds |" in out and "| said | 224 |" in out
     found = json.loads((folder / "rows.json").read_text())
     bits = {name: row["sets"]["four (held part)"] for name, row in found.items()}
     assert list(bits) == ["alone", "late", "now", "said"] and len(set(bits.values())) == 4

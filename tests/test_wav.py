@@ -12,9 +12,9 @@ from runtime.core.sample_formats import to_bytes
 from runtime.recording.wav import WavFormat, WavReader, canonical_header
 
 
-def fmt(leads=1, rate=20000, bits=16, encoding=1, width=None, extra=b""):
+def fmt(channels=1, rate=20000, bits=16, encoding=1, width=None, extra=b""):
     width = width or -(-bits // 8)
-    body = struct.pack("<HHIIHH", encoding, leads, rate, rate * leads * width, leads * width, bits) + extra
+    body = struct.pack("<HHIIHH", encoding, channels, rate, rate * channels * width, channels * width, bits) + extra
     return chunk(b"fmt ", body)
 
 
@@ -28,10 +28,10 @@ def riff(*chunks, size=None):
     return b"RIFF" + struct.pack("<I", len(body) if size is None else size) + body
 
 
-def extensible(bits, width, leads=1):
+def extensible(bits, width, channels=1):
     guid = bytes.fromhex("0100000000001000800000aa00389b71")
     extra = struct.pack("<HHI", 22, bits, 0) + guid
-    return fmt(leads, bits=8 * width, encoding=0xFFFE, extra=extra)
+    return fmt(channels, bits=8 * width, encoding=0xFFFE, extra=extra)
 
 
 class Pipe(io.RawIOBase):
@@ -49,7 +49,7 @@ def split(data, pipe=False, step=5):
     parts = []
     while len(part := reader.read(step)):
         parts.append(part)
-    samples = np.concatenate(parts) if parts else np.empty((0, reader.form.leads), np.int16)
+    samples = np.concatenate(parts) if parts else np.empty((0, reader.form.channels), np.int16)
     return reader, samples, b"".join(reader.back())
 
 
@@ -59,7 +59,7 @@ ODD = {
     "8 bits": (riff(fmt(bits=8), chunk(b"data", SAMPLES)), 400),
     "8 bits, odd length": (riff(fmt(bits=8), chunk(b"data", SAMPLES[:33])), 33),
     "12 bits": (riff(fmt(bits=12), chunk(b"data", SAMPLES)), 200),
-    "3 leads and a rest": (riff(fmt(3), chunk(b"data", SAMPLES)), 66),
+    "3 channels and a rest": (riff(fmt(3), chunk(b"data", SAMPLES)), 66),
     "no samples": (riff(fmt(), chunk(b"data", b"")), 0),
     "no samples, chunk behind": (riff(fmt(), chunk(b"data", b""), chunk(b"LIST", b"hello!")), 0),
     "chunks in front": (riff(chunk(b"JUNK", b"12345"), fmt(), chunk(b"fact", b"1234"), chunk(b"data", SAMPLES)), 200),
@@ -75,7 +75,7 @@ ODD = {
     "wrong RIFF size": (riff(fmt(), chunk(b"data", SAMPLES), size=7), 200),
     "longer format": (riff(fmt(extra=b"\0\0"), chunk(b"data", SAMPLES)), 200),
     "extensible": (riff(extensible(16, 2), chunk(b"data", SAMPLES)), 200),
-    "extensible, 12 bits": (riff(extensible(12, 2, leads=2), chunk(b"data", SAMPLES)), 100),
+    "extensible, 12 bits": (riff(extensible(12, 2, channels=2), chunk(b"data", SAMPLES)), 100),
     "wrong byte rate": (riff(fmt().replace(struct.pack("<I", 40000), b"abcd"), chunk(b"data", SAMPLES)), 200),
     "rate 0": (riff(fmt(rate=0), chunk(b"data", SAMPLES)), 200),
     "two data chunks": (riff(fmt(), chunk(b"data", SAMPLES), chunk(b"data", SAMPLES)), 200),
@@ -88,7 +88,7 @@ ODD = {
 def test_parts_joined_are_the_file(name, pipe):
     data, frames = ODD[name]
     reader, samples, back = split(data, pipe)
-    assert samples.shape == (frames, reader.form.leads)
+    assert samples.shape == (frames, reader.form.channels)
     assert samples.dtype == np.int16
     assert reader.front + to_bytes(samples, reader.dtype) + back == data
     assert reader.frames == (None if pipe else frames)
@@ -116,11 +116,11 @@ def test_the_canonical_header_is_the_one_of_the_wave_module(tmp_path):
     import wave
 
     path = tmp_path / "x.wav"
-    for leads, width, frames in ((1, 2, 10), (4, 2, 3), (1, 1, 4), (2, 2, 0)):
+    for channels, width, frames in ((1, 2, 10), (4, 2, 3), (1, 1, 4), (2, 2, 0)):
         with wave.open(str(path), "wb") as file:
-            file.setparams((leads, width, 19531, 0, "NONE", None))
-            file.writeframes(bytes(frames * leads * width))
-        head = canonical_header(WavFormat(leads, 19531, 8 * width), frames)
+            file.setparams((channels, width, 19531, 0, "NONE", None))
+            file.writeframes(bytes(frames * channels * width))
+        head = canonical_header(WavFormat(channels, 19531, 8 * width), frames)
         assert path.read_bytes()[:44] == head
 
 
@@ -144,7 +144,7 @@ def test_too_long_for_a_header():
         (riff(fmt(bits=24), chunk(b"data", SAMPLES)), "24 bits"),
         (riff(fmt(bits=32), chunk(b"data", SAMPLES)), "32 bits"),
         (riff(fmt(bits=4), chunk(b"data", SAMPLES)), "4 bits"),
-        (riff(fmt(leads=0), chunk(b"data", SAMPLES)), "contradicts"),
+        (riff(fmt(channels=0), chunk(b"data", SAMPLES)), "contradicts"),
         (riff(fmt(width=3), chunk(b"data", SAMPLES)), "contradicts"),
         (riff(fmt(bits=12, width=1), chunk(b"data", SAMPLES)), "contradicts"),
         (riff(chunk(b"fmt ", b"123")), "too short"),

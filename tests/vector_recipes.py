@@ -19,18 +19,18 @@ from training.simulate import RATE, simulate
 
 
 def wav(samples, rate=RATE, extra=b"", behind=b"", riff=None, size=None, bits=None):
-    """A WAV file of int16 or uint8 [frames, leads]; `extra` chunks in front of the samples, any bytes behind."""
-    width, leads = samples.dtype.itemsize, samples.shape[1]
+    """A WAV file of int16 or uint8 [frames, channels]; `extra` chunks in front of the samples, any bytes behind."""
+    width, channels = samples.dtype.itemsize, samples.shape[1]
     data = samples.astype(samples.dtype.newbyteorder("<")).tobytes()
-    fmt = struct.pack("<HHIIHH", 1, leads, rate, rate * leads * width, leads * width, bits or 8 * width)
+    fmt = struct.pack("<HHIIHH", 1, channels, rate, rate * channels * width, channels * width, bits or 8 * width)
     body = b"WAVEfmt " + struct.pack("<I", 16) + fmt + extra
     body += b"data" + struct.pack("<I", len(data) if size is None else size) + data + behind
     return b"RIFF" + struct.pack("<I", len(body) if riff is None else riff) + body
 
 
-def noise(seed, deviation, frames, leads=1):
+def noise(seed, deviation, frames, channels=1):
     """White noise, float."""
-    return np.random.default_rng(seed).normal(0, deviation, (frames, leads))
+    return np.random.default_rng(seed).normal(0, deviation, (frames, channels))
 
 
 def lattice(codes):
@@ -61,10 +61,10 @@ def signals():
     stages = np.vstack([np.full((400, 1), 5), random.integers(-32768, 32768, (400, 1)), noise(5, 3, 400)])
     return {
         "lattice": simulate(2500, 1, seed=11).samples,
-        "lattice-leads": simulate(600, 4, seed=12).samples,
+        "lattice-channels": simulate(600, 4, seed=12).samples,
         "lattice-extremes": lattice(extremes),
         "lattice-steps": lattice(np.where(t[:1200] // 150 % 2, 400, -400) + noise(6, 5, 1200)),
-        "lattice-many-leads": lattice(noise(7, 6, 90, 40).cumsum(axis=0)),
+        "lattice-many-channels": lattice(noise(7, 6, 90, 40).cumsum(axis=0)),
         "lattice-prime": simulate(3001, 1, seed=13).samples,
         "grid": whole(wave + noise(8, 300, 3000)),
         "grid-fine": whole(noise(9, 2, 700, 2)),
@@ -85,7 +85,7 @@ def signals():
 
 
 def peers():
-    """Ten leads with a source in common: lattice and grid, one flat, one twice."""
+    """Ten channels with a source in common: lattice and grid, one flat, one twice."""
     common = noise(15, 20, 1500)
     codes = common * [[1, -0.9, 0.8, 1.2, 0.7, -1.1]] + noise(16, 6, 1500, 6)
     grid = whole(common * [[40, 5]] + noise(17, 60, 1500, 2))
@@ -103,7 +103,7 @@ def recordings():
     odd = {
         "odd-chunks": wav(short, extra=listing, behind=b"bext" + struct.pack("<I", 600) + bytes(600)),
         "odd-length": wav(s["stored-8-bit"][:177], behind=b"\0" + listing),
-        "odd-partial-frame": wav(s["lattice-leads"][:200], size=1606, behind=b"\1\2\3\4\5\6"),
+        "odd-partial-frame": wav(s["lattice-channels"][:200], size=1606, behind=b"\1\2\3\4\5\6"),
         "odd-size-fields": wav(short, riff=0xFFFFFFFF, size=0xFFFFFFFF),
         "odd-12-bit": wav(short, bits=12),
         "odd-empty": wav(short[:0], behind=listing),
@@ -130,18 +130,18 @@ def recordings():
 
 def other_originals(s):
     """(vector, recording) of what is no WAV file."""
-    array, unsigned = s["lattice-leads"][:180], np.uint16(s["grid-fine"][:240].astype(np.int32) * 40 + 30000)
+    array, unsigned = s["lattice-channels"][:180], np.uint16(s["grid-fine"][:240].astype(np.int32) * 40 + 30000)
     signed = np.int8(s["8-bit"][:300].astype(np.int16) - 128)
-    last = {"layout": "lead-time"}
-    files = {f"{lead}-µ.wav": wav(array[:, lead : lead + 1], behind=b"tail" * (lead % 2)) for lead in range(3)}
+    last = {"layout": "channel-time"}
+    files = {f"{channel}-µ.wav": wav(array[:, channel : channel + 1], behind=b"tail" * (channel % 2)) for channel in range(3)}
     return [
         (Vector("npy", "", form="npy", options={"rate": 30000}), npy(array)),
-        (Vector("npy-lead-time", "", 70, form="npy", options=last), npy(unsigned.astype(">u2").T) + b"tail"),
+        (Vector("npy-channel-time", "", 70, form="npy", options=last), npy(unsigned.astype(">u2").T) + b"tail"),
         (Vector("npy-fortran", "", form="npy"), npy(np.asfortranarray(array.astype(">i2")), (2, 0))),
-        (Vector("npy-one-lead", "", form="npy"), npy(signed[:, 0], (3, 0))),
-        (Vector("raw", "", form="bin", options={"leads": 2, "dtype": "uint16"}), unsigned.astype("<u2").tobytes()),
-        (Vector("raw-lead-time", "", 80, form="bin", options={"leads": 2, "dtype": "int8"} | last), signed.T.tobytes()),
-        (Vector("raw-stored", "", form="bin", options={"leads": 1, "dtype": "uint8"}), s["stored-8-bit"].tobytes()),
+        (Vector("npy-one-channel", "", form="npy"), npy(signed[:, 0], (3, 0))),
+        (Vector("raw", "", form="bin", options={"channels": 2, "dtype": "uint16"}), unsigned.astype("<u2").tobytes()),
+        (Vector("raw-channel-time", "", 80, form="bin", options={"channels": 2, "dtype": "int8"} | last), signed.T.tobytes()),
+        (Vector("raw-stored", "", form="bin", options={"channels": 1, "dtype": "uint8"}), s["stored-8-bit"].tobytes()),
         (Vector("files", "", 70, form="tar"), conformance.packed(files)),
         (Vector("array-uint16", "", array=True, options={"dtype": "uint16"}), wav(s["grid-fine"][:120])),
     ]
@@ -159,13 +159,13 @@ def rice_vectors(s):
     options = {"coder": "rice"}
     exact = {
         "rice": s["lattice-prime"][:2000],
-        "rice-leads": s["lattice-many-leads"],
+        "rice-channels": s["lattice-many-channels"],
         "rice-extremes": s["lattice-extremes"],
         "rice-escapes": s["grid-heavy-tails"],
         "rice-mixed": s["mixed"],
     }
     made = [(Vector(name, "", options=options), wav(samples)) for name, samples in exact.items()]
-    close = {"rice-bounded": (s["lattice"][:1500], 2), "rice-runs": (np.hstack([s["lattice-leads"]] * 2), 12)}
+    close = {"rice-bounded": (s["lattice"][:1500], 2), "rice-runs": (np.hstack([s["lattice-channels"]] * 2), 12)}
     close["rice-bounded-mixed"] = (s["mixed"], 5)
     return made + [decoded(name, wav(samples), bound, 450, options) for name, (samples, bound) in close.items()]
 
@@ -194,7 +194,7 @@ def activity_signals():
 
 
 def shared_spikes(frames):
-    """Six leads, float: spikes on all but one of them, some a few samples late, some loud."""
+    """Six channels, float: spikes on all but one of them, some a few samples late, some loud."""
     random = np.random.default_rng(23)
     t = np.arange(-12, 30)
     shape = -np.exp(-((t / 3) ** 2)) + 0.4 * np.exp(-(((t - 9) / 6) ** 2))
@@ -213,7 +213,7 @@ def bounded_signals():
     slow = np.hstack([lattice(noise(16, 3, 500)), np.int16(noise(17, 1.2, 500)), lattice(noise(18, 0.4, 500))])
     return [
         ("bounded-1", s["lattice"], 1, None),
-        ("bounded-3", s["lattice-leads"], 3, 250),
+        ("bounded-3", s["lattice-channels"], 3, 250),
         ("bounded-255", s["lattice-steps"], 255, None),
         ("bounded-lattice-ends", s["lattice-extremes"], 2, None),
         ("bounded-grid", s["grid"][:1000], 12, None),
@@ -233,34 +233,34 @@ def decoded(name, recording, bound, chunk, options=None):
 
 
 WHAT = {
-    "activity": "windows around spikes, 3 codes; one lead is flat",
+    "activity": "windows around spikes, 3 codes; one channel is flat",
     "activity-exact": "exact windows, chunks",
     "activity-slow": "windows on a slow band",
     "activity-grid": "windows off the lattice, with low bits and escapes",
     "activity-grid-slow": "exact windows off the lattice on a slow band",
     "activity-8-bit": "windows and a slow band, 8 bits",
-    "activity-peers": "windows of leads that hear others in three tiers, or go with theirs",
+    "activity-peers": "windows of channels that hear others in three tiers, or go with theirs",
     "activity-peers-grid": "the same off the lattice, on a slow band, chunks",
-    "lattice": "one lead on the implant's lattice, two segments",
-    "lattice-leads": "four leads on the lattice",
+    "lattice": "one channel on the implant's lattice, two segments",
+    "lattice-channels": "four channels on the lattice",
     "lattice-extremes": "codes at both ends of the lattice",
     "lattice-steps": "steps of 800 codes",
-    "lattice-many-leads": "40 leads, 90 frames",
+    "lattice-many-channels": "40 channels, 90 frames",
     "lattice-prime": "a last segment that is shorter",
     "grid": "off the lattice, with low bits",
     "grid-fine": "off the lattice, no low bits",
     "grid-escapes": "off the lattice, with escapes",
     "grid-heavy-tails": "low bits and escapes",
-    "peers": "leads that hear each other, a flat one and a copy",
-    "mixed": "lattice, grid and constant leads in one chunk",
-    "constant": "constant leads only",
+    "peers": "channels that hear each other, a flat one and a copy",
+    "mixed": "lattice, grid and constant channels in one chunk",
+    "constant": "constant channels only",
     "stored": "a chunk that does not compress",
     "stored-8-bit": "a chunk of 8-bit samples that does not compress",
-    "8-bit": "two leads of 8 bits",
+    "8-bit": "two channels of 8 bits",
     "one-sample": "one sample",
     "sparse": "nearly all samples are equal: most coefficients are 0",
     "no-samples": "no samples: no chunk",
-    "stages": "a lead that changes its nature",
+    "stages": "a channel that changes its nature",
     "short": "a short recording",
     "odd-chunks": "RIFF chunks in front of the samples and behind them",
     "odd-length": "an odd number of data bytes, a pad byte, a chunk behind",
@@ -272,37 +272,37 @@ WHAT = {
     "chunks-of-all-kinds": "a constant, a stored and a coded chunk",
     "chunks-one-frame": "chunks of one frame",
     "embedded": "the model in the file",
-    "hearing": "leads that hear each other, with a model that does: in the file",
-    "hearing-chunks": "such leads in several chunks",
-    "recurrent": "a network with a state, which is in the file; leads that hear each other, chunks",
+    "hearing": "channels that hear each other, with a model that does: in the file",
+    "hearing-chunks": "such channels in several chunks",
+    "recurrent": "a network with a state, which is in the file; channels that hear each other, chunks",
     "array": "never a file: restored with a canonical header",
     "bounded-1": "bounded error on the lattice, 1 code",
-    "bounded-3": "bounded error, 3 codes, four leads, chunks",
+    "bounded-3": "bounded error, 3 codes, four channels, chunks",
     "bounded-255": "bounded error, 255 codes: five bins",
     "bounded-lattice-ends": "bounded error, codes at both ends of the lattice",
     "bounded-grid": "bounded error off the lattice, with low bits",
-    "bounded-grid-quiet": "bounded error of three deviations: ticks finer than bins, two leads",
+    "bounded-grid-quiet": "bounded error of three deviations: ticks finer than bins, two channels",
     "bounded-grid-ends": "bounded error at both ends of 16 bits",
-    "bounded-mixed": "bounded error: lattice, grid and constant leads in one chunk",
-    "bounded-stages": "bounded error: a lead that changes its nature",
+    "bounded-mixed": "bounded error: lattice, grid and constant channels in one chunk",
+    "bounded-stages": "bounded error: a channel that changes its nature",
     "bounded-stored": "bounded error allowed, but the chunks do not compress and are exact",
     "bounded-8-bit": "bounded error, 8 bits",
-    "rice": "Rice coder, one lead on the lattice",
-    "rice-leads": "Rice coder, 40 leads",
+    "rice": "Rice coder, one channel on the lattice",
+    "rice-channels": "Rice coder, 40 channels",
     "rice-extremes": "Rice coder, codes at both ends of the lattice",
     "rice-escapes": "Rice coder off the lattice, with low bits and escapes",
-    "rice-mixed": "Rice coder: lattice, grid and constant leads in one chunk",
+    "rice-mixed": "Rice coder: lattice, grid and constant channels in one chunk",
     "rice-bounded": "Rice coder, bounded error, chunks",
     "rice-runs": "Rice coder, bounded error, runs",
-    "rice-bounded-mixed": "Rice coder, bounded error: lattice, grid and constant leads in one chunk",
-    "npy": "an .npy file [time, lead]",
-    "npy-lead-time": "an .npy file [lead, time] of big-endian uint16, chunks, bytes behind",
-    "npy-fortran": "an .npy file of version 2 [time, lead] in Fortran order, big-endian int16",
-    "npy-one-lead": "an .npy file of version 3 [time], int8",
+    "rice-bounded-mixed": "Rice coder, bounded error: lattice, grid and constant channels in one chunk",
+    "npy": "an .npy file [time, channel]",
+    "npy-channel-time": "an .npy file [channel, time] of big-endian uint16, chunks, bytes behind",
+    "npy-fortran": "an .npy file of version 2 [time, channel] in Fortran order, big-endian int16",
+    "npy-one-channel": "an .npy file of version 3 [time], int8",
     "raw": "raw uint16, frame by frame",
-    "raw-lead-time": "raw int8, lead by lead, chunks",
+    "raw-channel-time": "raw int8, channel by channel, chunks",
     "raw-stored": "raw uint8 that do not compress",
-    "files": "a file for each of three leads, one with bytes behind, chunks",
+    "files": "a file for each of three channels, one with bytes behind, chunks",
     "array-uint16": "never a file, uint16: restored as int16",
     "array-8-bit": "never a file, 8 bits, an odd number of bytes",
 }
@@ -377,11 +377,11 @@ def faulty(streams):
         "no-segments": ("no segments", patched(one, b"C", 9, b"\0\0")),
         "huge-index": ("2^31 chunks in the index", patched(one, b"E", 1, struct.pack("<I", 2**31))),
         "wrong-index": ("the index and the chunks disagree", patched(one, b"E", 13, struct.pack("<I", 199))),
-        "wrong-kind": ("a lead of kind 3", patched(one, b"C", 11, b"\xff")),
+        "wrong-kind": ("a channel of kind 3", patched(one, b"C", 11, b"\xff")),
         "wrong-total": ("frames of header and chunks", patched(one, b"H", 8, struct.pack("<Q", 201))),
         "wrong-samples": ("samples of another checksum", patched(one, b"C", 5, b"\0\0\0\0")),
         "wrong-word": ("a coded word", patched(one, b"C", -1, b"\0")),
-        "no-leads": ("0 leads", patched(one, b"H", 2, b"\0\0")),
+        "no-channels": ("0 channels", patched(one, b"H", 2, b"\0\0")),
         "wrong-flags": ("unknown flags", patched(one, b"H", 0, b"\x1b")),
         "wrong-suffix": ("a suffix that leaves the folder", patched(patched(one, b"H", 40, b"/../"), b"H", 0, b"\x03")),
         "other-embedded-model": ("not the model that the header names", patched(embedded, b"H", 16, bytes(16))),
@@ -394,12 +394,12 @@ def faulty(streams):
         "rice-bins": ("too few bins", _rice_patched(streams["rice"], 3, bytes(20))),
         "rice-remainders": ("a remainder", patched(streams["rice"], b"C", -2, b"\xff")),
         "rice-trailing": ("a byte behind the remainders", _longer_chunk(streams["rice"])),
-        "rice-with-peers": ("leads that hear each other", patched(streams["rice"], b"C", 4, b"\x12")),
+        "rice-with-peers": ("channels that hear each other", patched(streams["rice"], b"C", 4, b"\x12")),
         "bounded-short": ("ends in front of the bound", _cut_chunk(close, 11)),
         "unknown-format": ("a sample format that is not one", patched(one, b"H", 1, b"\x0a")),
         "format-of-wav": ("a WAV file of uint16", patched(one, b"H", 1, b"\x11")),
         "kind-without-file": ("raw, but never a file", patched(streams["array"], b"H", 0, b"\x28")),
-        "lead-time-unknown": ("lead by lead, frames unknown", patched(streams["raw-lead-time"], b"H", 8, b"\xff" * 8)),
+        "channel-time-unknown": ("channel by channel, frames unknown", patched(streams["raw-channel-time"], b"H", 8, b"\xff" * 8)),
         "raw-with-front": ("raw samples with bytes in front", joined([raw[0], [b"F", b"\0x"], *raw[1:]])),
         "npy-without-front": ("an .npy file without its header", joined([array[0], *array[2:]])),
         "files-way-out": ("a name that leads out of the folder", table(b"0-\xc2\xb5.w", b"../../")),
@@ -426,7 +426,7 @@ def _rice_with_state(streams):
 
 
 def _rice_patched(stream, at, new):
-    """A chunk of one lattice lead with other bytes in its Rice body, whose unary string begins with byte 3."""
+    """A chunk of one lattice channel with other bytes in its Rice body, whose unary string begins with byte 3."""
     payload = next(payload for tag, payload in split(stream) if tag == b"C")
     bits = 2 + 10 + 8 + sum([16] + [4 * _width_of_group(payload, group) for group in range(4)])
     return patched(stream, b"C", 11 + (bits + 7) // 8 + at, new)
@@ -471,12 +471,12 @@ def activity_faults(streams):
 
 
 def hearing_faults(stream):
-    """name -> (what, stream) of what leads can't hear."""
+    """name -> (what, stream) of what channels can't hear."""
     payload = next(payload for tag, payload in split(stream) if tag == b"C")
     _, plan = activity_plan(payload)
     tier = plan.hearing.tiers()
-    lead = int(tier.argmax())
-    peer = int(plan.hearing.peers[lead, 0])
+    channel = int(tier.argmax())
+    peer = int(plan.hearing.peers[channel, 0])
     matched = int(np.flatnonzero(plan.match >= 0)[0])
 
     def changed(change):
@@ -485,24 +485,24 @@ def hearing_faults(stream):
         return _with_chunk(stream, with_plan(payload, chunk, plan))
 
     def early(plan):
-        first = int(np.flatnonzero((plan.match >= 0) & (plan.windows.lead == plan.windows.lead[matched]))[0])
+        first = int(np.flatnonzero((plan.match >= 0) & (plan.windows.channel == plan.windows.channel[matched]))[0])
         plan.windows.start[first] = -1
 
     def circle(plan):
-        plan.hearing.peers[peer] = [lead, -1, -1, -1]
-        plan.match[plan.windows.lead == peer] = -1
+        plan.hearing.peers[peer] = [channel, -1, -1, -1]
+        plan.match[plan.windows.channel == peer] = -1
 
     def crowd(plan):
         plan.hearing.peers = np.hstack([plan.hearing.peers, plan.hearing.peers])
-        plan.hearing.peers[lead] = peer
+        plan.hearing.peers[channel] = peer
         plan.hearing.taps = np.hstack([plan.hearing.taps] * 2)
 
     def stranger(plan):
-        plan.hearing.peers[lead, 1] = 7
+        plan.hearing.peers[channel, 1] = 7
 
     return {
-        "activity-peers-circle": ("leads that hear each other", changed(circle)),
-        "activity-peers-many": ("a lead with eight peers", changed(crowd)),
+        "activity-peers-circle": ("channels that hear each other", changed(circle)),
+        "activity-peers-many": ("a channel with eight peers", changed(crowd)),
         "activity-peers-number": ("a peer that is not there", changed(stranger)),
         "activity-peers-early": ("a window that begins in front of the chunk", changed(early)),
         "activity-peers-flag": ("peers, and no flag", patched(stream, b"C", 12, b"\0")),

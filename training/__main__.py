@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from runtime.core.terms import LAYOUTS, LEAD_TIME, TYPES
+from runtime.core.terms import CHANNEL_TIME, LAYOUTS, TYPES
 
 from . import commands, evaluate, topology
 
@@ -13,13 +13,13 @@ def add_data(parser, name="data", **more):
     parser.add_argument(
         name, help="folder of recordings, or one file: .wav, .npy, or raw samples (.bin, .raw, .dat)", **more
     )
-    parser.add_argument("--leads", type=int, help="of raw files")
+    parser.add_argument("--channels", type=int, help="of raw files")
     parser.add_argument("--dtype", default="int16", choices=TYPES, help="of raw files (default: int16)")
     parser.add_argument("--rate", type=int, default=0, help="Hz, of files that do not say it")
     layout = parser.add_mutually_exclusive_group()
     layout.add_argument("--layout", choices=LAYOUTS, help="order of the axes of .npy and raw files")
-    same = "the same as --layout lead-time"
-    layout.add_argument("--leads-first", dest="layout", action="store_const", const=LEAD_TIME, help=same)
+    same = "the same as --layout channel-time"
+    layout.add_argument("--channels-first", dest="layout", action="store_const", const=CHANNEL_TIME, help=same)
 
 
 def add_training(commands_, name, run):
@@ -31,7 +31,7 @@ def add_training(commands_, name, run):
     c.add_argument("-o", "--output", help="file to write (default: by the experiment's name)")
     c.add_argument("--threads", type=int, default=1, help="threads of PyTorch (default: 1)")
     c.set_defaults(run=run)
-    c.add_argument("--arrays", metavar="DATA", help="recordings of several leads, where the configuration has shares")
+    c.add_argument("--arrays", metavar="DATA", help="recordings of several channels, where the configuration has shares")
     if run is commands.ablate:
         return
     c.add_argument("--runs", default=commands.RUNS, help="folder for states and losses (default: runs)")
@@ -56,18 +56,18 @@ def parser():
 
     c = add("check", commands.check)
     add_data(c)
-    c.add_argument("--all", action="store_true", help="print a line for every lead")
+    c.add_argument("--all", action="store_true", help="print a line for every channel")
     c = add("analyze", run_analyze)
     add_data(c)
     c.add_argument("-o", "--output", required=True, metavar="REPORT.html", help="file to write")
     c.add_argument("--png", action="store_true", help="write every plot as a PNG beside the page too")
-    c.add_argument("--seconds", type=float, default=5.0, help="of each lead, for all but pairs (default: 5)")
+    c.add_argument("--seconds", type=float, default=5.0, help="of each channel, for all but pairs (default: 5)")
     c = add("topology", topology.run)
     add_data(c)
     c.add_argument("-o", "--output", required=True, help="file to write")
     c.add_argument("--update", metavar="TOPOLOGY", help="go on from this one instead of from nothing")
-    c.add_argument("--tiers", type=int, help="default: up to 6, by the number of leads")
-    c.add_argument("--peers", type=int, default=4, help="at most, of each lead")
+    c.add_argument("--tiers", type=int, help="default: up to 6, by the number of channels")
+    c.add_argument("--peers", type=int, default=4, help="at most, of each channel")
     c.add_argument("--pairs", help="JSON list of known pairs: print precision and recall")
     for name in ("levels", "train", "ablate"):
         add_training(sub, name, getattr(commands, name))
@@ -81,7 +81,7 @@ def parser():
     c.add_argument("--validation", action="store_true", help="only recordings that the split keeps from training")
     c.add_argument("--pairs", help="JSON list of names recorded at the same time, as for `train`")
     c.add_argument("--first", type=int, metavar="N", help="only the first N files")
-    c.add_argument("--lines", type=int, default=5, metavar="N", help="print the N best and worst leads (default: 5)")
+    c.add_argument("--lines", type=int, default=5, metavar="N", help="print the N best and worst channels (default: 5)")
     c.add_argument("--jobs", type=int, default=1, help="peers to run at the same time")
     c.add_argument("-o", "--output", metavar="FILE.json", help="write all figures, and a plot beside them")
     return p

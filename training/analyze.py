@@ -39,39 +39,39 @@ td, th {{ padding: 0.2em 0.8em; border-bottom: 1px solid #ccc; text-align: right
 def sections(signals, topology):
     """All sections: titles, texts and figures by file name."""
     strong = topology.significant()
-    first = f"{len(signals.names)} leads, {signals.samples:,} samples, {signals.rate or 'unknown'} Hz"
+    first = f"{len(signals.names)} channels, {signals.samples:,} samples, {signals.rate or 'unknown'} Hz"
     yield "Recordings", first, {"traces": plots.traces(signals)}
     yield (
         "Spectra",
-        "Power of the leads, and what their linear predictors leave: nearly white.",
+        "Power of the channels, and what their linear predictors leave: nearly white.",
         {"spectra": plots.spectra(signals)},
     )
     yield (
         "Codes",
-        "How often each code occurs, all leads together. Where neighbours differ by far more than chance, the "
+        "How often each code occurs, all channels together. Where neighbours differ by far more than chance, the "
         "converter's codes are not equally wide. Widths are counts over a smooth histogram; lines every 32 codes.",
         {"codes": plots.codes(signals), "widths": plots.widths(signals)},
     )
     yield (
         "Autocorrelation",
-        "Of the leads and of their residuals; the shaded bands hold 80 % of the leads.",
+        "Of the channels and of their residuals; the shaded bands hold 80 % of the channels.",
         {"autocorrelation": plots.autocorrelation(signals)},
     )
     yield (
-        "Leads that belong together",
-        f"Correlation of residuals within 4 samples. Only leads of one file, or files of equal length, are compared; "
-        f"{len(strong)} of {len(topology.thresholds()):,} pairs are beyond chance. Leads are ordered so that partners "
+        "Channels that belong together",
+        f"Correlation of residuals within 4 samples. Only channels of one file, or files of equal length, are compared; "
+        f"{len(strong)} of {len(topology.thresholds()):,} pairs are beyond chance. Channels are ordered so that partners "
         "are neighbours: a pair is a block of two on the diagonal. The histogram tells pairs from chance.",
         {"pairs": plots.pairs(topology), "strengths": plots.strengths(topology), "lags": plots.lags(topology)},
     )
     yield (
         "Spikes",
-        "Residuals beyond five robust deviations: how often, and the mean signal around them in leads with many.",
+        "Residuals beyond five robust deviations: how often, and the mean signal around them in channels with many.",
         {"spikes": plots.spikes(signals), "shapes": plots.shapes(signals)},
     )
     yield (
         "Where the bits go",
-        "Cost of a sample, from Gaussian entropies: white noise at the deviation of each lead, then of its residual, "
+        "Cost of a sample, from Gaussian entropies: white noise at the deviation of each channel, then of its residual, "
         "then of the residual with its scale known every 64 samples; and the share of all bits by size of residual.",
         {"bits": plots.bits(signals), "shares": plots.shares(signals)},
     )

@@ -1,4 +1,4 @@
-"""Rows of leads that hear each other, from the encoder's own steps, and mixtures with single leads."""
+"""Rows of channels that hear each other, from the encoder's own steps, and mixtures with single channels."""
 
 import zlib
 from dataclasses import dataclass
@@ -20,10 +20,10 @@ from .entropy import LEVELS
 
 ROWS = FEATURES + PEERS * INPUTS  # of a network that hears peers
 KEPT = 200_000  # rows of each view of an array
-KEPT_OF_A_LEAD = 5_000  # of each lead of a simultaneous pair
+KEPT_OF_A_CHANNEL = 5_000  # of each channel of a simultaneous pair
 SAMPLES = 800_000  # of a stretch of an array that is one view
 FRAMES = 16_384  # of a stretch of a simultaneous pair
-FADED = 0.25  # share of rows whose peers are missing, where leads hear each other
+FADED = 0.25  # share of rows whose peers are missing, where channels hear each other
 
 
 @dataclass
@@ -94,7 +94,7 @@ def prepare(samples, levels, keep, random, hearing="tiers", width=FEATURES, firs
 
     Parameters
     ----------
-    samples : int16 [time, leads]
+    samples : int16 [time, channels]
     levels : int array [1025], ticks
     hearing : one of `config.HEARING`
     width : 20, or 52 with peers
@@ -124,7 +124,7 @@ def prepare(samples, levels, keep, random, hearing="tiers", width=FEATURES, firs
 
 
 def views(samples, random):
-    """Variants of an array, with whether leads hear each other: other gains, directions, subsets of leads."""
+    """Variants of an array, with whether channels hear each other: other gains, directions, subsets of channels."""
     few = np.sort(random.permutation(samples.shape[1])[: max(2, samples.shape[1] // 4)])
     yield samples, True
     yield samples >> 3, True
@@ -160,7 +160,7 @@ def split(recordings, levels, width, hearing, share):
 
 
 def of_arrays(recordings, levels, width, hearing="tiers", seed=0, keep=KEPT):
-    """Rows of arrays (name -> int16 [time, leads]) in all their `views`."""
+    """Rows of arrays (name -> int16 [time, channels]) in all their `views`."""
     random = np.random.default_rng(seed)
     made = []
     for samples in recordings.values():
@@ -171,19 +171,19 @@ def of_arrays(recordings, levels, width, hearing="tiers", seed=0, keep=KEPT):
     return joined(made)
 
 
-def simulated(frames=15_000, leads=48, seeds=(11, 12)):
+def simulated(frames=15_000, channels=48, seeds=(11, 12)):
     """Simulated arrays as 16-bit recordings, the steps of their converter filled with noise; name -> samples."""
     from .simulate_array import ArraySimulation
 
     made = {}
     for seed in seeds:
-        codes = np.concatenate(list(ArraySimulation(frames, leads, seed=seed, hum=60).blocks()))
+        codes = np.concatenate(list(ArraySimulation(frames, channels, seed=seed, hum=60).blocks()))
         made[f"simulated {seed}"] = codes * 8 + np.random.default_rng(seed).integers(0, 8, codes.shape, np.int16)
     return made
 
 
-def of_pairs(pairs, levels, width, hearing="tiers", seed=0, keep=KEPT_OF_A_LEAD):
-    """Rows of simultaneous leads: arrays uint16 [2, time] of codes."""
+def of_pairs(pairs, levels, width, hearing="tiers", seed=0, keep=KEPT_OF_A_CHANNEL):
+    """Rows of simultaneous channels: arrays uint16 [2, time] of codes."""
     random = np.random.default_rng(seed)
     made = [CODE_TO_SAMPLE[np.stack(pair, axis=1)] for pair in pairs]
     parts = [stretch(samples, FRAMES, random) for samples in made]

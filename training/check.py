@@ -1,4 +1,4 @@
-"""What a folder of recordings is like, lead by lead, before anybody trains on it."""
+"""What a folder of recordings is like, channel by channel, before anybody trains on it."""
 
 from dataclasses import dataclass
 
@@ -9,13 +9,13 @@ from runtime.core import implant_table
 
 from . import data
 
-FLAT_RUN = 1000  # equal samples in a row that make a lead partly flat
-CLIPPED = 0.001  # share of samples at a rail, in runs, from which a lead counts as clipped
+FLAT_RUN = 1000  # equal samples in a row that make a channel partly flat
+CLIPPED = 0.001  # share of samples at a rail, in runs, from which a channel counts as clipped
 
 
 @dataclass
-class Lead:
-    """One lead: `problems` are short texts, empty where all is well; `used` says whether training takes it."""
+class Channel:
+    """One channel: `problems` are short texts, empty where all is well; `used` says whether training takes it."""
 
     name: str
     rate: int
@@ -36,16 +36,16 @@ def longest_run(samples):
 
 
 def clipped(samples):
-    """Share of samples that are at the lead's smallest or largest value together with a neighbour."""
+    """Share of samples that are at the channel's smallest or largest value together with a neighbour."""
     at_rail = (samples == samples.min()) | (samples == samples.max())
     return float((at_rail[1:] & at_rail[:-1] & (samples[1:] == samples[:-1])).mean()) if len(samples) > 1 else 0.0
 
 
-def check_lead(name, samples, rate):
-    """A `Lead` from samples int16 [time]."""
+def check_channel(name, samples, rate):
+    """A `Channel` from samples int16 [time]."""
     problems = []
     if len(samples) == 0:
-        return Lead(name, rate, 0, 0, 0, 0.0, 0, 0.0, ["empty"], False)
+        return Channel(name, rate, 0, 0, 0, 0.0, 0, 0.0, ["empty"], False)
     on_lattice = float((implant_table.codes_of(samples) >= 0).mean())
     if len(samples) < data.SHORTEST:
         problems.append("short")
@@ -60,33 +60,33 @@ def check_lead(name, samples, rate):
     low, high, values = int(samples.min()), int(samples.max()), len(np.unique(samples))
     deviation = float(samples.std(dtype=np.float64))
     used = data.usable(samples)
-    return Lead(name, rate, len(samples), low, high, deviation, values, on_lattice, problems, used)
+    return Channel(name, rate, len(samples), low, high, deviation, values, on_lattice, problems, used)
 
 
 def check(source, given=data.NOTHING):
-    """A `Lead` for every lead of the recordings in a file or folder."""
-    return [check_lead(*entry) for entry in data.each_lead(source, given)]
+    """A `Channel` for every channel of the recordings in a file or folder."""
+    return [check_channel(*entry) for entry in data.each_channel(source, given)]
 
 
 def report(found, console, everything=False):
-    """Print totals, and a line for each lead with problems (or for all)."""
-    rates = sorted({lead.rate for lead in found})
-    samples = sum(lead.samples for lead in found)
-    lattices = sum(lead.on_lattice == 1 for lead in found)
-    lengths = [lead.samples for lead in found]
-    console.print(f"{len(found)} leads, {samples:,} samples, {min(lengths):,} to {max(lengths):,} each")
+    """Print totals, and a line for each channel with problems (or for all)."""
+    rates = sorted({channel.rate for channel in found})
+    samples = sum(channel.samples for channel in found)
+    lattices = sum(channel.on_lattice == 1 for channel in found)
+    lengths = [channel.samples for channel in found]
+    console.print(f"{len(found)} channels, {samples:,} samples, {min(lengths):,} to {max(lengths):,} each")
     console.print("rates: " + ", ".join(f"{rate} Hz" if rate else "unknown" for rate in rates))
     console.print(f"on the implant's 10-bit lattice: {lattices}; others are used without their low bits")
-    console.print(f"median deviation {np.median([lead.deviation for lead in found]):.0f} in units of the samples")
-    console.print(f"fit for training: {sum(lead.used for lead in found)}")
-    table = Table("lead", "Hz", "samples", "range", "deviation", "values", "on lattice", "problems")
-    for lead in found:
-        if lead.problems or everything:
-            cells = (lead.rate, lead.samples, f"{lead.low}..{lead.high}", f"{lead.deviation:.1f}", lead.values)
-            table.add_row(lead.name, *map(str, cells), f"{lead.on_lattice:.1%}", ", ".join(lead.problems))
+    console.print(f"median deviation {np.median([channel.deviation for channel in found]):.0f} in units of the samples")
+    console.print(f"fit for training: {sum(channel.used for channel in found)}")
+    table = Table("channel", "Hz", "samples", "range", "deviation", "values", "on lattice", "problems")
+    for channel in found:
+        if channel.problems or everything:
+            cells = (channel.rate, channel.samples, f"{channel.low}..{channel.high}", f"{channel.deviation:.1f}", channel.values)
+            table.add_row(channel.name, *map(str, cells), f"{channel.on_lattice:.1%}", ", ".join(channel.problems))
     if table.row_count:
         console.print(table)
     else:
-        console.print("no lead is short, flat or clipped")
+        console.print("no channel is short, flat or clipped")
     if len(rates) > 1:
         console.print("The recordings have different rates: one model for all of them will be a compromise.")

@@ -38,7 +38,7 @@ def open_data(options, levels, bounds=None):
     if training:
         print(f"{len(training)} recordings for training, {len(validation)} for validation")
         return everything.of(training), everything.of(validation)
-    print(f"{len(recordings)} simultaneous leads: the last fifth of each is for validation")
+    print(f"{len(recordings)} simultaneous channels: the last fifth of each is for validation")
     start, end = everything.spans.T
     middle = end - (end - start) // 5
     return replace(everything, spans=np.stack([start, middle], 1)), replace(
@@ -47,7 +47,7 @@ def open_data(options, levels, bounds=None):
 
 
 def open_mixture(options, levels, config):
-    """Training rows of single leads, simultaneous pairs and arrays; and validation sets by name.
+    """Training rows of single channels, simultaneous pairs and arrays; and validation sets by name.
 
     Arrays are too few to keep any from training: what is printed for them is not what new ones would give. With
     `training.held`, that share of their frames is kept, the last ones; linear predictors are fitted to all frames.
@@ -70,8 +70,8 @@ def open_mixture(options, levels, config):
 
     (singles, together), (held_singles, held_together) = part(False), part(True)
     several = {path.stem: data.read_samples(path, data.given(options))[0] for path in data.paths_of(options.arrays)}
-    parts, sizes = [singles], []  # single leads get what the others leave
-    validation = {"single leads": held_singles}
+    parts, sizes = [singles], []  # single channels get what the others leave
+    validation = {"single channels": held_singles}
     if shares.get("pairs") and together:
         parts.append(arrays.of_pairs(together, levels, width, hearing))
         sizes.append(shares["pairs"])
@@ -82,7 +82,7 @@ def open_mixture(options, levels, config):
         sizes.append(shares["arrays"])
         validation |= held_arrays
     sizes = [1 - sum(sizes), *sizes]
-    print(f"{len(singles.spans)} single leads, {len(together)} pairs and {len(several)} arrays for training")
+    print(f"{len(singles.spans)} single channels, {len(together)} pairs and {len(several)} arrays for training")
     return arrays.Mixture(parts, sizes, width), {n: arrays.Mixture([d], [1], width) for n, d in validation.items()}
 
 
@@ -224,11 +224,11 @@ def print_certificate(certificate):
 
 
 def check(options):
-    """Report rates, ranges, lattice and flat, short or clipped leads of recordings; fails if none can be used."""
+    """Report rates, ranges, lattice and flat, short or clipped channels of recordings; fails if none can be used."""
     from rich.console import Console
 
     from . import check, data
 
     found = check.check(options.data, data.given(options))
     check.report(found, Console(), options.all)
-    return 0 if any(lead.used for lead in found) else 1
+    return 0 if any(channel.used for channel in found) else 1

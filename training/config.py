@@ -11,7 +11,7 @@ from runtime.predictor.features import FEATURES, WINDOW
 from .data import UNIFORM_LEVELS
 
 HERE = Path(__file__).parent
-HEARING = ("none", "past", "tiers")  # what leads hear of others: nothing, up to the last step, up to now
+HEARING = ("none", "past", "tiers")  # what channels hear of others: nothing, up to the last step, up to now
 EXPERIMENTS, CHECKPOINTS = HERE / "experiments", HERE / "checkpoints"
 
 
@@ -58,7 +58,7 @@ def check(config, path):
         need(isinstance(cells, int) and 1 <= cells <= 512, "network.lstm must be a number of cells, 1 to 512")
         need(network["predictor"], "a network with an LSTM needs one layer behind it at least")
         need("peers" not in network, "a network with an LSTM hears no messages")
-        need(not {"shares", "bounds"} & set(training), "a network with an LSTM trains on single leads, without bounds")
+        need(not {"shares", "bounds"} & set(training), "a network with an LSTM trains on single channels, without bounds")
     else:
         need(network["projector"] or network["predictor"], "the network needs one hidden layer at least")
     need(1 <= network.get("window", WINDOW) <= WINDOW, f"network.window must be 1 to {WINDOW}")

@@ -1,6 +1,6 @@
 """Recordings in memory: loading, and the split into training and validation. No PyTorch.
 
-A recording here is one lead. Files with several leads give several recordings, which stay together in the split.
+A recording here is one channel. Files with several channels give several recordings, which stay together in the split.
 """
 
 import hashlib
@@ -19,17 +19,17 @@ from runtime.recording.sources import NOTHING, RAW_SUFFIXES, Given, Recording
 CODES = 1024  # the implant's converter has 10 bits
 SUFFIXES = (".wav", ".npy", *RAW_SUFFIXES)
 VALIDATION = 100  # recordings, at most
-SHORTEST = 1000  # samples; shorter leads are left out
+SHORTEST = 1000  # samples; shorter channels are left out
 
 
 @dataclass
 class Recordings:
-    """Single-lead recordings, joined: `codes[offsets[i]:offsets[i + 1]]` is the recording `names[i]`.
+    """Single-channel recordings, joined: `codes[offsets[i]:offsets[i + 1]]` is the recording `names[i]`.
 
     Attributes
     ----------
     names : list of str
-        File stems, sorted; `STEM:LEAD` for files of several leads.
+        File stems, sorted; `STEM:CHANNEL` for files of several channels.
     codes : uint16 array
         Codes 0..1023 of all recordings, one after the other.
     offsets : int64 array, one longer than `names`
@@ -63,11 +63,11 @@ class Recordings:
 
 def given(options):
     """What a command's options say of recordings that do not say it themselves."""
-    return Given(options.leads, options.rate, options.dtype, options.layout)
+    return Given(options.channels, options.rate, options.dtype, options.layout)
 
 
 def read_samples(path, given=NOTHING):
-    """Samples int16 [time, lead] and rate of a recording, as the runtime reads it.
+    """Samples int16 [time, channel] and rate of a recording, as the runtime reads it.
 
     Parameters
     ----------
@@ -91,10 +91,10 @@ def read_samples(path, given=NOTHING):
 
 
 def codes_of(samples):
-    """Codes uint16 0..1023 of one lead's samples, int16.
+    """Codes uint16 0..1023 of one channel's samples, int16.
 
     Samples on the implant's lattice have theirs (docs/format.md, section 8). Others lose the low bits that the runtime
-    would split off, and the lead's mean; what is beyond 10 bits then is clipped.
+    would split off, and the channel's mean; what is beyond 10 bits then is clipped.
     """
     codes = implant_table.codes_of(samples)
     if codes.min(initial=0) >= 0:
@@ -125,31 +125,31 @@ def paths_of(source):
     return paths
 
 
-def each_lead(source, given=NOTHING):
-    """Name, samples int16 [time] and rate of every lead in a file or folder."""
+def each_channel(source, given=NOTHING):
+    """Name, samples int16 [time] and rate of every channel in a file or folder."""
     for path in paths_of(source):
         samples, own_rate = read_samples(path, given)
-        for lead in range(samples.shape[1]):
-            name = path.stem if samples.shape[1] == 1 else f"{path.stem}:{lead:04d}"
-            yield name, np.ascontiguousarray(samples[:, lead]), own_rate
+        for channel in range(samples.shape[1]):
+            name = path.stem if samples.shape[1] == 1 else f"{path.stem}:{channel:04d}"
+            yield name, np.ascontiguousarray(samples[:, channel]), own_rate
 
 
 def usable(samples):
-    """Whether a lead can serve for training: not flat, not short."""
+    """Whether a channel can serve for training: not flat, not short."""
     return len(samples) >= SHORTEST and samples.min() != samples.max()
 
 
 def load(source, given=NOTHING):
-    """All usable leads of the recordings in a file or folder.
+    """All usable channels of the recordings in a file or folder.
 
     Raises
     ------
     FileNotFoundError, ValueError
         If there are none, or a file can't be read.
     """
-    found = [(name, codes_of(samples), r) for name, samples, r in each_lead(source, given) if usable(samples)]
+    found = [(name, codes_of(samples), r) for name, samples, r in each_channel(source, given) if usable(samples)]
     if not found:
-        raise ValueError(f"{source}: all leads are flat or shorter than {SHORTEST} samples")
+        raise ValueError(f"{source}: all channels are flat or shorter than {SHORTEST} samples")
     names, codes, rates = zip(*found)
     if len(set(names)) < len(names):
         raise ValueError(f"{source}: two recordings of the same name")
@@ -164,9 +164,9 @@ def read_pairs(path):
 
 
 def split(names, pairs=(), validation=VALIDATION):
-    """Split recordings into training and validation, simultaneous leads on the same side.
+    """Split recordings into training and validation, simultaneous channels on the same side.
 
-    Groups of simultaneous leads are ordered by the SHA-256 of a member's name, so the split depends on nothing but the
+    Groups of simultaneous channels are ordered by the SHA-256 of a member's name, so the split depends on nothing but the
     names and pairs; the first groups, until `validation` names are reached, are for validation.
 
     Returns

@@ -1,4 +1,4 @@
-"""The command `evaluate`: bits per sample through the real encoder, beside FLAC and WavPack, per lead and in total."""
+"""The command `evaluate`: bits per sample through the real encoder, beside FLAC and WavPack, per channel and in total."""
 
 import json
 import tempfile
@@ -28,7 +28,7 @@ def choose(options):
 
 
 def as_wavs(path, folder, given):
-    """Names and WAVs of the single leads of a recording, and a WAV of the whole; written to `folder` where needed."""
+    """Names and WAVs of the single channels of a recording, and a WAV of the whole; written to `folder` where needed."""
     samples, rate = data.read_samples(path, given)
     count = samples.shape[1]
     if path.suffix == ".wav" and count == 1:
@@ -64,10 +64,10 @@ def evaluate(paths, model, given=data.NOTHING, jobs=1):
 
     Returns
     -------
-    by_lead : dict of coder to list of float
-        Each lead coded on its own, `names` (list of str) among the keys.
+    by_channel : dict of coder to list of float
+        Each channel coded on its own, `names` (list of str) among the keys.
     total : dict of coder to float
-        Recordings coded as they are, with all their leads.
+        Recordings coded as they are, with all their channels.
     """
     with tempfile.TemporaryDirectory() as work:
         work = Path(work)
@@ -79,40 +79,40 @@ def evaluate(paths, model, given=data.NOTHING, jobs=1):
         whole = singles if wholes == wavs else sizes_of(wholes, model, work / "whole", jobs)
         each = np.array([soundfile.info(wav).frames for wav in wavs])
     samples = sum(m[3] for m in made)
-    by_lead = {"names": names} | {k: (8 * np.array(v) / each).tolist() for k, v in singles.items()}
-    return by_lead, {k: 8 * sum(v) / samples for k, v in whole.items()}
+    by_channel = {"names": names} | {k: (8 * np.array(v) / each).tolist() for k, v in singles.items()}
+    return by_channel, {k: 8 * sum(v) / samples for k, v in whole.items()}
 
 
-def table(by_lead, total, lines):
-    """A rich table: totals, mean over leads, and the `lines` leads at either end of our advantage."""
+def table(by_channel, total, lines):
+    """A rich table: totals, mean over channels, and the `lines` channels at either end of our advantage."""
     coders = list(total)
     made = Table("", *coders, "smaller than the best peer by")
     made.columns[0].overflow = "fold"
-    best = np.min([by_lead[k] for k in coders if k != OURS] or [by_lead[OURS]], axis=0)
-    margin = 1 - np.array(by_lead[OURS]) / best
+    best = np.min([by_channel[k] for k in coders if k != OURS] or [by_channel[OURS]], axis=0)
+    margin = 1 - np.array(by_channel[OURS]) / best
 
     def row(name, values, advantage):
         made.add_row(name, *(f"{v:.4f}" for v in values), f"{advantage:.2%}")
 
     least = min([total[k] for k in coders if k != OURS] or [total[OURS]])
     row("whole files", [total[k] for k in coders], 1 - total[OURS] / least)
-    row("mean of leads", [np.mean(by_lead[k]) for k in coders], margin.mean())
+    row("mean of channels", [np.mean(by_channel[k]) for k in coders], margin.mean())
     order = np.argsort(margin)
     shown = order if len(order) <= 2 * lines else np.concatenate([order[:lines], order[-lines:]])
     for i in shown:
-        row(by_lead["names"][i], [by_lead[k][i] for k in coders], margin[i])
+        row(by_channel["names"][i], [by_channel[k][i] for k in coders], margin[i])
     return made
 
 
-def plot(by_lead, path):
-    """Our bits per sample against each peer's, one dot per lead, as a PNG."""
+def plot(by_channel, path):
+    """Our bits per sample against each peer's, one dot per channel, as a PNG."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(6, 6), layout="constrained")
     axes = figure.subplots()
-    for coder in by_lead.keys() - {"names", OURS}:
-        axes.scatter(by_lead[coder], by_lead[OURS], s=8, label=coder)
-    limits = [min(by_lead[OURS]), max(by_lead[OURS])]
+    for coder in by_channel.keys() - {"names", OURS}:
+        axes.scatter(by_channel[coder], by_channel[OURS], s=8, label=coder)
+    limits = [min(by_channel[OURS]), max(by_channel[OURS])]
     axes.plot(limits, limits, "k", lw=0.5, label="equal")
     axes.set(xlabel="bits per sample of the peer", ylabel="bits per sample of middleout")
     axes.legend()
@@ -120,19 +120,19 @@ def plot(by_lead, path):
 
 
 def run(options):
-    """Bits per sample of every lead and in total through the real encoder, beside FLAC and WavPack on the codes."""
+    """Bits per sample of every channel and in total through the real encoder, beside FLAC and WavPack on the codes."""
     console = Console(highlight=False)
     if absent := peers.missing(peers.AUDIO_PEERS):
         console.print("not installed, left out: " + ", ".join(absent))
     paths = choose(options)
     try:
-        by_lead, total = evaluate(paths, options.model, data.given(options), options.jobs)
+        by_channel, total = evaluate(paths, options.model, data.given(options), options.jobs)
     except runtime.MiddleoutError as error:
         raise ValueError(str(error)) from error
-    console.print(f"{len(paths)} files, {len(by_lead['names'])} leads, bits per sample, all bytes counted")
-    console.print(table(by_lead, total, options.lines))
+    console.print(f"{len(paths)} files, {len(by_channel['names'])} channels, bits per sample, all bytes counted")
+    console.print(table(by_channel, total, options.lines))
     if options.output:
         output = Path(options.output)
-        output.write_text(json.dumps({"total": total, "leads": by_lead}, indent=1))
-        plot(by_lead, output.with_suffix(".png"))
+        output.write_text(json.dumps({"total": total, "channels": by_channel}, indent=1))
+        plot(by_channel, output.with_suffix(".png"))
         console.print(f"wrote {output} and {output.with_suffix('.png')}")

@@ -23,7 +23,7 @@ WAVEFORM = (0.0005, 0.0015)  # s before and after a crossing
 
 @dataclass
 class Fidelity:
-    """Comparison of one lead.
+    """Comparison of one channel.
 
     snr : dB, of the whole signal (mean removed) to the error; nan if there is no error
     largest : largest absolute difference
@@ -97,7 +97,7 @@ def match(first, second, tolerance):
 
 
 def compare(original, decoded, rate):
-    """Fidelity of one lead, given as arrays [time] in any unit."""
+    """Fidelity of one channel, given as arrays [time] in any unit."""
     original, decoded = original.astype(float), decoded.astype(float)
     error = decoded - original
     bands = [band_passed(signal, rate, SPIKE_BAND) for signal in (original, decoded)]
@@ -148,7 +148,7 @@ def correlation(a, b):
 
 
 def summary(results):
-    """Means (SNR: of leads with an error) and totals over leads, by name; rates of spikes over all of them."""
+    """Means (SNR: of channels with an error) and totals over channels, by name; rates of spikes over all of them."""
     total = lambda name: sum(getattr(r, name) for r in results)  # noqa: E731
     share = lambda part, whole: float(total(part) / total(whole)) if total(whole) else 1.0  # noqa: E731
     noisy = [r.snr for r in results if not np.isnan(r.snr)]

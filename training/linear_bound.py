@@ -1,6 +1,6 @@
-"""What linear prediction across leads saves on the half of a recording that it was not fitted to.
+"""What linear prediction across channels saves on the half of a recording that it was not fitted to.
 
-Per lead: order 16 over its own past, against the same with four taps of each of four peers, the present one included
+Per channel: order 16 over its own past, against the same with four taps of each of four peers, the present one included
 where the order of coding allows it. Weighted least squares, weights by the variance of the own residuals in blocks;
 saved bits are 0.5 log2 of the ratio of variances, block by block, so that a transient counts as the samples that it
 lasts. Each half is predicted by the fit to the other one. Floats: this is a yardstick, no part of the codec.
@@ -25,11 +25,11 @@ _LONGEST = 1 << 16
 
 
 def linear_bound(samples: np.ndarray, tiers: tuple[int | None, ...] = (2, 4, None)) -> list[float]:
-    """Bits per sample that peers save, for so many tiers each; None: one lead after the other.
+    """Bits per sample that peers save, for so many tiers each; None: one channel after the other.
 
     Parameters
     ----------
-    samples : int [time, lead]
+    samples : int [time, channel]
     """
     samples = samples[:_LONGEST].astype(np.float64)
     half = len(samples) // 2
@@ -51,26 +51,26 @@ def _correlation(samples: np.ndarray) -> np.ndarray:
 
 
 def _saved(fitted: np.ndarray, held: np.ndarray, heard: np.ndarray) -> float:
-    """Mean over all leads of the bits that they save."""
+    """Mean over all channels of the bits that they save."""
     total = 0.0
-    for lead, peers in enumerate(heard):
+    for channel, peers in enumerate(heard):
         peers = peers[peers >= 0]
         if not len(peers):
             continue
-        own = _fit(_rows(fitted, lead, []), np.ones(len(fitted) - ORDER))
-        weights = 1 / _variances(_residuals(_rows(fitted, lead, []), own), 1)
-        own = _fit(_rows(fitted, lead, []), weights)
-        both = _fit(_rows(fitted, lead, peers), weights)
-        before = _variances(_residuals(_rows(held, lead, []), own))
-        after = _variances(_residuals(_rows(held, lead, peers), both))
+        own = _fit(_rows(fitted, channel, []), np.ones(len(fitted) - ORDER))
+        weights = 1 / _variances(_residuals(_rows(fitted, channel, []), own), 1)
+        own = _fit(_rows(fitted, channel, []), weights)
+        both = _fit(_rows(fitted, channel, peers), weights)
+        before = _variances(_residuals(_rows(held, channel, []), own))
+        after = _variances(_residuals(_rows(held, channel, peers), both))
         total += max(0.5 * float(np.log2(before / after).mean()), 0.0)
     return total / len(heard)
 
 
-def _rows(samples: np.ndarray, lead: int, peers: np.ndarray | list) -> np.ndarray:
+def _rows(samples: np.ndarray, channel: int, peers: np.ndarray | list) -> np.ndarray:
     """A sample and its predictors, [1 + n, time]."""
     frames = len(samples)
-    delays = [(lead, delay) for delay in range(ORDER + 1)] + [(peer, delay) for peer in peers for delay in range(TAPS)]
+    delays = [(channel, delay) for delay in range(ORDER + 1)] + [(peer, delay) for peer in peers for delay in range(TAPS)]
     rows = np.stack([samples[ORDER - delay : frames - delay, source] for source, delay in delays])
     return rows - rows.mean(axis=1, keepdims=True)
 
@@ -94,34 +94,34 @@ def _variances(residuals: np.ndarray, repeat: int = 0) -> np.ndarray:
 
 
 def _order(correlation: np.ndarray) -> list[int]:
-    """Next always the lead from which all those behind it gain most."""
+    """Next always the channel from which all those behind it gain most."""
     power = np.square(correlation.astype(np.float64))
     np.fill_diagonal(power, 0)
     heard, left, order = np.zeros(len(power)), np.ones(len(power), bool), []
     for _ in range(len(power)):
         gain = np.maximum(power[:, left] - heard[left], 0).sum(axis=1)
-        lead = int(np.where(left, gain, -1).argmax())
-        order.append(lead)
-        left[lead] = False
-        heard = np.maximum(heard, power[lead])
+        channel = int(np.where(left, gain, -1).argmax())
+        order.append(channel)
+        left[channel] = False
+        heard = np.maximum(heard, power[channel])
     return order
 
 
 def _peers(correlation: np.ndarray, tiers: int | None) -> np.ndarray:
-    """Peers of each lead, int [leads, 4]: tiers double in size up to the last one, which is half of the leads."""
-    order, leads = _order(correlation), len(correlation)
-    peers = np.full((leads, PEERS), -1)
-    for place, lead in enumerate(order):
+    """Peers of each channel, int [channels, 4]: tiers double in size up to the last one, which is half of the channels."""
+    order, channels = _order(correlation), len(correlation)
+    peers = np.full((channels, PEERS), -1)
+    for place, channel in enumerate(order):
         before = place
         if tiers is not None:
-            cuts = [0] + [leads >> (tiers - tier) for tier in range(1, tiers)]
+            cuts = [0] + [channels >> (tiers - tier) for tier in range(1, tiers)]
             before = max(cut for cut in cuts if cut <= place)
-        chosen = _selection(correlation, lead, np.array(order[:before], int))
-        peers[lead, : len(chosen)] = chosen
+        chosen = _selection(correlation, channel, np.array(order[:before], int))
+        peers[channel, : len(chosen)] = chosen
     return peers
 
 
-def _selection(correlation: np.ndarray, lead: int, candidates: np.ndarray) -> list[int]:
+def _selection(correlation: np.ndarray, channel: int, candidates: np.ndarray) -> list[int]:
     """The best candidate, then the best for what it leaves, and so on."""
-    order = np.argsort(-np.abs(correlation[lead, candidates]), kind="stable")[:_CANDIDATES]
-    return forward_selection(correlation, lead, candidates[order], PEERS)
+    order = np.argsort(-np.abs(correlation[channel, candidates]), kind="stable")[:_CANDIDATES]
+    return forward_selection(correlation, channel, candidates[order], PEERS)

@@ -1,6 +1,6 @@
-"""Leads that hear each other's past only, as the original MiddleOut did: for the ablation table, no part of the codec.
+"""Channels that hear each other's past only, as the original MiddleOut did: for the ablation table, no part of the codec.
 
-The encoder's own fit does it: it is given every lead a second time, one frame late, and only these are heard.
+The encoder's own fit does it: it is given every channel a second time, one frame late, and only these are heard.
 """
 
 from dataclasses import replace
@@ -13,34 +13,34 @@ from runtime.fit.prediction_order import Arrangement, forward_selection
 from runtime.predictor.channel_parameters import PEERS
 
 CHANCE = 5.0  # correlations count from so many deviations of chance on
-WHITE = 1 << 14  # frames that tell which leads belong together
+WHITE = 1 << 14  # frames that tell which channels belong together
 
 
 def fit(samples, middle):
-    """Side information of a chunk whose leads are all in tier 0; see `runtime.fit.parameters.fit`."""
-    leads = samples.shape[1]
+    """Side information of a chunk whose channels are all in tier 0; see `runtime.fit.parameters.fit`."""
+    channels = samples.shape[1]
     late = np.concatenate([samples[:1], samples[:-1]])
     both = fit_present(np.hstack([samples, late]), middle, None, True, arrangement(samples, late))
-    first = {name: value[:leads] for name, value in vars(both).items()}
+    first = {name: value[:channels] for name, value in vars(both).items()}
     there = first["peers"] >= 0
-    peers = np.where(there, first["peers"] - leads, -1)
+    peers = np.where(there, first["peers"] - channels, -1)
     octaves = np.where(there, both.shift[peers] - both.shift[first["peers"]], 0)
     heard = np.rint(first["heard"] * 2.0 ** octaves[:, :, None]).astype(np.int64)
-    side = replace(both, **first | {"peers": peers, "heard": heard, "tier": np.zeros(leads, np.int64)})
+    side = replace(both, **first | {"peers": peers, "heard": heard, "tier": np.zeros(channels, np.int64)})
     loose = ~side.fits()
     side.peers[loose], side.heard[loose] = -1, 0
     return side
 
 
 def arrangement(samples, late):
-    """Which of the leads of `late`, behind those of `samples`, each of these hears."""
-    leads = samples.shape[1]
+    """Which of the channels of `late`, behind those of `samples`, each of these hears."""
+    channels = samples.shape[1]
     rows = np.stack([whiten(column) for part in (samples, late) for column in part[:WHITE].T])
     found = correlate(rows, 0)[0]
     found[np.abs(found) < CHANCE / np.sqrt(rows.shape[1])] = 0
-    peers, metric = np.full((2 * leads, PEERS), -1), np.zeros((2 * leads, PEERS))
-    for lead in range(leads):
-        others = np.delete(np.arange(leads), lead) + leads
-        chosen = forward_selection(found, lead, others[found[lead, others] != 0], PEERS)
-        peers[lead, : len(chosen)], metric[lead, : len(chosen)] = chosen, found[lead, chosen]
-    return Arrangement(np.repeat([1, 0], leads), peers, metric)
+    peers, metric = np.full((2 * channels, PEERS), -1), np.zeros((2 * channels, PEERS))
+    for channel in range(channels):
+        others = np.delete(np.arange(channels), channel) + channels
+        chosen = forward_selection(found, channel, others[found[channel, others] != 0], PEERS)
+        peers[channel, : len(chosen)], metric[channel, : len(chosen)] = chosen, found[channel, chosen]
+    return Arrangement(np.repeat([1, 0], channels), peers, metric)

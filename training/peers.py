@@ -1,7 +1,7 @@
 """Other lossless compressors, measured on the codes of recordings: the one place that says how.
 
 Fair means: the peers get the 10-bit codes (where a recording is on the implant's lattice; else its samples), not the
-16-bit values that carry them, and no padding. Audio coders get 16-bit WAVs of the codes, up to eight leads a file;
+16-bit values that carry them, and no padding. Audio coders get 16-bit WAVs of the codes, up to eight channels a file;
 general compressors get the codes as raw int16, frame by frame. Sizes count everything that a peer writes.
 """
 
@@ -21,7 +21,7 @@ import soundfile
 
 from runtime.core.implant_table import codes_of
 
-_LEADS_PER_FILE = 8
+_CHANNELS_PER_FILE = 8
 """More than this neither FLAC nor most readers of WAV take."""
 
 
@@ -87,7 +87,7 @@ def missing(peers: Iterable[Peer] = PEERS) -> list[str]:
 
 
 def read_codes(path: Path) -> tuple[np.ndarray, int]:
-    """What the peers compress: int16 [time, lead], and the rate.
+    """What the peers compress: int16 [time, channel], and the rate.
 
     Codes where all samples are on the implant's lattice, else the samples themselves (8-bit ones minus 128).
     """
@@ -110,7 +110,7 @@ def measure(path: Path, peer: Peer, decode: bool = True) -> Measurement:
 
 
 def measure_codes(codes: np.ndarray, rate: int, peer: Peer, decode: bool = True) -> Measurement:
-    """Like `measure`, on codes int16 [time, lead]."""
+    """Like `measure`, on codes int16 [time, channel]."""
     with tempfile.TemporaryDirectory() as folder:
         parts = [_measure_part(peer, part, rate, Path(folder), decode) for part in _parts(codes, peer)]
     return Measurement(
@@ -137,7 +137,7 @@ def measure_all(
 def _parts(codes: np.ndarray, peer: Peer) -> list[np.ndarray]:
     if not peer.audio:
         return [codes]
-    return [codes[:, first : first + _LEADS_PER_FILE] for first in range(0, codes.shape[1], _LEADS_PER_FILE)]
+    return [codes[:, first : first + _CHANNELS_PER_FILE] for first in range(0, codes.shape[1], _CHANNELS_PER_FILE)]
 
 
 def _measure_part(peer: Peer, codes: np.ndarray, rate: int, folder: Path, decode: bool) -> Measurement:

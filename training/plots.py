@@ -19,7 +19,7 @@ def axes_of(size=WIDE, **labels):
 
 
 def band(axes, x, rows, label):
-    """Median over leads, with a band that holds 80 % of them."""
+    """Median over channels, with a band that holds 80 % of them."""
     low, middle, high = np.quantile(rows, [0.1, 0.5, 0.9], axis=0)
     (line,) = axes.plot(x, middle, label=label)
     axes.fill_between(x, low, high, alpha=0.2, color=line.get_color())
@@ -33,7 +33,7 @@ def traces(signals):
 
 def spectra(signals):
     figure, axes = axes_of(xlabel="Hz", ylabel="dB, codes² per bin")
-    for rows, label in ((signals.power, "leads"), (signals.residual_power, "residuals")):
+    for rows, label in ((signals.power, "channels"), (signals.residual_power, "residuals")):
         band(axes, signals.frequency[1:], 10 * np.log10(rows[:, 1:] + 1e-9), label)
     axes.set_xscale("log")
     axes.legend()
@@ -63,26 +63,26 @@ def widths(signals):
 
 def autocorrelation(signals):
     figure, axes = axes_of(xlabel="lag, samples", ylabel="correlation")
-    band(axes, np.arange(LAGS + 1), signals.auto, "leads")
+    band(axes, np.arange(LAGS + 1), signals.auto, "channels")
     band(axes, np.arange(LAGS + 1), signals.residual_auto, "residuals")
     axes.legend()
     return figure
 
 
 def partners_together(matrix):
-    """Order of leads in which each is followed by its strongest partner, if that has no place yet."""
+    """Order of channels in which each is followed by its strongest partner, if that has no place yet."""
     left, order = set(range(len(matrix))), []
     strength = np.abs(matrix - np.eye(len(matrix)))
-    for lead in np.argsort(-strength.max(axis=1), kind="stable").tolist():
-        while lead in left:
-            order.append(lead)
-            left.remove(lead)
-            lead = int(strength[lead].argmax()) if strength[lead].any() else -1
+    for channel in np.argsort(-strength.max(axis=1), kind="stable").tolist():
+        while channel in left:
+            order.append(channel)
+            left.remove(channel)
+            channel = int(strength[channel].argmax()) if strength[channel].any() else -1
     return order
 
 
 def pairs(topology):
-    """Matrix of significant correlations, whole and its first 48 leads; leads without any are left out."""
+    """Matrix of significant correlations, whole and its first 48 channels; channels without any are left out."""
     matrix = topology.matrix()
     order = partners_together(matrix)
     connected = [i for i in order if np.count_nonzero(matrix[i]) > 1] or order
@@ -92,7 +92,7 @@ def pairs(topology):
     top = max(float(np.quantile(shown[shown > 0], 0.95)), 1e-3) if shown.any() else 1.0
     for axes, part, title in zip(figure.subplots(1, 2), (shown, shown[:48, :48]), ("all", "the strongest 48")):
         image = axes.imshow(part, cmap="magma_r", vmin=0, vmax=top, interpolation="nearest")
-        axes.set(title=f"{title} ({len(part)} leads)", xlabel="lead", ylabel="lead")
+        axes.set(title=f"{title} ({len(part)} channels)", xlabel="channel", ylabel="channel")
     figure.colorbar(image, label="|correlation|")
     return figure
 
@@ -119,7 +119,7 @@ def lags(topology):
 
 
 def spikes(signals):
-    figure, axes = axes_of(xlabel="spikes per second", ylabel="leads")
+    figure, axes = axes_of(xlabel="spikes per second", ylabel="channels")
     axes.hist(signals.spike_rate, bins=40)
     return figure
 
@@ -139,7 +139,7 @@ def gaussian_bits(deviation):
 
 
 def bits(signals):
-    figure, axes = axes_of(xlabel="leads, sorted", ylabel="bits per sample")
+    figure, axes = axes_of(xlabel="channels, sorted", ylabel="bits per sample")
     order = np.argsort(signals.local)
     kinds = (("white", signals.deviation), ("predicted", signals.residual), ("predicted, local scale", signals.local))
     for label, deviation in kinds:

@@ -1,4 +1,4 @@
-"""Statistics of leads for the report: numpy only."""
+"""Statistics of channels for the report: numpy only."""
 
 import numpy as np
 
@@ -13,20 +13,20 @@ SHAPE = (20, 40)  # samples of a spike before and after its start
 
 
 class Signals:
-    """Per-lead statistics of recordings, in codes.
+    """Per-channel statistics of recordings, in codes.
 
     Attributes
     ----------
-    deviation, residual, local : float [leads]
-        Deviation of the lead and of its residual, and geometric mean of the residual's deviation over 64 samples.
-    power, residual_power : float [leads, SEGMENT // 2 + 1]
-    auto, residual_auto : float [leads, LAGS + 1]
+    deviation, residual, local : float [channels]
+        Deviation of the channel and of its residual, and geometric mean of the residual's deviation over 64 samples.
+    power, residual_power : float [channels, SEGMENT // 2 + 1]
+    auto, residual_auto : float [channels, LAGS + 1]
         Autocorrelations.
     histogram : int [1024]
-    spike_rate : float [leads]
+    spike_rate : float [channels]
         Per second.
     shape : list of (name, float [60])
-        Mean spike of the leads with most of them.
+        Mean spike of the channels with most of them.
     sizes, size_bits : float [32]
         Samples, and Gaussian bits, by size of the residual in local deviations (steps of 1/4).
     """
@@ -39,7 +39,7 @@ class Signals:
         self.first = recordings[0][: int(0.2 * rate)].astype(int) - CODES // 2
         rows, spikes, self.sizes, self.size_bits = [], [], np.zeros(32), np.zeros(32)
         for i in range(len(recordings)):
-            value, residual = self.lead(recordings[i][: self.frames])
+            value, residual = self.channel(recordings[i][: self.frames])
             local = local_deviation(residual)
             numbers = (value.std(), residual.std(), np.exp2(np.log2(local).mean()))
             both = [f(x) for f in (spectrum, autocorrelation) for x in (value, residual)]
@@ -55,7 +55,7 @@ class Signals:
         self.shape = [(self.names[i], spikes[i][1]) for i in best if spikes[i][0]]
 
     @staticmethod
-    def lead(codes):
+    def channel(codes):
         """Signal without its mean, and residual of the linear predictor; float64, in codes."""
         value = UNIFORM_MIDDLES[codes]
         value = value - np.int32(round(value.mean()))

@@ -1,19 +1,19 @@
 """A seeded simulator of implant recordings, so that tests and the demo need no foreign ones.
 
-A lead is the sum, in steps of an ideal 10-bit converter, of
+A channel is the sum, in steps of an ideal 10-bit converter, of
 
 * a local field potential: octaves of linearly interpolated noise with equal variance, which gives a 1/f spectrum;
 * spikes of a few units: biphasic templates at Poisson times with a refractory period;
 * white noise of 5 to 6 steps;
 
-seen through a converter as uneven as the implant's. Leads of one recording share a part of their field potential.
+seen through a converter as uneven as the implant's. Channels of one recording share a part of their field potential.
 
 Only numpy's seeded PCG64 and plain array arithmetic are used (no FFT, no BLAS), so that a seed gives the same recording
 everywhere but for the last bit of numpy's transcendental functions.
 
     python -m training.simulate -o DIR --files 4 --seconds 5
 
-Arrays, in which leads have more in common, come from `simulate_array`.
+Arrays, in which channels have more in common, come from `simulate_array`.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _LFP_OCTAVES = range(4, 15)
 
 _SHARED_SOURCES = 3
 _SHARED_PART = 0.8
-"""Share of a lead's field potential (as a deviation) that it has in common with the others."""
+"""Share of a channel's field potential (as a deviation) that it has in common with the others."""
 
 _REFRACTORY_SECONDS = 0.002
 
@@ -67,7 +67,7 @@ TRANSITION_LEVELS = _transition_levels()
 class Unit:
     """A neuron: where and when it fires, what its spike looks like."""
 
-    lead: int
+    channel: int
     times: np.ndarray
     """Frames of the spikes' main (negative) peaks, int64, ascending."""
     peak: float
@@ -79,35 +79,35 @@ class Simulation:
     """A simulated recording and what it was made from."""
 
     samples: np.ndarray
-    """int16 [time, lead], values of the implant's lattice."""
+    """int16 [time, channel], values of the implant's lattice."""
     codes: np.ndarray
-    """int16 [time, lead], -512..511."""
+    """int16 [time, channel], -512..511."""
     rate: int
     spikes: tuple[Unit, ...]
 
 
-def simulate(frames: int, leads: int = 1, rate: int = RATE, seed: int = 0) -> Simulation:
+def simulate(frames: int, channels: int = 1, rate: int = RATE, seed: int = 0) -> Simulation:
     """Simulate a recording.
 
     Parameters
     ----------
-    frames, leads : int
+    frames, channels : int
         Shape of the recording.
     rate : int
         Sampling rate in Hz; it sets the length of a spike and the unit's firing per frame.
     seed : int
-        Not negative. Lead 0, 1, ... of a seed are the same for every number of leads.
+        Not negative. Channel 0, 1, ... of a seed are the same for every number of channels.
     """
-    if frames < 0 or leads < 1 or rate < 1 or seed < 0:
-        raise ValueError("simulate needs frames >= 0, leads >= 1, rate >= 1 and seed >= 0")
+    if frames < 0 or channels < 1 or rate < 1 or seed < 0:
+        raise ValueError("simulate needs frames >= 0, channels >= 1, rate >= 1 and seed >= 0")
     shared = [_field_potential(_generator(seed, 0, source), frames) for source in range(_SHARED_SOURCES)]
-    codes = np.empty((frames, leads), np.int16)
+    codes = np.empty((frames, channels), np.int16)
     units: list[Unit] = []
-    for lead in range(leads):
-        rng = _generator(seed, 1, lead)
-        signal, lead_units = _lead(rng, shared, frames, rate, lead)
-        codes[:, lead] = quantise(signal)
-        units += lead_units
+    for channel in range(channels):
+        rng = _generator(seed, 1, channel)
+        signal, channel_units = _channel(rng, shared, frames, rate, channel)
+        codes[:, channel] = quantise(signal)
+        units += channel_units
     return Simulation(CODE_TO_SAMPLE[codes.astype(np.intp) + 512], codes, rate, tuple(units))
 
 
@@ -121,8 +121,8 @@ def _generator(seed: int, *stream: int) -> np.random.Generator:
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, *stream])))
 
 
-def _lead(
-    rng: np.random.Generator, shared: list[np.ndarray], frames: int, rate: int, lead: int
+def _channel(
+    rng: np.random.Generator, shared: list[np.ndarray], frames: int, rate: int, channel: int
 ) -> tuple[np.ndarray, list[Unit]]:
     offset = rng.uniform(-5.0, 25.0)
     noise = rng.uniform(5.0, 6.0)
@@ -139,7 +139,7 @@ def _lead(
         shape = template(rng, rate)
         times = spike_times(rng, frames, rate, rng.uniform(2.0, 20.0))
         _add_spikes(signal, times, peak * shape)
-        units.append(Unit(lead, times, float(peak)))
+        units.append(Unit(channel, times, float(peak)))
     return signal, units
 
 
@@ -182,9 +182,9 @@ def spike_times(rng: np.random.Generator, frames: int, rate: int, hertz: float) 
 
 
 def _add_spikes(signal: np.ndarray, times: np.ndarray, shape: np.ndarray) -> None:
-    lead_in = len(shape) // 3
+    channel_in = len(shape) // 3
     for offset, value in enumerate(shape):
-        where = times + (offset - lead_in)
+        where = times + (offset - channel_in)
         where = where[(where >= 0) & (where < len(signal))]
         signal[where] += value
 
@@ -199,7 +199,7 @@ def write_wav(path: Path, recording: Simulation) -> None:
 
 
 def write_wavs(folder: Path, files: int, seconds: float, seed: int = 0) -> list[Path]:
-    """Write `files` recordings of a lead with seeds `seed`, `seed + 1`, ... into `folder`; gives their paths."""
+    """Write `files` recordings of a channel with seeds `seed`, `seed + 1`, ... into `folder`; gives their paths."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for number in range(seed, seed + files):
@@ -214,12 +214,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("-o", "--out", type=Path, required=True, metavar="DIR", help="folder to write into")
     parser.add_argument("--files", type=int, default=4, metavar="N")
     parser.add_argument("--seconds", type=float, default=5.0, metavar="S")
-    parser.add_argument("--leads", type=int, default=1, metavar="N", help="more than one: an array (simulate_array.py)")
-    parser.add_argument("--npy", action="store_true", help="write arrays as .npy [time, lead] instead of WAV")
+    parser.add_argument("--channels", type=int, default=1, metavar="N", help="more than one: an array (simulate_array.py)")
+    parser.add_argument("--npy", action="store_true", help="write arrays as .npy [time, channel] instead of WAV")
     parser.add_argument("--hum", type=int, default=50, choices=(0, 50, 60), help="Hz, of arrays (default: 50)")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the first file; the others follow")
     options = parser.parse_args(arguments)
-    if options.leads == 1 and not options.npy:
+    if options.channels == 1 and not options.npy:
         for path in write_wavs(options.out, options.files, options.seconds, options.seed):
             print(path)
         return 0
@@ -227,8 +227,8 @@ def main(arguments: list[str] | None = None) -> int:
 
     options.out.mkdir(parents=True, exist_ok=True)
     for number in range(options.seed, options.seed + options.files):
-        made = ArraySimulation(round(options.seconds * RATE), options.leads, RATE, number, options.hum)
-        path = options.out / f"simulated-{options.leads}-{number:04d}{'.npy' if options.npy else '.wav'}"
+        made = ArraySimulation(round(options.seconds * RATE), options.channels, RATE, number, options.hum)
+        path = options.out / f"simulated-{options.channels}-{number:04d}{'.npy' if options.npy else '.wav'}"
         write_array(path, made)
         print(path)
     return 0

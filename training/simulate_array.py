@@ -1,13 +1,13 @@
-"""A seeded simulator of whole arrays: what leads have in common, block by block, for any number of leads.
+"""A seeded simulator of whole arrays: what channels have in common, block by block, for any number of channels.
 
-Leads stand on a square grid. Beside what each has alone (offset, white noise), in steps of the converter:
+Channels stand on a square grid. Beside what each has alone (offset, white noise), in steps of the converter:
 
-* field potentials: 1/f noise of a few sources, which reach every lead with a weight that changes smoothly over the
+* field potentials: 1/f noise of a few sources, which reach every channel with a weight that changes smoothly over the
   array, and some of its own;
-* background: white noise of many far neurons, one source at every lead, heard half as loud by its four neighbours;
-* noise of the reference, the same in all leads but for a gain, and hum of 50 or 60 Hz with its third harmonic;
-* spikes of units between the leads, heard by all leads nearby: the amplitude falls with the square of the distance;
-* leads that are dead (a step or two of noise), flat, or copies of another lead.
+* background: white noise of many far neurons, one source at every channel, heard half as loud by its four neighbours;
+* noise of the reference, the same in all channels but for a gain, and hum of 50 or 60 Hz with its third harmonic;
+* spikes of units between the channels, heard by all channels nearby: the amplitude falls with the square of the distance;
+* channels that are dead (a step or two of noise), flat, or copies of another channel.
 
 Only numpy's seeded PCG64 and plain array arithmetic are used (see `simulate`), and no more than a block of samples is
 held.
@@ -27,7 +27,7 @@ from runtime.core.implant_table import CODE_TO_SAMPLE
 from .simulate import RATE, Unit, quantise, spike_times, template
 
 PITCH = 60.0
-"""Distance of neighbouring leads, micrometres."""
+"""Distance of neighbouring channels, micrometres."""
 BLOCK = 2048
 """Frames that are made at once."""
 _SOURCES = 6
@@ -36,17 +36,17 @@ _OCTAVES = range(6, 15)
 _HALF = 40.0
 """Distance at which a spike has half its amplitude, micrometres."""
 _FAINTEST = 1.0
-"""Steps: a lead where a unit's spikes are smaller does not hear it."""
-_UNITS_PER_LEAD = 0.7
-_FAULTS_PER_LEAD = 1 / 64
-"""Share of the leads that are dead; as many are flat, and as many are copies."""
+"""Steps: a channel where a unit's spikes are smaller does not hear it."""
+_UNITS_PER_CHANNEL = 0.7
+_FAULTS_PER_CHANNEL = 1 / 64
+"""Share of the channels that are dead; as many are flat, and as many are copies."""
 
 
 @dataclass(frozen=True)
 class ArrayUnit(Unit):
-    """A neuron of an array; `lead` is the one that hears it best, `peak` is as that one hears it."""
+    """A neuron of an array; `channel` is the one that hears it best, `peak` is as that one hears it."""
 
-    leads: np.ndarray
+    channels: np.ndarray
     """Those that hear it."""
     amplitudes: np.ndarray
     """Steps, at each of these."""
@@ -59,40 +59,40 @@ class ArraySimulation:
 
     Parameters
     ----------
-    frames, leads : int
+    frames, channels : int
     rate : int, Hz
     seed : int, not negative
     hum : 50 or 60, or 0 for none
 
     Attributes
     ----------
-    positions : float64 [leads, 2], micrometres
+    positions : float64 [channels, 2], micrometres
     units : list of ArrayUnit
-    dead, flat : int64, numbers of leads
-    copies : int64 [n, 2], lead and the lead that it is a copy of
+    dead, flat : int64, numbers of channels
+    copies : int64 [n, 2], channel and the channel that it is a copy of
     """
 
-    def __init__(self, frames: int, leads: int, rate: int = RATE, seed: int = 0, hum: int = 50) -> None:
-        if frames < 0 or leads < 1 or rate < 1 or seed < 0 or hum not in (0, 50, 60):
-            raise ValueError("needs frames >= 0, leads >= 1, rate >= 1, seed >= 0 and a hum of 50 or 60 (or 0)")
-        self.frames, self.leads, self.rate, self._seed = frames, leads, rate, seed
-        self._side = int(np.ceil(np.sqrt(leads)))
-        grid = np.arange(leads)
+    def __init__(self, frames: int, channels: int, rate: int = RATE, seed: int = 0, hum: int = 50) -> None:
+        if frames < 0 or channels < 1 or rate < 1 or seed < 0 or hum not in (0, 50, 60):
+            raise ValueError("needs frames >= 0, channels >= 1, rate >= 1, seed >= 0 and a hum of 50 or 60 (or 0)")
+        self.frames, self.channels, self.rate, self._seed = frames, channels, rate, seed
+        self._side = int(np.ceil(np.sqrt(channels)))
+        grid = np.arange(channels)
         self.positions = PITCH * np.stack([grid % self._side, grid // self._side], 1).astype(float)
         rng = self._generator(0)
-        self._offset, self._noise = rng.uniform(-5, 25, leads), rng.uniform(3.5, 5, leads)
-        self._field = 14 * 2.0 ** rng.uniform(-1, 1, leads)
-        self._gain = rng.uniform(0.8, 1.2, leads)
+        self._offset, self._noise = rng.uniform(-5, 25, channels), rng.uniform(3.5, 5, channels)
+        self._field = 14 * 2.0 ** rng.uniform(-1, 1, channels)
+        self._gain = rng.uniform(0.8, 1.2, channels)
         self._hum = (hum, rng.uniform(3, 9), rng.uniform(0, 2 * np.pi))
         waves, phases = rng.normal(0, 1.5 / (PITCH * max(self._side, 4)), (2, _SOURCES)), rng.uniform(0, 7, _SOURCES)
         mix = 1 + 0.8 * np.sin(self.positions[:, :1] * waves[0] + self.positions[:, 1:] * waves[1] + phases)
         self._mix = mix / np.sqrt(_SOURCES) * self._field[:, None]
         self._choose_faults(rng)
-        self.units = [self._unit(number) for number in range(round(leads * _UNITS_PER_LEAD))]
+        self.units = [self._unit(number) for number in range(round(channels * _UNITS_PER_CHANNEL))]
 
     def _choose_faults(self, rng: np.random.Generator) -> None:
-        count = int(self.leads * _FAULTS_PER_LEAD)
-        chosen = rng.permutation(self.leads)[: 4 * count].reshape(4, count)
+        count = int(self.channels * _FAULTS_PER_CHANNEL)
+        chosen = rng.permutation(self.channels)[: 4 * count].reshape(4, count)
         self.dead, self.flat = np.sort(chosen[0]), np.sort(chosen[1])
         self.copies = chosen[2:].T
 
@@ -112,22 +112,22 @@ class ArraySimulation:
         return ArrayUnit(best, times, float(amplitudes[best]), heard, amplitudes[heard], shape)
 
     def blocks(self) -> Iterator[np.ndarray]:
-        """The recording as codes -512..511, int16 [time, lead], in pieces of at most BLOCK frames."""
+        """The recording as codes -512..511, int16 [time, channel], in pieces of at most BLOCK frames."""
         white, background, reference = (self._generator(2, stream) for stream in range(3))
-        slow = _FieldPotential(self._generator(3), self.leads)
+        slow = _FieldPotential(self._generator(3), self.channels)
         shared = _FieldPotential(self._generator(4), _SOURCES)
-        column, row = np.arange(self.leads) % self._side, np.arange(self.leads) // self._side
+        column, row = np.arange(self.channels) % self._side, np.arange(self.channels) // self._side
         around = [row * self._side + (column + 1) % self._side, row * self._side + (column - 1) % self._side]
-        around += [(np.arange(self.leads) + step) % self.leads for step in (self._side, -self._side)]
-        around[0] %= self.leads
-        around[1] %= self.leads
+        around += [(np.arange(self.channels) + step) % self.channels for step in (self._side, -self._side)]
+        around[0] %= self.channels
+        around[1] %= self.channels
         for first in range(0, self.frames, BLOCK):
             size = min(BLOCK, self.frames - first)
-            signal = white.standard_normal((size, self.leads)) * self._noise
+            signal = white.standard_normal((size, self.channels)) * self._noise
             signal += self._offset + 0.4 * self._field * slow.run(size)
             for source, values in enumerate(shared.run(size).T):
                 signal += self._mix[:, source] * values[:, None]
-            far = 2.5 * background.standard_normal((size, self.leads))
+            far = 2.5 * background.standard_normal((size, self.channels))
             signal += far
             for neighbour in around:
                 signal += 0.5 * far[:, neighbour]
@@ -142,13 +142,13 @@ class ArraySimulation:
 
     def _add_spikes(self, signal: np.ndarray, first: int) -> None:
         for unit in self.units:
-            lead_in, length = len(unit.shape) // 3, len(unit.shape)
-            some = np.searchsorted(unit.times, [first - length + lead_in, first + len(signal) + lead_in])
+            channel_in, length = len(unit.shape) // 3, len(unit.shape)
+            some = np.searchsorted(unit.times, [first - length + channel_in, first + len(signal) + channel_in])
             for time in unit.times[slice(*some)].tolist():
-                start = time - lead_in - first
+                start = time - channel_in - first
                 shape = unit.shape[max(-start, 0) : max(len(signal) - start, 0)]
                 rows = slice(max(start, 0), max(start, 0) + len(shape))
-                signal[rows, unit.leads] += shape[:, None] * unit.amplitudes
+                signal[rows, unit.channels] += shape[:, None] * unit.amplitudes
 
     def _with_faults(self, signal: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         signal[:, self.dead] = self._offset[self.dead] + 0.7 * rng.standard_normal((len(signal), len(self.dead)))
@@ -159,23 +159,23 @@ class ArraySimulation:
 
 
 class _FieldPotential:
-    """1/f noise of unit deviation for leads side by side; all pieces but the last have a multiple of 64 frames."""
+    """1/f noise of unit deviation for channels side by side; all pieces but the last have a multiple of 64 frames."""
 
-    def __init__(self, rng: np.random.Generator, leads: int) -> None:
+    def __init__(self, rng: np.random.Generator, channels: int) -> None:
         self._rng, self._done = rng, 0
-        self._knots = {octave: rng.standard_normal((2, leads)) for octave in _OCTAVES}
+        self._knots = {octave: rng.standard_normal((2, channels)) for octave in _OCTAVES}
 
     def run(self, frames: int) -> np.ndarray:
-        """The next frames, float64 [frames, leads]."""
-        leads = self._knots[_OCTAVES[0]].shape[1]
-        total = np.zeros((frames, leads))
+        """The next frames, float64 [frames, channels]."""
+        channels = self._knots[_OCTAVES[0]].shape[1]
+        total = np.zeros((frames, channels))
         for first in range(0, frames, 1 << _OCTAVES[0]):
             part = total[first : first + (1 << _OCTAVES[0])]
             time = self._done + first
             for octave in _OCTAVES:
                 step = 1 << octave
                 if time % step == 0 and time:
-                    self._knots[octave] = np.stack([self._knots[octave][1], self._rng.standard_normal(leads)])
+                    self._knots[octave] = np.stack([self._knots[octave][1], self._rng.standard_normal(channels)])
                 before, after = self._knots[octave]
                 part += before + (after - before) * (np.arange(time, time + len(part)) % step / step)[:, None]
         self._done += frames
@@ -183,8 +183,8 @@ class _FieldPotential:
 
 
 def write_array(path: Path, simulation: ArraySimulation) -> None:
-    """Write an array as a 16-bit WAV, or as .npy ([time, lead]) by its suffix, a block at a time."""
-    shape = (simulation.frames, simulation.leads)
+    """Write an array as a 16-bit WAV, or as .npy ([time, channel]) by its suffix, a block at a time."""
+    shape = (simulation.frames, simulation.channels)
     with open(path, "wb") as target:
         if path.suffix == ".npy":
             header = {"descr": "<i2", "fortran_order": False, "shape": shape}
@@ -193,7 +193,7 @@ def write_array(path: Path, simulation: ArraySimulation) -> None:
                 target.write(_samples(codes))
             return
         with wave.open(target, "wb") as file:
-            file.setnchannels(simulation.leads)
+            file.setnchannels(simulation.channels)
             file.setsampwidth(2)
             file.setframerate(simulation.rate)
             file.setnframes(simulation.frames)

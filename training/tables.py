@@ -58,7 +58,7 @@ class Shapes:
         """Unit of the integer table of every scale index, in codes; float64 [128].
 
         Tables reach 32 units either way in steps of 1/64 unit. A fixed share of the deviation makes the shapes of
-        different scales alike, so that few are enough, whatever unit training settled on. For loud leads the unit
+        different scales alike, so that few are enough, whatever unit training settled on. For loud channels the unit
         stays where a table reaches over all codes.
         """
         deviation = (self.quantile(0.84) - self.quantile(0.16)) / 2

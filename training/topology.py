@@ -1,4 +1,4 @@
-"""The command `topology`: which leads of recordings belong together, written down for encoder and training."""
+"""The command `topology`: which channels of recordings belong together, written down for encoder and training."""
 
 from pathlib import Path
 
@@ -23,10 +23,10 @@ def observe(topology, source, given=data.NOTHING):
 
 
 def gain(correlation, heard):
-    """Bits per sample, mean of all leads, that linear prediction of whitened leads from their peers saves."""
+    """Bits per sample, mean of all channels, that linear prediction of whitened channels from their peers saves."""
     bits = []
-    for lead, peers in enumerate(heard):
-        own = correlation[lead, peers]
+    for channel, peers in enumerate(heard):
+        own = correlation[channel, peers]
         among = correlation[np.ix_(peers, peers)] + 1e-6 * np.eye(len(peers))
         explained = own @ np.linalg.solve(among, own) if peers else 0.0
         bits.append(-0.5 * np.log2(1 - np.clip(explained, 0, 0.999)))
@@ -35,28 +35,28 @@ def gain(correlation, heard):
 
 def compare(topology, pairs):
     """Precision and recall of the significant pairs against known ones (pairs of names), and the pairs not known."""
-    found = {frozenset((topology.leads[i], topology.leads[j])) for i, j in topology.significant()}
+    found = {frozenset((topology.channels[i], topology.channels[j])) for i, j in topology.significant()}
     known = {frozenset(pair) for pair in pairs}
     right = len(found & known)
     return right / max(len(found), 1), right / max(len(known), 1), sorted(map(sorted, found - known))
 
 
 def run(options):
-    """Estimate which leads have activity in common, choose peers and tiers, and write them as JSON."""
+    """Estimate which channels have activity in common, choose peers and tiers, and write them as JSON."""
     console = Console(highlight=False)
     topology = Topology.from_json(Path(options.update).read_text()) if options.update else Topology()
     observe(topology, options.data, data.given(options))
-    if not topology.leads:
-        raise ValueError(f"{options.data}: no leads that can be used")
+    if not topology.channels:
+        raise ValueError(f"{options.data}: no channels that can be used")
     Path(options.output).write_text(topology.to_json(options.tiers, options.peers))
     passed, tested = topology.significant(), len(topology.thresholds())
-    console.print(f"{len(topology.leads)} leads, {len(topology.recordings)} recordings, {tested:,} pairs tested")
+    console.print(f"{len(topology.channels)} channels, {len(topology.recordings)} recordings, {tested:,} pairs tested")
     console.print(f"{len(passed)} pairs correlate beyond chance within {LAG} samples")
     correlation = topology.matrix()
     made = topology.arrangement(options.tiers, options.peers)
-    heard = [[lead for lead in row if lead >= 0] for row in made.peers.tolist()]
+    heard = [[channel for channel in row if channel >= 0] for row in made.peers.tolist()]
     counts = ", ".join(map(str, np.bincount(made.tier)))
-    console.print(f"leads by tier: {counts}; {sum(map(len, heard)) / len(heard):.1f} peers in the mean")
+    console.print(f"channels by tier: {counts}; {sum(map(len, heard)) / len(heard):.1f} peers in the mean")
     console.print(f"same-time peers may save {gain(correlation, heard):.3f} bits per sample (linear estimate)")
     if options.pairs:
         precision, recall, others = compare(topology, data.read_pairs(options.pairs))

@@ -14,7 +14,7 @@ from . import lstm, state, tables
 from .entropy import GAUSSIANS, LEVELS, SCALES, EntropyModel
 from .network import Network
 
-FLAT_LEVELS = (np.arange(LEVELS) - (LEVELS - 1) // 2) * 64.0  # ticks, of grid leads
+FLAT_LEVELS = (np.arange(LEVELS) - (LEVELS - 1) // 2) * 64.0  # ticks, of grid channels
 EVERY, STATE_EVERY = 100, 1000  # steps between reports, and between saved states
 
 
@@ -129,7 +129,7 @@ def score(net, model, batches):
 @torch.no_grad()
 def score_integers(net, integer_tables, batches, bounds=(0,)):
     """Mean bits per sample under the integer tables that the runtime uses; `bounds`: of the blocks of codes, behind
-    which those of grid leads are."""
+    which those of grid channels are."""
     total, count, entropy = 0.0, 0, runtime_model.EntropyModel(integer_tables)
     models = [entropy.coarse(bound) if bound else entropy for bound in bounds]
     for features, reference, codes in batches:

@@ -9,22 +9,22 @@ import numpy as np
 from ..core.limits import CHUNK_FRAMES, CHUNK_SAMPLES
 
 
-def plan(frames: int, leads: int) -> list[int]:
+def plan(frames: int, channels: int) -> list[int]:
     """Frames of every chunk of a recording of known length: nearly equal, none tiny."""
-    chunks = max(-(-frames // _most(leads)), round(frames / CHUNK_FRAMES))
+    chunks = max(-(-frames // _most(channels)), round(frames / CHUNK_FRAMES))
     return [frames * (i + 1) // chunks - frames * i // chunks for i in range(chunks)]
 
 
-def cut(read: Callable[[int], np.ndarray], frames: int | None, leads: int) -> Iterator[np.ndarray]:
+def cut(read: Callable[[int], np.ndarray], frames: int | None, channels: int) -> Iterator[np.ndarray]:
     """Cut what `read(frames)` gives into chunks; with `frames` unknown, one chunk is read ahead.
 
     `read` gives fewer frames than asked for only at the end.
     """
     if frames is not None:
-        for count in plan(frames, leads):
+        for count in plan(frames, channels):
             yield read(count)
         return
-    most = _most(leads)
+    most = _most(channels)
     aim = min(CHUNK_FRAMES, most)
     ahead = read(most)
     while len(ahead) == most:
@@ -34,5 +34,5 @@ def cut(read: Callable[[int], np.ndarray], frames: int | None, leads: int) -> It
         yield ahead
 
 
-def _most(leads: int) -> int:
-    return max(1, min(CHUNK_FRAMES * 5 // 4, CHUNK_SAMPLES // leads))
+def _most(channels: int) -> int:
+    return max(1, min(CHUNK_FRAMES * 5 // 4, CHUNK_SAMPLES // channels))

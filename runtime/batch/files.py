@@ -35,7 +35,7 @@ def encode_files(
     verify: bool = True,
     embed_model: bool = False,
     independent: bool = False,
-    leads: int | None = None,
+    channels: int | None = None,
     rate: int = 0,
     dtype: object = "int16",
     layout: str | None = None,
@@ -63,23 +63,23 @@ def encode_files(
     remove : remove inputs once their output is complete
     verify : decode what was encoded and compare
     embed_model : put the model into every file
-    independent : code each lead alone
-    topology : topology, or path of its file, by which leads listen to others; None: found out from the recording
-    max_error : how far a decoded sample may be from the original one, 0..255: in codes for leads on the implant's
+    independent : code each channel alone
+    topology : topology, or path of its file, by which channels listen to others; None: found out from the recording
+    max_error : how far a decoded sample may be from the original one, 0..255: in codes for channels on the implant's
         lattice, in sample units for others; 0 for lossless
     keep : "spikes", or "spikes,lfp" for a slow band (0 to 200 Hz) as well: keep no more than windows around spikes, in
         which `max_error` holds (then 3 by default), and a smooth rendering between them; None to keep everything
-    threshold : of spikes, in robust deviations of a lead's band from 300 to 3000 Hz; 4.5 by default
+    threshold : of spikes, in robust deviations of a channel's band from 300 to 3000 Hz; 4.5 by default
     window : milliseconds before and after a spike's threshold crossing; (0.5, 1.5) by default
-    leads : of raw files; with it, everything not named .wav or .npy is raw
+    channels : of raw files; with it, everything not named .wav or .npy is raw
     rate : Hz, a whole number, of raw and .npy files; 0 if unknown
     dtype : of raw files: int16, uint16, int8 or uint8, little-endian
-    layout : axes of raw and .npy files, "time-lead" or "lead-time"; without it, files with more leads than time steps
+    layout : axes of raw and .npy files, "time-channel" or "channel-time"; without it, files with more channels than time steps
         are refused
-    array : the files hold one lead each, of one recording, which gets one coded file
-    target_rate : bits per second, all leads together, that each file is to stay under: every chunk gets the smallest
+    array : the files hold one channel each, of one recording, which gets one coded file
+    target_rate : bits per second, all channels together, that each file is to stay under: every chunk gets the smallest
         error that keeps it there; a file that can't be kept there is a `RateError` and is not written
-    coder : "rans", or "rice", which is that of streams: larger files, each lead alone
+    coder : "rans", or "rice", which is that of streams: larger files, each channel alone
     jobs : processes; None for one per processor; one is used where there is little to do
     done : called with every file's outcome, good or bad, as it comes
     advance : called with numbers of samples as they are done
@@ -97,7 +97,7 @@ def encode_files(
     files = [os.fspath(file) for file in files]
     if layout not in (None, *LAYOUTS):
         raise UsageError(f"layout is one of {LAYOUTS}, not {layout!r}")
-    given = Given(leads, whole_rate(rate), parse(dtype), layout)
+    given = Given(channels, whole_rate(rate), parse(dtype), layout)
     kept, max_error = spikes.resolve(keep, max_error, threshold, window, check_coder(coder), independent)
     usual = models.default() if kept else models.default(max_error, target_rate)
     network = models.load(usual if model is None else model)

@@ -13,7 +13,7 @@ from ..container.index import Layout, read_layout
 from ..core import sample_formats
 from ..core.errors import CorruptError
 from ..core.identity import identity_of
-from ..core.terms import FILES, LEAD_TIME, NPY, RAW, SAMPLES, TIME_LEAD, WAV
+from ..core.terms import CHANNEL_TIME, FILES, NPY, RAW, SAMPLES, TIME_CHANNEL, WAV
 from ..recording import paths
 
 _KINDS = ("constant", "lattice", "grid", "copy")
@@ -22,10 +22,10 @@ _SOURCES = {
     WAV: "WAV file",
     RAW: "raw samples",
     NPY: ".npy file",
-    FILES: "one file for each lead",
+    FILES: "one file for each channel",
 }
 _SIDE_INFORMATION = CHUNK_HEAD.size + CODED_HEAD.size
-"""Offset of the side information in a chunk (docs/format.md, section 3), which begins with 2 bits a lead."""
+"""Offset of the side information in a chunk (docs/format.md, section 3), which begins with 2 bits a channel."""
 
 
 def describe(path: str) -> dict[str, Any]:
@@ -39,19 +39,19 @@ def describe(path: str) -> dict[str, Any]:
         kept = _activity(file, layout) if layout.header.bounded else None
     header = layout.header
     frames = layout.index.total
-    samples = frames * header.leads
+    samples = frames * header.channels
     original = samples * header.sample_bits // 8
     return {
         "file": path,
         "format": VERSION,
-        "leads": header.leads,
+        "channels": header.channels,
         "rate": header.rate,
         "frames": frames,
         "samples": samples,
         "seconds": frames / header.rate if header.rate else None,
         "sample_bits": header.sample_bits,
         "dtype": sample_formats.name(header.dtype),
-        "layout": LEAD_TIME if header.lead_time else TIME_LEAD,
+        "layout": CHANNEL_TIME if header.channel_time else TIME_CHANNEL,
         "lattice": lattice,
         "lossless": not layout.header.bounded,
         "max_error": bounds,
@@ -72,18 +72,18 @@ def describe(path: str) -> dict[str, Any]:
 
 
 def _kinds(file: BinaryIO, layout: Layout) -> dict[str, int] | None:
-    """How many leads of the first chunk are of which kind; None where it is stored or there is none."""
+    """How many channels of the first chunk are of which kind; None where it is stored or there is none."""
     if not layout.index.frames:
         return None
     file.seek(layout.index.first)
     payload, *_ = read_block(file, layout.first_sequence, layout.header_crc, b"C")
     if payload[4] & CODING not in (RANS, RICE):
         return None
-    leads, start = layout.header.leads, _SIDE_INFORMATION + bool(payload[4] & BOUNDED)
-    coded = payload[start : start + (leads + 3) // 4]
-    if len(coded) < (leads + 3) // 4:
+    channels, start = layout.header.channels, _SIDE_INFORMATION + bool(payload[4] & BOUNDED)
+    coded = payload[start : start + (channels + 3) // 4]
+    if len(coded) < (channels + 3) // 4:
         raise CorruptError("the first chunk is too short")
-    kinds = [_KINDS[coded[lead // 4] >> (6 - lead % 4 * 2) & 3] for lead in range(leads)]
+    kinds = [_KINDS[coded[channel // 4] >> (6 - channel % 4 * 2) & 3] for channel in range(channels)]
     return {kind: kinds.count(kind) for kind in _KINDS if kind in kinds}
 
 
@@ -109,11 +109,11 @@ def _activity(file: BinaryIO, layout: Layout) -> dict[str, float] | None:
         if is_activity(file.read(CHUNK_HEAD.size)):
             file.seek(offset)
             payload, *_ = read_block(file, layout.first_sequence + number, layout.header_crc, b"C")
-            total += summary(payload, header.leads, header.sample_bits)
+            total += summary(payload, header.channels, header.sample_bits)
         offset += size
     if not total.frames:
         return None
-    samples = total.frames * header.leads
+    samples = total.frames * header.channels
     parts = ("times", "waveforms", "slow", "rest")
     return {
         "events": total.windows,
@@ -121,7 +121,7 @@ def _activity(file: BinaryIO, layout: Layout) -> dict[str, float] | None:
         "share_kept": total.kept / samples,
         "threshold": total.threshold,
         "threshold_highest": total.highest,
-        "leads_raised": int(np.count_nonzero(total.raised)),
+        "channels_raised": int(np.count_nonzero(total.raised)),
         **{f"bits_{part}": 8 * getattr(total, part) / samples for part in parts},
     }
 
@@ -147,11 +147,11 @@ def as_text(facts: dict[str, Any]) -> str:
         "format": f"version {facts['format']}",
         "source": _SOURCES[facts["source"]]
         + (", canonical header" if facts["canonical_header"] else "")
-        + (f", {facts['dtype']}, " + (facts["layout"] if facts["leads"] > 1 else "one lead")),
-        "leads": str(facts["leads"]),
+        + (f", {facts['dtype']}, " + (facts["layout"] if facts["channels"] > 1 else "one channel")),
+        "channels": str(facts["channels"]),
         "rate": f"{facts['rate']} Hz" if facts["rate"] else "unknown",
         "samples": f"{facts['samples']} of {facts['sample_bits']} bits, {facts['frames']} frames{length}",
-        "lattice": f"{first} (leads of the first chunk)" if facts["chunks"] else "no samples",
+        "lattice": f"{first} (channels of the first chunk)" if facts["chunks"] else "no samples",
         "model": model + (", embedded" if facts["model_embedded"] else ""),
         "chunks": str(facts["chunks"]),
         "bytes": f"{facts['coded_bytes']} for {facts['sample_bytes']}, ratio {facts['ratio']:.3f}",
@@ -169,10 +169,10 @@ def as_text(facts: dict[str, Any]) -> str:
 
 def _activity_lines(kept: dict[str, Any]) -> dict[str, str]:
     """What activity mode kept, for people."""
-    raised = f", up to {kept['threshold_highest']:.2f} on {kept['leads_raised']} leads" if kept["leads_raised"] else ""
+    raised = f", up to {kept['threshold_highest']:.2f} on {kept['channels_raised']} channels" if kept["channels_raised"] else ""
     parts = ", ".join(f"{part} {kept[f'bits_{part}']:.5f}" for part in ("times", "waveforms", "slow", "rest"))
     return {
-        "kept": f"{kept['events']} events ({kept['events_per_second']:.2f} per second and lead), "
+        "kept": f"{kept['events']} events ({kept['events_per_second']:.2f} per second and channel), "
         f"{100 * kept['share_kept']:.2f} % of the samples within the error, all else is only sketched",
         "spikes": f"beyond {kept['threshold']:.2f} deviations{raised}",
         "bits": f"per sample: {parts}",

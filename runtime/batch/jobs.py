@@ -22,7 +22,7 @@ from ..fit.prediction_order import Arrangement
 from ..fit.topology import Topology
 from ..predictor import model as models
 from ..recording import paths
-from ..recording.originals import FileSink, LeadTimeSink, MembersSink
+from ..recording.originals import ChannelTimeSink, FileSink, MembersSink
 from ..recording.sources import NOTHING, Given, Recording
 from ..recording.wav import WavFormat, canonical_header
 from ..spikes import Activity
@@ -38,9 +38,9 @@ class Outcome:
     """What became of one file.
 
     original_bytes, coded_bytes : sizes of the two forms
-    samples : of all leads together
+    samples : of all channels together
     max_errors : bound of the error in each chunk, 0 where it is exact; of an encoded file
-    bits_per_second : of all leads together, if a target rate was given
+    bits_per_second : of all channels together, if a target rate was given
     error : None if all went well
     """
 
@@ -120,7 +120,7 @@ class EncodeJob(_Job):
 
     Parameters
     ----------
-    files : one path, or with `array` one for each lead
+    files : one path, or with `array` one for each channel
     """
 
     def __init__(self, files: list[str], settings: Settings, array: bool = False) -> None:
@@ -136,7 +136,7 @@ class EncodeJob(_Job):
         outcome = self.outcome
         with Recording(self._files, self._settings.given, self._array) as recording:
             source = recording.source
-            chunks = cut(source.read, source.frames, source.leads)
+            chunks = cut(source.read, source.frames, source.channels)
             first = next(chunks, None)
             if first is not None:
                 self._network = self._settings.network_for(first)
@@ -152,7 +152,7 @@ class EncodeJob(_Job):
                 outcome.samples += chunk.size
                 outcome.original_bytes += chunk.size * sample_formats.width(source.dtype)
                 budget = self._budget and self._budget.take(len(chunk))
-                parts = (chunk, source.leads, self._header.sample_bits, topology, budget, activity)
+                parts = (chunk, source.channels, self._header.sample_bits, topology, budget, activity)
                 yield Item(chunk.size, parts, ref)
             for piece in source.back():
                 outcome.original_bytes += len(piece)
@@ -191,13 +191,13 @@ class EncodeJob(_Job):
             reserve += len(source.front)
             if None not in (recording.size, source.frames):
                 behind = recording.size - source.outside
-                reserve += max(behind - source.frames * source.leads * sample_formats.width(source.dtype), 0)
+                reserve += max(behind - source.frames * source.channels * sample_formats.width(source.dtype), 0)
         if settings.embed_model:
             reserve += len(pack_blob(self._network.data, always=True)[1])
         self._budget = Budget(settings.target_rate, source.rate, source.frames, reserve)
 
     def _topology(self, names: list[str]) -> Arrangement | None:
-        """What was given, for the leads of this recording."""
+        """What was given, for the channels of this recording."""
         known = self._settings.topology
         return known.of(names).arrangement(past=True) if known is not None and len(names) > 1 else None
 
@@ -208,7 +208,7 @@ class EncodeJob(_Job):
         else:
             suffix = f".{source.kind}" if path == paths.STREAM else paths.split_name(path)[1]
         return Header(
-            leads=source.leads,
+            channels=source.channels,
             rate=source.rate,
             dtype=source.dtype,
             frames=source.frames,
@@ -219,7 +219,7 @@ class EncodeJob(_Job):
             canonical=source.canonical,
             embedded=self._settings.embed_model,
             bounded=self._settings.lossy,
-            lead_time=source.lead_time,
+            channel_time=source.channel_time,
         )
 
     def _started(self) -> BlockWriter:
@@ -242,7 +242,7 @@ class DecodeJob(_Job):
                 self._claim(None)
             embedded, claimed = None, False
             if header.canonical or header.source == SAMPLES:
-                form = WavFormat(header.leads, header.rate, header.sample_bits)
+                form = WavFormat(header.channels, header.rate, header.sample_bits)
                 yield Item(0, passed=canonical_header(form, _frames(header, source)))
             for block in blocks:
                 if blocks.members is not None and not claimed:
@@ -254,9 +254,9 @@ class DecodeJob(_Job):
                     piece = parse_foreign(block.payload)
                     yield Item(len(piece) // 2, passed=piece)
                 elif block.tag == b"C":
-                    samples = chunk_frames(block.payload, header.leads) * header.leads
+                    samples = chunk_frames(block.payload, header.channels) * header.channels
                     ref = worker.reference(header, embedded, self._settings.network)
-                    yield Item(samples, (block.payload, header.leads, header.sample_bits), ref)
+                    yield Item(samples, (block.payload, header.channels, header.sample_bits), ref)
             self.outcome.coded_bytes = blocks.offset
 
     def put_bytes(self, data: bytes) -> None:
@@ -287,7 +287,7 @@ class DecodeJob(_Job):
             self._output = MembersSink(outputs, self._files[0], header, table)
         else:
             target = outputs.claim(self._files[0], partial(paths.original_name, suffix=header.suffix))
-            self._output = (LeadTimeSink if header.lead_time else FileSink)(outputs, target, header)
+            self._output = (ChannelTimeSink if header.channel_time else FileSink)(outputs, target, header)
         self.outcome.output = self._output.target
 
 
@@ -312,5 +312,5 @@ def encode_call(ref: worker.ModelReference, works: list[tuple], verify: bool, **
 
 def decode_call(ref: worker.ModelReference, works: list[tuple]) -> list:
     """Decode a batch of works."""
-    payloads, leads, bits = zip(*works, strict=True)
-    return worker.decode_batch(ref, list(payloads), list(leads), list(bits))
+    payloads, channels, bits = zip(*works, strict=True)
+    return worker.decode_batch(ref, list(payloads), list(channels), list(bits))

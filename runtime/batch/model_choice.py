@@ -8,8 +8,8 @@ from ..codec import codec
 from ..core.implant_table import codes_of
 from ..predictor import model as models
 
-_LEADS, _SAMPLES, _FRAMES = 64, 1 << 18, 1 << 14
-"""Leads and samples that are coded with each model, and frames at most."""
+_CHANNELS, _SAMPLES, _FRAMES = 64, 1 << 18, 1 << 14
+"""Channels and samples that are coded with each model, and frames at most."""
 
 
 def choose(
@@ -21,18 +21,18 @@ def choose(
 ) -> str:
     """Name of a shipped model.
 
-    Single leads have their model by whether they are on the implant's lattice. Leads that may hear each other are coded
+    Single channels have their model by whether they are on the implant's lattice. Channels that may hear each other are coded
     for a trial, since it depends on what they have in common which of the two is better. In activity mode (`kept`)
-    networks hear nobody, so that it is as with single leads.
+    networks hear nobody, so that it is as with single channels.
 
     Parameters
     ----------
-    samples : int16 [time, leads], of the recording's beginning or of all of it
+    samples : int16 [time, channels], of the recording's beginning or of all of it
     """
     usual = models.default() if kept else models.default(max_error, target_rate)
     if usual != models.DEFAULT or not samples.size:
         return usual
-    part = np.ascontiguousarray(samples[:_FRAMES, :_LEADS])
+    part = np.ascontiguousarray(samples[:_FRAMES, :_CHANNELS])
     alone = models.DEFAULT if _on_lattice(part) else models.ARRAYS
     if independent or kept or part.shape[1] == 1:
         return alone
@@ -42,7 +42,7 @@ def choose(
 
 
 def _on_lattice(samples: np.ndarray) -> bool:
-    """Whether most leads, of those that are not constant, are on the implant's lattice."""
+    """Whether most channels, of those that are not constant, are on the implant's lattice."""
     live = samples[:, samples.min(axis=0) != samples.max(axis=0)]
     lattice = [codes_of(np.ascontiguousarray(column)).min() >= 0 for column in live.T]
     return 2 * sum(lattice) >= len(lattice)

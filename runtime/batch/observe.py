@@ -1,6 +1,6 @@
-"""From recordings to a topology: what is read of them, and what their leads are called.
+"""From recordings to a topology: what is read of them, and what their channels are called.
 
-Leads of a recording with several are called by their numbers; files of one lead by their names without suffix, and
+Channels of a recording with several are called by their numbers; files of one channel by their names without suffix, and
 those of equal length are taken for simultaneous, which the correlation then confirms or not.
 """
 
@@ -16,11 +16,11 @@ from ..fit.topology import Topology
 from ..recording.sources import NOTHING, Given, Recording
 
 SECONDS = 30
-"""Of a recording, in pieces spread over it; more tells little about which leads belong together."""
+"""Of a recording, in pieces spread over it; more tells little about which channels belong together."""
 _FRAMES = 1 << 20
 """The same where the rate is unknown."""
 _SAMPLES = 1 << 26
-"""Samples of all leads that are looked at together, which bounds the memory."""
+"""Samples of all channels that are looked at together, which bounds the memory."""
 _SHORTEST = 1000
 """Frames from which on a recording says anything."""
 
@@ -36,7 +36,7 @@ def observe(
 
     Parameters
     ----------
-    files : paths; with `array` they hold one lead each of the same recording
+    files : paths; with `array` they hold one channel each of the same recording
     given : what the files do not say
     done : called with the path of every recording as it has been read
 
@@ -52,7 +52,7 @@ def observe(
     single: dict[int, list[str]] = {}
     for path in files:
         with _opened([path], given) as recording:
-            if recording.source.leads > 1:
+            if recording.source.channels > 1:
                 _add(topology, recording)
                 done(path)
             elif recording.source.frames is not None:
@@ -77,7 +77,7 @@ def _opened(files: Sequence[str], given: Given, array: bool = False) -> Recordin
 def _excerpt(recording: Recording) -> np.ndarray:
     source = recording.source
     frames = SECONDS * source.rate or _FRAMES
-    return recording.excerpt(min(frames, max(_SAMPLES // source.leads, _SHORTEST)))
+    return recording.excerpt(min(frames, max(_SAMPLES // source.channels, _SHORTEST)))
 
 
 def _add(topology: Topology, recording: Recording) -> None:
@@ -88,6 +88,6 @@ def _add(topology: Topology, recording: Recording) -> None:
 
 def _whitened(samples: np.ndarray) -> np.ndarray:
     rows = np.empty(samples.T.shape, np.float32)
-    for lead, row in enumerate(rows if len(samples) >= _SHORTEST else ()):
-        row[:] = whiten(np.ascontiguousarray(samples[:, lead]))
+    for channel, row in enumerate(rows if len(samples) >= _SHORTEST else ()):
+        row[:] = whiten(np.ascontiguousarray(samples[:, channel]))
     return rows

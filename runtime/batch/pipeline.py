@@ -36,7 +36,7 @@ _DIED = "a worker process died: out of memory, or a script that lacks `if __name
 class Item:
     """What a job gives: work for a batch, or (`work` None) bytes that just keep their place in the order.
 
-    work : arguments for one chunk: the chunk, its leads, its sample bits, and for encoding the topology or None
+    work : arguments for one chunk: the chunk, its channels, its sample bits, and for encoding the topology or None
     key : chunks of one batch have the same, e.g. the model
     """
 

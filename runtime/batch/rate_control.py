@@ -30,7 +30,7 @@ _QUICK_ROUNDS = 3
 class Budget:
     """What the chunks of a recording may take.
 
-    target : bits per second of all leads together, the file's other bytes included
+    target : bits per second of all channels together, the file's other bytes included
     rate : Hz
     frames : of the recording; None if unknown
     reserve : bytes that are needed besides the chunks: every chunk bears its share, or the first one does if it is not

@@ -31,7 +31,7 @@ class Reader:
 
     Attributes
     ----------
-    leads, rate : of the recording; the rate in Hz, 0 if unknown
+    channels, rate : of the recording; the rate in Hz, 0 if unknown
     frames : length of the recording
     dtype : of the samples: int16, uint16, int8 or uint8, as in the original but in this machine's byte order
     header : everything that the file's header says
@@ -56,7 +56,7 @@ class Reader:
             self.close()
             raise
         self.header = self._layout.header
-        self.leads = self.header.leads
+        self.channels = self.header.channels
         self.rate = self.header.rate
         self.dtype = np.dtype(self.header.dtype).newbyteorder("=")
         index = self._layout.index
@@ -67,20 +67,20 @@ class Reader:
         self._reference: worker.ModelReference | None = None
 
     def read(
-        self, start: int = 0, stop: int | None = None, leads: int | slice | Sequence[int] | None = None
+        self, start: int = 0, stop: int | None = None, channels: int | slice | Sequence[int] | None = None
     ) -> np.ndarray:
-        """Samples of the frames from `start` up to `stop`, [time, lead]; both as in a slice.
+        """Samples of the frames from `start` up to `stop`, [time, channel]; both as in a slice.
 
-        Only the chunks that hold them are read and decoded. The leads of a chunk share one coded stream, and may be
+        Only the chunks that hold them are read and decoded. The channels of a chunk share one coded stream, and may be
         predicted from each other, so that all of them are decoded; only those asked for are kept.
 
         Parameters
         ----------
         start, stop : frames
-        leads : number of a lead (which still is a column), slice, or numbers in any order; None for all
+        channels : number of a channel (which still is a column), slice, or numbers in any order; None for all
         """
         start, stop, _ = slice(start, stop).indices(self.frames)
-        columns = self._columns(leads)
+        columns = self._columns(channels)
         samples = np.empty((max(0, stop - start), len(columns)), self.dtype)
         if stop <= start:
             return samples
@@ -93,26 +93,26 @@ class Reader:
         return samples
 
     def mask(
-        self, start: int = 0, stop: int | None = None, leads: int | slice | Sequence[int] | None = None
+        self, start: int = 0, stop: int | None = None, channels: int | slice | Sequence[int] | None = None
     ) -> np.ndarray:
-        """Which samples are guaranteed, bool [time, lead]; parameters as for `read`.
+        """Which samples are guaranteed, bool [time, channel]; parameters as for `read`.
 
         Within the bound that the file was made with, or exact without one. All are, but in activity mode only those in
         windows around spikes. Nothing is decoded.
         """
         start, stop, _ = slice(start, stop).indices(self.frames)
-        columns = self._columns(leads)
+        columns = self._columns(channels)
         known = np.ones((max(0, stop - start), len(columns)), bool)
         for chunk in range(len(self._layout.index.frames)):
             at, end = (int(x) for x in self._starts[chunk : chunk + 2])
             low, high = max(start, at), min(stop, end)
             if low < high and is_activity(payload := self._chunk(chunk)):
-                part = spikes.mask(payload, self.leads, self.header.sample_bits)
+                part = spikes.mask(payload, self.channels, self.header.sample_bits)
                 known[low - start : high - start] = part[low - at : high - at, columns]
         return known
 
     def __iter__(self) -> Iterator[np.ndarray]:
-        """The recording in pieces [time, lead], in memory for a batch of chunks at most."""
+        """The recording in pieces [time, channel], in memory for a batch of chunks at most."""
         for _, part in self._decode(0, len(self._layout.index.frames)):
             yield from_int16(part, self.header.dtype).astype(self.dtype, copy=False)
 
@@ -137,27 +137,27 @@ class Reader:
             while first + len(payloads) < last and (not payloads or samples < BATCH_SAMPLES):
                 payload = self._chunk(first + len(payloads))
                 payloads.append(payload)
-                samples += chunk_frames(payload, self.leads) * self.leads
+                samples += chunk_frames(payload, self.channels) * self.channels
             bits = [self.header.sample_bits] * len(payloads)
-            parts = worker.decode_batch(self._model(), payloads, [self.leads] * len(payloads), bits)
+            parts = worker.decode_batch(self._model(), payloads, [self.channels] * len(payloads), bits)
             for number, part in enumerate(parts, first):
                 if isinstance(part, MiddleoutError):
                     raise part
                 yield number, part
             first += len(payloads)
 
-    def _columns(self, leads: int | slice | Sequence[int] | None) -> np.ndarray:
-        everything = np.arange(self.leads)
+    def _columns(self, channels: int | slice | Sequence[int] | None) -> np.ndarray:
+        everything = np.arange(self.channels)
         try:
-            return np.atleast_1d(everything if leads is None else everything[leads])
+            return np.atleast_1d(everything if channels is None else everything[channels])
         except IndexError:
-            raise UsageError(f"leads {leads}, of a recording of {self.leads}") from None
+            raise UsageError(f"channels {channels}, of a recording of {self.channels}") from None
 
     def _chunk(self, number: int) -> bytes:
         layout = self._layout
         self._file.seek(int(self._offsets[number]))
         payload, *_ = read_block(self._file, layout.first_sequence + number, layout.header_crc, b"C")
-        if chunk_frames(payload, self.leads) != layout.index.frames[number]:
+        if chunk_frames(payload, self.channels) != layout.index.frames[number]:
             raise CorruptError("the index does not agree with the chunks")
         check_bound(payload, self.header)
         return payload

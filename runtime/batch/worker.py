@@ -45,7 +45,7 @@ def encode_batch(
     activities: list[spikes.Activity | None] | None = None,
     **options: object,
 ) -> list[bytes | MiddleoutError]:
-    """Encode chunks, int16 [frames, leads] each; with `verify` also decode them and check every sample.
+    """Encode chunks, int16 [frames, channels] each; with `verify` also decode them and check every sample.
 
     `options` are those of `codec.encode_chunks`; with `budgets` (bytes of payload for each chunk) the bound of the
     error follows from them; with `activities` only these are kept.
@@ -81,15 +81,15 @@ def _verified(
 
 
 def decode_batch(
-    ref: ModelReference, payloads: list[bytes], leads: list[int], bits: list[int]
+    ref: ModelReference, payloads: list[bytes], channels: list[int], bits: list[int]
 ) -> list[np.ndarray | MiddleoutError]:
     """Decode chunks; one that can't be decoded gives its error and leaves the others alone."""
     network = ref.load()
     try:
-        return codec.decode_chunks(payloads, leads, network, bits)
+        return codec.decode_chunks(payloads, channels, network, bits)
     except CorruptError as error:
         if len(payloads) == 1:
             return [error]
     middle = len(payloads) // 2
     halves = (slice(None, middle), slice(middle, None))
-    return [out for half in halves for out in decode_batch(ref, payloads[half], leads[half], bits[half])]
+    return [out for half in halves for out in decode_batch(ref, payloads[half], channels[half], bits[half])]

@@ -15,7 +15,7 @@ from ..container.header import Header
 from ..core import sample_formats
 from ..core.compressed_bytes import pack_blob
 from ..core.errors import MiddleoutError, UsageError
-from ..core.limits import BATCH_SAMPLES, CHUNK_FRAMES, CHUNK_SAMPLES, MAX_LEADS
+from ..core.limits import BATCH_SAMPLES, CHUNK_FRAMES, CHUNK_SAMPLES, MAX_CHANNELS
 from ..core.names import is_suffix
 from ..fit import topology as topologies
 from ..predictor import model as models
@@ -33,24 +33,24 @@ class Writer:
     ----------
     target : path, or binary file object (need not be seekable); a path gets its file when all is written
     rate : Hz, a whole number; 0 if unknown
-    leads : number of leads
+    channels : number of channels
     dtype : of the samples: int16, uint16, int8 or uint8
     model : name, path or bytes of the model; None for the best one for what is asked for
     frames : length of the recording, if it is known; it will be checked
     suffix : what the original's name had behind its stem; it will be restored as a WAV file
     embed_model : put the model into the file
     verify : decode what was encoded and compare
-    independent : code each lead alone
-    topology : topology, or path of its file, by which leads listen to others; None: found out from the recording
-    max_error : how far a decoded sample may be from the original one, 0..255: in codes for leads on the implant's
+    independent : code each channel alone
+    topology : topology, or path of its file, by which channels listen to others; None: found out from the recording
+    max_error : how far a decoded sample may be from the original one, 0..255: in codes for channels on the implant's
         lattice, in sample units for others; 0 for lossless
     keep : "spikes", or "spikes,lfp" for a slow band (0 to 200 Hz) as well: keep no more than windows around spikes, in
         which `max_error` holds (then 3 by default), and a smooth rendering between them; None to keep everything
-    threshold : of spikes, in robust deviations of a lead's band from 300 to 3000 Hz; 4.5 by default
+    threshold : of spikes, in robust deviations of a channel's band from 300 to 3000 Hz; 4.5 by default
     window : milliseconds before and after a spike's threshold crossing; (0.5, 1.5) by default
-    target_rate : bits per second, all leads together, to stay under: every chunk gets the smallest error that keeps it
+    target_rate : bits per second, all channels together, to stay under: every chunk gets the smallest error that keeps it
         there; `close` raises `RateError` if it can't be done
-    coder : "rans", or "rice", which is that of streams: larger files, each lead alone
+    coder : "rans", or "rice", which is that of streams: larger files, each channel alone
     force : whether an existing file may be replaced
     """
 
@@ -58,7 +58,7 @@ class Writer:
         self,
         target: str | os.PathLike | BinaryIO,
         rate: int,
-        leads: int = 1,
+        channels: int = 1,
         *,
         dtype: object = "int16",
         model: str | os.PathLike | bytes | None = None,
@@ -81,7 +81,7 @@ class Writer:
         network = models.load(usual if model is None else model)
         self._model = worker.ModelReference(network.identity, network.data)
         self.header = Header(
-            leads=leads,
+            channels=channels,
             rate=whole_rate(rate),
             model=network.identity,
             dtype=sample_formats.parse(dtype).replace(">", "<"),
@@ -98,8 +98,8 @@ class Writer:
             "max_error": max_error,
             "coder": coder,
         }
-        if topology is not None and leads > 1:
-            known = topologies.load(topology).of(topologies.lead_names(leads))
+        if topology is not None and channels > 1:
+            known = topologies.load(topology).of(topologies.channel_names(channels))
             self._options["topology"] = known.arrangement(past=True)
         check_target(target_rate, 0 if kept else max_error)
         self._activity = kept and kept.at(self.header.rate)
@@ -117,16 +117,16 @@ class Writer:
         self._frames = 0
 
     def write(self, samples: np.ndarray) -> None:
-        """Append samples, [time, lead] or for one lead [time]."""
-        samples, dtype = to_samples(samples, "time-lead")
-        if samples.shape[1] != self.header.leads or dtype != self.header.dtype:
+        """Append samples, [time, channel] or for one channel [time]."""
+        samples, dtype = to_samples(samples, "time-channel")
+        if samples.shape[1] != self.header.channels or dtype != self.header.dtype:
             raise UsageError(
-                f"{samples.shape[1]} leads of {sample_formats.name(dtype)}, in a recording of {self.header.leads} of "
+                f"{samples.shape[1]} channels of {sample_formats.name(dtype)}, in a recording of {self.header.channels} of "
                 f"{sample_formats.name(self.header.dtype)}"
             )
         self._waiting.append(samples)
         self._frames += len(samples)
-        if self._frames * self.header.leads >= 2 * max(BATCH_SAMPLES, CHUNK_SAMPLES // 8):
+        if self._frames * self.header.channels >= 2 * max(BATCH_SAMPLES, CHUNK_SAMPLES // 8):
             self._encode(final=False)
 
     def close(self) -> None:
@@ -157,10 +157,10 @@ class Writer:
             raise
 
     def _encode(self, final: bool) -> None:
-        samples = np.concatenate(self._waiting) if self._waiting else np.empty((0, self.header.leads), np.int16)
-        lengths = plan(len(samples), self.header.leads)
+        samples = np.concatenate(self._waiting) if self._waiting else np.empty((0, self.header.channels), np.int16)
+        lengths = plan(len(samples), self.header.channels)
         if not final:  # the last chunk waits for more
-            aim = max(1, min(CHUNK_FRAMES, CHUNK_SAMPLES // self.header.leads))
+            aim = max(1, min(CHUNK_FRAMES, CHUNK_SAMPLES // self.header.channels))
             lengths = [aim] * (len(samples) // aim - 1)
         ends = np.cumsum(lengths, dtype=np.int64)
         chunks = np.split(samples, ends)[: len(lengths)]
@@ -188,7 +188,7 @@ def whole_rate(rate: float) -> int:
 
 
 def _check(header: Header) -> None:
-    if not 1 <= header.leads <= MAX_LEADS:
-        raise UsageError(f"{header.leads} leads; possible are 1 to {MAX_LEADS}")
+    if not 1 <= header.channels <= MAX_CHANNELS:
+        raise UsageError(f"{header.channels} channels; possible are 1 to {MAX_CHANNELS}")
     if not is_suffix(header.suffix):
         raise UsageError(f"suffix {header.suffix!r}: that is a dot, then at most 31 bytes fit for a file name")

@@ -72,11 +72,11 @@ def _parser() -> argparse.ArgumentParser:
         "--coder",
         choices=("rans", "rice"),
         default="rans",
-        help="rice is that of streams: larger files, each lead alone (default: %(default)s)",
+        help="rice is that of streams: larger files, each channel alone (default: %(default)s)",
     )
     encode.add_argument("--embed-model", action="store_true", help="put the model into the file")
-    encode.add_argument("--independent", action="store_true", help="code each lead alone")
-    encode.add_argument("--topology", metavar="FILE", help="which leads listen to which, of `topology`")
+    encode.add_argument("--independent", action="store_true", help="code each channel alone")
+    encode.add_argument("--topology", metavar="FILE", help="which channels listen to which, of `topology`")
     loss_options(encode)
     encode.add_argument("--no-verify", dest="verify", action="store_false", help="do not decode and compare")
 
@@ -91,7 +91,7 @@ def _parser() -> argparse.ArgumentParser:
 
     info = _command(commands, "info", _info, "print what header and index say")
     info.add_argument("--json", action="store_true", help="as a JSON list with one object per file")
-    topology = _command(commands, "topology", _topology, "find out which leads have activity in common")
+    topology = _command(commands, "topology", _topology, "find out which channels have activity in common")
     topology.add_argument("-o", "--output", required=True, metavar="OUT", help="file to write, for encode --topology")
     topology.add_argument("-f", "--force", action="store_true", help="overwrite an existing file")
     topology.add_argument("--update", metavar="OLD", help="topology to go on from, e.g. of the day before")
@@ -241,8 +241,8 @@ def _topology(options: argparse.Namespace) -> int:
     target = outputs.claim(paths.STREAM, str)
     with Progress("topology", len(options.files), shown=sys.stderr.isatty()) as progress:
         observe(found, options.files, Given(**given), array, lambda path: progress.advance(1))
-    if not found.leads:
-        raise UsageError("no recordings that say anything about leads")
+    if not found.channels:
+        raise UsageError("no recordings that say anything about channels")
     output = outputs.open(target)
     try:
         output.file.write(found.to_json().encode())
@@ -250,7 +250,7 @@ def _topology(options: argparse.Namespace) -> int:
     except BaseException:
         output.abort()
         raise
-    count = f"{len(found.leads)} leads, {len(found.recordings)} recordings"
+    count = f"{len(found.channels)} channels, {len(found.recordings)} recordings"
     print(f"{count}: {len(found.significant())} pairs have activity in common", file=sys.stderr)
     return 0
 

@@ -5,20 +5,20 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from ..core.terms import LAYOUTS, LEAD_TIME, TYPES
+from ..core.terms import CHANNEL_TIME, LAYOUTS, TYPES
 
 
 def input_options(command: argparse.ArgumentParser) -> None:
     """Add what says how recordings lie in their files."""
     more = command.add_argument_group("recordings that are no WAV files")
-    more.add_argument("--leads", type=positive, metavar="N", help="of raw samples: how many leads")
+    more.add_argument("--channels", type=positive, metavar="N", help="of raw samples: how many channels")
     more.add_argument("--dtype", default="int16", choices=TYPES, help="of raw samples, little-endian (default: int16)")
     more.add_argument("--rate", type=hertz, default=0, metavar="HZ", help="of raw samples and .npy (default: unknown)")
     layout = more.add_mutually_exclusive_group()
     layout.add_argument("--layout", choices=LAYOUTS, help="order of the axes of raw samples and .npy")
-    more_help = "the same as --layout lead-time"
-    layout.add_argument("--leads-first", dest="layout", action="store_const", const=LEAD_TIME, help=more_help)
-    command.add_argument("--array", action="store_true", help="the files hold one lead each of the same recording")
+    more_help = "the same as --layout channel-time"
+    layout.add_argument("--channels-first", dest="layout", action="store_const", const=CHANNEL_TIME, help=more_help)
+    command.add_argument("--array", action="store_true", help="the files hold one channel each of the same recording")
 
 
 def loss_options(command: argparse.ArgumentParser) -> None:
@@ -28,7 +28,7 @@ def loss_options(command: argparse.ArgumentParser) -> None:
         "--target-rate",
         type=float,
         metavar="BITS",
-        help="not lossless: in every chunk the smallest error that keeps all leads together under so many bit/s",
+        help="not lossless: in every chunk the smallest error that keeps all channels together under so many bit/s",
     )
     loss.add_argument(
         "--max-error",
@@ -51,7 +51,7 @@ def loss_options(command: argparse.ArgumentParser) -> None:
 
 def given_by(options: argparse.Namespace) -> dict[str, Any]:
     """The values of `input_options`, as `files.encode_files` takes them."""
-    return {name: getattr(options, name) for name in ("leads", "rate", "dtype", "layout", "array")}
+    return {name: getattr(options, name) for name in ("channels", "rate", "dtype", "layout", "array")}
 
 
 def hertz(text: str) -> int:

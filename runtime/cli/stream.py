@@ -38,7 +38,7 @@ def add(commands: Any, kinds: dict[str, Callable], input_options: Callable) -> N
     decode.add_argument("--jobs", type=kinds["positive"], default=1, metavar="N", help=_JOBS_HELP)
     decode.add_argument("-q", "--quiet", action="store_true", help="no summary")
     decode.set_defaults(run=_decode)
-    summary = "what streams of the same leads begin with, from a recording"
+    summary = "what streams of the same channels begin with, from a recording"
     calibrate = commands.add_parser("calibrate", help=summary, description=summary)
     calibrate.add_argument("files", nargs="+", metavar="RECORDING")
     calibrate.add_argument("-o", "--output", required=True, metavar="OUT", help="the file to write")
@@ -58,22 +58,22 @@ _JOBS_HELP = "processes, each with a part of the groups (default: 1)"
 
 def _add_encode(commands: Any, kinds: dict[str, Callable]) -> None:
     encode = commands.add_parser("encode", help="packets on standard output, from int16 frames", description=_ENCODE)
-    encode.add_argument("--leads", type=kinds["positive"], required=True, metavar="N")
+    encode.add_argument("--channels", type=kinds["positive"], required=True, metavar="N")
     encode.add_argument("--rate", type=kinds["rate"], required=True, metavar="HZ")
-    block = "frames of a packet (default: 0.4 ms; 0.7 ms for few leads, 5 ms for fewer than 16; with --keep 50 ms)"
+    block = "frames of a packet (default: 0.4 ms; 0.7 ms for few channels, 5 ms for fewer than 16; with --keep 50 ms)"
     encode.add_argument("--block", type=kinds["positive"], metavar="FRAMES", help=block)
     model = "the model to code with (default: n0; with --keep n1, or a1 off the implant's lattice)"
     encode.add_argument("--model", metavar="NAME|PATH", help=model)
     _add_loss(encode, kinds)
-    encode.add_argument("--calibration", metavar="FILE", help="of `stream calibrate`: the leads' linear predictors")
+    encode.add_argument("--calibration", metavar="FILE", help="of `stream calibrate`: the channels' linear predictors")
     refit = encode.add_mutually_exclusive_group()
-    refit_help = "fit anew at each resync point, which takes milliseconds a lead (default without --calibration)"
+    refit_help = "fit anew at each resync point, which takes milliseconds a channel (default without --calibration)"
     refit.add_argument("--refit", action="store_true", default=None, help=refit_help)
     refit.add_argument("--no-refit", dest="refit", action="store_false", help="do not")
     resync = "time between points where a decoder can join, or go on after a loss (default: 1)"
     encode.add_argument("--resync", type=_seconds, default=1.0, metavar="SECONDS", help=resync)
     encode.add_argument("--stream", type=int, default=0, metavar="NUMBER", help="number of the stream, 0 to 255")
-    groups = "cut the leads into so many groups with packets of their own (default: one for each process)"
+    groups = "cut the channels into so many groups with packets of their own (default: one for each process)"
     encode.add_argument("--groups", type=kinds["positive"], metavar="N", help=groups)
     encode.add_argument("--jobs", type=kinds["positive"], default=1, metavar="N", help=_JOBS_HELP)
     encode.add_argument("-q", "--quiet", action="store_true", help="no summary")
@@ -85,7 +85,7 @@ def _add_loss(encode: argparse.ArgumentParser, kinds: dict[str, Callable]) -> No
     encode.add_argument("--max-error", type=kinds["bound"], metavar="E", help=bound)
     keep = "not lossless: windows around spikes, and lines between them; with lfp a band below 200 Hz as well"
     encode.add_argument("--keep", metavar="spikes[,lfp]", help=keep)
-    target = "with --keep: bits per second; errors grow, and then the busiest leads have fewer windows, to keep it"
+    target = "with --keep: bits per second; errors grow, and then the busiest channels have fewer windows, to keep it"
     encode.add_argument("--target-rate", type=float, metavar="BITS", help=target)
     threshold = "of spikes, in robust deviations (default: 4.5)"
     encode.add_argument("--threshold", type=float, metavar="K", help=threshold)
@@ -126,11 +126,11 @@ def _encode(options: argparse.Namespace) -> int:
     names = ("block", "calibration", "refit", "resync", "stream")
     settings = {name: getattr(options, name) for name in names}
     settings |= {"max_error": bound, "model": options.model or "n0"}
-    settings["groups"] = options.groups or min(options.jobs, options.leads)
+    settings["groups"] = options.groups or min(options.jobs, options.channels)
     source, out = _pipes()
     if options.jobs == 1:
-        return _encode_all(StreamEncoder(options.leads, options.rate, **settings), source, out, options)
-    with ParallelEncoder(options.leads, options.rate, jobs=options.jobs, **settings) as encoder:
+        return _encode_all(StreamEncoder(options.channels, options.rate, **settings), source, out, options)
+    with ParallelEncoder(options.channels, options.rate, jobs=options.jobs, **settings) as encoder:
         return _encode_all(encoder, source, out, options)
 
 
@@ -144,7 +144,7 @@ def _encode_activity(options: argparse.Namespace) -> int:
     names = ("keep", "max_error", "threshold", "window", "target_rate", "block", "resync", "stream", "model")
     settings = {name: getattr(options, name) for name in names}
     settings["groups"] = options.groups or 1
-    encoder = ActivityStreamEncoder(options.leads, options.rate, **settings)
+    encoder = ActivityStreamEncoder(options.channels, options.rate, **settings)
     return _encode_all(encoder, *_pipes(), options)
 
 
@@ -154,7 +154,7 @@ def _encode_all(
     import numpy as np
 
     gc.freeze()  # nothing that lives on need be looked at again, which takes milliseconds
-    width, waiting, frames, size = 2 * encoder.leads, b"", 0, 0
+    width, waiting, frames, size = 2 * encoder.channels, b"", 0, 0
 
     def send(packets: list[bytes]) -> None:
         nonlocal size
@@ -167,16 +167,16 @@ def _encode_all(
     while data := os.read(source, max(_READ, width)):
         waiting = waiting + data if waiting else data
         whole = len(waiting) - len(waiting) % width
-        samples = np.frombuffer(waiting, "<i2", whole // 2).astype(np.int16, copy=False).reshape(-1, encoder.leads)
+        samples = np.frombuffer(waiting, "<i2", whole // 2).astype(np.int16, copy=False).reshape(-1, encoder.channels)
         waiting = waiting[whole:]
         frames += len(samples)
         for first in range(0, len(samples), encoder.block):
             send(encoder.push(samples[first : first + encoder.block]))
     send(encoder.finish())
     if not options.quiet:
-        samples = frames * encoder.leads
+        samples = frames * encoder.channels
         bits = f", {8 * size / samples:.3f} bits/sample" if samples else ""
-        print(f"{frames} frames of {encoder.leads} leads: {2 * samples} -> {size} bytes{bits}", file=sys.stderr)
+        print(f"{frames} frames of {encoder.channels} channels: {2 * samples} -> {size} bytes{bits}", file=sys.stderr)
         if options.keep is not None and (report := encoder.report()):
             print(report, file=sys.stderr)
     if waiting:
@@ -233,11 +233,11 @@ def _calibrate(options: argparse.Namespace) -> int:
     from ..recording.sources import Given, Recording
     from ..streaming.calibration import MOST_FRAMES, Calibration
 
-    given = Given(options.leads, options.rate, options.dtype, options.layout)
+    given = Given(options.channels, options.rate, options.dtype, options.layout)
     outputs = paths.Outputs(options.output, force=options.force)
     target = outputs.claim(paths.STREAM, str)
     if len(options.files) > 1 and not options.array:
-        raise UsageError("a calibration is made from one recording; several files of one lead each need --array")
+        raise UsageError("a calibration is made from one recording; several files of one channel each need --array")
     with Recording(options.files, given, options.array) as recording:
         samples = recording.source.read(MOST_FRAMES)
         made = Calibration.of_samples(samples, recording.source.rate, options.model)
@@ -248,5 +248,5 @@ def _calibrate(options: argparse.Namespace) -> int:
     except BaseException:
         output.abort()
         raise
-    print(f"{options.output}: {made.leads} leads, from {len(samples)} frames", file=sys.stderr)
+    print(f"{options.output}: {made.channels} channels, from {len(samples)} frames", file=sys.stderr)
     return 0

@@ -50,14 +50,14 @@ def encode_chunks(
 
     Parameters
     ----------
-    batch : list of int16 [frames, leads]
+    batch : list of int16 [frames, channels]
     sample_bits : 8 or 16, for all or for each
         The width of a sample in the original: of stored chunks.
-    independent : code each lead alone
-    topology : of the leads of a chunk, in their order, for all or for each; None: find out from the chunk
+    independent : code each channel alone
+    topology : of the channels of a chunk, in their order, for all or for each; None: find out from the chunk
     max_error : 0..255, for all or for each
-        Bound of the error: in codes for leads on the lattice, in sample units for others; 0 for lossless.
-    coder : "rans", or "rice", which is that of streams: larger, leads alone
+        Bound of the error: in codes for channels on the lattice, in sample units for others; 0 for lossless.
+    coder : "rans", or "rice", which is that of streams: larger, channels alone
     """
     widths = [sample_bits] * len(batch) if isinstance(sample_bits, int) else sample_bits
     bounds = [max_error] * len(batch) if isinstance(max_error, int) else max_error
@@ -91,7 +91,7 @@ def check_coder(name: str) -> str:
 def _fitted(
     samples: np.ndarray, max_error: int, width: int, topology: Arrangement | None, model: Model, hear: bool, fine: bool
 ) -> tuple[np.ndarray, CodedChunk]:
-    """Samples [frames, leads] as they are coded, and a chunk with all but these."""
+    """Samples [frames, channels] as they are coded, and a chunk with all but these."""
     grid, decoded = None, samples
     if max_error:
         samples, grid = near_lossless.quantise(samples, max_error, width)
@@ -114,8 +114,8 @@ def _code(batch: list[np.ndarray], coded: list[CodedChunk], model: Model) -> Non
     """Fill in low bits, escapes, states and words of chunks that have lanes."""
     for samples, chunk in zip(batch, coded, strict=True):
         chunk.segments = segment_count(chunk.frames, len(chunk.side.coded))
-        with_low = chunks.leads_with_low_bits(chunk.side)
-        chunk.low_bits = [samples[:, lead] & np.int16((1 << chunk.side.shift[lead]) - 1) for lead in with_low]
+        with_low = chunks.channels_with_low_bits(chunk.side)
+        chunk.low_bits = [samples[:, channel] & np.int16((1 << chunk.side.shift[channel]) - 1) for channel in with_low]
     lanes = join([(chunk.side, chunk.frames, chunk.segments) for chunk in coded], model.entropy.middle)
     states, words, escapes = _coded_lanes(batch, lanes, model)
     split = rans.split(words, lanes.owner, len(coded))
@@ -160,15 +160,15 @@ def _groups(lanes: Lanes) -> Iterator[np.ndarray]:
 
 
 def decode_chunks(
-    payloads: list[bytes], leads: list[int], model: Model, sample_bits: list[int] | int = 16
+    payloads: list[bytes], channels: list[int], model: Model, sample_bits: list[int] | int = 16
 ) -> list[np.ndarray]:
-    """Samples int16 [frames, leads] of each payload. Raises `CorruptError` where one is not what was written."""
+    """Samples int16 [frames, channels] of each payload. Raises `CorruptError` where one is not what was written."""
     widths = [sample_bits] * len(payloads) if isinstance(sample_bits, int) else sample_bits
-    parsed = [_parsed(*args, model) for args in zip(payloads, leads, widths, strict=True)]
-    results = [x if isinstance(x, np.ndarray) else _constant_leads(x.side, x.frames) for x in parsed]
+    parsed = [_parsed(*args, model) for args in zip(payloads, channels, widths, strict=True)]
+    results = [x if isinstance(x, np.ndarray) else _constant_channels(x.side, x.frames) for x in parsed]
     busy = [i for i, x in enumerate(parsed) if isinstance(x, CodedChunk) and len(x.side.coded)]
     if any(isinstance(x, CodedChunk) and x.rice and not len(x.side.coded) for x in parsed):
-        raise CorruptError("something follows a chunk of constant leads")
+        raise CorruptError("something follows a chunk of constant channels")
     busy.sort(key=lambda i: -parsed[i].steps)
     for steps, with_rice in sorted({_kind_of(parsed[i]) for i in busy}):
         group = [i for i in busy if _kind_of(parsed[i]) == (steps, with_rice)]
@@ -202,14 +202,14 @@ def _kind_of(chunk: CodedChunk) -> tuple[tuple[int, int], bool]:
     return _steps_of(chunk), chunk.rice is not None
 
 
-def _parsed(payload: bytes, leads: int, width: int, model: Model) -> CodedChunk | np.ndarray:
+def _parsed(payload: bytes, channels: int, width: int, model: Model) -> CodedChunk | np.ndarray:
     """A chunk's coded parts, or its samples where they are to be had at once."""
     if is_activity(payload):
-        return spikes.decode(payload, leads, width, model)
-    return chunks.parse(payload, leads, width)
+        return spikes.decode(payload, channels, width, model)
+    return chunks.parse(payload, channels, width)
 
 
-def _constant_leads(side: SideInformation, frames: int) -> np.ndarray:
+def _constant_channels(side: SideInformation, frames: int) -> np.ndarray:
     if (side.kind != CONSTANT).all():  # nothing to fill in, and no memory that is in use too early
         return np.empty((frames, len(side.kind)), np.int16)
     values = np.where(side.kind == CONSTANT, side.mean, 0).astype(np.int16)
@@ -217,7 +217,7 @@ def _constant_leads(side: SideInformation, frames: int) -> np.ndarray:
 
 
 def _decode(coded: list[CodedChunk], results: list[np.ndarray], model: Model) -> None:
-    """Fill in the leads that are not constant, of chunks in order of falling steps."""
+    """Fill in the channels that are not constant, of chunks in order of falling steps."""
     lanes = join([(chunk.side, chunk.frames, chunk.segments) for chunk in coded], model.entropy.middle)
     states = np.empty(len(lanes), np.uint64)
     for number, chunk in enumerate(coded):
@@ -235,6 +235,6 @@ def _low_bits(coded: list[CodedChunk], lanes: Lanes) -> np.ndarray:
         return np.zeros((0, 0), np.int16)
     low = [np.zeros((chunk.frames, len(chunk.side.kind)), np.int16) for chunk in coded]
     for chunk, values in zip(coded, low, strict=True):
-        for lead, bits in zip(chunks.leads_with_low_bits(chunk.side), chunk.low_bits, strict=True):
-            values[:, lead] = bits
+        for channel, bits in zip(chunks.channels_with_low_bits(chunk.side), chunk.low_bits, strict=True):
+            values[:, channel] = bits
     return to_lanes(low, lanes)

@@ -36,7 +36,7 @@ class CodedChunk:
     frames, segments : int
     sample_crc : int
     side : SideInformation
-    low_bits : list of integers [frames], one per lead with low bits, in order of lead
+    low_bits : list of integers [frames], one per channel with low bits, in order of channel
     escapes : int16 [n]
     states : uint64 [lanes]
     words : uint32 [n]
@@ -62,7 +62,7 @@ class CodedChunk:
 
 
 def pack_stored(samples: np.ndarray, sample_bits: int) -> bytes:
-    """Payload that holds int16 samples [frames, leads] as they are in the original."""
+    """Payload that holds int16 samples [frames, channels] as they are in the original."""
     raw = (samples + 128).astype(np.uint8) if sample_bits == 8 else samples.astype("<i2")
     return CHUNK_HEAD.pack(len(samples), STORED) + raw.tobytes()
 
@@ -91,31 +91,31 @@ def _pack_rans(chunk: CodedChunk) -> bytes:
     return b"".join([_pack_low_bits(chunk), _pack_escapes(chunk), states, chunk.words.astype("<u4").tobytes()])
 
 
-def parse(payload: bytes, leads: int, sample_bits: int) -> CodedChunk | np.ndarray:
-    """A coded chunk, or the samples int16 [frames, leads] of a stored one. Raises `CorruptError`."""
-    frames = chunk_frames(payload, leads)
+def parse(payload: bytes, channels: int, sample_bits: int) -> CodedChunk | np.ndarray:
+    """A coded chunk, or the samples int16 [frames, channels] of a stored one. Raises `CorruptError`."""
+    frames = chunk_frames(payload, channels)
     coding = payload[4]
     if coding == STORED:
-        return _parse_stored(payload, frames, leads, sample_bits)
+        return _parse_stored(payload, frames, channels, sample_bits)
     if coding & ~(BOUNDED | HEARS) not in (RANS, RICE) or coding & HEARS and coding & CODING == RICE:
         raise CorruptError(f"a chunk uses an unknown coding ({coding}); a newer version may read it")
     try:
-        return _parse_coded(payload, frames, leads, bool(coding & HEARS))
+        return _parse_coded(payload, frames, channels, bool(coding & HEARS))
     except (struct.error, ValueError) as error:
         raise CorruptError("a chunk ends too early") from error
 
 
-def _parse_stored(payload: bytes, frames: int, leads: int, sample_bits: int) -> np.ndarray:
-    if len(payload) != CHUNK_HEAD.size + frames * leads * sample_bits // 8:
+def _parse_stored(payload: bytes, frames: int, channels: int, sample_bits: int) -> np.ndarray:
+    if len(payload) != CHUNK_HEAD.size + frames * channels * sample_bits // 8:
         raise CorruptError("a stored chunk has the wrong size")
     if sample_bits == 8:
         samples = np.frombuffer(payload, np.uint8, offset=CHUNK_HEAD.size).astype(np.int16) - np.int16(128)
     else:
         samples = np.frombuffer(payload, "<i2", offset=CHUNK_HEAD.size).astype(np.int16)
-    return samples.reshape(frames, leads)
+    return samples.reshape(frames, channels)
 
 
-def _parse_coded(payload: bytes, frames: int, leads: int, has_peers: bool) -> CodedChunk:
+def _parse_coded(payload: bytes, frames: int, channels: int, has_peers: bool) -> CodedChunk:
     crc, segments = CODED_HEAD.unpack_from(payload, CHUNK_HEAD.size)
     if segments < 1 or (segments - 1) * -(-frames // segments) >= frames:
         raise CorruptError("a chunk has an impossible number of segments")
@@ -124,7 +124,7 @@ def _parse_coded(payload: bytes, frames: int, leads: int, has_peers: bool) -> Co
     if bounded and not max_error:
         raise CorruptError("a chunk has no bound where it should have one")
     fine = bounded and payload[4] & 7 == RANS
-    side, offset = unpack(payload, CHUNK_HEAD.size + CODED_HEAD.size + bounded, leads, has_peers, fine)
+    side, offset = unpack(payload, CHUNK_HEAD.size + CODED_HEAD.size + bounded, channels, has_peers, fine)
     lanes = segments * len(side.coded)
     if lanes > MAX_LANES:
         raise CorruptError(f"a chunk of {lanes} lanes is beyond the limits")
@@ -137,15 +137,15 @@ def _parse_coded(payload: bytes, frames: int, leads: int, has_peers: bool) -> Co
     return CodedChunk(frames, segments, crc, side, low_bits, escapes, states, words, max_error)
 
 
-def leads_with_low_bits(side: SideInformation) -> np.ndarray:
-    """Numbers of the leads whose low bits are kept apart."""
+def channels_with_low_bits(side: SideInformation) -> np.ndarray:
+    """Numbers of the channels whose low bits are kept apart."""
     return np.flatnonzero((side.kind == GRID) & (side.shift > 0))
 
 
 def _pack_low_bits(chunk: CodedChunk) -> bytes:
-    shifts = chunk.side.shift[leads_with_low_bits(chunk.side)]
+    shifts = chunk.side.shift[channels_with_low_bits(chunk.side)]
     parts, rest = [], np.zeros(0, np.uint8)
-    for low, shift in zip(chunk.low_bits, shifts, strict=True):  # a byte per bit, but of one lead only
+    for low, shift in zip(chunk.low_bits, shifts, strict=True):  # a byte per bit, but of one channel only
         row = np.concatenate([rest, bits.pack(low, np.full(chunk.frames, shift))])
         whole = len(row) & ~7
         parts.append(bits.to_bytes(row[:whole]))
@@ -155,7 +155,7 @@ def _pack_low_bits(chunk: CodedChunk) -> bytes:
 
 def _parse_low_bits(payload: bytes, offset: int, side: SideInformation, frames: int) -> tuple[list[np.ndarray], int]:
     reader = bits.BitReader(payload, offset)
-    shifts = side.shift[leads_with_low_bits(side)]
+    shifts = side.shift[channels_with_low_bits(side)]
     values = [reader.read(np.full(frames, shift)).astype(np.int32) for shift in shifts]
     return values, reader.align()
 

@@ -1,4 +1,4 @@
-"""Chunks coded by the Rice coder: docs/format.md section 10. Leads are coded alone."""
+"""Chunks coded by the Rice coder: docs/format.md section 10. Channels are coded alone."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _MOST_LANES = 1 << 13
 
 
 def encode(samples: np.ndarray, chunk: CodedChunk, model: Model) -> None:
-    """Fill in segments and body of a chunk of samples int16 [frames, leads], as they are coded."""
+    """Fill in segments and body of a chunk of samples int16 [frames, channels], as they are coded."""
     chunk.segments = segment_count(chunk.frames, len(chunk.side.coded))
     lanes = join([(chunk.side, chunk.frames, chunk.segments)], model.entropy.middle)
     rows, steps = to_lanes([samples], lanes), chunk.steps
@@ -36,7 +36,7 @@ def encode(samples: np.ndarray, chunk: CodedChunk, model: Model) -> None:
 
 
 def decode(coded: list[CodedChunk], results: list[np.ndarray], model: Model) -> None:
-    """Fill in the leads that have lanes, of chunks in order of falling steps. Raises `CorruptError`."""
+    """Fill in the channels that have lanes, of chunks in order of falling steps. Raises `CorruptError`."""
     first = 0
     while first < len(coded):
         last, lanes = first + 1, _lanes_of(coded[first])

@@ -86,7 +86,7 @@ class BlockWriter:
         self.begin_chunks()
         if len(self._index.frames) == limits.MAX_CHUNKS:
             raise MiddleoutError(f"a file holds at most {limits.MAX_CHUNKS} chunks; cut the recording")
-        self._index.frames.append(chunk_frames(payload, self._header.leads))
+        self._index.frames.append(chunk_frames(payload, self._header.channels))
         self._index.sizes.append(len(payload) + BLOCK_OVERHEAD)
         self._block(b"C", payload)
 
@@ -144,7 +144,7 @@ class BlockReader:
         if self.header.source == FILES:
             self._read_table(block)
         if block.tag == b"C":
-            self._seen.frames.append(chunk_frames(payload, self.header.leads))
+            self._seen.frames.append(chunk_frames(payload, self.header.channels))
             check_bound(payload, self.header)
             self._seen.sizes.append(len(payload) + BLOCK_OVERHEAD)
         elif block.tag == b"E":
@@ -161,7 +161,7 @@ class BlockReader:
 
             form = WavFormat(1, self.header.rate, self.header.sample_bits)
             usual = canonical_header(form, self.header.frames)
-            self.members = parse_members(b"".join(self._table), self.header.leads, usual)
+            self.members = parse_members(b"".join(self._table), self.header.channels, usual)
             self._table.clear()
 
     def __iter__(self) -> Iterator[Block]:

@@ -1,4 +1,4 @@
-"""The table of a recording in several files, one for each lead: docs/format.md, section 2.6.
+"""The table of a recording in several files, one for each channel: docs/format.md, section 2.6.
 
 It holds names, times and all bytes besides the samples, and takes the place of the bytes in front of the samples.
 """
@@ -57,10 +57,10 @@ def _uuid_name(raw: bytes) -> str:
     return str(uuid.UUID(bytes=raw)) + _SUFFIX
 
 
-def parse(table: bytes, leads: int, usual: bytes) -> list[Member]:
+def parse(table: bytes, channels: int, usual: bytes) -> list[Member]:
     """Undo `pack`. Raises `CorruptError`, also for names that are not fit for files of one folder."""
     members, reader = [], _Reader(table)
-    for _ in range(leads):
+    for _ in range(channels):
         flags, mtime = _ENTRY.unpack(reader.take(_ENTRY.size))
         if flags & ~(_USUAL | _UUID):
             raise CorruptError("the table of files has an unknown flag")
@@ -72,7 +72,7 @@ def parse(table: bytes, leads: int, usual: bytes) -> list[Member]:
         if not flags & _USUAL:
             front, back = map(reader.take, _COUNTS.unpack(reader.take(_COUNTS.size)))
         members.append(Member(name, None if mtime == _UNKNOWN_TIME else mtime, front, back))
-    if reader.at != len(table) or len({member.name for member in members}) < leads:
+    if reader.at != len(table) or len({member.name for member in members}) < channels:
         raise CorruptError("the table of files has the wrong size, or a name twice")
     if not all(is_file_name(member.name) for member in members):
         raise CorruptError("the table of files holds a name that is not one")

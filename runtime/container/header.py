@@ -24,7 +24,7 @@ CODING = 7
 BOUNDED = 8
 """Bit of the coding byte: samples are within a bound of the original ones, not equal to them."""
 HEARS = 16
-"""Bit of the coding byte: leads hear each other."""
+"""Bit of the coding byte: channels hear each other."""
 CHUNK_HEAD = struct.Struct("<IB")
 """What every chunk begins with: frames, coding."""
 CODED_HEAD = struct.Struct("<IH")
@@ -32,7 +32,7 @@ CODED_HEAD = struct.Struct("<IH")
 
 _HEADER = struct.Struct("<BBHIQ16sq")
 _END = struct.Struct("<BIQ")
-_FILE, _CANONICAL, _EMBEDDED, _USUAL_SUFFIX, _LEAD_TIME, _BOUNDED = 1, 2, 4, 8, 16, 128
+_FILE, _CANONICAL, _EMBEDDED, _USUAL_SUFFIX, _CHANNEL_TIME, _BOUNDED = 1, 2, 4, 8, 16, 128
 _SOURCE_SHIFT, _SOURCE_MASK = 5, 3
 _FILES = (WAV, RAW, NPY, FILES)
 """Kinds of originals that are files, by their number in the flags."""
@@ -60,11 +60,11 @@ class Header:
     source : kind of the original
     dtype : sample format of the original (see `formats`)
     canonical : whether the header of a WAV file follows from the other fields
-    lead_time : whether the samples of a lead lie together in the original, not those of a frame
+    channel_time : whether the samples of a channel lie together in the original, not those of a frame
     bounded : whether chunks may be no more than close to the original
     """
 
-    leads: int
+    channels: int
     rate: int
     model: bytes
     dtype: str = "<i2"
@@ -75,7 +75,7 @@ class Header:
     canonical: bool = False
     embedded: bool = False
     bounded: bool = False
-    lead_time: bool = False
+    channel_time: bool = False
 
     @property
     def sample_bits(self) -> int:
@@ -101,12 +101,12 @@ class Header:
         """The payload of the block."""
         usual = self.suffix == _SUFFIX
         flags = _CANONICAL * self.canonical | _EMBEDDED * self.embedded | _USUAL_SUFFIX * usual
-        flags |= _LEAD_TIME * self.lead_time | _BOUNDED * self.bounded
+        flags |= _CHANNEL_TIME * self.channel_time | _BOUNDED * self.bounded
         if self.source != SAMPLES:
             flags |= _FILE | _FILES.index(self.source) << _SOURCE_SHIFT
         frames = _UNKNOWN_FRAMES if self.frames is None else self.frames
         mtime = _UNKNOWN_TIME if self.mtime is None else self.mtime
-        fields = (flags, _FORMAT_NUMBERS[self.dtype], self.leads, self.rate, frames, self.model, mtime)
+        fields = (flags, _FORMAT_NUMBERS[self.dtype], self.channels, self.rate, frames, self.model, mtime)
         return _HEADER.pack(*fields) + (b"" if usual else self.suffix.encode("utf-8"))
 
     @classmethod
@@ -114,7 +114,7 @@ class Header:
         """Parse the payload of a block whose CRC has been checked."""
         if len(payload) < _HEADER.size:
             raise CorruptError("the header is too short")
-        flags, number, leads, rate, frames, model, mtime = _HEADER.unpack_from(payload)
+        flags, number, channels, rate, frames, model, mtime = _HEADER.unpack_from(payload)
         try:
             suffix = payload[_HEADER.size :].decode("utf-8")
         except UnicodeDecodeError:
@@ -122,10 +122,10 @@ class Header:
         usual, kind = bool(flags & _USUAL_SUFFIX), flags >> _SOURCE_SHIFT & _SOURCE_MASK
         if suffix == _SUFFIX or (usual and suffix):
             raise CorruptError("the header's name suffix and its flag disagree")
-        if number not in _DTYPES or leads == 0 or not is_suffix(suffix):
+        if number not in _DTYPES or channels == 0 or not is_suffix(suffix):
             raise CorruptError("the header holds impossible values")
         header = cls(
-            leads=leads,
+            channels=channels,
             rate=rate,
             model=model,
             dtype=_DTYPES[number],
@@ -136,16 +136,16 @@ class Header:
             canonical=bool(flags & _CANONICAL),
             embedded=bool(flags & _EMBEDDED),
             bounded=bool(flags & _BOUNDED),
-            lead_time=bool(flags & _LEAD_TIME),
+            channel_time=bool(flags & _CHANNEL_TIME),
         )
         if not header._consistent() or (header.source == SAMPLES and kind):
             raise CorruptError("the header holds contradicting flags")
         return header
 
     def _consistent(self) -> bool:
-        if (self.canonical or self.lead_time or self.source == FILES) and self.frames is None:
+        if (self.canonical or self.channel_time or self.source == FILES) and self.frames is None:
             return False
-        if self.canonical and self.source != WAV or self.lead_time and self.source not in (RAW, NPY):
+        if self.canonical and self.source != WAV or self.channel_time and self.source not in (RAW, NPY):
             return False
         if self.source == SAMPLES:
             return self.dtype[0] != ">"
@@ -191,13 +191,13 @@ class Index:
         return cls(first, frames, sizes)
 
 
-def chunk_frames(payload: bytes, leads: int = 1) -> int:
+def chunk_frames(payload: bytes, channels: int = 1) -> int:
     """Frames of a chunk, by its first field; checked against the limits."""
     frames = int.from_bytes(payload[:4], "little")
     if (
         len(payload) < CHUNK_HEAD.size
         or not 1 <= frames <= limits.MAX_CHUNK_FRAMES
-        or frames * leads > limits.MAX_CHUNK_SAMPLES
+        or frames * channels > limits.MAX_CHUNK_SAMPLES
     ):
         raise CorruptError("a chunk has an impossible number of frames")
     return frames

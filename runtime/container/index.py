@@ -79,7 +79,7 @@ def _scan(file: BinaryIO, damaged: bool = False) -> Layout:
             if block.tag == b"C":
                 if index is None:
                     index, first_sequence = Index(offset), sequence
-                index.frames.append(chunk_frames(block.payload, blocks.header.leads))
+                index.frames.append(chunk_frames(block.payload, blocks.header.channels))
                 index.sizes.append(blocks.offset - offset)
     except CorruptError:
         if not damaged:

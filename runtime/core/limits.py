@@ -1,6 +1,6 @@
 """Bounds that a reader checks before it allocates, and a writer keeps."""
 
-MAX_LEADS = 65535
+MAX_CHANNELS = 65535
 MAX_CHUNK_FRAMES = 1 << 24
 MAX_CHUNK_SAMPLES = 1 << 26
 MAX_LANES = 1 << 18
@@ -14,7 +14,7 @@ CHUNK_FRAMES = 1 << 17
 """Frames of a chunk that the encoder aims for: 6.7 s of the implant's signal."""
 
 CHUNK_SAMPLES = 1 << 25
-"""Samples of a chunk (frames times leads) that the encoder does not go beyond."""
+"""Samples of a chunk (frames times channels) that the encoder does not go beyond."""
 
 BATCH_SAMPLES = 1 << 25
 """Samples that are coded together, in lanes of one or more chunks."""

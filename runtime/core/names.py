@@ -1,4 +1,4 @@
-"""Names of files and of leads that are fit to be stored."""
+"""Names of files and of channels that are fit to be stored."""
 
 from __future__ import annotations
 
@@ -27,6 +27,6 @@ def _clean(text: str) -> bool:
     return not any(c in '/\\:"*?<>|' or not c.isprintable() for c in text)
 
 
-def lead_names(leads: int) -> list[str]:
-    """Names of the leads of a recording that does not name them: their numbers."""
-    return [f"{lead:04d}" for lead in range(leads)]
+def channel_names(channels: int) -> list[str]:
+    """Names of the channels of a recording that does not name them: their numbers."""
+    return [f"{channel:04d}" for channel in range(channels)]

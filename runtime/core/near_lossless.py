@@ -33,7 +33,7 @@ def check(max_error: int) -> int:
 
 @functools.cache
 def lattice_bins(max_error: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Bins of lattice leads, in order: the first code 0..1023 of each (int64 [bins]), the code that each decodes to
+    """Bins of lattice channels, in order: the first code 0..1023 of each (int64 [bins]), the code that each decodes to
     (int64 [bins]), and the bin of each code (int32 [1024]). Do not write into them."""
     step = 2 * max_error + 1
     below, above = np.arange(_GAP, 0, -step)[::-1], np.arange(_ZERO, CODES, step)
@@ -43,45 +43,45 @@ def lattice_bins(max_error: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def quantise(samples: np.ndarray, max_error: int, sample_bits: int = 16) -> tuple[np.ndarray, np.ndarray]:
-    """What is coded in place of int16 samples [frames, leads] of a chunk, and which leads are grid leads.
+    """What is coded in place of int16 samples [frames, channels] of a chunk, and which channels are grid channels.
 
-    Of lattice leads that is what they decode to; of grid leads the number of the bin (`restore` undoes it); leads that
-    one value represents within the bound become constant. Recordings of 8 bits have grid leads only: their range ends
+    Of lattice channels that is what they decode to; of grid channels the number of the bin (`restore` undoes it); channels that
+    one value represents within the bound become constant. Recordings of 8 bits have grid channels only: their range ends
     where lattice codes go on.
     """
     step = 2 * max_error + 1
     out, grid = samples.copy(), np.zeros(samples.shape[1], bool)
-    for lead in range(samples.shape[1]):
-        column = np.ascontiguousarray(samples[:, lead])
+    for channel in range(samples.shape[1]):
+        column = np.ascontiguousarray(samples[:, channel])
         codes = codes_of(column)
         on_lattice = sample_bits == 16 and codes.min() >= 0
         values = codes if on_lattice else column
         low, high = int(values.min()), int(values.max())
         if high - low <= 2 * max_error:
             middle = (low + high) >> 1
-            out[:, lead] = CODE_TO_SAMPLE[middle] if on_lattice else middle
+            out[:, channel] = CODE_TO_SAMPLE[middle] if on_lattice else middle
         elif on_lattice:
             _, decoded, bins = lattice_bins(max_error)
-            out[:, lead] = CODE_TO_SAMPLE[decoded[bins[codes]]]
+            out[:, channel] = CODE_TO_SAMPLE[decoded[bins[codes]]]
         else:
-            grid[lead] = True
-            out[:, lead] = column // np.int16(step)
+            grid[channel] = True
+            out[:, channel] = column // np.int16(step)
     return out, grid
 
 
 def restore(samples: np.ndarray, grid: np.ndarray, max_error: int, sample_bits: int = 16) -> None:
-    """Put the middles of bins, int16 [frames, leads], in place of their numbers in grid leads (their indices)."""
+    """Put the middles of bins, int16 [frames, channels], in place of their numbers in grid channels (their indices)."""
     top = (1 << (sample_bits - 1)) - 1
     middles = samples[:, grid].astype(np.int32) * (2 * max_error + 1) + max_error
     samples[:, grid] = np.clip(middles, -top - 1, top)
 
 
 def within(original: np.ndarray, decoded: np.ndarray, max_error: int, sample_bits: int = 16) -> bool:
-    """Whether all samples [frames, leads] of a chunk are within the bound: in codes on the lattice, else in samples."""
+    """Whether all samples [frames, channels] of a chunk are within the bound: in codes on the lattice, else in samples."""
     if max_error == 0 or original.shape != decoded.shape:
         return np.array_equal(original, decoded)
-    for lead in range(original.shape[1]):
-        before, after = (np.ascontiguousarray(x[:, lead]) for x in (original, decoded))
+    for channel in range(original.shape[1]):
+        before, after = (np.ascontiguousarray(x[:, channel]) for x in (original, decoded))
         codes = codes_of(before)
         if sample_bits == 16 and codes.min() >= 0:
             before, after = codes, codes_of(after)

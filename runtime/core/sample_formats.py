@@ -58,9 +58,9 @@ def from_int16(samples: np.ndarray, dtype: str) -> np.ndarray:
     return samples.astype(dtype, copy=False)
 
 
-def from_bytes(data: bytes, dtype: str, leads: int) -> np.ndarray:
-    """int16 [frames, leads] of samples that lie frame by frame."""
-    return to_int16(np.frombuffer(data, dtype).reshape(-1, leads))
+def from_bytes(data: bytes, dtype: str, channels: int) -> np.ndarray:
+    """int16 [frames, channels] of samples that lie frame by frame."""
+    return to_int16(np.frombuffer(data, dtype).reshape(-1, channels))
 
 
 def to_bytes(samples: np.ndarray, dtype: str) -> bytes:

@@ -1,11 +1,11 @@
 """Words that users, modules and messages have in common; imports nothing."""
 
-TIME_LEAD, LEAD_TIME = "time-lead", "lead-time"
-LAYOUTS = (TIME_LEAD, LEAD_TIME)
+TIME_CHANNEL, CHANNEL_TIME = "time-channel", "channel-time"
+LAYOUTS = (TIME_CHANNEL, CHANNEL_TIME)
 """Orders of the axes of an array, and of samples in a file."""
 
 SAMPLES, WAV, RAW, NPY, FILES = "samples", "wav", "raw", "npy", "files"
-"""Kinds of originals: never a file, a WAV file, bare samples, a .npy file, or a file for each lead."""
+"""Kinds of originals: never a file, a WAV file, bare samples, a .npy file, or a file for each channel."""
 
 TYPES = ("int16", "uint16", "int8", "uint8")
 """Types of samples."""

@@ -42,7 +42,7 @@ _KEPT: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 
 
 class RiceTables:
-    """Tables of one entropy model, for its lattice and, if asked for, behind them for grid leads.
+    """Tables of one entropy model, for its lattice and, if asked for, behind them for grid channels.
 
     order   int16: code at index ((class * 1024 + place) * 256 + rank)
     rank    uint8: rank at index ((class * 1024 + place) * 256 + code - first[place])
@@ -56,7 +56,7 @@ class RiceTables:
     """
 
     LATTICE_ROWS = 2 * SCALES
-    """Rows of `bin`, `width` and `base` in front of those for grid leads."""
+    """Rows of `bin`, `width` and `base` in front of those for grid channels."""
 
     def __init__(self, entropy: EntropyModel, grid: bool):
         parts = [_lattice_tables(entropy, 0)] + ([_lattice_tables(entropy, GRID_OFFSET)] if grid else [])
@@ -69,7 +69,7 @@ class RiceTables:
         self._ticks: np.ndarray | None = None
 
     def ticks(self, entropy: EntropyModel) -> np.ndarray:
-        """int32: tick value of the code at each index of `order`, for lattice leads; made once."""
+        """int32: tick value of the code at each index of `order`, for lattice channels; made once."""
         if self._ticks is None:
             self._ticks = entropy.ticks.take(self.order)
         return self._ticks

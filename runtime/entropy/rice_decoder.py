@@ -106,7 +106,7 @@ class RiceSource:
     Parameters
     ----------
     tables : RiceTables
-    grid : int64 [grid leads], numbers of the lanes that are grid lanes
+    grid : int64 [grid channels], numbers of the lanes that are grid lanes
     shift : int64 [lanes], low bits
     owner : int64 [lanes], not decreasing, from 0 on
     """

@@ -24,7 +24,7 @@ class RiceEncoder:
     Parameters
     ----------
     tables : RiceTables
-    grid : int64 [grid leads], numbers of the lanes that are grid lanes
+    grid : int64 [grid channels], numbers of the lanes that are grid lanes
     shift : int64 [lanes], low bits
     """
 

@@ -28,7 +28,7 @@ class GuessTables:
         That of the entropy model, then what a tick is in units of the table's argument, and where the shape's buckets
         are in `middles`.
     middles : int32 [shapes * buckets]
-    code_at : int64 [2 * places]: of lattice leads, then of grid leads
+    code_at : int64 [2 * places]: of lattice channels, then of grid channels
     """
 
     def __init__(self, entropy: EntropyModel):

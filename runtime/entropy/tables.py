@@ -27,7 +27,7 @@ FAR = 1 << 24
 """|A[0]| and A[1024], in ticks: always at the ends of the table."""
 
 GRID_OFFSET = CODES + 1
-"""Where the levels of grid leads start in `levels`; those of lattice leads start at 0."""
+"""Where the levels of grid channels start in `levels`; those of lattice channels start at 0."""
 
 _HALF = TABLE // 2
 _GUARD = 1 << 8
@@ -62,11 +62,11 @@ class Tables:
 class EntropyModel:
     """Coding tables of one model; see `Tables`.
 
-    levels      int32 [2 * 1025], ticks: of lattice leads, then (from `GRID_OFFSET`) of grid leads
-    ends        int32 [2, 2 * 1025 - 1]: both levels of each code (of grid leads from `GRID_OFFSET`)
+    levels      int32 [2 * 1025], ticks: of lattice channels, then (from `GRID_OFFSET`) of grid channels
+    ends        int32 [2, 2 * 1025 - 1]: both levels of each code (of grid channels from `GRID_OFFSET`)
     middle      int32 [1024]: tick value of each lattice code
     bins        int32 [1024]: what is coded for each lattice code, or None for the code itself
-    ticks       int32 [1024]: tick value of what each coded value of a lattice lead decodes to
+    ticks       int32 [1024]: tick value of what each coded value of a lattice channel decodes to
     samples     int16 [1024]: what it decodes to
     by_scale    int32 [4, 128]: multiplier; how far below and above the location the table ends, rounded up; where the
                 middle of the scale's shape is in `table`

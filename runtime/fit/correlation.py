@@ -1,4 +1,4 @@
-"""Correlation of whitened leads within small lags, in sums of integers that are exact in any order."""
+"""Correlation of whitened channels within small lags, in sums of integers that are exact in any order."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _BLOCK = 1 << 13
 
 
 def whiten(samples: np.ndarray) -> np.ndarray:
-    """Residuals of a lead's linear predictor as whole numbers -31..31 (float32); zeros if it is flat.
+    """Residuals of a channel's linear predictor as whole numbers -31..31 (float32); zeros if it is flat.
 
     Parameters
     ----------
@@ -41,17 +41,17 @@ def to_white(residual: np.ndarray) -> np.ndarray:
 
 
 def correlate(rows: np.ndarray, lag: int = LAG) -> tuple[np.ndarray, np.ndarray]:
-    """Correlation of largest magnitude within `lag` samples, float32 [leads, leads], and its lag, int8.
+    """Correlation of largest magnitude within `lag` samples, float32 [channels, channels], and its lag, int8.
 
-    A positive lag at [i, j] means that lead i is that much later.
+    A positive lag at [i, j] means that channel i is that much later.
 
     Parameters
     ----------
-    rows : float32 [leads, time]
+    rows : float32 [channels, time]
         Of `whiten`.
     """
-    leads, steps = rows.shape
-    totals = np.zeros((2 * lag + 1, leads, leads), np.int64)
+    channels, steps = rows.shape
+    totals = np.zeros((2 * lag + 1, channels, channels), np.int64)
     for first in range(0, steps, _BLOCK):
         block = rows[:, first : first + _BLOCK]
         for shift in range(lag + 1):

@@ -1,4 +1,4 @@
-"""Weighted least squares on lags of a lead and of those that it hears, the same on every machine.
+"""Weighted least squares on lags of a channel and of those that it hears, the same on every machine.
 
 Moments are sums of integers below 2^53, exact in float64 in any order; normal equations are solved by elementwise IEEE
 operations, without LAPACK.
@@ -24,7 +24,7 @@ _RIDGE = 0.6
 
 
 def to_signal(values: np.ndarray) -> tuple[np.ndarray, int]:
-    """A lead's values without their mean (int32 [frames]) as int16 behind 16 zeros, and the low bits left out."""
+    """A channel's values without their mean (int32 [frames]) as int16 behind 16 zeros, and the low bits left out."""
     excess = max(int(np.abs(values).max()).bit_length() - SIGNAL_BITS, 0)
     signal = np.zeros(ORDER + len(values), np.int16)
     signal[ORDER:] = values >> excess if excess else values
@@ -39,7 +39,7 @@ def spacing(frames: int, step: int) -> int:
 def moments(
     signal: np.ndarray, heard: list[np.ndarray], step: int, coefficients: np.ndarray, error: float
 ) -> tuple[np.ndarray, float, float]:
-    """Sums of products of a lead's sample and all that predicts it, over every `step`-th frame.
+    """Sums of products of a channel's sample and all that predicts it, over every `step`-th frame.
 
     Residuals of `coefficients`, whose mean size is about `error`, count by `weights_of`.
 
@@ -48,7 +48,7 @@ def moments(
     signal : int16 [16 + frames]
         Of `to_signal`.
     heard : list of int16 [16 + frames]
-        Signals of the leads that this one hears: their newest four samples, the present one included.
+        Signals of the channels that this one hears: their newest four samples, the present one included.
     coefficients : float [16 + 4 heard]
         Units of 2^-10; newest sample first.
 
@@ -89,7 +89,7 @@ def _lags(block: np.ndarray, heard: list[np.ndarray], step: int) -> tuple[np.nda
 
 
 def weights_of(size: np.ndarray, error: float) -> np.ndarray:
-    """What residuals of `size`, whose mean over the lead is about `error`, count: whole numbers 1..31.
+    """What residuals of `size`, whose mean over the channel is about `error`, count: whole numbers 1..31.
 
     That is the inverse of their running deviation and of their own size, close to what they cost in bits.
     """
@@ -108,20 +108,20 @@ def weights_of(size: np.ndarray, error: float) -> np.ndarray:
 
 
 def solve(total: np.ndarray, weight: np.ndarray, used: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Coefficients of many leads from their `moments`, and the variance of what they leave.
+    """Coefficients of many channels from their `moments`, and the variance of what they leave.
 
     Elimination without pivoting: the matrices are symmetric and positive.
 
     Parameters
     ----------
-    total : float64 [leads, n + 1, n + 1]
-    weight : float64 [leads]
-    used : bool [leads, n], optional
+    total : float64 [channels, n + 1, n + 1]
+    weight : float64 [channels]
+    used : bool [channels, n], optional
         Predictors that take part; the others get 0.
 
     Returns
     -------
-    float64 [leads, n], in whole units of 2^-10; float64 [leads]
+    float64 [channels, n], in whole units of 2^-10; float64 [channels]
     """
     size = total.shape[1] - 1
     system = np.concatenate([total[:, 1:, 1:], total[:, 1:, :1]], axis=2)

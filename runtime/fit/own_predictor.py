@@ -1,9 +1,9 @@
-"""Linear predictors of leads alone: a first one by plain least squares, then one step towards the weighted one.
+"""Linear predictors of channels alone: a first one by plain least squares, then one step towards the weighted one.
 
 Everything comes from sums of integers below 2^53, exact in float64 in any order, so that the fit is the same on every
 machine.
 
-A lead's samples lie in rows of 16, so that the 16 samples before a row's start are the row before it, and sums over all
+A channel's samples lie in rows of 16, so that the 16 samples before a row's start are the row before it, and sums over all
 lags are products of such matrices: no sample is copied for a lag.
 """
 
@@ -35,18 +35,18 @@ _LAGS = np.arange(ORDER + 1)
 
 
 def own_predictors(signals: list[np.ndarray], bins: np.ndarray | float = 0.0) -> tuple[np.ndarray, np.ndarray]:
-    """Order-16 coefficients of leads, and the mean absolute residuals that they leave.
+    """Order-16 coefficients of channels, and the mean absolute residuals that they leave.
 
     Parameters
     ----------
     signals : list of int16 [16 + frames]
         Of `to_signal`, of equal length.
-    bins : float64 [leads] or float
+    bins : float64 [channels] or float
         What one step of the coded values is in units of the signal.
 
     Returns
     -------
-    float64 [leads, 16], whole units of 2^-10, newest sample first; float64 [leads]
+    float64 [channels, 16], whole units of 2^-10, newest sample first; float64 [channels]
     """
     rows = [_Rows(signal) for signal in signals]
     first, variance = solve(np.stack(list(map(_covariance, rows))), np.full(len(rows), float(rows[0].frames)))
@@ -54,17 +54,17 @@ def own_predictors(signals: list[np.ndarray], bins: np.ndarray | float = 0.0) ->
     best, size = first.copy(), error.copy()
     waiting = np.flatnonzero(error >= _QUIET * bins).tolist()
     for step in (_CURVATURE_STEP, 1) if waiting else ():
-        moves = [_move(rows[lead], first[lead], float(error[lead]), step) for lead in waiting]
+        moves = [_move(rows[channel], first[channel], float(error[channel]), step) for channel in waiting]
         change, _ = solve(*(np.array([getattr(move, part) for move in moves]) for part in ("equations", "weight")))
         worse = []
-        for lead, move, by in zip(waiting, moves, change, strict=True):
-            moved = np.clip(first[lead] + by, -_LARGEST, _LARGEST)
-            after, cost = rows[lead].measure(rows[lead].residual(moved, rows[lead].sample), float(error[lead]))
-            size[lead] = move.size
+        for channel, move, by in zip(waiting, moves, change, strict=True):
+            moved = np.clip(first[channel] + by, -_LARGEST, _LARGEST)
+            after, cost = rows[channel].measure(rows[channel].residual(moved, rows[channel].sample), float(error[channel]))
+            size[channel] = move.size
             if cost <= move.cost:
-                best[lead], size[lead] = moved, after
+                best[channel], size[channel] = moved, after
             else:
-                worse.append(lead)
+                worse.append(channel)
         waiting = worse
         if not waiting:
             break
@@ -72,7 +72,7 @@ def own_predictors(signals: list[np.ndarray], bins: np.ndarray | float = 0.0) ->
 
 
 def linear_predictor(values: np.ndarray) -> tuple[np.ndarray, float]:
-    """Order-16 coefficients of a lead, and the mean absolute residual that they leave.
+    """Order-16 coefficients of a channel, and the mean absolute residual that they leave.
 
     Parameters
     ----------

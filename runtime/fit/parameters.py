@@ -1,4 +1,4 @@
-"""The encoder's choices for each lead of a chunk: kind, mean, grid, linear predictor and the leads that it hears.
+"""The encoder's choices for each channel of a chunk: kind, mean, grid, linear predictor and the channels that it hears.
 
 Reproducible on every machine (see `least_squares.py` and `correlation.py`). A decoder needs none of this.
 """
@@ -26,13 +26,13 @@ from ..predictor.lanes import columns
 from .least_squares import to_signal
 from .own_predictor import own_predictors
 from .prediction_order import Arrangement
-from .references import Leads, found, hear_peers, restricted, settle_tiers
+from .references import Channels, found, hear_peers, restricted, settle_tiers
 
 _MAX_SHIFT = 8
 _GRID_NOISE_CODES = 4
 """Low bits are split off until the mean residual is below twice this many grid steps."""
 _MAX_FINENESS, _LOUDEST_CODES = 8, 32
-"""Ticks of bounded errors are up to 2^8 times finer, as long as the loudest lead's residual stays below 32 codes."""
+"""Ticks of bounded errors are up to 2^8 times finer, as long as the loudest channel's residual stays below 32 codes."""
 
 
 def fit(
@@ -48,62 +48,62 @@ def fit(
 
     Parameters
     ----------
-    samples : int16 [frames, leads]
+    samples : int16 [frames, channels]
     middle : int32 [1024]
         The model's tick value of each lattice code.
-    grid : bool [leads], optional
-        Leads that are grid leads even if all their values are on the lattice.
+    grid : bool [channels], optional
+        Channels that are grid channels even if all their values are on the lattice.
     hear : bool
-        Whether leads may hear each other.
+        Whether channels may hear each other.
     topology : Arrangement, optional
-        Which leads may hear which; without it the samples tell.
+        Which channels may hear which; without it the samples tell.
     fine : bool
-        Whether ticks of grid leads may be finer than samples: what a bounded error leaves may be quieter than its bins.
+        Whether ticks of grid channels may be finer than samples: what a bounded error leaves may be quieter than its bins.
     max_error : int
-        What lattice leads are quantised for already, in codes.
+        What lattice channels are quantised for already, in codes.
     """
     grid = np.zeros(samples.shape[1], bool) if grid is None else grid
     side = SideInformation.empty(samples.shape[1])
-    leads = _describe(samples, middle, side, grid, hear, max_error)
-    if not len(leads.numbers):
+    channels = _describe(samples, middle, side, grid, hear, max_error)
+    if not len(channels.numbers):
         return side
-    coefficients, error = own_predictors(leads.signals, leads.bins)
-    side.coefficients[leads.numbers] = coefficients
-    if hear and len(leads.numbers) > 1 and len(samples) > ORDER:
-        arrangement = restricted(topology, leads.numbers) if topology else found(leads, coefficients)
-        error = hear_peers(side, leads, arrangement, coefficients, error)
-    _scale(side, leads, samples, coefficients.astype(np.int64), error, fine)
+    coefficients, error = own_predictors(channels.signals, channels.bins)
+    side.coefficients[channels.numbers] = coefficients
+    if hear and len(channels.numbers) > 1 and len(samples) > ORDER:
+        arrangement = restricted(topology, channels.numbers) if topology else found(channels, coefficients)
+        error = hear_peers(side, channels, arrangement, coefficients, error)
+    _scale(side, channels, samples, coefficients.astype(np.int64), error, fine)
     settle_tiers(side)
     return side
 
 
 def _describe(
     samples: np.ndarray, middle: np.ndarray, side: SideInformation, grid: np.ndarray, copies: bool, max_error: int
-) -> Leads:
+) -> Channels:
     """Fill in kinds and means."""
     numbers, signals, ticks, bins, seen = [], [], [], [], {}
-    for lead, column in enumerate(columns(samples)):
+    for channel, column in enumerate(columns(samples)):
         if column.min() == column.max():
-            side.kind[lead], side.mean[lead] = CONSTANT, column[0]
+            side.kind[channel], side.mean[channel] = CONSTANT, column[0]
             continue
-        same = seen.setdefault(zlib.crc32(column.data, int(grid[lead])), lead) if copies else lead
-        if same != lead and grid[same] == grid[lead] and np.array_equal(column, samples[:, same]):
-            side.kind[lead], side.mean[lead] = COPY, same
+        same = seen.setdefault(zlib.crc32(column.data, int(grid[channel])), channel) if copies else channel
+        if same != channel and grid[same] == grid[channel] and np.array_equal(column, samples[:, same]):
+            side.kind[channel], side.mean[channel] = COPY, same
             continue
         codes = codes_of(column)
-        on_lattice = codes.min() >= 0 and not grid[lead]
-        side.kind[lead] = LATTICE if on_lattice else GRID
-        side.mean[lead] = _rounded_mean(codes if on_lattice else column)
+        on_lattice = codes.min() >= 0 and not grid[channel]
+        side.kind[channel] = LATTICE if on_lattice else GRID
+        side.mean[channel] = _rounded_mean(codes if on_lattice else column)
         if on_lattice:
-            values = middle[codes] - middle[side.mean[lead]]
+            values = middle[codes] - middle[side.mean[channel]]
         else:
-            values = column.astype(np.int32) - np.int32(side.mean[lead])
+            values = column.astype(np.int32) - np.int32(side.mean[channel])
         signal, excess = to_signal(values)
-        numbers.append(lead)
+        numbers.append(channel)
         signals.append(signal)
         ticks.append((1.0 if on_lattice else 64.0) * (1 << excess))
         bins.append((64.0 * (2 * max_error + 1) if on_lattice else 1.0) / (1 << excess))
-    return Leads(np.array(numbers, np.int64), signals, np.array(ticks), np.array(bins))
+    return Channels(np.array(numbers, np.int64), signals, np.array(ticks), np.array(bins))
 
 
 def _rounded_mean(values: np.ndarray) -> int:
@@ -112,15 +112,15 @@ def _rounded_mean(values: np.ndarray) -> int:
 
 
 def _scale(
-    side: SideInformation, leads: Leads, samples: np.ndarray, own: np.ndarray, error: np.ndarray, fine_ticks: bool
+    side: SideInformation, channels: Channels, samples: np.ndarray, own: np.ndarray, error: np.ndarray, fine_ticks: bool
 ) -> None:
     """Fill in grids and spreads, and see to it that sums of linear predictors stay within 32 bits."""
     size = np.zeros(len(side.kind))
-    size[leads.numbers] = error * leads.ticks
+    size[channels.numbers] = error * channels.ticks
     grid, most = side.kind == GRID, _MAX_SHIFT - fine_ticks
-    for lead in np.flatnonzero(grid):
-        while size[lead] >= 2 * _GRID_NOISE_CODES * 64 << side.shift[lead] and side.shift[lead] < most:
-            side.shift[lead] += 1
+    for channel in np.flatnonzero(grid):
+        while size[channel] >= 2 * _GRID_NOISE_CODES * 64 << side.shift[channel] and side.shift[channel] < most:
+            side.shift[channel] += 1
     side.reach[:] = np.where(side.kind == LATTICE, LATTICE_REACH, 0)
     _fill_reach(side, samples)
     if fine_ticks and grid.any() and not side.shift.any():
@@ -130,8 +130,8 @@ def _scale(
     side.heard = np.clip(heard, -16384, 16383).astype(np.int64)
     if not (fine := side.fits()).all():  # without peers then
         side.heard[~fine], side.peers[~fine], side.metric[~fine] = 0, -1, 0
-        alone = np.flatnonzero(~fine[leads.numbers])
-        side.coefficients[leads.numbers[alone]] = own[alone]
+        alone = np.flatnonzero(~fine[channels.numbers])
+        side.coefficients[channels.numbers[alone]] = own[alone]
     while not (fine := side.fits()).all():
         grown = ~fine & grid & (side.shift < most) & (side.shift >= 0)
         side.shift[grown] += 1
@@ -140,11 +140,11 @@ def _scale(
         _fill_reach(side, samples)
     size = np.minimum(size / np.where(grid, np.ldexp(1.0, side.shift), 1), features.MAX_MAGNITUDE)
     means = np.maximum(size.astype(np.int32), 1) << features.MEAN_BITS
-    side.spread[leads.numbers] = features.level(means)[leads.numbers]
+    side.spread[channels.numbers] = features.level(means)[channels.numbers]
 
 
 def _refine(side: SideInformation, samples: np.ndarray, size: np.ndarray) -> None:
-    """Make the ticks of grid leads, whose mean residuals are `size`, as fine as the noise of most of them asks for, if
+    """Make the ticks of grid channels, whose mean residuals are `size`, as fine as the noise of most of them asks for, if
     that is not too fine for the loudest and for sums of linear predictors."""
     grid, fineness = side.kind == GRID, 0
     while (
@@ -162,7 +162,7 @@ def _refine(side: SideInformation, samples: np.ndarray, size: np.ndarray) -> Non
 
 
 def _fill_reach(side: SideInformation, samples: np.ndarray) -> None:
-    for lead in np.flatnonzero(side.kind == GRID):
-        ends = np.array([samples[:, lead].min(), samples[:, lead].max(), side.mean[lead]])
-        low, high, mean = tick_values(ends, side.shift[lead]).tolist()
-        side.reach[lead] = max(mean - low, high - mean).bit_length()
+    for channel in np.flatnonzero(side.kind == GRID):
+        ends = np.array([samples[:, channel].min(), samples[:, channel].max(), side.mean[channel]])
+        low, high, mean = tick_values(ends, side.shift[channel]).tolist()
+        side.reach[channel] = max(mean - low, high - mean).bit_length()

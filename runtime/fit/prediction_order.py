@@ -1,4 +1,4 @@
-"""Tiers and peers: which leads are coded before which within a time step, and which of them a lead hears."""
+"""Tiers and peers: which channels are coded before which within a time step, and which of them a channel hears."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _BETTER = 1
 
 @dataclass(frozen=True)
 class Arrangement:
-    """An order of leads for coding them.
+    """An order of channels for coding them.
 
-    tier    int64 [leads]: tiers are coded one after the other within every time step
-    peers   int64 [leads, 4]: leads that are heard, best first; -1 where there is none
-    metric  float64 [leads, 4]: correlations with them
+    tier    int64 [channels]: tiers are coded one after the other within every time step
+    peers   int64 [channels, 4]: channels that are heard, best first; -1 where there is none
+    metric  float64 [channels, 4]: correlations with them
     """
 
     tier: np.ndarray
@@ -30,86 +30,86 @@ class Arrangement:
 
 
 def tier_count(connected: int) -> int:
-    """Tiers for so many leads that have activity in common: more gain little and cost time."""
+    """Tiers for so many channels that have activity in common: more gain little and cost time."""
     return max(1, min(6, connected.bit_length()))
 
 
 def arrange(
     correlation: np.ndarray, tiers: int | None = None, peers: int = PEERS, past: bool = False
 ) -> Arrangement:
-    """Tier of each lead, and the leads of earlier tiers that it hears.
+    """Tier of each channel, and the channels of earlier tiers that it hears.
 
-    Hubs come first: leads are ordered so that each next one adds most to what all leads behind it can hear (the sum of
-    the largest squared correlation with any lead before). Tiers double in size up to the last but one, and a lead whose
-    best peer would be in its own tier moves to the next one. Leads without any correlation are in tier 0 and hear
+    Hubs come first: channels are ordered so that each next one adds most to what all channels behind it can hear (the sum of
+    the largest squared correlation with any channel before). Tiers double in size up to the last but one, and a channel whose
+    best peer would be in its own tier moves to the next one. Channels without any correlation are in tier 0 and hear
     nobody.
 
     Parameters
     ----------
-    correlation : float [leads, leads]
+    correlation : float [channels, channels]
         Zero where it may be chance.
     past : bool
-        Whether leads that have room for more peers hear others than those of earlier tiers too, up to the last step.
+        Whether channels that have room for more peers hear others than those of earlier tiers too, up to the last step.
     """
     power = np.rint(np.square(correlation.astype(np.float64)) * _UNIT * _UNIT).astype(np.int64)
     np.fill_diagonal(power, 0)
     order = _hubs_first(power)
     tiers = tier_count(len(order)) if tiers is None else tiers
     tier = np.zeros(len(power), np.int64)
-    for place, lead in enumerate(order):
+    for place, channel in enumerate(order):
         behind = math.frexp(len(order) / (place + 1))[1] - 1 if place + 1 < len(order) else 0
-        tier[lead] = max(0, tiers - 2 - behind)
+        tier[channel] = max(0, tiers - 2 - behind)
     _step_back(power, order, tier, tiers)
     heard = np.full((len(power), peers), -1, np.int64)
     metric = np.zeros((len(power), peers))
-    for lead in order if past else np.flatnonzero(tier):
+    for channel in order if past else np.flatnonzero(tier):
         chosen: list[int] = []
-        for among in (tier < tier[lead], tier >= tier[lead])[: 1 + past]:
-            others = np.flatnonzero((power[lead] > 0) & among)
-            best = others[np.argsort(-power[lead, others], kind="stable")[:_CANDIDATES]]
-            chosen += forward_selection(correlation, lead, best, peers - len(chosen))
-        heard[lead, : len(chosen)] = chosen
-        metric[lead, : len(chosen)] = correlation[lead, chosen]
+        for among in (tier < tier[channel], tier >= tier[channel])[: 1 + past]:
+            others = np.flatnonzero((power[channel] > 0) & among)
+            best = others[np.argsort(-power[channel, others], kind="stable")[:_CANDIDATES]]
+            chosen += forward_selection(correlation, channel, best, peers - len(chosen))
+        heard[channel, : len(chosen)] = chosen
+        metric[channel, : len(chosen)] = correlation[channel, chosen]
     return Arrangement(tier, heard, metric)
 
 
 def _hubs_first(power: np.ndarray) -> list[int]:
-    """Connected leads by what they add; gains only shrink, so those in the heap are upper bounds."""
+    """Connected channels by what they add; gains only shrink, so those in the heap are upper bounds."""
     connected = power.any(axis=1)
     left, heard = connected.copy(), np.zeros(len(power), np.int64)
-    heap = [(-int(gain), int(lead)) for lead, gain in enumerate(power.sum(axis=1)) if connected[lead]]
+    heap = [(-int(gain), int(channel)) for channel, gain in enumerate(power.sum(axis=1)) if connected[channel]]
     heapq.heapify(heap)
     order = []
     while heap:
-        _, lead = heapq.heappop(heap)
-        gain = int(np.maximum(power[lead, left] - heard[left], 0).sum())
-        if heap and (-gain, lead) > heap[0]:
-            heapq.heappush(heap, (-gain, lead))
+        _, channel = heapq.heappop(heap)
+        gain = int(np.maximum(power[channel, left] - heard[left], 0).sum())
+        if heap and (-gain, channel) > heap[0]:
+            heapq.heappush(heap, (-gain, channel))
             continue
-        order.append(lead)
-        left[lead] = False
-        np.maximum(heard, power[lead], out=heard)
+        order.append(channel)
+        left[channel] = False
+        np.maximum(heard, power[channel], out=heard)
     return order
 
 
 def _step_back(power: np.ndarray, order: list[int], tier: np.ndarray, tiers: int) -> None:
-    """Move leads to the next tier that have a better peer in their own tier than in all earlier ones."""
+    """Move channels to the next tier that have a better peer in their own tier than in all earlier ones."""
     for level in range(tiers - 1):
         settled: list[int] = []
         earlier = np.flatnonzero((tier < level) & power.any(axis=1))
-        for lead in order:
-            if tier[lead] != level:
+        for channel in order:
+            if tier[channel] != level:
                 continue
-            if settled and power[lead, settled].max() > _BETTER * power[lead, earlier].max(initial=0):
-                tier[lead] = level + 1
+            if settled and power[channel, settled].max() > _BETTER * power[channel, earlier].max(initial=0):
+                tier[channel] = level + 1
             else:
-                settled.append(lead)
+                settled.append(channel)
 
 
-def forward_selection(correlation: np.ndarray, lead: int, candidates: np.ndarray, count: int) -> list[int]:
-    """Candidates that explain most of a lead together: the best one, then the best for what is left, and so on."""
+def forward_selection(correlation: np.ndarray, channel: int, candidates: np.ndarray, count: int) -> list[int]:
+    """Candidates that explain most of a channel together: the best one, then the best for what is left, and so on."""
     among = correlation[np.ix_(candidates, candidates)].astype(np.float64)
-    own = correlation[lead, candidates].astype(np.float64)
+    own = correlation[channel, candidates].astype(np.float64)
     chosen: list[int] = []
     while len(chosen) < min(count, len(candidates)):
         variance = np.diagonal(among).copy()

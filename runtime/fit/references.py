@@ -1,4 +1,4 @@
-"""Which leads of a chunk hear which others, and with what coefficients: where it saves more than it costs.
+"""Which channels of a chunk hear which others, and with what coefficients: where it saves more than it costs.
 
 Reproducible on every machine (see `least_squares.py` and `correlation.py`). A decoder needs none of this.
 """
@@ -17,7 +17,7 @@ from .least_squares import moments, solve, spacing
 from .prediction_order import Arrangement, arrange
 
 _WHITE_FRAMES, _WHITE_BLOCK = 1 << 14, 1 << 11
-"""Frames that tell which leads belong together, in blocks."""
+"""Frames that tell which channels belong together, in blocks."""
 _CHANCE = 5.0
 """Correlations count from so many deviations of chance on."""
 _LAG = 1
@@ -25,15 +25,15 @@ _PEER_BITS = 48
 """Side information of one peer, about."""
 _THINNED = 1 << 12
 """Rows that do for the first of two fits with peers, whose residuals give the weights of the second."""
-_FEW_LEADS = 16
-"""Chunks of more leads are fitted on every eighth frame instead of every second: 0.0010 bit for 30 ns a sample."""
+_FEW_CHANNELS = 16
+"""Chunks of more channels are fitted on every eighth frame instead of every second: 0.0010 bit for 30 ns a sample."""
 _COST_BLOCK, _COST_FLOOR = 16, 16
 """Samples whose mean residual tells what they cost, and ticks that are added to it."""
 
 
 @dataclass
-class Leads:
-    """Leads that are coded, in order: their numbers, signals, ticks per unit of a signal, and what one step of the
+class Channels:
+    """Channels that are coded, in order: their numbers, signals, ticks per unit of a signal, and what one step of the
     coded values is in that unit."""
 
     numbers: np.ndarray
@@ -42,14 +42,14 @@ class Leads:
     bins: np.ndarray
 
 
-def found(leads: Leads, coefficients: np.ndarray) -> Arrangement:
-    """Tiers and peers from the residuals of the leads' own predictors."""
-    frames = len(leads.signals[0]) - ORDER
+def found(channels: Channels, coefficients: np.ndarray) -> Arrangement:
+    """Tiers and peers from the residuals of the channels' own predictors."""
+    frames = len(channels.signals[0]) - ORDER
     blocks = max(1, min(_WHITE_FRAMES, frames) // _WHITE_BLOCK)
     length = min(_WHITE_BLOCK, frames) if blocks > 1 else frames
     starts = [(frames - length) * i // max(blocks - 1, 1) for i in range(blocks)]
-    rows = np.empty((len(leads.signals), blocks * length), np.float32)
-    for row, signal, own in zip(rows, leads.signals, coefficients, strict=True):
+    rows = np.empty((len(channels.signals), blocks * length), np.float32)
+    for row, signal, own in zip(rows, channels.signals, coefficients, strict=True):
         parts = [signal[start : start + length + ORDER] for start in starts]
         row[:] = to_white(np.concatenate([_residual(part, own) for part in parts]))
     found, _ = correlate(rows, _LAG)
@@ -58,7 +58,7 @@ def found(leads: Leads, coefficients: np.ndarray) -> Arrangement:
 
 
 def _residual(signal: np.ndarray, coefficients: np.ndarray, heard: Sequence[np.ndarray] = ()) -> np.ndarray:
-    """What a linear predictor leaves: coefficients for 16 own samples, then for four of each lead that is heard."""
+    """What a linear predictor leaves: coefficients for 16 own samples, then for four of each channel that is heard."""
     signal, *heard = (source.astype(np.float64) for source in (signal, *heard))
     taps = [(signal, delay) for delay in range(1, ORDER + 1)]
     taps += [(other, delay) for other in heard for delay in range(PEER_TAPS)]
@@ -69,7 +69,7 @@ def _residual(signal: np.ndarray, coefficients: np.ndarray, heard: Sequence[np.n
 
 
 def restricted(topology: Arrangement, numbers: np.ndarray) -> Arrangement:
-    """A recording's arrangement for those of its leads that are coded."""
+    """A recording's arrangement for those of its channels that are coded."""
     place = np.full(len(topology.tier) + 1, -1, np.int64)
     place[numbers] = np.arange(len(numbers))
     peers = place[topology.peers[numbers]]
@@ -77,15 +77,15 @@ def restricted(topology: Arrangement, numbers: np.ndarray) -> Arrangement:
 
 
 def hear_peers(
-    side: SideInformation, leads: Leads, arrangement: Arrangement, own: np.ndarray, error: np.ndarray
+    side: SideInformation, channels: Channels, arrangement: Arrangement, own: np.ndarray, error: np.ndarray
 ) -> np.ndarray:
-    """Let leads hear peers where that pays; mean absolute residuals."""
+    """Let channels hear peers where that pays; mean absolute residuals."""
     error = error.copy()
     side.heard = side.heard.astype(np.float64)  # until grids are known
-    side.tier[leads.numbers] = arrangement.tier
+    side.tier[channels.numbers] = arrangement.tier
     listeners = np.flatnonzero((arrangement.peers >= 0).any(axis=1))
-    frames = len(leads.signals[0]) - ORDER
-    step = spacing(frames, 2 if len(side.kind) <= _FEW_LEADS else 8)
+    frames = len(channels.signals[0]) - ORDER
+    step = spacing(frames, 2 if len(side.kind) <= _FEW_CHANNELS else 8)
     size = 1 + ORDER + PEERS * PEER_TAPS
     start = np.concatenate([own, np.zeros((len(own), PEERS * PEER_TAPS))], axis=1)[listeners]
     sizes = error[listeners]
@@ -93,33 +93,33 @@ def hear_peers(
     passes = (4 * step, step) if frames >= _THINNED * 4 * step else (step, step)
     for step in passes:
         total, weight = np.zeros((len(listeners), size, size)), np.ones(len(listeners))
-        for row, lead in enumerate(listeners):
-            heard = _heard(leads, arrangement, lead)
+        for row, channel in enumerate(listeners):
+            heard = _heard(channels, arrangement, channel)
             taps = ORDER + PEER_TAPS * len(heard)
-            found = moments(leads.signals[lead], heard, step, start[row, :taps], float(sizes[row]))
+            found = moments(channels.signals[channel], heard, step, start[row, :taps], float(sizes[row]))
             total[row, : taps + 1, : taps + 1], weight[row], sizes[row] = found
         start, variance = solve(total, weight)
         sizes = np.maximum(sizes, 1 / 64)
     used, coefficients, before, after = _worthwhile(total, weight, there, frames)
-    for row, lead in enumerate(listeners):
+    for row, channel in enumerate(listeners):
         peers = np.flatnonzero(used[row])
-        heard = _heard(leads, arrangement, lead)
-        if not len(peers) or not _pays(leads.signals[lead], heard, leads.ticks[lead], own[lead], coefficients[row]):
+        heard = _heard(channels, arrangement, channel)
+        if not len(peers) or not _pays(channels.signals[channel], heard, channels.ticks[channel], own[channel], coefficients[row]):
             continue
-        number, among = leads.numbers[lead], arrangement.peers[lead, peers]
+        number, among = channels.numbers[channel], arrangement.peers[channel, peers]
         side.coefficients[number] = coefficients[row, :ORDER]
-        side.peers[number, : len(peers)] = leads.numbers[among]
-        metric = np.rint(arrangement.metric[lead, peers] * METRIC_UNIT)
+        side.peers[number, : len(peers)] = channels.numbers[among]
+        metric = np.rint(arrangement.metric[channel, peers] * METRIC_UNIT)
         side.metric[number, : len(peers)] = np.clip(metric, -METRIC_UNIT, METRIC_UNIT - 1)
-        scale = (leads.ticks[lead] / leads.ticks[among])[:, None]
+        scale = (channels.ticks[channel] / channels.ticks[among])[:, None]
         heard = coefficients[row, ORDER:].reshape(PEERS, PEER_TAPS)[peers]
         side.heard[number, : len(peers)] = heard * scale
-        error[lead] *= np.sqrt(after[row] / max(before[row], 1e-9))
+        error[channel] *= np.sqrt(after[row] / max(before[row], 1e-9))
     return error
 
 
 def settle_tiers(side: SideInformation) -> None:
-    """Leads that hear nobody are of tier 0, unless one of a higher tier hears them a step late: it must go on so."""
+    """Channels that hear nobody are of tier 0, unless one of a higher tier hears them a step late: it must go on so."""
     listener, number = np.nonzero(side.peers >= 0)
     peer = side.peers[listener, number]
     late = peer[(side.tier[peer] >= side.tier[listener]) & (side.tier[listener] > 0)]
@@ -128,16 +128,16 @@ def settle_tiers(side: SideInformation) -> None:
     side.tier[free] = 0
 
 
-def _heard(leads: Leads, arrangement: Arrangement, lead: int) -> list[np.ndarray]:
-    """Signals of a lead's peers, those that it hears only up to the last step a step late."""
-    peers = [peer for peer in arrangement.peers[lead] if peer >= 0]
-    late = [arrangement.tier[peer] >= arrangement.tier[lead] for peer in peers]
-    signals = [leads.signals[peer] for peer in peers]
+def _heard(channels: Channels, arrangement: Arrangement, channel: int) -> list[np.ndarray]:
+    """Signals of a channel's peers, those that it hears only up to the last step a step late."""
+    peers = [peer for peer in arrangement.peers[channel] if peer >= 0]
+    late = [arrangement.tier[peer] >= arrangement.tier[channel] for peer in peers]
+    signals = [channels.signals[peer] for peer in peers]
     return [np.concatenate([other[:1], other[:-1]]) if wait else other for other, wait in zip(signals, late)]
 
 
 def _pays(signal: np.ndarray, heard: list[np.ndarray], ticks: float, own: np.ndarray, both: np.ndarray) -> bool:
-    """Whether a lead's residuals cost less if it hears others, by their logarithm in blocks."""
+    """Whether a channel's residuals cost less if it hears others, by their logarithm in blocks."""
     costs = []
     for others, coefficients in (([], own), (heard, both)):
         size = np.abs(_residual(signal, coefficients, others)) * ticks
@@ -150,7 +150,7 @@ def _pays(signal: np.ndarray, heard: list[np.ndarray], ticks: float, own: np.nda
 def _worthwhile(total: np.ndarray, weight: np.ndarray, there: np.ndarray, frames: int) -> tuple[np.ndarray, ...]:
     """Drop peers, the least useful first, while they save less than their side information.
 
-    Returns which peers stay (bool [leads, 4]), the coefficients, and the variance with own past only and with peers.
+    Returns which peers stay (bool [channels, 4]), the coefficients, and the variance with own past only and with peers.
     """
 
     def solved(used: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

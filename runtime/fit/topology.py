@@ -1,9 +1,9 @@
-"""Which leads have activity in common: correlation of whitened leads within small lags, tested against chance.
+"""Which channels have activity in common: correlation of whitened channels within small lags, tested against chance.
 
-A lead's own past hides what it shares with others, so each is whitened by its linear predictor first. What correlates
-then within a few samples can be heard by a decoder that knows one lead before it decodes the other: from the
-correlations follow each lead's peers and an order in tiers (`arrange`). Evidence of several recordings adds up, and
-leads that were never recorded together are not compared.
+A channel's own past hides what it shares with others, so each is whitened by its linear predictor first. What correlates
+then within a few samples can be heard by a decoder that knows one channel before it decodes the other: from the
+correlations follow each channel's peers and an order in tiers (`arrange`). Evidence of several recordings adds up, and
+channels that were never recorded together are not compared.
 """
 
 from __future__ import annotations
@@ -32,26 +32,26 @@ _KEEP = 0.5
 
 @dataclass
 class Topology:
-    """What is known of an implant's leads.
+    """What is known of an implant's channels.
 
     Attributes
     ----------
-    leads : list of str
+    channels : list of str
     recordings : list of (list of int, int, int)
-        Numbers of the leads that were recorded together, samples of each, and a checksum by which a recording that is
+        Numbers of the channels that were recorded together, samples of each, and a checksum by which a recording that is
         observed again is left out.
     edges : dict of (int, int) to (float, int)
-        Correlation and lag of pairs of leads i < j, over all recordings of both; weak ones are left out.
+        Correlation and lag of pairs of channels i < j, over all recordings of both; weak ones are left out.
     """
 
-    leads: list = field(default_factory=list)
+    channels: list = field(default_factory=list)
     recordings: list = field(default_factory=list)
     edges: dict = field(default_factory=dict)
 
     def observe(self, names: list[str], rows: np.ndarray) -> None:
-        """Add a recording of simultaneous leads, some of which may be known: float32 [leads, time] of `whiten`."""
-        self.leads += [name for name in names if name not in set(self.leads)]
-        place = {name: i for i, name in enumerate(self.leads)}
+        """Add a recording of simultaneous channels, some of which may be known: float32 [channels, time] of `whiten`."""
+        self.channels += [name for name in names if name not in set(self.channels)]
+        place = {name: i for i, name in enumerate(self.channels)}
         numbers = [place[name] for name in names]
         before, samples = self.shared(), rows.shape[1]
         checksum = zlib.crc32(np.packbits(rows > 0).tobytes())
@@ -70,16 +70,16 @@ class Topology:
             self.edges[pair] = (value, lag)
 
     def of(self, names: list[str]) -> Topology:
-        """The topology of some leads, which are numbered as `names` lists them; unknown ones have nothing in common.
+        """The topology of some channels, which are numbered as `names` lists them; unknown ones have nothing in common.
 
         Raises
         ------
         UsageError
-            If none of the leads is known.
+            If none of the channels is known.
         """
-        place = {self.leads.index(name): i for i, name in enumerate(names) if name in set(self.leads)}
+        place = {self.channels.index(name): i for i, name in enumerate(names) if name in set(self.channels)}
         if not place:
-            raise UsageError(f"the topology knows none of the recording's leads ({names[0]} ...)")
+            raise UsageError(f"the topology knows none of the recording's channels ({names[0]} ...)")
         recordings = [([place[n] for n in numbers if n in place], *rest) for numbers, *rest in self.recordings]
         edges = {}
         for (i, j), (value, lag) in self.edges.items():
@@ -90,7 +90,7 @@ class Topology:
         return Topology(list(names), recordings, edges)
 
     def shared(self) -> dict[tuple[int, int], int]:
-        """Samples that each pair of leads was recorded together."""
+        """Samples that each pair of channels was recorded together."""
         total: dict[tuple[int, int], int] = {}
         for numbers, samples, _ in self.recordings:
             for pair in combinations(sorted(numbers), 2):
@@ -98,7 +98,7 @@ class Topology:
         return total
 
     def thresholds(self, chance: float = CHANCE) -> dict[tuple[int, int], float]:
-        """Magnitude that a pair's correlation must pass: no pair of independent leads does, but for `chance`.
+        """Magnitude that a pair's correlation must pass: no pair of independent channels does, but for `chance`.
 
         The correlation of n samples of white noise has a deviation of 1 / sqrt(n); all lags of all pairs are tested
         (Bonferroni).
@@ -114,25 +114,25 @@ class Topology:
         return {pair: value for pair, (value, _) in self.edges.items() if abs(value) > limits[pair]}
 
     def matrix(self) -> np.ndarray:
-        """Significant correlations, symmetric float64 [leads, leads] with ones on the diagonal."""
-        made = np.eye(len(self.leads))
+        """Significant correlations, symmetric float64 [channels, channels] with ones on the diagonal."""
+        made = np.eye(len(self.channels))
         for (i, j), value in self.significant().items():
             made[i, j] = made[j, i] = value
         return made
 
     def arrangement(self, tiers: int | None = None, peers: int = PEERS, past: bool = False) -> Arrangement:
-        """Tiers and peers of all leads, in the order of `leads`."""
+        """Tiers and peers of all channels, in the order of `channels`."""
         return arrange(self.matrix(), tiers, peers, past)
 
     def to_json(self, tiers: int | None = None, peers: int = PEERS) -> str:
         """The topology as text, with peers and tiers of `arrange`."""
         limits = self.thresholds()
         arrangement = self.arrangement(tiers, peers)
-        heard = [[lead for lead in row if lead >= 0] for row in arrangement.peers.tolist()]
+        heard = [[channel for channel in row if channel >= 0] for row in arrangement.peers.tolist()]
         kept = {pair: edge for pair, edge in self.edges.items() if abs(edge[0]) > _KEEP * limits[pair]}
         passed = self.significant()
         edges = [[i, j, round(r, 5), lag, (i, j) in passed] for (i, j), (r, lag) in sorted(kept.items())]
-        lists = {"leads": self.leads, "tiers": arrangement.tier.tolist(), "peers": heard}
+        lists = {"channels": self.channels, "tiers": arrangement.tier.tolist(), "peers": heard}
         lists |= {"recordings": self.recordings, "edges": edges}
         lines = [f'"format": {FORMAT}'] + [f'"{key}": {json.dumps(value)}' for key, value in lists.items()]
         return "{" + ",\n".join(lines) + "}\n"
@@ -151,7 +151,7 @@ class Topology:
             if found["format"] != FORMAT:
                 raise ValueError(f"format {found['format']}")
             edges = {(i, j): (r, lag) for i, j, r, lag, _ in found["edges"]}
-            return cls(found["leads"], [tuple(entry) for entry in found["recordings"]], edges)
+            return cls(found["channels"], [tuple(entry) for entry in found["recordings"]], edges)
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"not a topology of format {FORMAT}: {error}") from error
 

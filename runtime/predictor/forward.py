@@ -139,7 +139,7 @@ class Forward:
 
 
 def _sample_tables(entropy: EntropyModel) -> tuple[np.ndarray, np.ndarray]:
-    """Coded value int64 and tick value int32 of each sample of a lattice lead, by its 16 bits; off the lattice -1 and
+    """Coded value int64 and tick value int32 of each sample of a lattice channel, by its 16 bits; off the lattice -1 and
     the tick value of the nearest code."""
     samples = np.arange(1 << 16).astype(np.uint16).view(np.int16)
     code = codes_of(samples).astype(np.int64)

@@ -18,7 +18,7 @@ _CACHE_LINE, _CACHE_LINES = 32, 256
 
 @dataclass(frozen=True)
 class Lanes:
-    """Parameters of all lanes of a batch of chunks, by tier, chunk, segment and lead; arrays are [lanes] unless said.
+    """Parameters of all lanes of a batch of chunks, by tier, chunk, segment and channel; arrays are [lanes] unless said.
 
     coefficients  int32 [16, lanes], for the oldest sample first
     mean          int32, ticks
@@ -33,7 +33,7 @@ class Lanes:
     heard         int32 [4, 4, lanes], coefficients for each peer's newest samples, for the oldest one first
     owner         int64, number of the chunk in the batch
     start         int64, frame of the chunk where the segment starts
-    lead          int64, number of the lead in the chunk
+    channel          int64, number of the channel in the chunk
     """
 
     coefficients: np.ndarray
@@ -49,7 +49,7 @@ class Lanes:
     heard: np.ndarray
     owner: np.ndarray
     start: np.ndarray
-    lead: np.ndarray
+    channel: np.ndarray
 
     def __len__(self) -> int:
         return len(self.mean)
@@ -80,14 +80,14 @@ class Lanes:
             yield int(self.owner[lanes[0]]), int(self.start[lanes[0]]), lanes
 
 
-def segment_count(frames: int, leads: int) -> int:
+def segment_count(frames: int, channels: int) -> int:
     """Segments for a chunk. A lane costs some 36 bits; a step of few lanes costs as much time as one of many.
 
-    At least 8 lanes if segments stay above 1024 frames; up to 4096 lanes if they stay above 12288, of more than 8 leads
+    At least 8 lanes if segments stay above 1024 frames; up to 4096 lanes if they stay above 12288, of more than 8 channels
     above 8192.
     """
-    few = min(-(-8 // leads), frames // 1024)
-    many = min(-(-4096 // leads), frames // (8192 if leads > 8 else 12288))
+    few = min(-(-8 // channels), frames // 1024)
+    many = min(-(-4096 // channels), frames // (8192 if channels > 8 else 12288))
     steps = -(-frames // max(few, many, 1))
     return -(-frames // steps)
 
@@ -109,46 +109,46 @@ def join(parts: list[tuple[SideInformation, int, int]], middle: np.ndarray) -> L
 
 
 def _chunk_columns(side: SideInformation, frames: int, segments: int, middle: np.ndarray) -> dict[str, np.ndarray]:
-    leads = side.coded
-    count = len(leads)
+    channels = side.coded
+    count = len(channels)
     steps = -(-frames // segments)
-    grid = side.kind[leads] == GRID
-    shift = np.where(grid, side.shift[leads], 0)
-    mean = np.where(grid, tick_values(side.mean[leads], shift), middle[np.where(grid, 0, side.mean[leads])])
+    grid = side.kind[channels] == GRID
+    shift = np.where(grid, side.shift[channels], 0)
+    mean = np.where(grid, tick_values(side.mean[channels], shift), middle[np.where(grid, 0, side.mean[channels])])
     place = np.zeros(len(side.kind), np.int64)
-    place[leads] = np.arange(count)
-    heard = side.peers[leads].T
+    place[channels] = np.arange(count)
+    heard = side.peers[channels].T
     peers = np.where(heard >= 0, place[heard], np.arange(count))
     tile = lambda values, kind: np.tile(values, segments).astype(kind)  # noqa: E731
     return {
-        "coefficients": tile(side.coefficients[leads, ::-1].T, np.int32).reshape(ORDER, -1),
+        "coefficients": tile(side.coefficients[channels, ::-1].T, np.int32).reshape(ORDER, -1),
         "mean": tile(mean, np.int32),
-        "spread": tile(side.spread[leads], np.int64),
+        "spread": tile(side.spread[channels], np.int64),
         "offset": tile(np.where(grid, GRID_OFFSET, 0), np.int64),
         "grid": tile(np.where(grid, -1, 0), np.int32),
         "shift": tile(shift, np.int32),
         "length": np.repeat(np.minimum(steps, frames - np.arange(segments) * steps), count),
-        "tier": tile(side.tier[leads], np.int64),
+        "tier": tile(side.tier[channels], np.int64),
         "peers": tile(peers, np.int64).reshape(PEERS, -1) + np.repeat(np.arange(segments) * count, count),
-        "metric": tile(np.where(heard >= 0, side.metric[leads].T, 0), np.int32).reshape(PEERS, -1),
-        "heard": tile(side.heard[leads, :, ::-1].transpose(1, 2, 0), np.int32).reshape(PEERS, PEER_TAPS, -1),
+        "metric": tile(np.where(heard >= 0, side.metric[channels].T, 0), np.int32).reshape(PEERS, -1),
+        "heard": tile(side.heard[channels, :, ::-1].transpose(1, 2, 0), np.int32).reshape(PEERS, PEER_TAPS, -1),
         "start": np.repeat(np.arange(segments) * steps, count),
-        "lead": tile(leads, np.int64),
+        "channel": tile(channels, np.int64),
     }
 
 
 def to_lanes(chunks: list[np.ndarray], lanes: Lanes) -> np.ndarray:
-    """Values int16 [frames, leads] of each chunk as lanes, int16 [steps, lanes], zero where a lane has ended."""
+    """Values int16 [frames, channels] of each chunk as lanes, int16 [steps, lanes], zero where a lane has ended."""
     out = np.zeros((int(lanes.length.max()), len(lanes)), np.int16)
     for owner, start, index in lanes.segments():
         length = int(lanes.length[index[0]])
         rows = chunks[owner][start : start + length]
-        out[:length, _columns(index)] = rows[:, _columns(lanes.lead[index])]
+        out[:length, _columns(index)] = rows[:, _columns(lanes.channel[index])]
     return out
 
 
 def from_lanes(values: np.ndarray, lanes: Lanes, chunks: list[np.ndarray]) -> None:
-    """Undo `to_lanes` into the arrays [frames, leads] of chunks."""
+    """Undo `to_lanes` into the arrays [frames, channels] of chunks."""
     Places(lanes).put(values, chunks)
 
 
@@ -157,25 +157,25 @@ class Places:
 
     def __init__(self, lanes: Lanes):
         self._segments = [
-            (owner, start, int(lanes.length[index[0]]), _columns(lanes.lead[index]), _columns(index))
+            (owner, start, int(lanes.length[index[0]]), _columns(lanes.channel[index]), _columns(index))
             for owner, start, index in lanes.segments()
         ]
 
     def put(self, values: np.ndarray, chunks: list[np.ndarray], first: int = 0) -> None:
-        """Values [steps, lanes] from step `first` on, into the arrays [frames, leads] of chunks."""
-        for owner, start, length, leads, lanes in self._segments:
+        """Values [steps, lanes] from step `first` on, into the arrays [frames, channels] of chunks."""
+        for owner, start, length, channels, lanes in self._segments:
             steps = min(length - first, len(values))
             if steps > 0:
-                chunks[owner][start + first : start + first + steps, leads] = values[:steps, lanes]
+                chunks[owner][start + first : start + first + steps, channels] = values[:steps, lanes]
 
 
 def columns(samples: np.ndarray) -> Iterator[np.ndarray]:
-    """Every lead's samples side by side: of leads that share cache lines at once, in blocks that fit the cache."""
+    """Every channel's samples side by side: of channels that share cache lines at once, in blocks that fit the cache."""
     if samples.shape[1] == 1:
         yield np.ascontiguousarray(samples[:, 0])
         return
-    for lead in range(0, samples.shape[1], _CACHE_LINE):
-        some = samples[:, lead : lead + _CACHE_LINE].T
+    for channel in range(0, samples.shape[1], _CACHE_LINE):
+        some = samples[:, channel : channel + _CACHE_LINE].T
         out = np.empty(some.shape, samples.dtype)
         for first in range(0, some.shape[1], _CACHE_LINES):
             block = slice(first, first + _CACHE_LINES)

@@ -53,7 +53,7 @@ class Decoder:
         """int16 [steps, lanes], of the last steps."""
 
     def run(self, chunks: list[np.ndarray]) -> None:
-        """Decode all steps, into the arrays int16 [frames, leads] of chunks."""
+        """Decode all steps, into the arrays int16 [frames, channels] of chunks."""
         places = Places(self.lanes)
         bounds = np.searchsorted(self.lanes.tier, np.arange(int(self.lanes.tier[-1]) + 2))
         parts = [slice(int(a), int(b)) for a, b in zip(bounds, bounds[1:]) if a < b]

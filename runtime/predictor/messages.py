@@ -1,4 +1,4 @@
-"""What a lead hears of its peers, as inputs of the network: docs/format.md section 5.5.
+"""What a channel hears of its peers, as inputs of the network: docs/format.md section 5.5.
 
 Every lane says four bytes a step: its newest three residuals in sixteenths of their mean size, and the logarithm of
 that size. A listener's inputs are what its peers say, the correlation with each, and products of both.

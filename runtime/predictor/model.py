@@ -22,7 +22,7 @@ from .messages import INPUTS, ZERO
 from .metadata import parse_answers, parse_tables
 
 DEFAULT, ARRAYS = "n1", "a1"
-"""The models for leads of the implant, and for other devices and leads that hear each other much (see `choice`)."""
+"""The models for channels of the implant, and for other devices and channels that hear each other much (see `choice`)."""
 _COARSE, _COARSE_FROM = "b1", 5
 """The model trained on coarse histories, and the bound from which on it is the better one (docs/models.md)."""
 FORMAT = "1"

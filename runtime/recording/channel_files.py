@@ -1,4 +1,4 @@
-"""Several files, one for each lead, as one recording."""
+"""Several files, one for each channel, as one recording."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class _Part:
 
 
 class MonoFilesReader:
-    """Several files as the leads of a recording; attributes and methods are those of `sources.Source`.
+    """Several files as the channels of a recording; attributes and methods are those of `sources.Source`.
 
     Parameters
     ----------
@@ -37,12 +37,12 @@ class MonoFilesReader:
 
     kind = FILES
     canonical = False
-    lead_time = False
+    channel_time = False
 
     def __init__(self, files: list[str], open_one: Callable) -> None:
-        if len(files) > limits.MAX_LEADS:
-            raise UsageError(f"{len(files)} leads; possible are 1 to {limits.MAX_LEADS}")
-        self.leads = len(files)
+        if len(files) > limits.MAX_CHANNELS:
+            raise UsageError(f"{len(files)} channels; possible are 1 to {limits.MAX_CHANNELS}")
+        self.channels = len(files)
         self.outside = 0
         self._form: tuple | None = None
         self._parts: list[_Part] = []
@@ -67,8 +67,8 @@ class MonoFilesReader:
                 reader = open_one(source)
             except MiddleoutError as error:
                 raise type(error)(f"{path}: {error}") from None
-            if reader.leads != 1:
-                raise UsageError(f"{path}: {reader.leads} leads; files of an array hold one each")
+            if reader.channels != 1:
+                raise UsageError(f"{path}: {reader.channels} channels; files of an array hold one each")
             form = (reader.frames, reader.dtype, reader.rate)
             self._form = self._form or form
             if form != self._form:
@@ -82,17 +82,17 @@ class MonoFilesReader:
             return Member(name, source.mtime, reader.front, b"".join(reader.back()))
 
     def read(self, frames: int) -> np.ndarray:
-        """The next frames, int16 [frames, leads]; fewer only at the end."""
+        """The next frames, int16 [frames, channels]; fewer only at the end."""
         frames = min(frames, self.frames - self._done)
         width = sample_formats.width(self.dtype)
-        samples = np.empty((frames, self.leads), np.int16)
-        for lead, part in enumerate(self._parts):
+        samples = np.empty((frames, self.channels), np.int16)
+        for channel, part in enumerate(self._parts):
             with open(part.path, "rb") as file:
                 file.seek(part.start + self._done * width)
                 data = read_up_to(file, frames * width)
             if len(data) < frames * width:
                 raise MiddleoutError(f"{part.path} changed while it was read")
-            samples[:, lead] = sample_formats.from_bytes(data, self.dtype, 1)[:, 0]
+            samples[:, channel] = sample_formats.from_bytes(data, self.dtype, 1)[:, 0]
         self._done += frames
         return samples
 

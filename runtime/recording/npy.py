@@ -11,7 +11,7 @@ import numpy as np
 from ..core import sample_formats
 from ..core.errors import FileFormatError
 from ..core.file_io import read_up_to
-from ..core.terms import LEAD_TIME, TYPES
+from ..core.terms import CHANNEL_TIME, TYPES
 from .raw import Form
 
 MAGIC = b"\x93NUMPY"
@@ -26,7 +26,7 @@ def read_header(file: BinaryIO, rate: int = 0, layout: str | None = None) -> tup
     ----------
     file : binary file object, at its start
     rate : Hz, which the file does not say
-    layout : axes of the array: "time-lead", "lead-time", or None for the first unless that looks wrong
+    layout : axes of the array: "time-channel", "channel-time", or None for the first unless that looks wrong
 
     Raises
     ------
@@ -38,12 +38,12 @@ def read_header(file: BinaryIO, rate: int = 0, layout: str | None = None) -> tup
     if dtype not in sample_formats.FORMATS:
         raise FileFormatError(f"an array of {_plain(dtype)}; supported are {', '.join(TYPES)}")
     if len(shape) not in (1, 2) or min(shape) < 0:
-        raise FileFormatError(f"an array of shape {shape}; supported are [time, lead] and [time]")
+        raise FileFormatError(f"an array of shape {shape}; supported are [time, channel] and [time]")
     if len(shape) == 1:
         return front, Form(1, rate, dtype, shape[0], layout)
-    turned = layout == LEAD_TIME
-    leads, frames = shape if turned else shape[::-1]
-    return front, Form(leads, rate, dtype, frames, layout, lead_time=turned != description["fortran_order"])
+    turned = layout == CHANNEL_TIME
+    channels, frames = shape if turned else shape[::-1]
+    return front, Form(channels, rate, dtype, frames, layout, channel_time=turned != description["fortran_order"])
 
 
 def _description(file: BinaryIO) -> tuple[bytes, dict]:

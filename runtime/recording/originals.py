@@ -1,4 +1,4 @@
-"""Where a decoded recording goes: into one file as it comes, into one lead by lead, or into a file for each lead."""
+"""Where a decoded recording goes: into one file as it comes, into one channel by channel, or into a file for each channel."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class FileSink:
         self._file().write(data)
 
     def samples(self, samples: np.ndarray) -> None:
-        """The next frames, int16 [frames, leads]."""
+        """The next frames, int16 [frames, channels]."""
         self._file().write(sample_formats.to_bytes(samples, self._dtype))
 
     def commit(self, like: str | None, mtime: int | None) -> None:
@@ -57,16 +57,16 @@ class FileSink:
         return self._output.file
 
 
-class LeadTimeSink(FileSink):
-    """One file in which the samples of each lead lie together: every chunk goes to one place for each lead."""
+class ChannelTimeSink(FileSink):
+    """One file in which the samples of each channel lie together: every chunk goes to one place for each channel."""
 
     def __init__(self, outputs: paths.Outputs, target: str, header: Header) -> None:
         super().__init__(outputs, target, header)
-        self._leads, self._frames = header.leads, header.frames
+        self._channels, self._frames = header.channels, header.frames
         self._width = sample_formats.width(self._dtype)
         self._start = self._done = 0
         self._behind = False
-        if self._frames * self._leads * self._width > _LARGEST:
+        if self._frames * self._channels * self._width > _LARGEST:
             raise CorruptError("the header announces more than any file can hold")
 
     def write(self, data: bytes) -> None:
@@ -74,38 +74,38 @@ class LeadTimeSink(FileSink):
         if not self._done:
             self._start += len(data)
         elif not self._behind:
-            self._file().seek(self._place(self._leads, 0))
+            self._file().seek(self._place(self._channels, 0))
             self._behind = True
         super().write(data)
 
     def samples(self, samples: np.ndarray) -> None:
-        """The next frames, int16 [frames, leads]."""
+        """The next frames, int16 [frames, channels]."""
         if self._done + len(samples) > self._frames:
             raise CorruptError("the chunks do not add up to the frames that the header announces")
-        for lead, values in enumerate(sample_formats.from_int16(samples, self._dtype).T):
-            self._file().seek(self._place(lead, self._done))
+        for channel, values in enumerate(sample_formats.from_int16(samples, self._dtype).T):
+            self._file().seek(self._place(channel, self._done))
             self._file().write(values.tobytes())
         self._done += len(samples)
 
-    def _place(self, lead: int, frame: int) -> int:
-        return self._start + (lead * self._frames + frame) * self._width
+    def _place(self, channel: int, frame: int) -> int:
+        return self._start + (channel * self._frames + frame) * self._width
 
     def _file(self):
         file = super()._file()
         if not self._output.seekable:
-            raise UsageError("its samples lie lead by lead, which only a file can take; say with -o which")
+            raise UsageError("its samples lie channel by channel, which only a file can take; say with -o which")
         return file
 
 
 class MembersSink:
-    """A file for each lead, never all open at once.
+    """A file for each channel, never all open at once.
 
     Parameters
     ----------
     outputs : paths.Outputs
     source : path of the coded file
     header : Header
-    members : one for each lead
+    members : one for each channel
     """
 
     def __init__(self, outputs: paths.Outputs, source: str, header: Header, members: list[Member]) -> None:
@@ -114,13 +114,13 @@ class MembersSink:
         self._open: list[paths.Output] | None = None
 
     def samples(self, samples: np.ndarray) -> None:
-        """The next frames, int16 [frames, leads]."""
+        """The next frames, int16 [frames, channels]."""
         values = sample_formats.from_int16(samples, self._dtype)
-        self._append(lambda lead: values[:, lead].tobytes())
+        self._append(lambda channel: values[:, channel].tobytes())
 
     def commit(self, like: str | None, _: int | None) -> None:
         """The files are complete: give them their names, permissions and times."""
-        self._append(lambda lead: self._members[lead].back)
+        self._append(lambda channel: self._members[channel].back)
         for output, member in zip(self._open, self._members, strict=True):
             output.commit(like, member.mtime)
         self._open = None
@@ -136,5 +136,5 @@ class MembersSink:
             for target, member in zip(self._targets, self._members, strict=True):
                 self._open.append(self._outputs.open(target))
                 self._open[-1].append(member.front)
-        for lead, output in enumerate(self._open):
-            output.append(data(lead))
+        for channel, output in enumerate(self._open):
+            output.append(data(channel))

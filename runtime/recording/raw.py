@@ -21,15 +21,15 @@ class Form:
 
     frames : None for "until the end"
     layout : which axis is which, as the caller said; None if he did not
-    lead_time : whether the samples of a lead lie together, not those of a frame
+    channel_time : whether the samples of a channel lie together, not those of a frame
     """
 
-    leads: int
+    channels: int
     rate: int
     dtype: str
     frames: int | None = None
     layout: str | None = None
-    lead_time: bool = False
+    channel_time: bool = False
 
 
 class RawReader:
@@ -49,51 +49,51 @@ class RawReader:
         self._file, self._form, self.front = file, form, front
         self.outside = len(front)
         self.kind = NPY if front else RAW
-        self.leads, self.rate, self.dtype = form.leads, form.rate, form.dtype
-        self.lead_time = form.lead_time and form.leads > 1
+        self.channels, self.rate, self.dtype = form.channels, form.rate, form.dtype
+        self.channel_time = form.channel_time and form.channels > 1
         self._width = sample_formats.width(form.dtype)
         if form.frames is not None:
-            check_axes(form.frames, form.leads, form.layout)
-        if not 1 <= form.leads <= limits.MAX_LEADS:
-            raise UsageError(f"{form.leads} leads; possible are 1 to {limits.MAX_LEADS}")
-        if self.lead_time and size is None:
-            raise UsageError("samples lie lead by lead, which a pipe can't give frame by frame; use a file")
+            check_axes(form.frames, form.channels, form.layout)
+        if not 1 <= form.channels <= limits.MAX_CHANNELS:
+            raise UsageError(f"{form.channels} channels; possible are 1 to {limits.MAX_CHANNELS}")
+        if self.channel_time and size is None:
+            raise UsageError("samples lie channel by channel, which a pipe can't give frame by frame; use a file")
         self.frames = form.frames
         if self.frames is None and size is not None:
             self.frames = self._whole_frames(size)
         if self.frames is not None:
-            check_axes(self.frames, self.leads, form.layout)
-            if size is not None and size < self.frames * self.leads * self._width:
+            check_axes(self.frames, self.channels, form.layout)
+            if size is not None and size < self.frames * self.channels * self._width:
                 raise FileFormatError("the file is shorter than its header says")
-        self._start = file.tell() if self.lead_time else 0
+        self._start = file.tell() if self.channel_time else 0
         self._done = 0
 
     def read(self, frames: int) -> np.ndarray:
-        """The next frames, int16 [frames, leads]; fewer only at the end of the samples."""
+        """The next frames, int16 [frames, channels]; fewer only at the end of the samples."""
         if self.frames is not None:
             frames = min(frames, self.frames - self._done)
-        if self.lead_time:
-            samples = np.empty((frames, self.leads), np.int16)
-            for lead in range(self.leads):
-                self._file.seek(self._start + (lead * self.frames + self._done) * self._width)
-                samples[:, lead] = sample_formats.from_bytes(self._take(frames * self._width), self.dtype, 1)[:, 0]
+        if self.channel_time:
+            samples = np.empty((frames, self.channels), np.int16)
+            for channel in range(self.channels):
+                self._file.seek(self._start + (channel * self.frames + self._done) * self._width)
+                samples[:, channel] = sample_formats.from_bytes(self._take(frames * self._width), self.dtype, 1)[:, 0]
         else:
-            samples = sample_formats.from_bytes(self._take(frames * self.leads * self._width), self.dtype, self.leads)
+            samples = sample_formats.from_bytes(self._take(frames * self.channels * self._width), self.dtype, self.channels)
         self._done += len(samples)
         return samples
 
     def skip(self, frames: int) -> None:
         """Pass over frames that are there."""
-        if not self.lead_time:
-            skip_bytes(self._file, frames * self.leads * self._width)
+        if not self.channel_time:
+            skip_bytes(self._file, frames * self.channels * self._width)
         self._done += frames
 
     def back(self) -> Iterator[bytes]:
         """The bytes behind the samples, in pieces of at most limits.MAX_FOREIGN_PIECE."""
         if self.frames is None:
-            check_axes(self._done, self.leads, self._form.layout)
-        if self.lead_time:
-            self._file.seek(self._start + self.frames * self.leads * self._width)
+            check_axes(self._done, self.channels, self._form.layout)
+        if self.channel_time:
+            self._file.seek(self._start + self.frames * self.channels * self._width)
         while piece := read_up_to(self._file, limits.MAX_FOREIGN_PIECE):
             if self.kind == RAW:
                 raise MiddleoutError("the file changed while it was read")
@@ -109,10 +109,10 @@ class RawReader:
 
     def _whole_frames(self, size: int) -> int:
         """Frames of so many bytes; a rest means that something about the file is not as the caller says."""
-        frames, rest = divmod(size, self.leads * self._width)
+        frames, rest = divmod(size, self.channels * self._width)
         if rest:
             raise UsageError(
-                f"{size} bytes are no whole number of frames of {self.leads} "
-                f"{sample_formats.name(self.dtype)} samples: check --leads and --dtype"
+                f"{size} bytes are no whole number of frames of {self.channels} "
+                f"{sample_formats.name(self.dtype)} samples: check --channels and --dtype"
             )
         return frames

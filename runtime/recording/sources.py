@@ -13,8 +13,8 @@ import numpy as np
 from ..core import sample_formats
 from ..core.errors import UsageError
 from ..core.file_io import read_up_to
-from ..core.names import lead_names
-from ..core.terms import LEAD_TIME
+from ..core.names import channel_names
+from ..core.terms import CHANNEL_TIME
 from . import npy, paths
 from .channel_files import MonoFilesReader
 from .raw import Form, RawReader
@@ -27,14 +27,14 @@ RAW_SUFFIXES = (".bin", ".raw", ".dat")
 class Given:
     """What a caller says of recordings that do not say it themselves.
 
-    leads : of raw files
+    channels : of raw files
     rate : Hz, of raw and .npy files; 0 if unknown
     dtype : sample format of raw files
-    layout : which axis of raw and .npy files is which, "time-lead" or "lead-time"; None for the first, refused where
-        that would give more leads than time steps
+    layout : which axis of raw and .npy files is which, "time-channel" or "channel-time"; None for the first, refused where
+        that would give more channels than time steps
     """
 
-    leads: int | None = None
+    channels: int | None = None
     rate: int = 0
     dtype: str = "int16"
     layout: str | None = None
@@ -49,8 +49,8 @@ class Source(Protocol):
     Attributes
     ----------
     kind : of the original (see `terms`)
-    leads, rate, dtype : of the recording; dtype as in `formats`
-    lead_time : whether the samples of a lead lie together, not those of a frame
+    channels, rate, dtype : of the recording; dtype as in `formats`
+    channel_time : whether the samples of a channel lie together, not those of a frame
     frames : of the recording, None if only reading on will tell
     front : bytes that are kept in front of the samples
     outside : bytes of the original(s) that are neither samples nor in `back`
@@ -58,17 +58,17 @@ class Source(Protocol):
     """
 
     kind: str
-    leads: int
+    channels: int
     rate: int
     dtype: str
-    lead_time: bool
+    channel_time: bool
     frames: int | None
     front: bytes
     outside: int
     canonical: bool
 
     def read(self, frames: int) -> np.ndarray:
-        """The next frames, int16 [frames, leads]; fewer only at the end of the samples."""
+        """The next frames, int16 [frames, channels]; fewer only at the end of the samples."""
 
     def skip(self, frames: int) -> None:
         """Pass over frames that are there."""
@@ -82,23 +82,23 @@ class Recording:
 
     Parameters
     ----------
-    files : one path (`-` is standard input), or with `array` one for each lead
+    files : one path (`-` is standard input), or with `array` one for each channel
     given : Given
-    array : whether the files are the leads of one recording
+    array : whether the files are the channels of one recording
 
     Attributes
     ----------
     source : Source
     size : bytes of all files, None where only reading will tell
     mtime : modification time in ns, the newest; None if there is none
-    names : of the leads
+    names : of the channels
     """
 
     def __init__(self, files: Sequence[str], given: Given, array: bool = False) -> None:
         self._input: paths.Input | None = None
         if array:
             if paths.STREAM in files:
-                raise UsageError("the leads of an array come from files, not from standard input")
+                raise UsageError("the channels of an array come from files, not from standard input")
             self.source: Source = MonoFilesReader(list(files), lambda one: _reader(one, given))
             status = [os.stat(path) for path in files]
             self.size: int | None = sum(one.st_size for one in status)
@@ -112,7 +112,7 @@ class Recording:
             self.close()
             raise
         self.size, self.mtime = self._input.size, self._input.mtime
-        self.names = lead_names(self.source.leads)
+        self.names = channel_names(self.source.channels)
 
     def __enter__(self) -> Recording:
         return self
@@ -126,7 +126,7 @@ class Recording:
             self._input.__exit__()
 
     def excerpt(self, frames: int, pieces: int = 16) -> np.ndarray:
-        """At most so many frames in all, int16 [time, lead], in pieces spread evenly over the recording.
+        """At most so many frames in all, int16 [time, channel], in pieces spread evenly over the recording.
 
         Of a recording of unknown length, these are the first ones. Nothing else can be read then.
         """
@@ -134,12 +134,12 @@ class Recording:
         if source.frames is None or source.frames <= frames or frames < pieces:
             return source.read(frames)
         size, at = frames // pieces, 0
-        samples = np.empty((pieces, size, source.leads), np.int16)
+        samples = np.empty((pieces, size, source.channels), np.int16)
         for piece, start in zip(samples, np.linspace(0, source.frames - size, pieces).astype(np.int64).tolist()):
             source.skip(start - at)
             piece[:] = source.read(size)
             at = start + size
-        return samples.reshape(pieces * size, source.leads)
+        return samples.reshape(pieces * size, source.channels)
 
 
 def _reader(source: paths.Input, given: Given) -> Source:
@@ -151,12 +151,12 @@ def _reader(source: paths.Input, given: Given) -> Source:
         left = None if source.size is None else source.size - len(front)
         return RawReader(file, left, form, front)
     wav = suffix == ".wav" or (start[:4], start[8:]) == (b"RIFF", b"WAVE")
-    if wav or (given.leads is None and suffix not in RAW_SUFFIXES):
+    if wav or (given.channels is None and suffix not in RAW_SUFFIXES):
         return WavReader(file, source.size)
-    if given.leads is None:
-        raise UsageError("a raw file: say with --leads how many leads it has, and --dtype if it is not int16")
+    if given.channels is None:
+        raise UsageError("a raw file: say with --channels how many channels it has, and --dtype if it is not int16")
     dtype = sample_formats.parse(given.dtype)
-    form = Form(given.leads, given.rate, dtype, None, given.layout, given.layout == LEAD_TIME)
+    form = Form(given.channels, given.rate, dtype, None, given.layout, given.layout == CHANNEL_TIME)
     return RawReader(file, source.size, form)
 
 

@@ -40,14 +40,14 @@ _UNKNOWN_SIZE = 0xFFFFFFFF
 class WavFormat:
     """How samples lie in a WAV file."""
 
-    leads: int
+    channels: int
     rate: int
     sample_bits: int
 
     @property
     def frame_bytes(self) -> int:
-        """Bytes of one sample of every lead."""
-        return self.leads * self.sample_bits // 8
+        """Bytes of one sample of every channel."""
+        return self.channels * self.sample_bits // 8
 
     @property
     def dtype(self) -> str:
@@ -65,7 +65,7 @@ def canonical_header(form: WavFormat, frames: int | None) -> bytes:
     riff = min(size + 36, _UNKNOWN_SIZE)
     rate = (form.rate, form.rate * block & 0xFFFFFFFF)
     block &= 0xFFFF
-    fields = (b"RIFF", riff, b"WAVE", b"fmt ", 16, _PCM, form.leads, *rate, block, form.sample_bits, b"data", size)
+    fields = (b"RIFF", riff, b"WAVE", b"fmt ", 16, _PCM, form.channels, *rate, block, form.sample_bits, b"data", size)
     return _CANONICAL.pack(*fields)
 
 
@@ -80,20 +80,20 @@ class WavReader:
     Attributes
     ----------
     form : WavFormat
-    kind, leads, rate, dtype, lead_time : as of every source (`sources.Source`)
+    kind, channels, rate, dtype, channel_time : as of every source (`sources.Source`)
     front : bytes in front of the samples
     frames : of the recording, None if only reading on will tell
     canonical : whether `canonical_header` and the samples are the whole file (False where frames is None)
     """
 
     kind = WAV
-    lead_time = False
+    channel_time = False
 
     def __init__(self, file: BinaryIO, size: int | None = None) -> None:
         self._file = file
         walk = _Walk(file)
         self.form, claimed = walk.run()
-        self.leads, self.rate, self.dtype = self.form.leads, self.form.rate, self.form.dtype
+        self.channels, self.rate, self.dtype = self.form.channels, self.form.rate, self.form.dtype
         self.front = bytes(walk.front)
         self.outside = len(self.front)
         self.frames = None
@@ -109,7 +109,7 @@ class WavReader:
             self.canonical = whole and self.front == canonical_header(self.form, self.frames)
 
     def read(self, frames: int) -> np.ndarray:
-        """The next frames, int16 [frames, leads]; fewer only at the end of the samples."""
+        """The next frames, int16 [frames, channels]; fewer only at the end of the samples."""
         block = self.form.frame_bytes
         want = frames * block if self._left is None else min(frames * block, self._left)
         data = read_up_to(self._file, want)
@@ -117,7 +117,7 @@ class WavReader:
         self._partial += data[whole:]
         if self._left is not None:
             self._left = self._left - len(data) if len(data) == want else 0
-        return sample_formats.from_bytes(data[:whole], self.dtype, self.leads)
+        return sample_formats.from_bytes(data[:whole], self.dtype, self.channels)
 
     def skip(self, frames: int) -> None:
         """Pass over frames that are there."""
@@ -176,14 +176,14 @@ def parse_fmt(body: bytes) -> WavFormat:
     """The format from the body of a `fmt ` chunk; FileFormatError for all that is not integer PCM of 8 to 16 bits."""
     if len(body) < _FMT.size:
         raise FileFormatError("the WAV file's format chunk is too short")
-    encoding, leads, rate, _, block, bits = _FMT.unpack_from(body)
+    encoding, channels, rate, _, block, bits = _FMT.unpack_from(body)
     if encoding == _EXTENSIBLE and len(body) >= 40:
         encoding = int.from_bytes(body[24:26], "little") if body[26:40] == _PCM_GUID[2:] else encoding
     if encoding != _PCM:
         raise FileFormatError(f"WAV encoding {_ENCODINGS.get(encoding, hex(encoding))}; {_SUPPORTED}")
-    width = block // leads if leads else 0
+    width = block // channels if channels else 0
     if not 8 <= bits <= 16:
         raise FileFormatError(f"PCM of {bits} bits; {_SUPPORTED}")
-    if width not in (1, 2) or width * leads != block or bits > 8 * width:
-        raise FileFormatError(f"the WAV file's format chunk contradicts itself: {leads} leads, {block} bytes a frame")
-    return WavFormat(leads, rate, 8 * width)
+    if width not in (1, 2) or width * channels != block or bits > 8 * width:
+        raise FileFormatError(f"the WAV file's format chunk contradicts itself: {channels} channels, {block} bytes a frame")
+    return WavFormat(channels, rate, 8 * width)

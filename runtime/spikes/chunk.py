@@ -88,12 +88,12 @@ def pack(chunk: ActivityChunk) -> bytes:
     )
 
 
-def parse_head(payload: bytes, leads: int, sample_bits: int, model: Model | None) -> tuple[ActivityChunk, int]:
+def parse_head(payload: bytes, channels: int, sample_bits: int, model: Model | None) -> tuple[ActivityChunk, int]:
     """A chunk with its windows but without what follows them, and the offset of that. Raises `CorruptError`.
 
     Without a model its units are of no use.
     """
-    frames = chunk_frames(payload, leads)
+    frames = chunk_frames(payload, channels)
     try:
         crc, lanes = CODED_HEAD.unpack_from(payload, CHUNK_HEAD.size)
         at = CHUNK_HEAD.size + CODED_HEAD.size
@@ -109,15 +109,15 @@ def parse_head(payload: bytes, leads: int, sample_bits: int, model: Model | None
     units = Units(entropy, max_error, grid, shift, sample_bits)
     if not units.low <= base <= units.high or (sample_bits == 8 and not grid):
         raise CorruptError("the head of a chunk holds impossible values")
-    plan = parse_plan(payload[at : at + size], frames, leads, base, standard, units.level_bits, bool(flags & _HEARS))
+    plan = parse_plan(payload[at : at + size], frames, channels, base, standard, units.level_bits, bool(flags & _HEARS))
     nothing = np.zeros(0, np.int64), np.zeros(0, np.int16), np.zeros(lanes, np.uint64), np.zeros(0, np.uint32)
-    band = lfp.SlowBand.empty(leads, bool(flags & _SHORT)) if flags & _SLOW else None
+    band = lfp.SlowBand.empty(channels, bool(flags & _SHORT)) if flags & _SLOW else None
     return ActivityChunk(frames, crc, units, threshold, before, lift_step, plan, band, *nothing, size), at + size
 
 
-def parse(payload: bytes, leads: int, sample_bits: int, model: Model) -> tuple[ActivityChunk, Sequence]:
+def parse(payload: bytes, channels: int, sample_bits: int, model: Model) -> tuple[ActivityChunk, Sequence]:
     """A chunk, and how its windows lie in its lanes. Raises `CorruptError`."""
-    chunk, at = parse_head(payload, leads, sample_bits, model)
+    chunk, at = parse_head(payload, channels, sample_bits, model)
     windows, lanes = chunk.plan.windows, len(chunk.states)
     if lanes > MAX_LANES or (lanes > 0) != (len(windows) > 0):
         raise CorruptError("a chunk has an impossible number of lanes")
@@ -129,7 +129,7 @@ def parse(payload: bytes, leads: int, sample_bits: int, model: Model) -> tuple[A
         raise CorruptError("a chunk ends too early")
     try:
         if chunk.slow is not None:
-            chunk.slow, at = lfp.parse(payload, at, chunk.frames, leads, model, chunk.slow.short)
+            chunk.slow, at = lfp.parse(payload, at, chunk.frames, channels, model, chunk.slow.short)
         if chunk.units.shift:
             reader = bits.BitReader(payload, at)
             chunk.low_bits = reader.read(np.full(samples, chunk.units.shift))

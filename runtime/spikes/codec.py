@@ -10,7 +10,7 @@ from ..core.errors import CorruptError
 from ..predictor.model import Model
 from . import chunk as chunks
 from .chunk import ActivityChunk
-from .layout.plan import LeadParameters, Plan
+from .layout.plan import ChannelParameters, Plan
 from .layout.sequence import lane_count
 from .layout.units import Units
 from .peers import Hearing
@@ -40,17 +40,17 @@ def code(
 
     Parameters
     ----------
-    samples : int16 [frames, leads]
+    samples : int16 [frames, channels]
     shape : threshold in 1/64, frames before a crossing and of a standard window, step of tents
     lanes : at most so many; None for what is good for files
-    hear : whether leads may hear each other
-    shown : int16 [frames, leads], what `render_all` gives, where that is known
+    hear : whether channels may hear each other
+    shown : int16 [frames, channels], what `render_all` gives, where that is known
     """
-    frames, leads = samples.shape
+    frames, channels = samples.shape
     threshold, before, standard, lift_step = shape
-    parameters = LeadParameters(*(np.zeros(leads, np.int64) for _ in range(4)))
+    parameters = ChannelParameters(*(np.zeros(channels, np.int64) for _ in range(4)))
     nothing = np.zeros(0, np.int64), np.zeros(0, np.int16), np.zeros(0, np.uint64), np.zeros(0, np.uint32)
-    plan = Plan(windows, lines, parameters, standard, Hearing.none(leads), np.full(len(windows), -1, np.int64))
+    plan = Plan(windows, lines, parameters, standard, Hearing.none(channels), np.full(len(windows), -1, np.int64))
     made = ActivityChunk(frames, 0, units, threshold, before, lift_step, plan, band, *nothing)
     bins = units.bins(units.values(samples[windows.flat()]))
     if len(windows):
@@ -66,24 +66,24 @@ def code(
 
 
 def first_levels(windows: Windows, lines: Lines, band: lfp.SlowBand | None, units: Units) -> np.ndarray:
-    """Ticks that windows' first samples are expected near: the slow band there, or the lead's level."""
+    """Ticks that windows' first samples are expected near: the slow band there, or the channel's level."""
     if band is None:
-        return units.level_ticks(lines.level[windows.lead])
+        return units.level_ticks(lines.level[windows.channel])
     level = np.zeros(len(windows), np.int64)
-    for lead in np.unique(windows.lead).tolist():
-        own = windows.of_lead(lead)
-        level[own] = band.curve(lead)[windows.start[own]]
+    for channel in np.unique(windows.channel).tolist():
+        own = windows.of_channel(channel)
+        level[own] = band.curve(channel)[windows.start[own]]
     return units.level_ticks(np.clip(level, units.low, units.high))
 
 
 def render(chunk: ActivityChunk, values: np.ndarray) -> np.ndarray:
-    """All samples int16 [frames, leads] of a chunk, from the values in its windows."""
+    """All samples int16 [frames, channels] of a chunk, from the values in its windows."""
     plan = chunk.plan
     return _samples(chunk.units, render_all(chunk.frame, plan.lines, plan.windows, values, chunk.slow))
 
 
 def _samples(units: Units, values: np.ndarray) -> np.ndarray:
-    """Samples int16 of values int16 [frames, leads], some frames at a time."""
+    """Samples int16 of values int16 [frames, channels], some frames at a time."""
     out = np.empty_like(values)
     some = max(1, _SAMPLES // max(values.shape[1], 1))
     for first in range(0, len(values), some):
@@ -91,9 +91,9 @@ def _samples(units: Units, values: np.ndarray) -> np.ndarray:
     return out
 
 
-def decode(payload: bytes, leads: int, sample_bits: int, model: Model) -> np.ndarray:
-    """Samples int16 [frames, leads] of a payload. Raises `CorruptError`."""
-    chunk, sequence = chunks.parse(payload, leads, sample_bits, model)
+def decode(payload: bytes, channels: int, sample_bits: int, model: Model) -> np.ndarray:
+    """Samples int16 [frames, channels] of a payload. Raises `CorruptError`."""
+    chunk, sequence = chunks.parse(payload, channels, sample_bits, model)
     windows, parameters, units = chunk.plan.windows, chunk.plan.parameters, chunk.units
     values = np.zeros(0, np.int64)
     if len(windows):
@@ -105,8 +105,8 @@ def decode(payload: bytes, leads: int, sample_bits: int, model: Model) -> np.nda
             sequence,
             first_levels(windows, chunk.plan.lines, chunk.slow, units),
             chunk.slow is None,
-            parameters.spread[windows.lead],
-            parameters.scale[windows.lead],
+            parameters.spread[windows.channel],
+            parameters.scale[windows.channel],
             chunk.plan.hearing,
             chunk.frames,
             low,

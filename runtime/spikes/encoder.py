@@ -27,7 +27,7 @@ THRESHOLD_UNIT = 64
 
 @dataclass
 class Source:
-    """A chunk before it is encoded: samples int16 [frames, leads] and what is wanted of them."""
+    """A chunk before it is encoded: samples int16 [frames, channels] and what is wanted of them."""
 
     samples: np.ndarray
     sample_bits: int
@@ -35,7 +35,7 @@ class Source:
     model: Model
 
     def counted(self, max_error: int) -> tuple[Units, np.ndarray, int]:
-        """How samples are counted, their values (int16), and the value of quiet leads."""
+        """How samples are counted, their values (int16), and the value of quiet channels."""
         samples = self.samples
         change = np.abs(np.diff(samples[: 1 << 14].astype(np.int32), axis=0, prepend=samples[:1]))
         units = units_of(samples, np.median(change, axis=0), max_error, self.sample_bits, self.model)
@@ -51,10 +51,10 @@ class Source:
     def encoded(self, watched: Watched, max_error: int) -> ActivityChunk:
         """With these windows and this bound."""
         units, values, base = self.counted(max_error)
-        options, leads = self.options, values.shape[1]
+        options, channels = self.options, values.shape[1]
         step = LIFT_STEP * ((2 * max_error + 1 << units.shift) if units.grid else 1)
         shape = round(options.threshold * THRESHOLD_UNIT), options.frames[0], sum(options.frames), min(step, 0xFFFF)
-        lines = Lines(base, _levels(values, units, base), np.zeros(leads, bool))
+        lines = Lines(base, _levels(values, units, base), np.zeros(channels, bool))
         band = lfp_fit.fit(values, options.rate, units, self.model) if options.slow else None
         windows = replace(watched.windows, lift=np.zeros(len(watched.windows), np.int64))
         if len(windows):
@@ -68,7 +68,7 @@ class Source:
 
 
 def _levels(values: np.ndarray, units: Units, base: int) -> np.ndarray:
-    """Where leads begin: at the base, or off the lattice, where every lead may have an offset of its own, there."""
+    """Where channels begin: at the base, or off the lattice, where every channel may have an offset of its own, there."""
     if not units.grid:
         return np.full(values.shape[1], base, np.int64)
     return np.median(values[:: max(1, len(values) // 256)], axis=0).astype(np.int64)
@@ -79,7 +79,7 @@ def encode(samples: np.ndarray, sample_bits: int, options: Activity, budget: int
 
     Parameters
     ----------
-    samples : int16 [frames, leads]
+    samples : int16 [frames, channels]
     budget : bytes that it may have; None for any. A payload that can't be made to fit is the smallest there is
     """
     from .rate_control import encode_within

@@ -24,10 +24,10 @@ class Activity:
 
     keep : "spikes" (always), and "lfp" for a slow band between the windows
     max_error : bound of the error inside windows, 0..255
-    threshold : crossings lie so many robust deviations of the band-passed lead below zero
+    threshold : crossings lie so many robust deviations of the band-passed channel below zero
     window : milliseconds before and after a crossing
     rate : of the recording, Hz
-    independent : whether leads are coded without regard to each other
+    independent : whether channels are coded without regard to each other
     """
 
     keep: tuple[str, ...] = (SPIKES,)

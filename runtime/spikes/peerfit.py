@@ -31,40 +31,40 @@ _APART = 24
 
 
 def choose(
-    windows: Windows, ticks: np.ndarray, residual: np.ndarray, leads: int, frames: int
+    windows: Windows, ticks: np.ndarray, residual: np.ndarray, channels: int, frames: int
 ) -> tuple[Hearing, np.ndarray]:
-    """Leads that hear others and how, and which of their windows go with others' (see `plan.Plan.match`).
+    """Channels that hear others and how, and which of their windows go with others' (see `plan.Plan.match`).
 
     Parameters
     ----------
-    ticks, residual : int64 [samples], in order of window; residuals of leads that hear nobody
+    ticks, residual : int64 [samples], in order of window; residuals of channels that hear nobody
     """
-    hearing, match = Hearing.none(leads), np.full(len(windows), -1, np.int64)
-    used = np.unique(windows.lead)
+    hearing, match = Hearing.none(channels), np.full(len(windows), -1, np.int64)
+    used = np.unique(windows.channel)
     if len(used) < 2:
         return hearing, match
     peers = arrange(_correlation(windows, ticks, used, frames)).peers
     for row in np.flatnonzero(peers[:, 0] >= 0).tolist():
-        lead, among = int(used[row]), used[peers[row][peers[row] >= 0]]
-        taps = _taps(windows, ticks, residual, lead, among, frames)
-        saved = [_matches(windows, lead, peer) for peer in among[: max(len(taps), 1)].tolist()]
+        channel, among = int(used[row]), used[peers[row][peers[row] >= 0]]
+        taps = _taps(windows, ticks, residual, channel, among, frames)
+        saved = [_matches(windows, channel, peer) for peer in among[: max(len(taps), 1)].tolist()]
         best = int(np.argmax([bits for bits, _ in saved]))
         if not len(taps) and saved[best][0] <= 0:
             continue
         order = np.argsort(np.arange(max(len(taps), 1)) != best, kind="stable")  # whose windows these go with is first
-        hearing.peers[lead, : len(order)] = among[order]
-        hearing.taps[lead, : len(taps)] = taps[order[: len(taps)]]
+        hearing.peers[channel, : len(order)] = among[order]
+        hearing.taps[channel, : len(taps)] = taps[order[: len(taps)]]
         if saved[best][0] > 0:
-            match[windows.of_lead(lead)] = saved[best][1]
+            match[windows.of_channel(channel)] = saved[best][1]
     return hearing, match
 
 
 def _correlation(windows: Windows, ticks: np.ndarray, used: np.ndarray, frames: int) -> np.ndarray:
-    """Of what leads do in their windows, two samples apart, float32 [used, used]; 0 where it may be chance."""
+    """Of what channels do in their windows, two samples apart, float32 [used, used]; 0 where it may be chance."""
     white = np.zeros((frames, len(used)), np.int8)
     places, count = [], np.zeros(len(used))
-    for row, lead in enumerate(used.tolist()):
-        step = steps_of(windows, ticks, lead, frames)
+    for row, channel in enumerate(used.tolist()):
+        step = steps_of(windows, ticks, channel, frames)
         step = step[:-2] + step[1:-1]
         places.append(np.flatnonzero(step))
         count[row] = max(len(places[-1]), 1)
@@ -82,11 +82,11 @@ def _correlation(windows: Windows, ticks: np.ndarray, used: np.ndarray, frames: 
 
 
 def _taps(
-    windows: Windows, ticks: np.ndarray, residual: np.ndarray, lead: int, peers: np.ndarray, frames: int
+    windows: Windows, ticks: np.ndarray, residual: np.ndarray, channel: int, peers: np.ndarray, frames: int
 ) -> np.ndarray:
     """Least squares over what peers do: coefficients int64 [heard, 3] for the first of them, as many as pay."""
-    own, offset = windows.of_lead(lead), windows.offset
-    some = Windows(*(column[own] for column in (windows.lead, windows.start, windows.length, windows.lift)))
+    own, offset = windows.of_channel(channel), windows.offset
+    some = Windows(*(column[own] for column in (windows.channel, windows.start, windows.length, windows.lift)))
     later = np.ones(int(some.length.sum()), bool)
     later[some.offset[:-1]] = False
     frame = some.flat()[0][later]
@@ -107,10 +107,10 @@ def _taps(
     return made
 
 
-def _matches(windows: Windows, lead: int, peer: int) -> tuple[int, np.ndarray]:
-    """Bits that are saved by saying which windows of a peer a lead's go with, and these, int64 [its windows]."""
-    own = windows.take(windows.of_lead(lead))
-    start, heard = own.start, windows.start[windows.of_lead(peer)]
+def _matches(windows: Windows, channel: int, peer: int) -> tuple[int, np.ndarray]:
+    """Bits that are saved by saying which windows of a peer a channel's go with, and these, int64 [its windows]."""
+    own = windows.take(windows.of_channel(channel))
+    start, heard = own.start, windows.start[windows.of_channel(peer)]
     right = np.clip(np.searchsorted(heard, start), 0, len(heard) - 1)
     left = np.maximum(right - 1, 0)
     near = np.where(np.abs(heard[left] - start) < np.abs(heard[right] - start), left, right)
@@ -123,7 +123,7 @@ def _matches(windows: Windows, lead: int, peer: int) -> tuple[int, np.ndarray]:
 
 
 def _gap_bits(windows: Windows) -> int:
-    """Bits of the gaps of a lead's windows."""
+    """Bits of the gaps of a channel's windows."""
     writer, values = FieldWriter(), gaps(windows)
     parameter = best_rice(values)
     for value in values.tolist():

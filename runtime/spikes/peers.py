@@ -1,5 +1,5 @@
-"""What leads hear of each other: docs/format.md section 12.5. Leads come tier by tier, and a lead hears the decoded
-windows of leads in earlier tiers, at all times: a sample before, at the same time, and a sample ahead."""
+"""What channels hear of each other: docs/format.md section 12.5. Channels come tier by tier, and a channel hears the decoded
+windows of channels in earlier tiers, at all times: a sample before, at the same time, and a sample ahead."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .layout.fields import FieldReader, FieldWriter
 from .windows import Windows
 
 PEERS = 4
-"""Leads that one may hear."""
+"""Channels that one may hear."""
 TAPS = 3
 """Differences that are heard of each: from the one before to the one ahead."""
 TAP_BITS = 5
@@ -21,32 +21,32 @@ MAX_TIERS = 16
 _WIDTH_BITS = 3
 """Of the width of a peer's coefficients."""
 _FARTHEST = 1 << 20
-"""Ticks that a lead may expect from others."""
+"""Ticks that a channel may expect from others."""
 
 
 @dataclass
 class Hearing:
-    """Which leads hear which.
+    """Which channels hear which.
 
-    peers : int64 [leads, 4], -1 where there is none
-    taps : int64 [leads, 4, 3], units of 1/32, for the differences of a peer at t - 1, t, t + 1
+    peers : int64 [channels, 4], -1 where there is none
+    taps : int64 [channels, 4, 3], units of 1/32, for the differences of a peer at t - 1, t, t + 1
     """
 
     peers: np.ndarray
     taps: np.ndarray
 
     @classmethod
-    def none(cls, leads: int) -> Hearing:
+    def none(cls, channels: int) -> Hearing:
         """Nobody hears anybody."""
-        return cls(np.full((leads, PEERS), -1, np.int64), np.zeros((leads, PEERS, TAPS), np.int64))
+        return cls(np.full((channels, PEERS), -1, np.int64), np.zeros((channels, PEERS, TAPS), np.int64))
 
     def __bool__(self) -> bool:
         return bool((self.peers >= 0).any())
 
     def tiers(self) -> np.ndarray:
-        """int64 [leads]: 0 for leads that hear nobody, else one more than the highest of their peers.
+        """int64 [channels]: 0 for channels that hear nobody, else one more than the highest of their peers.
 
-        Raises `CorruptError` where leads hear each other in a circle, or in a chain that is too long.
+        Raises `CorruptError` where channels hear each other in a circle, or in a chain that is too long.
         """
         tier = np.zeros(len(self.peers), np.int64)
         for _ in range(MAX_TIERS):
@@ -54,16 +54,16 @@ class Hearing:
             if np.array_equal(heard, tier):
                 return tier
             tier = heard
-        raise CorruptError("leads of a chunk hear each other in a circle")
+        raise CorruptError("channels of a chunk hear each other in a circle")
 
 
-def steps_of(windows: Windows, ticks: np.ndarray, lead: int, frames: int) -> np.ndarray:
-    """A lead's differences between neighbouring samples of a window, int64 [frames + 2]: at frame t at place t + 1;
+def steps_of(windows: Windows, ticks: np.ndarray, channel: int, frames: int) -> np.ndarray:
+    """A channel's differences between neighbouring samples of a window, int64 [frames + 2]: at frame t at place t + 1;
     0 at first samples, and outside windows.
 
-    ticks : int64, of all samples in windows; right for this lead
+    ticks : int64, of all samples in windows; right for this channel
     """
-    own, offset = windows.of_lead(lead), windows.offset
+    own, offset = windows.of_channel(channel), windows.offset
     out = np.zeros(frames + TAPS - 1, np.int64)
     part = ticks[offset[own.start] : offset[own.stop]]
     if not len(part):
@@ -76,14 +76,14 @@ def steps_of(windows: Windows, ticks: np.ndarray, lead: int, frames: int) -> np.
     return out
 
 
-def heard_by(hearing: Hearing, windows: Windows, ticks: np.ndarray, lead: int, frames: int) -> np.ndarray:
-    """What a lead adds to its expectations, int64 ticks of the samples in its windows."""
-    own, offset = windows.of_lead(lead), windows.offset
+def heard_by(hearing: Hearing, windows: Windows, ticks: np.ndarray, channel: int, frames: int) -> np.ndarray:
+    """What a channel adds to its expectations, int64 ticks of the samples in its windows."""
+    own, offset = windows.of_channel(channel), windows.offset
     length = windows.length[own]
     first = offset[own] - offset[own.start]
     frame = np.arange(int(length.sum())) + np.repeat(windows.start[own] - first, length)
     total = np.full(len(frame), 1 << (TAP_BITS - 1), np.int64)
-    for peer, taps in zip(hearing.peers[lead].tolist(), hearing.taps[lead], strict=True):
+    for peer, taps in zip(hearing.peers[channel].tolist(), hearing.taps[channel], strict=True):
         if peer < 0 or not taps.any():
             continue
         step = steps_of(windows, ticks, peer, frames)
@@ -94,11 +94,11 @@ def heard_by(hearing: Hearing, windows: Windows, ticks: np.ndarray, lead: int, f
     return np.clip(total, -_FARTHEST, _FARTHEST)
 
 
-def pack_peers(writer: FieldWriter, hearing: Hearing, lead: int) -> None:
-    """Whom a lead hears."""
-    peers = hearing.peers[lead][hearing.peers[lead] >= 0].tolist()
+def pack_peers(writer: FieldWriter, hearing: Hearing, channel: int) -> None:
+    """Whom a channel hears."""
+    peers = hearing.peers[channel][hearing.peers[channel] >= 0].tolist()
     writer.put_gamma(len(peers))
-    for peer, taps in zip(peers, hearing.taps[lead].tolist(), strict=False):
+    for peer, taps in zip(peers, hearing.taps[channel].tolist(), strict=False):
         width = max((tap if tap >= 0 else ~tap).bit_length() + 1 for tap in taps) if any(taps) else 0
         writer.put(peer, number_bits(len(hearing.peers)))
         writer.put(width, _WIDTH_BITS)
@@ -106,19 +106,19 @@ def pack_peers(writer: FieldWriter, hearing: Hearing, lead: int) -> None:
             writer.put(tap & ((1 << width) - 1), width)
 
 
-def take_peers(reader: FieldReader, hearing: Hearing, lead: int) -> None:
+def take_peers(reader: FieldReader, hearing: Hearing, channel: int) -> None:
     """The inverse of `pack_peers`, into `hearing`. Raises `CorruptError`."""
-    count, leads = reader.take_gamma(), len(hearing.peers)
+    count, channels = reader.take_gamma(), len(hearing.peers)
     if count > PEERS:
-        raise CorruptError("a lead hears too many others")
+        raise CorruptError("a channel hears too many others")
     for row in range(count):
-        hearing.peers[lead, row], width = reader.take(number_bits(leads)), reader.take(_WIDTH_BITS)
+        hearing.peers[channel, row], width = reader.take(number_bits(channels)), reader.take(_WIDTH_BITS)
         taps = [reader.take(width) for _ in range(TAPS)] if width else [0] * TAPS
-        hearing.taps[lead, row] = [tap - ((tap >> (width - 1)) << width) if width else 0 for tap in taps]
-    if (hearing.peers[lead] >= leads).any():
-        raise CorruptError("a lead hears one that is not there")
+        hearing.taps[channel, row] = [tap - ((tap >> (width - 1)) << width) if width else 0 for tap in taps]
+    if (hearing.peers[channel] >= channels).any():
+        raise CorruptError("a channel hears one that is not there")
 
 
-def number_bits(leads: int) -> int:
-    """Of the number of a lead."""
-    return max(1, (leads - 1).bit_length())
+def number_bits(channels: int) -> int:
+    """Of the number of a channel."""
+    return max(1, (channels - 1).bit_length())

@@ -1,4 +1,4 @@
-"""Chunks within a budget of bytes: first a larger error, then fewer windows, taken from the busiest leads first."""
+"""Chunks within a budget of bytes: first a larger error, then fewer windows, taken from the busiest channels first."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _FULL = 0.97
 
 def encode_within(source: Source, budget: int) -> bytes:
     """The payload of a chunk with the smallest error that is within `budget`; where the noise's own size is not enough
-    of an error, the busiest leads get fewer windows: what a lead may have is the same for all."""
+    of an error, the busiest channels get fewer windows: what a channel may have is the same for all."""
     watched = source.watched()
     least = source.options.max_error
     made = _Attempts(source, watched, budget)
@@ -48,14 +48,14 @@ class _Attempts:
 
 
 def _noise(watched: Watched) -> int:
-    """The deviation of a usual lead with windows, in values: a larger error is of no use."""
-    leads = np.unique(watched.windows.lead)
-    return int(np.clip(np.median(watched.noise[leads]), 0, 255)) if len(leads) else 0
+    """The deviation of a usual channel with windows, in values: a larger error is of no use."""
+    channels = np.unique(watched.windows.channel)
+    return int(np.clip(np.median(watched.noise[channels]), 0, 255)) if len(channels) else 0
 
 
 def _fewer(source: Source, watched: Watched, budget: int, max_error: int, size: int) -> bytes:
-    """The payload with as many windows as fit, or none: the search is for what any lead may have."""
-    frames = np.bincount(watched.windows.lead, watched.windows.length, len(watched.noise))
+    """The payload with as many windows as fit, or none: the search is for what any channel may have."""
+    frames = np.bincount(watched.windows.channel, watched.windows.length, len(watched.noise))
     best = chunks.pack(source.encoded(source.watched(most=0), max_error))
     low, high = 0, int(frames.max(initial=0))
     share = max(budget - len(best), 0) / max(size - len(best), 1)
@@ -76,7 +76,7 @@ def _fewer(source: Source, watched: Watched, budget: int, max_error: int, size: 
 
 
 def _level(frames: np.ndarray, allowed: float) -> int:
-    """What every lead may have so that all together have no more than allowed."""
+    """What every channel may have so that all together have no more than allowed."""
     ordered = np.sort(frames)
     total = np.concatenate([[0.0], np.cumsum(ordered)])
     for index, value in enumerate(ordered.tolist()):

@@ -34,7 +34,7 @@ from .windows import Windows
 _LANE_SHARE, _LEAST_LANE = 0.25, 64
 """Samples of a lane, in frames of a block: a decoder's steps shall not take longer than the block."""
 _RAMP = 8
-"""Frames a unit of level: lines that lead back to the base may not be steeper."""
+"""Frames a unit of level: lines that channel back to the base may not be steeper."""
 _CODE = 64
 """Samples that are a code, about: off the lattice what is said in codes is taken by so much."""
 _ENOUGH = 0.85
@@ -62,11 +62,11 @@ class ActivityEncoder:
 
     Parameters
     ----------
-    leads : int
+    channels : int
     options : Activity, with its rate
     block : frames of a chunk
     model : Model
-    bucket : what chunks may take: errors grow for its sake, and then the busiest leads have fewer windows
+    bucket : what chunks may take: errors grow for its sake, and then the busiest channels have fewer windows
 
     Attributes
     ----------
@@ -74,20 +74,20 @@ class ActivityEncoder:
     crowded : int, blocks that took more than they should have
     """
 
-    def __init__(self, leads: int, options: Activity, block: int, model: Model, bucket: Bucket | None = None):
-        if block < 1 or leads < 1:
-            raise UsageError("a block needs a frame and a lead")
+    def __init__(self, channels: int, options: Activity, block: int, model: Model, bucket: Bucket | None = None):
+        if block < 1 or channels < 1:
+            raise UsageError("a block needs a frame and a channel")
         check(options.max_error)
         self._options, self._block, self._model, self._bucket = options, block, model, bucket
         self._reach = len(filters.band_taps(options.rate)) // 2
         self._past = max(self._reach, reach_of(options.rate) if options.slow else 0)
-        self._values = np.zeros((0, leads), np.int16)
-        self._samples = np.zeros((0, leads), np.int16)
-        self._spotter = Spotter(leads, options, -(CODES // 2), CODES // 2 - 1)
-        self._band = RunningBand(leads, options.rate) if options.slow else None
+        self._values = np.zeros((0, channels), np.int16)
+        self._samples = np.zeros((0, channels), np.int16)
+        self._spotter = Spotter(channels, options, -(CODES // 2), CODES // 2 - 1)
+        self._band = RunningBand(channels, options.rate) if options.slow else None
         self._grid, self._base = False, 0
-        self._level = np.zeros(leads, np.int64)
-        self._shown = np.zeros((self._reach, leads), np.int64)
+        self._level = np.zeros(channels, np.int64)
+        self._shown = np.zeros((self._reach, channels), np.int64)
         self._first = True
         self._error = options.max_error
         self.errors: set[int] = set()
@@ -100,13 +100,13 @@ class ActivityEncoder:
 
     @property
     def raised(self) -> np.ndarray:
-        """int64 [leads], by how many steps thresholds are raised now."""
+        """int64 [channels], by how many steps thresholds are raised now."""
         return self._spotter.raised
 
     def push(self, samples: np.ndarray) -> list[bytes]:
-        """Take int16 [frames, leads]; the chunks that are complete."""
+        """Take int16 [frames, channels]; the chunks that are complete."""
         if samples.ndim != 2 or samples.shape[1] != self._values.shape[1]:
-            raise UsageError("blocks are int16 [frames, leads]")
+            raise UsageError("blocks are int16 [frames, channels]")
         samples = np.ascontiguousarray(samples)
         values = samples if self._grid else codes_of(samples) - np.int16(CODES // 2)
         if not self._grid and len(values) and values.min() < -(CODES // 2):
@@ -135,7 +135,7 @@ class ActivityEncoder:
             self._band.change_unit(_CODE)
 
     def flush(self) -> list[bytes]:
-        """What is left, as chunks; the encoder then begins anew but for what it knows of leads."""
+        """What is left, as chunks; the encoder then begins anew but for what it knows of channels."""
         if not len(self._samples):
             return []
         self._values = np.concatenate([self._values, np.repeat(self._values[-1:], self.delay, axis=0)])
@@ -157,9 +157,9 @@ class ActivityEncoder:
             made, room = self._within(spotted, frames, band), self._bucket.room
             self._bucket.take(len(made.payload), frames)
         kept = np.zeros(len(self._level), bool)
-        kept[made.spotted.windows.lead] = True
+        kept[made.spotted.windows.channel] = True
         wanted = np.zeros(len(self._level), bool)
-        wanted[spotted.windows.lead] = True
+        wanted[spotted.windows.channel] = True
         self._spotter.advance(made.spotted, frames, wanted & ~kept, room)
         lines = made.chunk.plan.lines
         self._level = np.where(lines.hold, made.ends, np.where(made.last >= 0, self._base, self._level))
@@ -183,9 +183,9 @@ class ActivityEncoder:
         return made
 
     def _fewer(self, spotted: Spotted, frames: int, band: SlowBand | None, error: int, allowed: int) -> _Made:
-        """A block from which the busiest leads are left out, as few as possible."""
-        leads = np.unique(spotted.windows.lead)
-        busiest = leads[np.argsort(-self._spotter.busy[leads], kind="stable")]
+        """A block from which the busiest channels are left out, as few as possible."""
+        channels = np.unique(spotted.windows.channel)
+        busiest = channels[np.argsort(-self._spotter.busy[channels], kind="stable")]
         low, high, best = 0, len(busiest), None
         while high - low > 1 or best is None:
             count = (low + high + 1) // 2 if best else high
@@ -208,7 +208,7 @@ class ActivityEncoder:
         step = LIFT_STEP * ((2 * error + 1 << units.shift) if self._grid else 1)
         windows = replace(spotted.windows, lift=np.zeros(len(spotted.windows), np.int64))
         last = np.full(samples.shape[1], -1, np.int64)
-        last[windows.lead] = windows.stop - 1
+        last[windows.channel] = windows.stop - 1
         ends = units.middles(units.bins(units.values(samples[np.maximum(last, 0), np.arange(len(last))])))
         away = np.abs(ends - self._base) // (_CODE if self._grid else 1)
         hold = (last >= 0) & (frames - last < _RAMP * away) & (band is None)
@@ -231,20 +231,20 @@ class ActivityEncoder:
         values = self._values[self._past - past :][: past + frames + ahead].astype(np.int64)
         drawn = np.concatenate([self._shown, shown, np.repeat(shown[-1:], ahead, axis=0)])
         until = self._spotter.open_until.copy()  # windows that go on behind the block, or begin in it for what comes
-        np.maximum.at(until, spotted.lead, spotted.frame + after - frames)
+        np.maximum.at(until, spotted.channel, spotted.frame + after - frames)
         number = np.arange(ahead)[:, None]
         last = past + frames + np.clip(until, 0, ahead) - 1
         following = np.where(number < until, values[-ahead:], values[last, np.arange(len(last))])
         drawn[-ahead:] = np.where(until > 0, following, drawn[-ahead:])
         room = gaps(windows) >= 2 * before
-        moved = Windows(windows.lead, windows.start + past, windows.length, windows.lift)
+        moved = Windows(windows.channel, windows.start + past, windows.length, windows.lift)
         found = replace(self._spotter.watched(spotted), windows=moved, frame=spotted.frame + past)
         return lifts(found, values, drawn, self._options, step) * room
 
 
-def decode_blocks(payloads: list[bytes], leads: int, model: Model) -> np.ndarray:
-    """Samples int16 [frames, leads] of chunks of an `ActivityEncoder`."""
+def decode_blocks(payloads: list[bytes], channels: int, model: Model) -> np.ndarray:
+    """Samples int16 [frames, channels] of chunks of an `ActivityEncoder`."""
     from .codec import decode
 
-    parts = [decode(payload, leads, 16, model) for payload in payloads]
-    return np.concatenate(parts) if parts else np.zeros((0, leads), np.int16)
+    parts = [decode(payload, channels, 16, model) for payload in payloads]
+    return np.concatenate(parts) if parts else np.zeros((0, channels), np.int16)

@@ -20,8 +20,8 @@ class Summary:
     frames : of all chunks
     windows, kept : number of windows, samples in them
     times, waveforms, slow, rest : bytes of parts: where windows are, their samples, the slow band, heads
-    threshold : lowest of all leads, in deviations
-    raised : int64 [leads], highest threshold over the lowest in steps of `STRICTER`
+    threshold : lowest of all channels, in deviations
+    raised : int64 [channels], highest threshold over the lowest in steps of `STRICTER`
     """
 
     frames: int = 0
@@ -43,13 +43,13 @@ class Summary:
 
     @property
     def highest(self) -> float:
-        """The highest threshold of all leads, in deviations."""
+        """The highest threshold of all channels, in deviations."""
         return self.threshold * STRICTER ** int(np.max(self.raised))
 
 
-def summary(payload: bytes, leads: int, sample_bits: int) -> Summary:
+def summary(payload: bytes, channels: int, sample_bits: int) -> Summary:
     """The facts about an activity chunk. Raises `CorruptError`."""
-    chunk, at = parse_head(payload, leads, sample_bits, None)
+    chunk, at = parse_head(payload, channels, sample_bits, None)
     try:
         band = lfp.packed_size(payload, at) if chunk.slow is not None else 0
     except struct.error as error:
@@ -68,7 +68,7 @@ def summary(payload: bytes, leads: int, sample_bits: int) -> Summary:
     )
 
 
-def mask(payload: bytes, leads: int, sample_bits: int) -> np.ndarray:
-    """bool [frames, leads]: the samples of an activity chunk that are within the bound."""
-    chunk, _ = parse_head(payload, leads, sample_bits, None)
-    return chunk.plan.windows.mask(chunk.frames, leads)
+def mask(payload: bytes, channels: int, sample_bits: int) -> np.ndarray:
+    """bool [frames, channels]: the samples of an activity chunk that are within the bound."""
+    chunk, _ = parse_head(payload, channels, sample_bits, None)
+    return chunk.plan.windows.mask(chunk.frames, channels)

@@ -14,19 +14,19 @@ JOIN = 6
 
 @dataclass
 class Windows:
-    """Windows of a chunk in order of lead, then of time; all int64 [windows].
+    """Windows of a chunk in order of channel, then of time; all int64 [windows].
 
-    lead, start, length : which samples
+    channel, start, length : which samples
     lift : the tent in front of a window (docs/format.md section 12), in steps
     """
 
-    lead: np.ndarray
+    channel: np.ndarray
     start: np.ndarray
     length: np.ndarray
     lift: np.ndarray
 
     def __len__(self) -> int:
-        return len(self.lead)
+        return len(self.channel)
 
     @property
     def stop(self) -> np.ndarray:
@@ -39,40 +39,40 @@ class Windows:
         return np.concatenate([[0], np.cumsum(self.length)])
 
     def flat(self) -> tuple[np.ndarray, np.ndarray]:
-        """Frame and lead of every sample in windows."""
+        """Frame and channel of every sample in windows."""
         offset = self.offset
         frame = np.arange(offset[-1]) + np.repeat(self.start - offset[:-1], self.length)
-        return frame, np.repeat(self.lead, self.length)
+        return frame, np.repeat(self.channel, self.length)
 
     def take(self, which: np.ndarray | slice) -> Windows:
         """Some of them."""
-        return Windows(self.lead[which], self.start[which], self.length[which], self.lift[which])
+        return Windows(self.channel[which], self.start[which], self.length[which], self.lift[which])
 
-    def of_lead(self, lead: int) -> slice:
-        """Those of one lead."""
-        return slice(*np.searchsorted(self.lead, [lead, lead + 1]).tolist())
+    def of_channel(self, channel: int) -> slice:
+        """Those of one channel."""
+        return slice(*np.searchsorted(self.channel, [channel, channel + 1]).tolist())
 
-    def mask(self, frames: int, leads: int) -> np.ndarray:
-        """bool [frames, leads]: samples in windows."""
-        mask = np.zeros((frames, leads), bool)
-        frame, lead = self.flat()
-        mask[frame, lead] = True
+    def mask(self, frames: int, channels: int) -> np.ndarray:
+        """bool [frames, channels]: samples in windows."""
+        mask = np.zeros((frames, channels), bool)
+        frame, channel = self.flat()
+        mask[frame, channel] = True
         return mask
 
     def check(self, frames: int) -> None:
         """Refuse windows that overlap or leave the chunk. Raises `CorruptError`."""
         stop = self.stop
-        overlap = (self.lead[1:] == self.lead[:-1]) & (self.start[1:] < stop[:-1])
+        overlap = (self.channel[1:] == self.channel[:-1]) & (self.start[1:] < stop[:-1])
         if (self.length < 1).any() or (self.start < 0).any() or (stop > frames).any() or overlap.any():
             raise CorruptError("the windows of a chunk overlap or leave it")
 
 
-def around(leads: np.ndarray, frames: np.ndarray, before: int, after: int, stop: int) -> Windows:
-    """Windows of -before..+after around events in order of lead and time, within 0..stop; those that touch are one."""
+def around(channels: np.ndarray, frames: np.ndarray, before: int, after: int, stop: int) -> Windows:
+    """Windows of -before..+after around events in order of channel and time, within 0..stop; those that touch are one."""
     first = np.maximum(frames - before, 0)
     last = np.minimum(frames + after, stop)
-    opens = np.ones(len(leads), bool)
-    opens[1:] = (leads[1:] != leads[:-1]) | (first[1:] > last[:-1] + JOIN)
-    closes = np.append(opens[1:], True)[: len(leads)]
+    opens = np.ones(len(channels), bool)
+    opens[1:] = (channels[1:] != channels[:-1]) | (first[1:] > last[:-1] + JOIN)
+    closes = np.append(opens[1:], True)[: len(channels)]
     start = first[opens]
-    return Windows(leads[opens], start, last[closes] - start, np.zeros(len(start), np.int64))
+    return Windows(channels[opens], start, last[closes] - start, np.zeros(len(start), np.int64))

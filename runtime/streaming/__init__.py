@@ -1,7 +1,7 @@
-"""Streams in real time: frames in, packets out, and back; each lead is coded alone.
+"""Streams in real time: frames in, packets out, and back; each channel is coded alone.
 
-encoder = StreamEncoder(leads=256, rate=20000, calibration="day1.json")
-for frames in source:                      # int16 [frames, leads], any number of frames
+encoder = StreamEncoder(channels=256, rate=20000, calibration="day1.json")
+for frames in source:                      # int16 [frames, channels], any number of frames
     for packet in encoder.push(frames):
         send(packet)
 

@@ -1,4 +1,4 @@
-"""Calibration files: side information of every lead, made once from a recording."""
+"""Calibration files: side information of every channel, made once from a recording."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ MOST_FRAMES = 1 << 17
 
 @dataclass(frozen=True)
 class Calibration:
-    """What streams of the same leads begin with.
+    """What streams of the same channels begin with.
 
-    side : SideInformation, of all leads
+    side : SideInformation, of all channels
     rate : Hz of the recording, 0 if unknown
     """
 
@@ -33,17 +33,17 @@ class Calibration:
     rate: int = 0
 
     @property
-    def leads(self) -> int:
-        """Number of leads."""
+    def channels(self) -> int:
+        """Number of channels."""
         return len(self.side.kind)
 
     def of(self, part: slice) -> SideInformation:
-        """A copy for some of the leads."""
+        """A copy for some of the channels."""
         return SideInformation(*(getattr(self.side, field.name)[part].copy() for field in fields(SideInformation)))
 
     @classmethod
     def of_samples(cls, samples: np.ndarray, rate: int = 0, model: str | os.PathLike | bytes = "n0") -> Calibration:
-        """Fit to samples int16 [frames, leads], a second of them or more. Raises `UsageError`."""
+        """Fit to samples int16 [frames, channels], a second of them or more. Raises `UsageError`."""
         if len(samples) < _LEAST_FRAMES:
             raise UsageError(f"{len(samples)} frames are too few for a calibration; use {_LEAST_FRAMES} or more")
         middle = models.load(model).entropy.middle
@@ -56,7 +56,7 @@ class Calibration:
         rows = np.column_stack([side.kind, side.spread, side.shift, side.reach, side.mean, side.coefficients])
         body = json.dumps(rows.tolist())
         head = {"format": _FORMAT, "rate": self.rate, "crc": zlib.crc32(body.encode())}
-        return json.dumps(head)[:-1] + ', "leads": ' + body.replace("], [", "],\n [") + "}\n"
+        return json.dumps(head)[:-1] + ', "channels": ' + body.replace("], [", "],\n [") + "}\n"
 
     @classmethod
     def parse(cls, text: str) -> Calibration:
@@ -65,9 +65,9 @@ class Calibration:
             content = json.loads(text)
             if content.get("format") != _FORMAT:
                 raise FileFormatError("not a calibration file of this version")
-            if content["crc"] != zlib.crc32(json.dumps(content["leads"]).encode()):
+            if content["crc"] != zlib.crc32(json.dumps(content["channels"]).encode()):
                 raise FileFormatError("the calibration file is damaged or was changed by hand")
-            rows = np.array(content["leads"], np.int64).reshape(-1, 5 + ORDER)
+            rows = np.array(content["channels"], np.int64).reshape(-1, 5 + ORDER)
             rate = int(content["rate"])
         except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
             raise FileFormatError(f"not a calibration file: {error}") from None

@@ -17,7 +17,7 @@ from .packets import SEQUENCES, Description, Packet, PacketReader
 from .spikes import ActivityGroupDecoder, mask
 
 _PATIENCE = 64
-"""Blocks that a group of leads may be behind another one before its packets count as lost."""
+"""Blocks that a group of channels may be behind another one before its packets count as lost."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class StreamDecoder:
     events : list of Event, in order; take away what you have seen
     complete : whether the last packet has come
     missing : frames that are missing so far
-    masks : list of (number of the first frame, bool [frames, leads]) of the blocks that `push` and `finish` gave:
+    masks : list of (number of the first frame, bool [frames, channels]) of the blocks that `push` and `finish` gave:
         which samples are within the bound, all of them but in activity mode; take away what you have seen
     """
 
@@ -85,7 +85,7 @@ class StreamDecoder:
         """Frames of the stream, once its last packet has come."""
 
     def push(self, data: bytes) -> list[tuple[int, np.ndarray]]:
-        """Take bytes; (number of the first frame, samples int16 [frames, leads]) of all blocks that are complete.
+        """Take bytes; (number of the first frame, samples int16 [frames, channels]) of all blocks that are complete.
 
         Raises
         ------
@@ -243,7 +243,7 @@ class StreamDecoder:
 
 
 def _joined(parts: dict[int, np.ndarray]) -> np.ndarray:
-    """Leads of all groups side by side."""
+    """Channels of all groups side by side."""
     return np.concatenate([parts[group] for group in sorted(parts)], axis=1) if len(parts) > 1 else parts[0]
 
 

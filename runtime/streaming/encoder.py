@@ -9,7 +9,7 @@ import numpy as np
 
 from ..core import near_lossless
 from ..core.errors import UsageError
-from ..core.limits import MAX_LEADS
+from ..core.limits import MAX_CHANNELS
 from ..entropy.rice_encoder import RiceEncoder
 from ..fit.parameters import fit
 from ..predictor import model as models
@@ -27,33 +27,33 @@ _LEAST_REFIT_FRAMES = 256
 BLOCK_SECONDS = 0.0004
 """Length of a block unless it is said."""
 _BLOCK_SAMPLES = 1000
-"""A block of few leads is longer, so that a packet's own bytes do not matter,"""
+"""A block of few channels is longer, so that a packet's own bytes do not matter,"""
 _LONGEST_SECONDS = 0.0007
 """but not so long that a sample could not leave within a millisecond,"""
-_FEW_LEADS, _LONGEST_SECONDS_OF_FEW = 16, 0.005
-"""unless leads are so few that there would be more of packets than of samples."""
+_FEW_CHANNELS, _LONGEST_SECONDS_OF_FEW = 16, 0.005
+"""unless channels are so few that there would be more of packets than of samples."""
 
 
-def default_block(leads: int, rate: int) -> int:
-    """Frames of a block: 0.4 ms; up to 0.7 ms below some hundred leads, and up to 5 ms below 16."""
-    longest = _LONGEST_SECONDS if leads >= _FEW_LEADS else _LONGEST_SECONDS_OF_FEW
-    return max(1, min(max(round(BLOCK_SECONDS * rate), _BLOCK_SAMPLES // leads), int(longest * rate)))
+def default_block(channels: int, rate: int) -> int:
+    """Frames of a block: 0.4 ms; up to 0.7 ms below some hundred channels, and up to 5 ms below 16."""
+    longest = _LONGEST_SECONDS if channels >= _FEW_CHANNELS else _LONGEST_SECONDS_OF_FEW
+    return max(1, min(max(round(BLOCK_SECONDS * rate), _BLOCK_SAMPLES // channels), int(longest * rate)))
 
 
-def split(leads: int, groups: int) -> list[slice]:
-    """Groups of leads, nearly equal."""
-    return [slice(leads * i // groups, leads * (i + 1) // groups) for i in range(groups)]
+def split(channels: int, groups: int) -> list[slice]:
+    """Groups of channels, nearly equal."""
+    return [slice(channels * i // groups, channels * (i + 1) // groups) for i in range(groups)]
 
 
 class GroupEncoder:
-    """Packets of one group of leads.
+    """Packets of one group of channels.
 
     Parameters
     ----------
     model : Model
     description : Description
     stream, group : numbers for the packets
-    side : SideInformation of these leads, None to begin with the general one
+    side : SideInformation of these channels, None to begin with the general one
     refit : whether key packets get side information fitted to the samples since the last one
     """
 
@@ -75,7 +75,7 @@ class GroupEncoder:
             self._use(sides.for_bound(side, description.max_error))
 
     def encode(self, samples: np.ndarray, sequence: int, last: bool) -> bytes:
-        """The packet of a block, int16 [frames, leads] of this group; fewer frames than a block only in the last."""
+        """The packet of a block, int16 [frames, channels] of this group; fewer frames than a block only in the last."""
         description = self._description
         key = sequence % description.period == 0
         if key and (self._side is None or self._refit):
@@ -137,7 +137,7 @@ class GroupEncoder:
 
 
 def _coarse_samples(bound: int) -> np.ndarray:
-    """int16 [65536]: what each sample of a lattice lead, by its 16 bits, decodes to; itself off the lattice."""
+    """int16 [65536]: what each sample of a lattice channel, by its 16 bits, decodes to; itself off the lattice."""
     samples = np.arange(1 << 16).astype(np.uint16).view(np.int16)
     if bound == 0:
         return samples
@@ -146,10 +146,10 @@ def _coarse_samples(bound: int) -> np.ndarray:
     return np.where(codes < 0, samples, near_lossless.CODE_TO_SAMPLE[middle[bins[codes]]])
 
 
-def check_frames(frames: np.ndarray, leads: int) -> None:
-    """Raises `UsageError` if these are no frames of so many leads."""
-    if frames.dtype != np.int16 or frames.ndim != 2 or frames.shape[1] != leads:
-        raise UsageError(f"frames are int16 [frames, {leads}], not {frames.dtype} {list(frames.shape)}")
+def check_frames(frames: np.ndarray, channels: int) -> None:
+    """Raises `UsageError` if these are no frames of so many channels."""
+    if frames.dtype != np.int16 or frames.ndim != 2 or frames.shape[1] != channels:
+        raise UsageError(f"frames are int16 [frames, {channels}], not {frames.dtype} {list(frames.shape)}")
 
 
 class StreamEncoder:
@@ -157,17 +157,17 @@ class StreamEncoder:
 
     Parameters
     ----------
-    leads : int
+    channels : int
     rate : Hz, a whole number
     block : frames of a packet; None for `default_block`
     model : name, path or bytes of the model
-    max_error : bound of the error, 0..255, 0 for lossless: in codes for leads on the implant's lattice, else in
+    max_error : bound of the error, 0..255, 0 for lossless: in codes for channels on the implant's lattice, else in
         sample units
     calibration : Calibration, or path of its file; None to begin with general values
-    refit : whether to fit to the samples since the last resync point at each one; takes some milliseconds a lead, so
+    refit : whether to fit to the samples since the last resync point at each one; takes some milliseconds a channel, so
         that it is not for tight deadlines. None: if there is no calibration
     resync : seconds between the points at which a decoder can join or go on after a loss
-    groups : number of groups of leads, whose packets are independent of each other
+    groups : number of groups of channels, whose packets are independent of each other
     stream : number of the stream, 0..255
 
     Raises
@@ -177,7 +177,7 @@ class StreamEncoder:
 
     def __init__(
         self,
-        leads: int,
+        channels: int,
         rate: int,
         *,
         block: int | None = None,
@@ -189,30 +189,30 @@ class StreamEncoder:
         groups: int = 1,
         stream: int = 0,
     ):
-        block = default_block(leads, rate) if block is None and leads > 0 and rate > 0 else block
-        check(leads, rate, block, resync, groups, stream)
-        self.leads, self.block = leads, block
+        block = default_block(channels, rate) if block is None and channels > 0 and rate > 0 else block
+        check(channels, rate, block, resync, groups, stream)
+        self.channels, self.block = channels, block
         if calibration is not None and not isinstance(calibration, Calibration):
             calibration = Calibration.load(calibration)
-        if calibration is not None and calibration.leads != leads:
-            raise UsageError(f"the calibration is of {calibration.leads} leads, the stream of {leads}")
+        if calibration is not None and calibration.channels != channels:
+            raise UsageError(f"the calibration is of {calibration.channels} channels, the stream of {channels}")
         refit = calibration is None if refit is None else refit
         network = stateless(models.load(model))
         period = max(1, round(resync * rate / block))
-        self._parts = split(leads, groups)
+        self._parts = split(channels, groups)
         self.encoders = []
         for group, part in enumerate(self._parts):
             identity, bound = network.identity, near_lossless.check(max_error)
             count = part.stop - part.start
-            description = Description(identity, rate, block, period, bound, groups, leads, part.start, count)
+            description = Description(identity, rate, block, period, bound, groups, channels, part.start, count)
             side = None if calibration is None else calibration.of(part)
             self.encoders.append(GroupEncoder(network, description, stream, group, side, refit))
-        self._waiting = np.empty((block, leads), np.int16)
+        self._waiting = np.empty((block, channels), np.int16)
         self._filled, self._sequence = 0, 0
 
     def push(self, frames: np.ndarray) -> list[bytes]:
-        """Take frames, int16 [frames, leads], any number of them; packets of the blocks that are now complete."""
-        check_frames(frames, self.leads)
+        """Take frames, int16 [frames, channels], any number of them; packets of the blocks that are now complete."""
+        check_frames(frames, self.channels)
         packets, first = [], 0
         while first < len(frames):
             part = frames[first : first + self.block - self._filled]
@@ -239,17 +239,17 @@ class StreamEncoder:
         ]
 
 
-def check(leads: int, rate: int, block: int | None, resync: float, groups: int, stream: int) -> None:
+def check(channels: int, rate: int, block: int | None, resync: float, groups: int, stream: int) -> None:
     """Refuse a stream that can't be. Raises `UsageError`."""
-    if not 1 <= leads <= MAX_LEADS:
-        raise UsageError(f"{leads} leads; possible are 1 to {MAX_LEADS}")
+    if not 1 <= channels <= MAX_CHANNELS:
+        raise UsageError(f"{channels} channels; possible are 1 to {MAX_CHANNELS}")
     if rate != int(rate) or not 1 <= rate < 1 << 32:
         raise UsageError(f"the rate is a whole number of Hz from 1 on, not {rate}")
-    if block != int(block) or not 1 <= block <= MAX_BLOCK or block * leads > MAX_BLOCK_SAMPLES:
+    if block != int(block) or not 1 <= block <= MAX_BLOCK or block * channels > MAX_BLOCK_SAMPLES:
         raise UsageError(f"a block of {block} frames; possible are 1 to {MAX_BLOCK} and no more than 2^20 samples")
     if not 0 < resync <= 86400:
         raise UsageError(f"{resync} s between resync points; possible are up to a day")
-    if not 1 <= groups <= min(MAX_GROUPS, leads):
-        raise UsageError(f"{groups} groups of {leads} leads; possible are 1 to {min(MAX_GROUPS, leads)}")
+    if not 1 <= groups <= min(MAX_GROUPS, channels):
+        raise UsageError(f"{groups} groups of {channels} channels; possible are 1 to {min(MAX_GROUPS, channels)}")
     if not 0 <= stream <= 255:
         raise UsageError(f"stream number {stream}; possible are 0 to 255")

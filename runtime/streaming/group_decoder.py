@@ -1,4 +1,4 @@
-"""Samples of one group of leads, packet by packet."""
+"""Samples of one group of channels, packet by packet."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .packets import Description, Packet
 
 
 class GroupDecoder:
-    """Samples of the packets of one group of leads.
+    """Samples of the packets of one group of channels.
 
     Attributes
     ----------
@@ -44,7 +44,7 @@ class GroupDecoder:
         return self.decode(*self._waiting.popleft())
 
     def decode(self, packet: Packet, sequence: int) -> np.ndarray | None:
-        """Samples int16 [frames, leads] of a packet, None where its predecessors are missing.
+        """Samples int16 [frames, channels] of a packet, None where its predecessors are missing.
 
         Raises `CorruptError` if the packet is not one of this stream, or decoded to other samples than were coded.
         """

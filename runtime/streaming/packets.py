@@ -31,10 +31,10 @@ _LOSSLESS, _ACTIVITY = 1, 2
 
 @dataclass(frozen=True)
 class Packet:
-    """One block of frames of one group of leads.
+    """One block of frames of one group of channels.
 
     stream : number of the stream, 0..255
-    group : number of the group of leads
+    group : number of the group of channels
     sequence : number of the block, modulo 2^32
     key : whether the state begins anew, with everything a decoder needs to join
     last : whether the stream ends with it
@@ -133,8 +133,8 @@ class Description:
     period : blocks from one key packet to the next
     max_error : bound of the error, 0 for lossless
     groups : number of groups
-    leads : of the stream
-    first, count : leads of this group
+    channels : of the stream
+    first, count : channels of this group
     activity : whether packets hold activity chunks, and the bound is that of windows
     """
 
@@ -144,7 +144,7 @@ class Description:
     period: int
     max_error: int
     groups: int
-    leads: int
+    channels: int
     first: int
     count: int
     activity: bool = False
@@ -159,7 +159,7 @@ class Description:
             self.period,
             self.max_error,
             self.groups - 1,
-            self.leads,
+            self.channels,
             self.first,
             self.count,
         )
@@ -170,13 +170,13 @@ class Description:
         size = _DESCRIPTION.size
         if len(payload) < size:
             raise CorruptError("a key packet is too short")
-        version, model, rate, block, period, max_error, groups, *leads = _DESCRIPTION.unpack_from(payload)
+        version, model, rate, block, period, max_error, groups, *channels = _DESCRIPTION.unpack_from(payload)
         if version not in (_LOSSLESS, _ACTIVITY):
             raise CorruptError(f"a stream of version {version}; a newer version of this program may read it")
-        made = cls(model, rate, block + 1, period, max_error, groups + 1, *leads, version == _ACTIVITY)
-        if made.block * made.leads > MAX_BLOCK_SAMPLES:
+        made = cls(model, rate, block + 1, period, max_error, groups + 1, *channels, version == _ACTIVITY)
+        if made.block * made.channels > MAX_BLOCK_SAMPLES:
             raise CorruptError("a stream's blocks are beyond the limits")
-        if not 1 <= made.count <= made.leads - made.first or made.groups > MAX_GROUPS or period < 1:
+        if not 1 <= made.count <= made.channels - made.first or made.groups > MAX_GROUPS or period < 1:
             raise CorruptError("a key packet holds impossible values")
         return made, size
 

@@ -1,4 +1,4 @@
-"""Streams over several processes: each has some of the groups of leads, block by block in step.
+"""Streams over several processes: each has some of the groups of channels, block by block in step.
 
 This process codes the first share itself, while the others code theirs; samples go through memory that all share.
 """
@@ -28,18 +28,18 @@ _DIED = "a worker process died: out of memory, or a script that lacks `if __name
 class ParallelEncoder(StreamEncoder):
     """`StreamEncoder` with `jobs` processes; a context manager."""
 
-    def __init__(self, leads: int, rate: int, *, jobs: int, **settings: Any):
-        super().__init__(leads, rate, **settings)
+    def __init__(self, channels: int, rate: int, *, jobs: int, **settings: Any):
+        super().__init__(channels, rate, **settings)
         shares = split(len(self.encoders), min(jobs, len(self.encoders)))
         self._own = shares[0]
-        self._memory = SharedMemory(create=True, size=max(1, 2 * self.block * leads))
-        self._shared = np.ndarray((self.block, leads), np.int16, self._memory.buf)
+        self._memory = SharedMemory(create=True, size=max(1, 2 * self.block * channels))
+        self._shared = np.ndarray((self.block, channels), np.int16, self._memory.buf)
         self._workers: list[tuple[Any, Connection]] = []
         context = multiprocessing.get_context("spawn")
         try:
             for share in shares[1:]:
                 mine, other = context.Pipe()
-                arguments = (other, self._memory.name, (self.block, leads), share, {"rate": rate, **settings})
+                arguments = (other, self._memory.name, (self.block, channels), share, {"rate": rate, **settings})
                 process = context.Process(target=_encode_share, args=arguments, daemon=True)
                 process.start()
                 other.close()

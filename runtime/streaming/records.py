@@ -1,4 +1,4 @@
-"""What a decoder must know of every lead of a stream, as fixed records that are parsed in one go."""
+"""What a decoder must know of every channel of a stream, as fixed records that are parsed in one go."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _HEAD = struct.Struct("<BI")
 
 GENERAL_SPREAD = 130
 GENERAL_COEFFICIENTS = (789, 34, 17, 20, 24, 16, 16, 14, 9, 11, 9, 8, 10, 5, 9, 15)
-"""Medians over recordings of the implant, for leads of which nothing is known yet."""
+"""Medians over recordings of the implant, for channels of which nothing is known yet."""
 
 
 def pack(side: SideInformation) -> bytes:
-    """The records of the leads, compressed where it pays, with their coding and length in front."""
+    """The records of the channels, compressed where it pays, with their coding and length in front."""
     records = np.zeros(len(side.kind), _RECORD)
     for name in _RECORD.names:
         records[name] = getattr(side, name)
@@ -33,15 +33,15 @@ def pack(side: SideInformation) -> bytes:
     return _HEAD.pack(coding, len(body)) + body
 
 
-def unpack(data: bytes, offset: int, leads: int) -> tuple[SideInformation, int]:
+def unpack(data: bytes, offset: int, channels: int) -> tuple[SideInformation, int]:
     """Parse at `offset`; the side information and the offset behind it. Raises `CorruptError`."""
     end = side_end(data, offset)
     coding, _ = _HEAD.unpack_from(data, offset)
-    raw = parse_blob(coding, data[offset + _HEAD.size : end], leads * _RECORD.itemsize)
-    if len(raw) != leads * _RECORD.itemsize:
+    raw = parse_blob(coding, data[offset + _HEAD.size : end], channels * _RECORD.itemsize)
+    if len(raw) != channels * _RECORD.itemsize:
         raise CorruptError("the side information of a stream has the wrong size")
     records = np.frombuffer(raw, _RECORD)
-    side = SideInformation.empty(leads)
+    side = SideInformation.empty(channels)
     for name in _RECORD.names:
         setattr(side, name, records[name].astype(np.int64))
     lattice = side.kind == LATTICE
@@ -67,14 +67,14 @@ def side_end(data: bytes, offset: int) -> int:
 
 
 def lanes_of(side: SideInformation, middle: np.ndarray) -> Lanes:
-    """A lane for each lead, without an end."""
+    """A lane for each channel, without an end."""
     return join([(side, 1 << 62, 1)], middle)
 
 
 def general(samples: np.ndarray) -> SideInformation:
-    """Side information for leads of which only these samples int16 [frames, leads] are known."""
-    leads = samples.shape[1]
-    side = SideInformation.empty(leads)
+    """Side information for channels of which only these samples int16 [frames, channels] are known."""
+    channels = samples.shape[1]
+    side = SideInformation.empty(channels)
     codes = codes_of(np.ascontiguousarray(samples))
     lattice = (codes >= 0).all(axis=0)
     side.kind[:] = np.where(lattice, LATTICE, GRID)
@@ -91,7 +91,7 @@ _GENERAL_SHIFT = 5
 
 
 def without_constants(side: SideInformation) -> SideInformation:
-    """A stream can't know that a lead stays constant: such leads become ordinary ones around their value."""
+    """A stream can't know that a channel stays constant: such channels become ordinary ones around their value."""
     constant = side.kind == CONSTANT
     codes = codes_of(side.mean.astype(np.int16))
     lattice = constant & (codes >= 0)
@@ -103,23 +103,23 @@ def without_constants(side: SideInformation) -> SideInformation:
 
 
 def widen(side: SideInformation) -> SideInformation:
-    """Grid leads may leave the range that a fit saw: give them all of it, or more low bits where that does not fit."""
+    """Grid channels may leave the range that a fit saw: give them all of it, or more low bits where that does not fit."""
     ends = np.array([-32768, 32767], np.int16)
-    for lead in np.flatnonzero(side.kind == GRID):
-        total = int(np.abs(side.coefficients[lead]).sum())
-        for shift in range(int(side.shift[lead]), 16):
-            mean = tick_values(side.mean[lead].astype(np.int16), shift)
+    for channel in np.flatnonzero(side.kind == GRID):
+        total = int(np.abs(side.coefficients[channel]).sum())
+        for shift in range(int(side.shift[channel]), 16):
+            mean = tick_values(side.mean[channel].astype(np.int16), shift)
             reach = int(np.abs(tick_values(ends, shift) - mean).max()).bit_length()
             if (total << reach) + 512 < 1 << 31:
-                side.shift[lead], side.reach[lead] = shift, reach
+                side.shift[channel], side.reach[channel] = shift, reach
                 break
         else:
-            side.coefficients[lead], side.reach[lead] = 0, _MAX_REACH - int(side.shift[lead])
+            side.coefficients[channel], side.reach[channel] = 0, _MAX_REACH - int(side.shift[channel])
     return side
 
 
 def for_bound(side: SideInformation, max_error: int) -> SideInformation:
-    """Side information of the original samples, for what is coded under a bound: of grid leads the number of a bin."""
+    """Side information of the original samples, for what is coded under a bound: of grid channels the number of a bin."""
     step = 2 * max_error + 1
     grid = side.kind == GRID
     if max_error == 0 or not grid.any():

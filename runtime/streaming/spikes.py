@@ -13,7 +13,7 @@ from ..batch.model_choice import choose
 from ..batch.rate_control import check_target
 from ..container.header import ACTIVITY, CHUNK_HEAD, chunk_bound
 from ..core.errors import CorruptError
-from ..core.limits import MAX_LEADS
+from ..core.limits import MAX_CHANNELS
 from ..predictor import model as models
 from ..predictor.model import Model
 from ..predictor.recurrent import stateless
@@ -26,9 +26,9 @@ BLOCK_SECONDS = 0.05
 _BITS = 16
 
 
-def default_block(leads: int, rate: int) -> int:
+def default_block(channels: int, rate: int) -> int:
     """Frames of a block: 50 ms, less where that would be too many samples."""
-    return max(1, min(round(BLOCK_SECONDS * rate), MAX_BLOCK_SAMPLES // leads))
+    return max(1, min(round(BLOCK_SECONDS * rate), MAX_BLOCK_SAMPLES // channels))
 
 
 class ActivityStreamEncoder:
@@ -38,12 +38,12 @@ class ActivityStreamEncoder:
 
     Parameters
     ----------
-    leads : int
+    channels : int
     rate : Hz, a whole number of at least 2000
     keep : "spikes", or "spikes,lfp" for a slow band as well
     max_error : bound of the error inside windows, 0..255; None for the default, 3
-    target_rate : bits per second of all leads and packets; the bound is then the least one, and grows where it must;
-        groups have shares of the rate by their leads. None for no such
+    target_rate : bits per second of all channels and packets; the bound is then the least one, and grows where it must;
+        groups have shares of the rate by their channels. None for no such
     threshold : of spikes, in robust deviations; None for the default, 4.5
     window : milliseconds before and after a crossing; None for the default, 0.5 and 1.5
     block : frames of a packet; None for 50 ms
@@ -58,7 +58,7 @@ class ActivityStreamEncoder:
 
     def __init__(
         self,
-        leads: int,
+        channels: int,
         rate: int,
         *,
         keep: str | Iterable[str] = "spikes",
@@ -72,14 +72,14 @@ class ActivityStreamEncoder:
         groups: int = 1,
         stream: int = 0,
     ):
-        block = default_block(leads, rate) if block is None and 0 < leads <= MAX_LEADS and rate > 0 else block
-        lossless.check(leads, rate, 1 if block is None else block, resync, groups, stream)
+        block = default_block(channels, rate) if block is None and 0 < channels <= MAX_CHANNELS and rate > 0 else block
+        lossless.check(channels, rate, 1 if block is None else block, resync, groups, stream)
         options, bound = spikes.resolve(keep, max_error, threshold, window)
         check_target(target_rate, 0)
-        self.leads, self.block, self._stream = leads, block, stream
-        self._parts = lossless.split(leads, groups)
+        self.channels, self.block, self._stream = channels, block, stream
+        self._parts = lossless.split(channels, groups)
         self._options, self._target, self._chooses = options.at(rate), target_rate, model is None
-        self._shape = rate, block, max(1, round(resync * rate / block)), bound, groups, leads
+        self._shape = rate, block, max(1, round(resync * rate / block)), bound, groups, channels
         self._begin(stateless(models.load(models.DEFAULT if model is None else model)))
         self._sequence = self._frames = 0
 
@@ -90,7 +90,7 @@ class ActivityStreamEncoder:
         self._encoders, self._descriptions, self._buckets = [], [], []
         for part in self._parts:
             count = part.stop - part.start
-            bucket = None if self._target is None else Bucket(self._target * count / self.leads, rate, *packet)
+            bucket = None if self._target is None else Bucket(self._target * count / self.channels, rate, *packet)
             self._buckets.append(bucket)
             self._encoders.append(spikes.ActivityEncoder(count, self._options, block, network, bucket))
             self._descriptions.append(Description(network.identity, *self._shape, part.start, count, activity=True))
@@ -101,8 +101,8 @@ class ActivityStreamEncoder:
         return self._encoders[0].delay
 
     def push(self, frames: np.ndarray) -> list[bytes]:
-        """Take frames, int16 [frames, leads], any number of them; packets of the blocks that are now complete."""
-        lossless.check_frames(frames, self.leads)
+        """Take frames, int16 [frames, channels], any number of them; packets of the blocks that are now complete."""
+        lossless.check_frames(frames, self.channels)
         if self._chooses and len(frames):
             self._chooses = False
             if (name := choose(frames, kept=True)) != models.DEFAULT:
@@ -135,7 +135,7 @@ class ActivityStreamEncoder:
         crowded = sum(encoder.crowded for encoder in self._encoders)
         text = f"errors within {errors[0]} to {errors[-1]}, " if errors else ""
         highest = sum(bucket.highest for bucket in self._buckets)
-        text += f"at most {highest:.0f} of {self._target:.0f} bit/s over a second, thresholds of {raised} leads raised"
+        text += f"at most {highest:.0f} of {self._target:.0f} bit/s over a second, thresholds of {raised} channels raised"
         return text + (f", {crowded} packets larger than they should be" if crowded else "")
 
     def _packets(self, chunks: tuple[bytes, ...], left: int | None = None) -> list[bytes]:
@@ -169,7 +169,7 @@ class ActivityGroupDecoder:
         return self.decode(self._waiting.popleft(), 0)
 
     def decode(self, packet: Packet, sequence: int) -> np.ndarray:
-        """Samples int16 [frames, leads] of a packet. Raises `CorruptError`."""
+        """Samples int16 [frames, channels] of a packet. Raises `CorruptError`."""
         chunk = chunk_of(packet, self.description)
         if not chunk:
             return np.empty((0, self.description.count), np.int16)
@@ -198,7 +198,7 @@ def chunk_of(packet: Packet, description: Description) -> bytes:
 
 
 def mask(packet: Packet, description: Description, frames: int) -> np.ndarray:
-    """bool [frames, leads of the group]: samples of a good packet that are within the bound."""
+    """bool [frames, channels of the group]: samples of a good packet that are within the bound."""
     if not description.activity or not frames:
         return np.ones((frames, description.count), bool)
     return spikes.mask(chunk_of(packet, description), description.count, _BITS)

@@ -116,7 +116,7 @@ def together(vectors, digests, label):
 
 def chunk_sizes(vectors, digests):
     """Other chunk sizes give other streams, but the same ones everywhere, and the same recordings."""
-    some = [vector for vector in vectors if vector.name in ("mixed", "lattice-leads", "grid-escapes", "8-bit")]
+    some = [vector for vector in vectors if vector.name in ("mixed", "lattice-channels", "grid-escapes", "8-bit")]
     streams = []
     for frames in (41, 300):
         for vector in some:

@@ -1,7 +1,7 @@
-"""Where the spikes are: threshold crossings of the band-passed leads. Encoder only; a decoder needs none of this.
+"""Where the spikes are: threshold crossings of the band-passed channels. Encoder only; a decoder needs none of this.
 
-Causal with a short look-back, all leads at once: a linear-phase band-pass (300 to 3000 Hz) in whole numbers, a running
-robust estimate of each lead's noise, and one comparison. Per sample that is half the filter's taps in multiplications
+Causal with a short look-back, all channels at once: a linear-phase band-pass (300 to 3000 Hz) in whole numbers, a running
+robust estimate of each channel's noise, and one comparison. Per sample that is half the filter's taps in multiplications
 (the filter is symmetric: 65 at 19531 Hz), and two comparisons.
 """
 
@@ -26,7 +26,7 @@ _SLOPE = 0.428670
 _SLOWEST = 1 / 64
 """Gain of the running estimate in the long run: at 0.1 s a block its memory is some 6 s."""
 LEAST_NOISE = 1.0
-"""Noise is taken for at least so many units (codes): a dead lead has no crossings."""
+"""Noise is taken for at least so many units (codes): a dead channel has no crossings."""
 
 
 @functools.lru_cache(maxsize=16)
@@ -58,27 +58,27 @@ def band(values: np.ndarray, taps: np.ndarray, exact: type = np.float32) -> np.n
 
     Parameters
     ----------
-    values : integers [frames + 2 * reach, leads]
+    values : integers [frames + 2 * reach, channels]
         With the reach of the filter on both sides.
     exact : float32 for codes of 10 bits, float64 for any int16
         Sums of whole numbers, exact in any order in these.
 
     Returns
     -------
-    [frames, leads], in units of 2^-12
+    [frames, channels], in units of 2^-12
     """
     reach = len(taps) // 2
-    frames, leads = len(values) - 2 * reach, values.shape[1]
+    frames, channels = len(values) - 2 * reach, values.shape[1]
     blocks = -(-frames // _BLOCK)
-    padded = np.zeros((blocks * _BLOCK + 2 * reach, leads), exact)
+    padded = np.zeros((blocks * _BLOCK + 2 * reach, channels), exact)
     padded[: len(values)] = values
     matrix = np.zeros((_BLOCK, _BLOCK + 2 * reach), exact)
     for row in range(_BLOCK):
         matrix[row, row : row + len(taps)] = taps
     step, item = padded.strides
-    shape, strides = (blocks, _BLOCK + 2 * reach, leads), (_BLOCK * step, step, item)
+    shape, strides = (blocks, _BLOCK + 2 * reach, channels), (_BLOCK * step, step, item)
     parts = np.lib.stride_tricks.as_strided(padded, shape, strides, writeable=False)
-    return np.matmul(matrix, parts).reshape(-1, leads)[:frames]
+    return np.matmul(matrix, parts).reshape(-1, channels)[:frames]
 
 
 def extended(values: np.ndarray, reach: int) -> np.ndarray:
@@ -87,11 +87,11 @@ def extended(values: np.ndarray, reach: int) -> np.ndarray:
 
 
 class Noise:
-    """Running robust deviation of band-passed leads: the median of |x| / 0.6745, tracked by counting.
+    """Running robust deviation of band-passed channels: the median of |x| / 0.6745, tracked by counting.
 
     Parameters
     ----------
-    filtered : [frames, leads], where it starts: the median there, exactly
+    filtered : [frames, channels], where it starts: the median there, exactly
     settled : whether that is long enough to count for as much as the running estimate ever remembers
     """
 
@@ -118,28 +118,28 @@ class Noise:
 
 
 def crossings(filtered: np.ndarray, threshold: np.ndarray, dead: int, below: np.ndarray | None = None):
-    """Where leads go below their thresholds.
+    """Where channels go below their thresholds.
 
     Parameters
     ----------
-    filtered : [frames, leads]
-    threshold : [leads], positive
+    filtered : [frames, channels]
+    threshold : [channels], positive
     dead : frames after an event in which there is no other
-    below : bool [leads], whether leads were below before the first frame
+    below : bool [channels], whether channels were below before the first frame
 
     Returns
     -------
-    leads, frames : int64, in order of lead, then of frame
+    channels, frames : int64, in order of channel, then of frame
     """
     under = (filtered < -threshold.astype(filtered.dtype)).T
     begins = under.copy()
     begins[:, 1:] &= ~under[:, :-1]
     if below is not None:
         begins[:, 0] &= ~below
-    leads, frames = np.nonzero(begins)
+    channels, frames = np.nonzero(begins)
     kept, last = [], (-1, 0)
-    for index, event in enumerate(zip(leads.tolist(), frames.tolist(), strict=True)):
+    for index, event in enumerate(zip(channels.tolist(), frames.tolist(), strict=True)):
         if event[0] != last[0] or event[1] - last[1] >= dead:
             kept.append(index)
             last = event
-    return leads[kept], frames[kept]
+    return channels[kept], frames[kept]

@@ -15,14 +15,14 @@ from ..windows import Windows, around
 from . import filters
 
 _GROUP = 64
-"""Leads that are watched at once."""
+"""Channels that are watched at once."""
 DEAD_SECONDS = 0.001
 BUSIEST = 0.25
-"""Share of a lead's frames that may be in windows; a lead with more has its threshold raised."""
+"""Share of a channel's frames that may be in windows; a channel with more has its threshold raised."""
 STRICTER = 1.15
 """What raising a threshold multiplies it by."""
 RAIL_SHARE = 0.005
-"""Share of samples at the ends of the range from which on a lead counts as saturated and has no windows."""
+"""Share of samples at the ends of the range from which on a channel counts as saturated and has no windows."""
 _MARGIN = 1.01
 """Crossings shall stay this much below the threshold."""
 _SEARCH_SECONDS = 0.0006
@@ -38,14 +38,14 @@ class Watched:
     """What was found in a chunk.
 
     windows : Windows
-    lead, frame : int64 [events]
-    threshold : float64 [leads], positive, in units of the filtered signal; infinite for leads that are not watched
-    noise : float64 [leads], in-band deviations, in values; 0 for leads that are not watched
-    raised : int64 [leads], how many times the threshold was raised
+    channel, frame : int64 [events]
+    threshold : float64 [channels], positive, in units of the filtered signal; infinite for channels that are not watched
+    noise : float64 [channels], in-band deviations, in values; 0 for channels that are not watched
+    raised : int64 [channels], how many times the threshold was raised
     """
 
     windows: Windows
-    lead: np.ndarray
+    channel: np.ndarray
     frame: np.ndarray
     threshold: np.ndarray
     noise: np.ndarray
@@ -58,32 +58,32 @@ def exact_type(high: int) -> type:
 
 
 def saturated(values: np.ndarray, low: int, high: int) -> np.ndarray:
-    """bool [leads]: leads that are at the ends of the range too often."""
+    """bool [channels]: channels that are at the ends of the range too often."""
     return ((values == low) | (values == high)).mean(axis=0) > RAIL_SHARE
 
 
 def watch(values: np.ndarray, options: Activity, low: int, high: int, most: int | None = None) -> Watched:
-    """Windows of integers [frames, leads], whose range is low..high.
+    """Windows of integers [frames, channels], whose range is low..high.
 
-    most : frames that a lead may have in windows; thresholds of leads with more are raised
+    most : frames that a channel may have in windows; thresholds of channels with more are raised
     """
-    frames, leads = values.shape
+    frames, channels = values.shape
     if most is None:
         most = max(int(frames * BUSIEST), 4 * sum(options.frames))
     nothing = np.zeros(0, np.int64), np.zeros(0, np.int64)
     found, parts = [nothing], []
-    for first in range(0, leads, _GROUP):
+    for first in range(0, channels, _GROUP):
         events, columns = _watch_some(values[:, first : first + _GROUP], options, low, high, most)
         found.append((events[0] + first, events[1]))
         parts.append(columns)
-    lead, frame = map(np.concatenate, zip(*found, strict=True))
-    return Watched(around(lead, frame, *options.frames, frames), lead, frame, *map(np.concatenate, zip(*parts)))
+    channel, frame = map(np.concatenate, zip(*found, strict=True))
+    return Watched(around(channel, frame, *options.frames, frames), channel, frame, *map(np.concatenate, zip(*parts)))
 
 
 def _watch_some(values: np.ndarray, options: Activity, low: int, high: int, most: int) -> tuple[tuple, tuple]:
-    """Events of some leads, and their thresholds, noise, and raises."""
-    leads = values.shape[1]
-    threshold, noise, raised = np.full(leads, np.inf), np.zeros(leads), np.zeros(leads, np.int64)
+    """Events of some channels, and their thresholds, noise, and raises."""
+    channels = values.shape[1]
+    threshold, noise, raised = np.full(channels, np.inf), np.zeros(channels), np.zeros(channels, np.int64)
     live = np.flatnonzero(~saturated(values, low, high) & (values.min(axis=0) != values.max(axis=0)))
     if not len(live):
         return (live, live), (threshold, noise, raised)
@@ -93,29 +93,29 @@ def _watch_some(values: np.ndarray, options: Activity, low: int, high: int, most
     deviation = filters.Noise(filtered, settled=True).deviation
     limit, raises = deviation * options.threshold, np.zeros(len(live), np.int64)
     dead = max(1, round(DEAD_SECONDS * options.rate))
-    lead, frame = _limited(filtered, limit, raises, dead, most, options.frames)
+    channel, frame = _limited(filtered, limit, raises, dead, most, options.frames)
     threshold[live], noise[live], raised[live] = limit, deviation / (1 << filters.TAP_BITS), raises
-    return (live[lead], frame), (threshold, noise, raised)
+    return (live[channel], frame), (threshold, noise, raised)
 
 
 def _limited(
     filtered: np.ndarray, threshold: np.ndarray, raises: np.ndarray, dead: int, most: int, window: tuple[int, int]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Events; thresholds of leads that are too busy are raised, in place."""
-    lead, frame = filters.crossings(filtered, threshold, dead)
-    while len(lead):
-        windows = around(lead, frame, *window, len(filtered))
-        busy = np.flatnonzero(np.bincount(windows.lead, windows.length, len(threshold)) > most)
+    """Events; thresholds of channels that are too busy are raised, in place."""
+    channel, frame = filters.crossings(filtered, threshold, dead)
+    while len(channel):
+        windows = around(channel, frame, *window, len(filtered))
+        busy = np.flatnonzero(np.bincount(windows.channel, windows.length, len(threshold)) > most)
         if not len(busy):
             break
         threshold[busy] *= STRICTER
         raises[busy] += 1
         fewer, times = filters.crossings(filtered[:, busy], threshold[busy], dead)
-        keep = ~np.isin(lead, busy)
-        lead, frame = np.concatenate([lead[keep], busy[fewer]]), np.concatenate([frame[keep], times])
-        order = np.lexsort((frame, lead))
-        lead, frame = lead[order], frame[order]
-    return lead, frame
+        keep = ~np.isin(channel, busy)
+        channel, frame = np.concatenate([channel[keep], busy[fewer]]), np.concatenate([frame[keep], times])
+        order = np.lexsort((frame, channel))
+        channel, frame = channel[order], frame[order]
+    return channel, frame
 
 
 def lifts(watched: Watched, values: np.ndarray, rendered: np.ndarray, options: Activity, step: int) -> np.ndarray:
@@ -130,19 +130,19 @@ def lifts(watched: Watched, values: np.ndarray, rendered: np.ndarray, options: A
     unit = step << filters.TAP_BITS
     response = np.convolve(tent(1, before, unit), taps) / (1 << filters.TAP_BITS)
     search = max(2, round(_SEARCH_SECONDS * options.rate))
-    window = np.searchsorted(_place(windows.lead, windows.start), _place(watched.lead, watched.frame), "right") - 1
+    window = np.searchsorted(_place(windows.channel, windows.start), _place(watched.channel, watched.frame), "right") - 1
     opens = np.diff(window, prepend=-1) > 0
     useful = opens & (gaps(windows)[window] >= 2 * before)
-    for lead, plain, shown in _bands_of(np.unique(watched.lead[useful]), values, rendered, taps):
-        aim = -float(watched.threshold[lead]) * _MARGIN
-        for event in np.flatnonzero(useful & (watched.lead == lead)).tolist():
+    for channel, plain, shown in _bands_of(np.unique(watched.channel[useful]), values, rendered, taps):
+        aim = -float(watched.threshold[channel]) * _MARGIN
+        for event in np.flatnonzero(useful & (watched.channel == channel)).tolist():
             t, start = int(watched.frame[event]), int(windows.start[window[event]])
             if shown[max(t - _EARLY_FRAMES, 0) : t + search].min() <= aim:
                 continue
             span = np.arange(t, min(t + search, len(values)))
             place = span - start + 2 * before + len(taps) // 2
             effect = response[np.clip(place, 0, len(response) - 1)]
-            good = (np.abs(effect) > _LEAST_RESPONSE * unit) & (plain[span] <= -float(watched.threshold[lead]))
+            good = (np.abs(effect) > _LEAST_RESPONSE * unit) & (plain[span] <= -float(watched.threshold[channel]))
             if good.any():
                 needed = (aim - shown[span][good]) / effect[good]
                 best = float(needed[np.argmin(np.abs(needed))])
@@ -150,21 +150,21 @@ def lifts(watched: Watched, values: np.ndarray, rendered: np.ndarray, options: A
     return lift
 
 
-def _place(lead: np.ndarray, frame: np.ndarray) -> np.ndarray:
-    """Numbers in order of lead, then of frame."""
-    return lead * MAX_CHUNK_FRAMES + frame
+def _place(channel: np.ndarray, frame: np.ndarray) -> np.ndarray:
+    """Numbers in order of channel, then of frame."""
+    return channel * MAX_CHUNK_FRAMES + frame
 
 
-def _bands_of(leads: np.ndarray, values: np.ndarray, rendered: np.ndarray, taps: np.ndarray) -> Iterator[tuple]:
-    """Lead, its band-passed signal, that of what is shown; some leads at once."""
+def _bands_of(channels: np.ndarray, values: np.ndarray, rendered: np.ndarray, taps: np.ndarray) -> Iterator[tuple]:
+    """Channel, its band-passed signal, that of what is shown; some channels at once."""
     some = max(1, _BAND_SAMPLES // max(len(values), 1))
-    for first in range(0, len(leads), some):
-        part = leads[first : first + some]
+    for first in range(0, len(channels), some):
+        part = channels[first : first + some]
         bands = []
         for signals in (values, rendered):
             chosen = np.ascontiguousarray(signals[:, part])
             bands.append(
                 filters.band(filters.extended(chosen, len(taps) // 2), taps, exact_type(int(np.abs(chosen).max())))
             )
-        for column, lead in enumerate(part.tolist()):
-            yield lead, bands[0][:, column], bands[1][:, column]
+        for column, channel in enumerate(part.tolist()):
+            yield channel, bands[0][:, column], bands[1][:, column]

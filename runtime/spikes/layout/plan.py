@@ -1,4 +1,4 @@
-"""What a chunk says of its leads and windows before their samples: docs/format.md section 12."""
+"""What a chunk says of its channels and windows before their samples: docs/format.md section 12."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from .fields import MAX_RICE, FieldReader, FieldWriter, unzigzag, zigzag
 from .times import best_rice, gaps, pack_matches, place, take_matches
 
 _WIDTHS = ((8, 4), (7, 3), (5, 3))
-"""Bits of the least value of spread, scale and Rice parameter, and of the width of what leads add to it."""
+"""Bits of the least value of spread, scale and Rice parameter, and of the width of what channels add to it."""
 
 MAX_LIFT = 255
 """Steps of a tent, at most."""
 
 
 @dataclass
-class LeadParameters:
-    """What windows of a lead have in common; int64 [leads], of use only where there are windows.
+class ChannelParameters:
+    """What windows of a channel have in common; int64 [channels], of use only where there are windows.
 
     spread : initial running means
     scale : scale index of a window's first sample
     rice : parameter of the gaps between windows
-    raised : by how many steps the lead's threshold was above the others' (nothing depends on it)
+    raised : by how many steps the channel's threshold was above the others' (nothing depends on it)
     """
 
     spread: np.ndarray
@@ -42,16 +42,16 @@ class LeadParameters:
 
 @dataclass
 class Plan:
-    """Leads and windows of a chunk.
+    """Channels and windows of a chunk.
 
     standard : length that is not written
     hearing : who hears whom
-    match : int64 [windows], the window of the first lead that is heard, by number, that this one goes with; or -1
+    match : int64 [windows], the window of the first channel that is heard, by number, that this one goes with; or -1
     """
 
     windows: Windows
     lines: Lines
-    parameters: LeadParameters
+    parameters: ChannelParameters
     standard: int
     hearing: Hearing
     match: np.ndarray
@@ -61,7 +61,7 @@ def pack_plan(plan: Plan, level_bits: int) -> bytes:
     """Serialise; whole bytes."""
     writer = FieldWriter()
     windows, lines = plan.windows, plan.lines
-    counts = np.bincount(windows.lead, minlength=len(lines.level))
+    counts = np.bincount(windows.channel, minlength=len(lines.level))
     used = counts > 0
     ranges = []
     for values, (low_bits, width_bits) in zip(plan.parameters.columns(), _WIDTHS, strict=True):
@@ -74,8 +74,8 @@ def pack_plan(plan: Plan, level_bits: int) -> bytes:
     writer.put(parameters.raised.any(), 1)
     for value in parameters.raised.tolist() if parameters.raised.any() else []:
         writer.put_gamma(value)
-    for lead, count in enumerate(counts.tolist()):
-        level = int(lines.level[lead])
+    for channel, count in enumerate(counts.tolist()):
+        level = int(lines.level[channel])
         writer.put(count > 0 or level != lines.base, 1)
         if not count and level == lines.base:
             continue
@@ -84,32 +84,32 @@ def pack_plan(plan: Plan, level_bits: int) -> bytes:
             writer.put(level & ((1 << level_bits) - 1), level_bits)
         writer.put_gamma(count)
         if count:
-            writer.put(bool(lines.hold[lead]), 1)
+            writer.put(bool(lines.hold[channel]), 1)
             for values, (low, width) in zip(parameters.columns(), ranges, strict=True):
-                writer.put(int(values[lead]) - low, width)
-            pack_windows(writer, plan, lead)
+                writer.put(int(values[channel]) - low, width)
+            pack_windows(writer, plan, channel)
     _pack_exceptions(writer, plan)
     return writer.to_bytes()
 
 
-def pack_windows(writer: FieldWriter, plan: Plan, lead: int) -> None:
-    """Whom a lead hears, and where its windows are."""
+def pack_windows(writer: FieldWriter, plan: Plan, channel: int) -> None:
+    """Whom a channel hears, and where its windows are."""
     windows, hearing = plan.windows, plan.hearing
-    own = windows.of_lead(lead)
+    own = windows.of_channel(channel)
     match = plan.match[own]
     if hearing:
-        pack_peers(writer, hearing, lead)
-    if hearing.peers[lead, 0] >= 0:
-        heard = windows.start[windows.of_lead(int(hearing.peers[lead, 0]))]
+        pack_peers(writer, hearing, channel)
+    if hearing.peers[channel, 0] >= 0:
+        heard = windows.start[windows.of_channel(int(hearing.peers[channel, 0]))]
         pack_matches(writer, windows.start[own][match >= 0], match[match >= 0], heard)
     alone = windows.take(own.start + np.flatnonzero(match < 0))
     for value in gaps(alone).tolist():
-        writer.put_rice(value, int(plan.parameters.rice[lead]))
+        writer.put_rice(value, int(plan.parameters.rice[channel]))
 
 
 def _pack_exceptions(writer: FieldWriter, plan: Plan) -> None:
     """Windows of another length than the standard one, and lifts."""
-    windows = plan.windows.take(np.lexsort((plan.match < 0, plan.windows.lead)))
+    windows = plan.windows.take(np.lexsort((plan.match < 0, plan.windows.channel)))
     which = np.flatnonzero((windows.length != plan.standard) | (windows.lift != 0))
     writer.put_gamma(len(which))
     if not len(which):
@@ -125,53 +125,53 @@ def _pack_exceptions(writer: FieldWriter, plan: Plan) -> None:
         writer.put_gamma(zigzag(lift))
 
 
-def parse_plan(data: bytes, frames: int, leads: int, base: int, standard: int, level_bits: int, hears: bool) -> Plan:
-    """The inverse of `pack_plan`; `hears` says whether leads hear others. Raises `CorruptError`."""
+def parse_plan(data: bytes, frames: int, channels: int, base: int, standard: int, level_bits: int, hears: bool) -> Plan:
+    """The inverse of `pack_plan`; `hears` says whether channels hear others. Raises `CorruptError`."""
     reader = FieldReader(data)
     ranges = [(reader.take(low), reader.take(width)) for low, width in _WIDTHS]
-    columns = np.zeros((4, leads), np.int64)
+    columns = np.zeros((4, channels), np.int64)
     if reader.take(1):
-        columns[3] = [reader.take_gamma() for _ in range(leads)]
-    lines = Lines(base, np.full(leads, base, np.int64), np.zeros(leads, bool))
+        columns[3] = [reader.take_gamma() for _ in range(channels)]
+    lines = Lines(base, np.full(channels, base, np.int64), np.zeros(channels, bool))
     where: list[tuple[int, int, int]] = []
-    hearing = Hearing.none(leads)
-    for lead in range(leads):
+    hearing = Hearing.none(channels)
+    for channel in range(channels):
         if not reader.take(1):
             continue
         if not reader.take(1):
             level = reader.take(level_bits)
-            lines.level[lead] = level - ((level >> (level_bits - 1)) << level_bits)
+            lines.level[channel] = level - ((level >> (level_bits - 1)) << level_bits)
         count = reader.take_gamma()
         if not count:
             continue
-        lines.hold[lead] = reader.take(1)
-        columns[:3, lead] = [low + reader.take(width) for low, width in ranges]
+        lines.hold[channel] = reader.take(1)
+        columns[:3, channel] = [low + reader.take(width) for low, width in ranges]
         if hears:
-            take_peers(reader, hearing, lead)
-        where += _take_windows(reader, lead, count, min(int(columns[2, lead]), MAX_RICE), hearing)
+            take_peers(reader, hearing, channel)
+        where += _take_windows(reader, channel, count, min(int(columns[2, channel]), MAX_RICE), hearing)
     if (columns[0] > 255).any() or (columns[1] > 127).any() or (columns[2] > MAX_RICE).any():
-        raise CorruptError("a lead's parameters are out of range")
-    lead, start, match = np.array(where, np.int64).reshape(-1, 3).T.copy()
-    windows = Windows(lead, start, np.full(len(lead), standard, np.int64), np.zeros(len(lead), np.int64))
+        raise CorruptError("a channel's parameters are out of range")
+    channel, start, match = np.array(where, np.int64).reshape(-1, 3).T.copy()
+    windows = Windows(channel, start, np.full(len(channel), standard, np.int64), np.zeros(len(channel), np.int64))
     _take_exceptions(reader, windows, standard)
     reader.finish()
     order = place(windows, match, hearing.peers[:, 0], hearing.tiers())
     windows = windows.take(order)
     windows.check(frames)
-    return Plan(windows, lines, LeadParameters(*columns), standard, hearing, match[order])
+    return Plan(windows, lines, ChannelParameters(*columns), standard, hearing, match[order])
 
 
 def _take_windows(
-    reader: FieldReader, lead: int, count: int, parameter: int, hearing: Hearing
+    reader: FieldReader, channel: int, count: int, parameter: int, hearing: Hearing
 ) -> list[tuple[int, int, int]]:
-    """Lead, frames from a peer's window, and the number of that, of windows that go with one; then, of all others of a
-    lead, gaps and -1. Raises `CorruptError`."""
+    """Channel, frames from a peer's window, and the number of that, of windows that go with one; then, of all others of a
+    channel, gaps and -1. Raises `CorruptError`."""
     made = []
-    if hearing.peers[lead, 0] >= 0:
-        made = [(lead, apart, number) for number, apart in take_matches(reader)]
+    if hearing.peers[channel, 0] >= 0:
+        made = [(channel, apart, number) for number, apart in take_matches(reader)]
     if len(made) > count:
-        raise CorruptError("a lead has more windows that go with others than windows")
-    return made + [(lead, reader.take_rice(parameter), -1) for _ in range(count - len(made))]
+        raise CorruptError("a channel has more windows that go with others than windows")
+    return made + [(channel, reader.take_rice(parameter), -1) for _ in range(count - len(made))]
 
 
 def _take_exceptions(reader: FieldReader, windows: Windows, standard: int) -> None:

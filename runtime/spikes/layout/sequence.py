@@ -10,7 +10,7 @@ import numpy as np
 from ..windows import Windows
 
 TEMPLATE = 64
-"""Samples of a window that the running template of a lead covers."""
+"""Samples of a window that the running template of a channel covers."""
 TEMPLATE_BITS = 4
 _SLOWEST = 3
 """The template moves by 2^-3 of its distance to the newest window, by more in the first ones."""
@@ -30,7 +30,7 @@ class Sequence:
     lanes : int
     lane : of each window
     begin : the time step of its first sample
-    run : windows of one lead in one lane, numbered
+    run : windows of one channel in one lane, numbered
     rank : number of the window within its run
     ends : int64 [tiers], time steps at which tiers are through
     """
@@ -44,10 +44,10 @@ class Sequence:
 
     @classmethod
     def of(cls, windows: Windows, lanes: int, tier: np.ndarray) -> Sequence:
-        """Tier by tier (int64 [leads]), a window goes to the lane that its first sample falls into where all samples of
+        """Tier by tier (int64 [channels]), a window goes to the lane that its first sample falls into where all samples of
         the tier are cut evenly."""
         lane, begin = np.zeros((2, len(windows)), np.int64)
-        ends, step, of_window = [], 0, tier[windows.lead]
+        ends, step, of_window = [], 0, tier[windows.channel]
         for number in range(int(of_window.max(initial=0)) + 1):
             some = np.flatnonzero(of_window == number)
             offset = np.concatenate([[0], np.cumsum(windows.length[some])])
@@ -57,7 +57,7 @@ class Sequence:
             step += int(length.max(initial=0))
             ends.append(step)
         opens = np.ones(len(windows), bool)
-        opens[1:] = (lane[1:] != lane[:-1]) | (windows.lead[1:] != windows.lead[:-1])
+        opens[1:] = (lane[1:] != lane[:-1]) | (windows.channel[1:] != windows.channel[:-1])
         run = np.cumsum(opens) - 1
         rank = np.arange(len(windows)) - np.flatnonzero(opens)[run]
         return cls(lanes, lane, begin, run, rank, np.array(ends, np.int64))

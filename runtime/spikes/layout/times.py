@@ -1,4 +1,4 @@
-"""When the windows of a lead are: gaps from one to the next, or with those of a lead that it hears."""
+"""When the windows of a channel are: gaps from one to the next, or with those of a channel that it hears."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ SHIFT_BITS = 6
 
 
 def gaps(windows: Windows) -> np.ndarray:
-    """Frames between a window and the one before it on its lead, or the chunk's start; int64 [windows]."""
+    """Frames between a window and the one before it on its channel, or the chunk's start; int64 [windows]."""
     before = np.concatenate([[0], windows.stop[:-1]])
-    before[np.concatenate([[True], windows.lead[1:] != windows.lead[:-1]])[: len(windows)]] = 0
+    before[np.concatenate([[True], windows.channel[1:] != windows.channel[:-1]])[: len(windows)]] = 0
     return windows.start - before[: len(windows)]
 
 
@@ -29,7 +29,7 @@ def best_rice(values: np.ndarray) -> int:
 
 
 def pack_matches(writer: FieldWriter, start: np.ndarray, match: np.ndarray, heard: np.ndarray) -> None:
-    """Windows of one lead that go with those of the first one that it hears.
+    """Windows of one channel that go with those of the first one that it hears.
 
     Parameters
     ----------
@@ -73,23 +73,23 @@ def place(windows: Windows, match: np.ndarray, heard: np.ndarray, tier: np.ndarr
 
     Parameters
     ----------
-    windows : of each lead first those that go with others, then those by gaps
+    windows : of each channel first those that go with others, then those by gaps
     match : int64 [windows], the number of the peer's window, or -1
-    heard : int64 [leads], the first lead that each hears; -1 for none
-    tier : int64 [leads]
+    heard : int64 [channels], the first channel that each hears; -1 for none
+    tier : int64 [channels]
 
     Raises `CorruptError` where a peer has no such window.
     """
     order = np.arange(len(windows))
-    used, first = np.unique(windows.lead, return_index=True)
+    used, first = np.unique(windows.channel, return_index=True)
     spans = dict(zip(used.tolist(), zip(first.tolist(), [*first[1:].tolist(), len(windows)]), strict=True))
-    for lead in sorted(spans, key=lambda lead: int(tier[lead])):
-        own = slice(*spans[lead])
+    for channel in sorted(spans, key=lambda channel: int(tier[channel])):
+        own = slice(*spans[channel])
         start, length, matched = windows.start[own], windows.length[own], match[own] >= 0
         count = int(matched.sum())
         start[count:] = np.cumsum(start[count:] + length[count:]) - length[count:]
         if count:
-            peer = windows.start[order[slice(*spans.get(int(heard[lead]), (0, 0)))]]
+            peer = windows.start[order[slice(*spans.get(int(heard[channel]), (0, 0)))]]
             if match[own].max() >= len(peer):
                 raise CorruptError("a window goes with one that is not there")
             start[:count] += peer[match[own][:count]]

@@ -18,7 +18,7 @@ _CURVE_SAMPLES = 1 << 20
 
 @dataclass(frozen=True)
 class Frame:
-    """What holds for all leads of a chunk.
+    """What holds for all channels of a chunk.
 
     frames : of the chunk
     before : frames in front of a crossing; half the length of a tent
@@ -35,9 +35,9 @@ class Frame:
 
 @dataclass
 class Lines:
-    """Where the lines of a lead begin and end; int64 [leads].
+    """Where the lines of a channel begin and end; int64 [channels].
 
-    base : what a quiet lead is, and where lines end that do not hold
+    base : what a quiet channel is, and where lines end that do not hold
     level : in front of the first frame
     hold : whether the last window's last value is held to the end, not led to the base
     """
@@ -59,21 +59,21 @@ def tent(lift: int, before: int, step: int) -> np.ndarray:
     return (2 * lift * step * (before - distance) + before) // (2 * before)
 
 
-def render_lead(
-    frame: Frame, lines: Lines, lead: int, windows: Windows, values: np.ndarray, curve: np.ndarray | None = None
+def render_channel(
+    frame: Frame, lines: Lines, channel: int, windows: Windows, values: np.ndarray, curve: np.ndarray | None = None
 ) -> np.ndarray:
-    """All values of a lead, int64 [frames].
+    """All values of a channel, int64 [frames].
 
     Parameters
     ----------
-    windows : the lead's
+    windows : the channel's
     values : int64, of its windows' samples
     curve : int64 [frames], the slow band if there is one: windows then lie on it, and lines are what they deviate by
     """
-    out = np.full(frame.frames, lines.level[lead], np.int64) if curve is None else curve.copy()
+    out = np.full(frame.frames, lines.level[channel], np.int64) if curve is None else curve.copy()
     begin = 0
     spans = zip(windows.start.tolist(), windows.length.tolist(), windows.lift.tolist(), strict=True)
-    at, level = -1, int(lines.level[lead])
+    at, level = -1, int(lines.level[channel])
     for start, length, lift in spans:
         part = values[begin : begin + length]
         if curve is None:
@@ -88,7 +88,7 @@ def render_lead(
     if at >= 0:
         if curve is not None:
             _blend(out, curve, at, level, frame.frames, None, frame.before)
-        elif lines.hold[lead]:
+        elif lines.hold[channel]:
             out[at + 1 :] = level
         else:
             out[at + 1 :] = line(level, lines.base, frame.frames - at)
@@ -98,20 +98,20 @@ def render_lead(
 def render_all(
     frame: Frame, lines: Lines, windows: Windows, values: np.ndarray, band: SlowBand | None = None
 ) -> np.ndarray:
-    """All values of all leads, int16 [frames, leads], from those in windows, int64 [samples]."""
-    leads, offset = len(lines.level), windows.offset
-    out = np.empty((frame.frames, leads), np.int16)
-    some = leads if band is None else max(1, _CURVE_SAMPLES // frame.frames)
-    for first in range(0, leads, some):
+    """All values of all channels, int16 [frames, channels], from those in windows, int64 [samples]."""
+    channels, offset = len(lines.level), windows.offset
+    out = np.empty((frame.frames, channels), np.int16)
+    some = channels if band is None else max(1, _CURVE_SAMPLES // frame.frames)
+    for first in range(0, channels, some):
         group = slice(first, first + some)
         curves = None if band is None else band.curves(group)
         out[:, group] = lines.level[group] if curves is None else np.clip(curves, frame.low, frame.high).T
-        inside = windows.lead[slice(*np.searchsorted(windows.lead, [first, first + some]))]
-        for lead in np.unique(inside).tolist():
-            own = windows.of_lead(lead)
+        inside = windows.channel[slice(*np.searchsorted(windows.channel, [first, first + some]))]
+        for channel in np.unique(inside).tolist():
+            own = windows.of_channel(channel)
             part = values[offset[own.start] : offset[own.stop]]
-            curve = None if curves is None else curves[lead - first]
-            out[:, lead] = render_lead(frame, lines, lead, windows.take(own), part, curve)
+            curve = None if curves is None else curves[channel - first]
+            out[:, channel] = render_channel(frame, lines, channel, windows.take(own), part, curve)
     return out
 
 

@@ -23,7 +23,7 @@ _WIDTHS = (12, 16, 7, 6, 6)
 """step, mean, scale, two coefficients."""
 _SIGNED = (False, True, False, True, True)
 _RANGES = ((12, 4), (17, 5), (7, 3))
-"""In short form: bits of the least step, mean (of which 2^16 is taken), scale, and of the width of what leads add."""
+"""In short form: bits of the least step, mean (of which 2^16 is taken), scale, and of the width of what channels add."""
 _MEAN_ZERO = 1 << 16
 _LANE_KNOTS, _SHORT_LANE_KNOTS = 4096, 256
 _MAX_LANES = 4096
@@ -33,13 +33,13 @@ _CENTRE = 32
 
 @dataclass
 class SlowBand:
-    """Knots of all leads.
+    """Knots of all channels.
 
     spacing : frames between knots
     frames : of the chunk
-    step, mean, scale : int64 [leads]; a knot's value is its number times the step; a lead with a step of 0 is flat
-    coefficients : int64 [leads, 2], units of 1/16
-    knots : int64 [leads, knots], numbers
+    step, mean, scale : int64 [channels]; a knot's value is its number times the step; a channel with a step of 0 is flat
+    coefficients : int64 [channels, 2], units of 1/16
+    knots : int64 [channels, knots], numbers
     states, words : what they are coded as
     short : whether it is in the form for short chunks: more lanes, less side information, the same coefficients
     """
@@ -56,19 +56,19 @@ class SlowBand:
     short: bool = False
 
     @classmethod
-    def empty(cls, leads: int, short: bool = False) -> SlowBand:
+    def empty(cls, channels: int, short: bool = False) -> SlowBand:
         """Nothing yet."""
-        none = np.zeros(leads, np.int64)
-        empty = np.zeros((leads, 2), np.int64), np.zeros((leads, 0), np.int64)
+        none = np.zeros(channels, np.int64)
+        empty = np.zeros((channels, 2), np.int64), np.zeros((channels, 0), np.int64)
         return cls(1, 0, none, none, none, *empty, short=short)
 
-    def curve(self, lead: int) -> np.ndarray:
-        """int64 [frames]: values of a lead."""
-        return self.curves(slice(lead, lead + 1))[0]
+    def curve(self, channel: int) -> np.ndarray:
+        """int64 [frames]: values of a channel."""
+        return self.curves(slice(channel, channel + 1))[0]
 
-    def curves(self, leads: slice) -> np.ndarray:
-        """int64 [some, frames]: values of some leads."""
-        return interpolate(self.knots[leads] * self.step[leads, None], self.spacing, self.frames)
+    def curves(self, channels: slice) -> np.ndarray:
+        """int64 [some, frames]: values of some channels."""
+        return interpolate(self.knots[channels] * self.step[channels, None], self.spacing, self.frames)
 
 
 def knot_count(frames: int, spacing: int) -> int:
@@ -91,10 +91,10 @@ def interpolate(knots: np.ndarray, spacing: int, frames: int, every: int = 1) ->
 
 
 def predict(band: SlowBand, residuals: np.ndarray | None) -> np.ndarray:
-    """Knots from residuals, or with None the residuals of the knots; int64 [leads, knots]."""
-    leads, count = (band.knots if residuals is None else residuals).shape
-    past, older = np.zeros((2, leads), np.int64)
-    out = np.zeros((leads, count), np.int64)
+    """Knots from residuals, or with None the residuals of the knots; int64 [channels, knots]."""
+    channels, count = (band.knots if residuals is None else residuals).shape
+    past, older = np.zeros((2, channels), np.int64)
+    out = np.zeros((channels, count), np.int64)
     for n in range(count):
         expected = (band.coefficients[:, 0] * past + band.coefficients[:, 1] * older + 8) >> COEFFICIENT_BITS
         older = past
@@ -115,7 +115,7 @@ def pack(band: SlowBand) -> bytes:
 
 
 def _side(band: SlowBand) -> tuple[np.ndarray, np.ndarray]:
-    """Fields of all leads and their widths."""
+    """Fields of all channels and their widths."""
     fields = np.column_stack([band.step, band.mean, band.scale, band.coefficients])
     widths = np.tile(_WIDTHS, (len(fields), 1))
     widths[band.step == 0, 1:] = 0
@@ -132,30 +132,30 @@ def _short_side(band: SlowBand) -> tuple[np.ndarray, np.ndarray]:
     return values, np.concatenate([np.ravel(_RANGES), _WIDTHS[3:], np.tile(added, len(band.step))])
 
 
-def _take_side(reader: bits.BitReader, leads: int) -> np.ndarray:
-    """int64 [leads, 5]: step, mean, scale, coefficients."""
-    fields = np.zeros((leads, len(_WIDTHS)), np.int64)
-    for lead in range(leads):
-        fields[lead, :1] = reader.read(np.array(_WIDTHS[:1]))
-        if fields[lead, 0]:
-            fields[lead, 1:] = reader.read(np.array(_WIDTHS[1:]))
+def _take_side(reader: bits.BitReader, channels: int) -> np.ndarray:
+    """int64 [channels, 5]: step, mean, scale, coefficients."""
+    fields = np.zeros((channels, len(_WIDTHS)), np.int64)
+    for channel in range(channels):
+        fields[channel, :1] = reader.read(np.array(_WIDTHS[:1]))
+        if fields[channel, 0]:
+            fields[channel, 1:] = reader.read(np.array(_WIDTHS[1:]))
     for column, (width, signed) in enumerate(zip(_WIDTHS, _SIGNED, strict=True)):
         if signed:
             fields[:, column] -= (fields[:, column] >> (width - 1)) << width
     return fields
 
 
-def _take_short_side(reader: bits.BitReader, leads: int) -> np.ndarray:
+def _take_short_side(reader: bits.BitReader, channels: int) -> np.ndarray:
     """The same in short form. Raises `CorruptError`."""
     least, added = reader.read(np.ravel(_RANGES)).reshape(-1, 2).T
     coefficients = reader.read(np.array(_WIDTHS[3:]), signed=True)
     if (added > 20).any():
         raise CorruptError("a slow band has parameters that are too wide")
-    columns = reader.read(np.tile(added, leads)).reshape(leads, -1) + least
+    columns = reader.read(np.tile(added, channels)).reshape(channels, -1) + least
     columns[:, 1] -= _MEAN_ZERO
     if (columns[:, 0] >> _WIDTHS[0] > 0).any() or (columns[:, 2] >> _WIDTHS[2] > 0).any():
         raise CorruptError("a slow band has parameters that are out of range")
-    return np.hstack([columns, np.tile(coefficients, (leads, 1))])
+    return np.hstack([columns, np.tile(coefficients, (channels, 1))])
 
 
 def packed_size(payload: bytes, at: int) -> int:
@@ -188,23 +188,23 @@ def code(band: SlowBand, model: Model) -> tuple[np.ndarray, np.ndarray]:
     return states, words.values
 
 
-def parse(payload: bytes, at: int, frames: int, leads: int, model: Model, short: bool) -> tuple[SlowBand, int]:
+def parse(payload: bytes, at: int, frames: int, channels: int, model: Model, short: bool) -> tuple[SlowBand, int]:
     """The inverse of `pack`, and the offset behind it. Raises `CorruptError`."""
     spacing, lanes, size = _HEAD.unpack_from(payload, at)
     end = at + _HEAD.size + size
     if not 1 <= spacing <= MAX_SPACING or end > len(payload):
         raise CorruptError("a slow band has an impossible spacing or size")
     reader = bits.BitReader(payload[:end], at + _HEAD.size)
-    fields = (_take_short_side if short else _take_side)(reader, leads)
+    fields = (_take_short_side if short else _take_side)(reader, channels)
     knots = knot_count(frames, spacing)
     used = np.flatnonzero(fields[:, 0])
     if lanes != lanes_for(len(used) * knots, short)[0]:
         raise CorruptError("a slow band has an impossible number of lanes")
     states, at = rans.unpack_states(payload[:end], reader.align(), lanes)
     words = np.frombuffer(payload[:end], "<u4", offset=at).astype(np.uint32)
-    band = SlowBand(spacing, frames, *fields[:, :3].T, fields[:, 3:], np.zeros((leads, knots), np.int64), short=short)
+    band = SlowBand(spacing, frames, *fields[:, :3].T, fields[:, 3:], np.zeros((channels, knots), np.int64), short=short)
     if len(used):
-        residuals = np.zeros((leads, knots), np.int64)
+        residuals = np.zeros((channels, knots), np.int64)
         residuals[used] = _decode(states, words, np.repeat(band.scale[used], knots), model, short).reshape(-1, knots)
         band.knots = predict(band, residuals)
     limit = 1 << 24

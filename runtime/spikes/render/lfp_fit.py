@@ -25,7 +25,7 @@ from .lfp import (
 HIGHEST = 200.0
 """Hz."""
 CORRELATION = 0.985
-"""With the lead's band: what knots are made as coarse for as it allows."""
+"""With the channel's band: what knots are made as coarse for as it allows."""
 _FINER = 4
 """The band is compared at so many places between knots."""
 _PERIODS = 3
@@ -36,9 +36,9 @@ _FINE = 256
 """Parts of a value that bands are rounded to where they are summed, so that sums are exact, in any order."""
 _TAP_BITS = 24
 _USUAL = (14, -3)
-"""Coefficients of knots of streams, in sixteenths: about what leads have."""
+"""Coefficients of knots of streams, in sixteenths: about what channels have."""
 _MEMORY_SECONDS = 4.0
-"""Time over which the size of a lead's band is followed in streams."""
+"""Time over which the size of a channel's band is followed in streams."""
 
 
 def spacing_of(rate: int) -> int:
@@ -52,7 +52,7 @@ def reach_of(rate: int) -> int:
 
 
 def low_pass(values: np.ndarray, rate: int, every: int, count: int, first: int = 0) -> np.ndarray:
-    """The band at `count` places `every` so many frames from frame `first`, float64 [count, leads]."""
+    """The band at `count` places `every` so many frames from frame `first`, float64 [count, channels]."""
     reach = reach_of(rate)
     t = np.arange(-reach, reach + 1)
     taps = np.sinc(2 * HIGHEST * t / rate) * (0.5 + 0.5 * np.cos(np.pi * t / (reach + 1)))
@@ -69,45 +69,45 @@ def low_pass(values: np.ndarray, rate: int, every: int, count: int, first: int =
 
 
 def fit(values: np.ndarray, rate: int, units: Units, model: Model) -> SlowBand:
-    """The slow band of integers [frames, leads], coded."""
-    frames, leads = values.shape
+    """The slow band of integers [frames, channels], coded."""
+    frames, channels = values.shape
     spacing = spacing_of(rate)
     knots = knot_count(frames, spacing)
     every = spacing // _FINER
     places = (knots - 1) * _FINER + 1
     band = low_pass(values, rate, every, places)
-    made = SlowBand.empty(leads)
-    made.spacing, made.frames, made.knots = spacing, frames, np.zeros((leads, knots), np.int64)
-    made.step, made.mean, made.scale = np.zeros((3, leads), np.int64)
+    made = SlowBand.empty(channels)
+    made.spacing, made.frames, made.knots = spacing, frames, np.zeros((channels, knots), np.int64)
+    made.step, made.mean, made.scale = np.zeros((3, channels), np.int64)
     compared = -(-frames // every)
-    for lead in range(leads):
-        _fit_lead(made, lead, band[::_FINER, lead], band[:compared, lead])
+    for channel in range(channels):
+        _fit_channel(made, channel, band[::_FINER, channel], band[:compared, channel])
     _fit_scales(made, model)
     made.states, made.words = code(made, model)
     return made
 
 
-def _fit_lead(made: SlowBand, lead: int, knots: np.ndarray, band: np.ndarray) -> None:
+def _fit_channel(made: SlowBand, channel: int, knots: np.ndarray, band: np.ndarray) -> None:
     deviation = _deviation(band)
     if deviation < 0.5:
-        made.step[lead] = min(max(round(deviation), 1), _MAX_STEP)
-        made.knots[lead] = np.rint(knots / made.step[lead]).astype(np.int64)
+        made.step[channel] = min(max(round(deviation), 1), _MAX_STEP)
+        made.knots[channel] = np.rint(knots / made.step[channel]).astype(np.int64)
     for step in np.unique(np.clip(np.rint(deviation * _STEPS), 1, _MAX_STEP).astype(np.int64))[::-1]:
-        made.step[lead] = step
-        made.knots[lead] = np.rint(knots / step).astype(np.int64)
-        curve = interpolate(made.knots[lead] * step, made.spacing, made.frames, made.spacing // _FINER)
+        made.step[channel] = step
+        made.knots[channel] = np.rint(knots / step).astype(np.int64)
+        curve = interpolate(made.knots[channel] * step, made.spacing, made.frames, made.spacing // _FINER)
         if deviation < 0.5 or _correlation(curve[: len(band)], band) >= CORRELATION:
             break
-    made.mean[lead] = round(float(made.knots[lead].mean()))
-    made.coefficients[lead] = _coefficients(made.knots[lead] - made.mean[lead])
-    while np.abs(predict(_one(made, lead), None)).max() > MAX_RESIDUAL:  # a lead of steep steps
-        made.step[lead] *= 2
-        made.knots[lead] = np.rint(knots / made.step[lead]).astype(np.int64)
-        made.mean[lead] = round(float(made.knots[lead].mean()))
+    made.mean[channel] = round(float(made.knots[channel].mean()))
+    made.coefficients[channel] = _coefficients(made.knots[channel] - made.mean[channel])
+    while np.abs(predict(_one(made, channel), None)).max() > MAX_RESIDUAL:  # a channel of steep steps
+        made.step[channel] *= 2
+        made.knots[channel] = np.rint(knots / made.step[channel]).astype(np.int64)
+        made.mean[channel] = round(float(made.knots[channel].mean()))
 
 
-def _one(band: SlowBand, lead: int) -> SlowBand:
-    part = slice(lead, lead + 1)
+def _one(band: SlowBand, channel: int) -> SlowBand:
+    part = slice(channel, channel + 1)
     columns = (band.step, band.mean, band.scale, band.coefficients, band.knots)
     return SlowBand(band.spacing, band.frames, *(column[part] for column in columns))
 
@@ -147,7 +147,7 @@ def _coefficients(knots: np.ndarray) -> np.ndarray:
 
 
 def _fit_scales(band: SlowBand, model: Model) -> None:
-    """The scale index of the fewest bits for each lead."""
+    """The scale index of the fewest bits for each channel."""
     residuals = predict(band, None)
     best = np.full(len(residuals), np.iinfo(np.int64).max)
     for scale in range(SCALES):
@@ -160,11 +160,11 @@ def _fit_scales(band: SlowBand, model: Model) -> None:
 
 
 class RunningBand:
-    """The slow band of blocks that follow each other: steps by how large a lead's band has been of late."""
+    """The slow band of blocks that follow each other: steps by how large a channel's band has been of late."""
 
-    def __init__(self, leads: int, rate: int):
+    def __init__(self, channels: int, rate: int):
         self._rate, self._seen = rate, 0
-        self._mean, self._power = np.zeros((2, leads))
+        self._mean, self._power = np.zeros((2, channels))
         self.spacing = spacing_of(rate)
 
     @property
@@ -175,7 +175,7 @@ class RunningBand:
     def fit(self, values: np.ndarray, first: int, frames: int, model: Model) -> SlowBand:
         """The slow band of a block, coded.
 
-        values : integers [first + frames + ahead, leads], the block and what is around it
+        values : integers [first + frames + ahead, channels], the block and what is around it
         """
         made = SlowBand.empty(values.shape[1])
         made.spacing, made.frames, made.short = self.spacing, frames, True

@@ -1,4 +1,4 @@
-"""Coding the windows of a chunk: with leads that hear each other where that is shorter."""
+"""Coding the windows of a chunk: with channels that hear each other where that is shorter."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ..layout.sequence import Sequence
 from ..peers import Hearing, heard_by
 from .coding import Coded, WindowCoder
 from .costs import UNIT, bits_of
-from .fitting import lead_parameters
+from .fitting import channel_parameters
 
 
 @dataclass
@@ -30,13 +30,13 @@ class Attempt:
     sequence: Sequence
 
     def bits(self) -> np.ndarray:
-        """float64 [leads], of the windows of each lead, with times and side information."""
-        windows, leads = self.plan.windows, len(self.plan.lines.level)
-        bits = np.bincount(np.repeat(windows.lead, windows.length), bits_of(self.coded.frequency), leads) / UNIT
-        for lead in np.unique(windows.lead).tolist():
+        """float64 [channels], of the windows of each channel, with times and side information."""
+        windows, channels = self.plan.windows, len(self.plan.lines.level)
+        bits = np.bincount(np.repeat(windows.channel, windows.length), bits_of(self.coded.frequency), channels) / UNIT
+        for channel in np.unique(windows.channel).tolist():
             writer = FieldWriter()
-            pack_windows(writer, self.plan, lead)
-            bits[lead] += writer.size
+            pack_windows(writer, self.plan, channel)
+            bits[channel] += writer.size
         return bits
 
 
@@ -57,19 +57,19 @@ class Windowed:
     lanes: int
 
     def attempt(self, hearing: Hearing, match: np.ndarray) -> Attempt:
-        """With leads that hear each other in this way."""
+        """With channels that hear each other in this way."""
         chunk, plan = self.chunk, self.chunk.plan
-        windows, leads = plan.windows, len(plan.lines.level)
+        windows, channels = plan.windows, len(plan.lines.level)
         sequence = Sequence.of(windows, min(self.lanes, len(windows)), hearing.tiers())
         ticks, offset = chunk.units.ticks(self.bins), windows.offset
         heard = np.zeros(len(self.bins), np.int64)
-        for lead in np.flatnonzero(hearing.peers[:, 0] >= 0).tolist():
-            own = windows.of_lead(lead)
-            heard[offset[own.start] : offset[own.stop]] = heard_by(hearing, windows, ticks, lead, chunk.frames)
+        for channel in np.flatnonzero(hearing.peers[:, 0] >= 0).tolist():
+            own = windows.of_channel(channel)
+            heard[offset[own.start] : offset[own.stop]] = heard_by(hearing, windows, ticks, channel, chunk.frames)
         coder = WindowCoder(self.model, chunk.units, windows, sequence, self.bins, self.level, self.chained, heard)
-        parameters = lead_parameters(coder, windows, match, chunk.before, leads, self.model)
+        parameters = channel_parameters(coder, windows, match, chunk.before, channels, self.model)
         made = Plan(windows, plan.lines, parameters, plan.standard, hearing, match)
-        coded = coder.run(parameters.spread[windows.lead], parameters.scale[windows.lead])
+        coded = coder.run(parameters.spread[windows.channel], parameters.scale[windows.channel])
         return Attempt(made, coder, coded, sequence)
 
     def alone(self) -> Attempt:
@@ -78,17 +78,17 @@ class Windowed:
         return self.attempt(Hearing.none(len(self.chunk.plan.lines.level)), np.full(len(windows), -1, np.int64))
 
     def shorter(self, alone: Attempt) -> Attempt:
-        """With those leads hearing others for which that is shorter."""
+        """With those channels hearing others for which that is shorter."""
         windows, ticks = self.chunk.plan.windows, self.chunk.units.ticks(self.bins)
-        leads = len(self.chunk.plan.lines.level)
-        hearing, match = peerfit.choose(windows, ticks, alone.coder.residual, leads, self.chunk.frames)
+        channels = len(self.chunk.plan.lines.level)
+        hearing, match = peerfit.choose(windows, ticks, alone.coder.residual, channels, self.chunk.frames)
         if not hearing:
             return alone
         made, plain = self.attempt(hearing, match), alone.bits()
         longer = (hearing.peers[:, 0] >= 0) & (made.bits() >= plain)
         if longer.any():
             hearing.peers[longer], hearing.taps[longer] = -1, 0
-            match[longer[windows.lead]] = -1
+            match[longer[windows.channel]] = -1
             made = self.attempt(hearing, match)
         return made if hearing and made.bits().sum() < plain.sum() else alone
 

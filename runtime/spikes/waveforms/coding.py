@@ -38,8 +38,8 @@ class WindowCoder:
     model : for bins of the chunk's bound
     bins : int64 [samples], in order of window
     level : int64 [windows], ticks: what is expected of a window's first sample, where the lane does not know better
-    chained : whether lanes know better: the last sample of the lead's window before
-    heard : int64 [samples], ticks: what leads expect from what they hear of others
+    chained : whether lanes know better: the last sample of the channel's window before
+    heard : int64 [samples], ticks: what channels expect from what they hear of others
     """
 
     def __init__(

@@ -67,8 +67,8 @@ class WindowDecoder:
         column, begin = 0, 0
         tier = self._hearing.tiers()
         for number, end in enumerate(self._sequence.ends.tolist()):
-            for lead in np.flatnonzero(tier == number).tolist() if number else []:
-                self._hear(lead)
+            for channel in np.flatnonzero(tier == number).tolist() if number else []:
+                self._hear(channel)
             for t in range(begin, end):
                 if column == _COLUMNS:
                     self._history[:, : features.WINDOW] = self._history[:, -features.WINDOW :]
@@ -79,10 +79,10 @@ class WindowDecoder:
         if not coder.finish().all() or self._used != len(self._escapes):
             raise CorruptError("a chunk's coded words do not end where they should")
 
-    def _hear(self, lead: int) -> None:
-        """What a lead hears of others, all of whose windows are decoded."""
-        own, offset = self._windows.of_lead(lead), self._windows.offset
-        heard = heard_by(self._hearing, self._windows, self._ticks, lead, self._frames)
+    def _hear(self, channel: int) -> None:
+        """What a channel hears of others, all of whose windows are decoded."""
+        own, offset = self._windows.of_channel(channel), self._windows.offset
+        heard = heard_by(self._hearing, self._windows, self._ticks, channel, self._frames)
         self._heard[offset[own.start] : offset[own.stop]] = heard
 
     def _schedule(self, steps: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -1,4 +1,4 @@
-"""The encoder's choices: how samples are counted, and what windows of a lead have in common."""
+"""The encoder's choices: how samples are counted, and what windows of a channel have in common."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ...core.implant_table import codes_of
 from ...entropy.tables import SCALES
 from ...predictor import features
 from ...predictor.model import Model
-from ..layout.plan import LeadParameters
+from ..layout.plan import ChannelParameters
 from ..layout.times import best_rice, gaps
 from ..layout.units import Units
 from ..windows import Windows
@@ -19,7 +19,7 @@ _GRID_NOISE = 4.0
 """Low bits are split off until the noise is below twice this many grid steps."""
 _MAX_SHIFT = 8
 _FEW = 4
-"""Windows a lead, in the mean, below which leads share their parameters."""
+"""Windows a channel, in the mean, below which channels share their parameters."""
 _SCALE_STEP = 4
 _DEFAULT_SPREAD = 96
 
@@ -34,7 +34,7 @@ def units_of(
 ) -> Units:
     """How a chunk counts: if it is not said, on the lattice if all its samples are there.
 
-    noise : [leads], deviations in samples, which decide about low bits
+    noise : [channels], deviations in samples, which decide about low bits
     """
     entropy = model.coarse(max_error).entropy
     if grid is None:
@@ -53,47 +53,47 @@ def on_lattice(samples: np.ndarray) -> bool:
     return all(int(codes_of(part).min()) >= 0 for part in np.array_split(samples, -(-samples.size // (1 << 22))))
 
 
-def lead_parameters(
-    coder: WindowCoder, windows: Windows, match: np.ndarray, before: int, leads: int, model: Model
-) -> LeadParameters:
-    """Spread, scale and Rice parameter of every lead; of all together where windows are few.
+def channel_parameters(
+    coder: WindowCoder, windows: Windows, match: np.ndarray, before: int, channels: int, model: Model
+) -> ChannelParameters:
+    """Spread, scale and Rice parameter of every channel; of all together where windows are few.
 
     match : int64 [windows], -1 where times are by gaps
     """
-    used = np.unique(windows.lead)
+    used = np.unique(windows.channel)
     alone = len(windows) >= _FEW * len(used)
-    group = windows.lead if alone else np.zeros(len(windows), np.int64)
-    made = LeadParameters(*(np.zeros(leads, np.int64) for _ in range(4)))
+    group = windows.channel if alone else np.zeros(len(windows), np.int64)
+    made = ChannelParameters(*(np.zeros(channels, np.int64) for _ in range(4)))
     by_gap = np.flatnonzero(match < 0)
     gap = gaps(windows.take(by_gap))
-    spreads = _spreads(coder, windows, group, before, leads)
-    scales = _scales(coder, group, leads)
-    for lead in used.tolist():
-        which = lead if alone else 0
+    spreads = _spreads(coder, windows, group, before, channels)
+    scales = _scales(coder, group, channels)
+    for channel in used.tolist():
+        which = channel if alone else 0
         own = gap[group[by_gap] == which]
-        made.spread[lead], made.scale[lead], made.rice[lead] = spreads[which], scales[which], best_rice(own)
+        made.spread[channel], made.scale[channel], made.rice[channel] = spreads[which], scales[which], best_rice(own)
     return made
 
 
-def _spreads(coder: WindowCoder, windows: Windows, group: np.ndarray, before: int, leads: int) -> np.ndarray:
+def _spreads(coder: WindowCoder, windows: Windows, group: np.ndarray, before: int, channels: int) -> np.ndarray:
     """Mean residuals in front of the crossings, as initial running means."""
     place = np.arange(1, max(before - 1, 2))
     inside = place[None] < windows.length[:, None]
     index = (coder.first[:, None] + place)[inside]
     owner = np.repeat(group, inside.sum(axis=1))
     size = np.minimum(np.abs(coder.residual[index]), features.MAX_MAGNITUDE)
-    total, count = np.bincount(owner, size, leads), np.bincount(owner, minlength=leads)
+    total, count = np.bincount(owner, size, channels), np.bincount(owner, minlength=channels)
     mean = np.maximum(total // np.maximum(count, 1), 1).astype(np.int32)
     spread = features.level(mean << features.MEAN_BITS).astype(np.int64)
     return np.where(count > 0, spread, _DEFAULT_SPREAD)
 
 
-def _scales(coder: WindowCoder, group: np.ndarray, leads: int) -> np.ndarray:
+def _scales(coder: WindowCoder, group: np.ndarray, channels: int) -> np.ndarray:
     """Scale indices that suit windows' first samples best."""
-    best, cost = np.zeros(leads, np.int64), np.full(leads, np.inf)  # sums of whole numbers
+    best, cost = np.zeros(channels, np.int64), np.full(channels, np.inf)  # sums of whole numbers
     for scale in range(0, SCALES, _SCALE_STEP):
         _, frequency, _ = coder.first_intervals(np.full(len(group), scale))
-        total = np.bincount(group, bits_of(frequency), leads)
+        total = np.bincount(group, bits_of(frequency), channels)
         better = total < cost
         best[better], cost[better] = scale, total[better]
     return best
