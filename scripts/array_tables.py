@@ -20,7 +20,7 @@ from runtime.container.index import read_layout
 from runtime.core.implant_table import CODE_TO_SAMPLE, codes_of
 from runtime.fit.correlation import correlate, whiten
 from runtime.predictor.channel_parameters import pack
-from training import peers
+from training import baselines
 from training.data import read_pairs, read_samples, validation_names
 from training.linear_bound import linear_bound
 from training.simulate_array import ArraySimulation, write_array
@@ -77,26 +77,26 @@ def save(work: Path, name: str, samples: np.ndarray) -> Path:
 
 def side_bytes(packed: Path) -> tuple[int, int]:
     """Bytes of side information of a file, and those of them that are about peers."""
-    total = about_peers = 0
+    total = about_baselines = 0
     with open(packed, "rb") as file:
         layout = read_layout(file)
         file.seek(layout.index.first)
         for sequence in itertools.count(layout.first_sequence):
             if sequence - layout.first_sequence == len(layout.index.frames):
-                return total, about_peers
+                return total, about_baselines
             payload, *_ = read_block(file, sequence, layout.header_crc, b"C")
             chunk = parse(payload, layout.header.channels, layout.header.sample_bits)
             if not isinstance(chunk, CodedChunk):
                 continue
             size = len(pack(chunk.side))
-            chunk.side.peers[:] = -1
-            total, about_peers = total + size, about_peers + size - len(pack(chunk.side))
+            chunk.side.baselines[:] = -1
+            total, about_baselines = total + size, about_baselines + size - len(pack(chunk.side))
 
 
-def audio_bytes(codes: np.ndarray, peer: peers.Peer) -> int:
+def audio_bytes(codes: np.ndarray, baseline: baselines.Baseline) -> int:
     """The smaller of: a file for each channel; files of eight channels."""
-    alone = sum(peers.measure_codes(codes[:, [channel]], RATE, peer).bytes for channel in range(codes.shape[1]))
-    return min(alone, peers.measure_codes(codes, RATE, peer).bytes)
+    alone = sum(baselines.measure_codes(codes[:, [channel]], RATE, baseline).bytes for channel in range(codes.shape[1]))
+    return min(alone, baselines.measure_codes(codes, RATE, baseline).bytes)
 
 
 def delta_zlib(codes: np.ndarray) -> int:
@@ -130,9 +130,11 @@ def recordings(options) -> list[tuple[str, np.ndarray]]:
 
 def arrays(options, work: Path) -> None:
     """Bits per sample of arrays by others, alone and together, and the linear bound."""
-    print("\n| array | FLAC -8 | WavPack -hhx4 | delta + zlib | `--independent` | default | gain, bits | gain | fewer "
-          "than the best of FLAC and WavPack | side information, bits (of peers) | linear bound: 2 tiers | 4 tiers | "
-          "one by one | of alone |")
+    print(
+        "\n| array | FLAC -8 | WavPack -hhx4 | delta + zlib | `--independent` | default | gain, bits | gain | fewer "
+        "than the best of FLAC and WavPack | side information, bits (of peers) | linear bound: 2 order levels | 4 order levels | "
+        "one by one | of alone |"
+    )
     print("|---" * 14 + "|")
     model = ["--model", options.model] if options.model else []
     for name, samples in recordings(options):
@@ -140,16 +142,20 @@ def arrays(options, work: Path) -> None:
         codes = codes_of(samples) - np.int16(512) if samples.dtype == np.int16 else samples.astype(np.int16)
         codes = samples.astype(np.int16) if (codes < CODES[0]).any() else codes
         bits = lambda size, count=samples.size: 8 * size / count  # noqa: E731
-        flac, wavpack = (bits(audio_bytes(codes, peer)) for peer in peers.AUDIO_PEERS)
+        flac, wavpack = (bits(audio_bytes(codes, baseline)) for baseline in baselines.AUDIO_BASELINES)
         alone = bits(coded(source, work, "--independent", *model)[1].bytes)
         packed, encode, _ = coded(source, work, *model)
         together = bits(encode.bytes)
-        side, about_peers = map(bits, side_bytes(packed))
+        side, about_baselines = map(bits, side_bytes(packed))
         bounds = linear_bound(codes)
-        print(f"| {name} | {flac:.3f} | {wavpack:.3f} | {bits(delta_zlib(codes)):.3f} | {alone:.4f} | {together:.4f} | "
-              f"{alone - together:.4f} | {1 - together / alone:.2%} | {1 - together / min(flac, wavpack):.2%} | "
-              f"{side:.4f} ({about_peers:.4f}) | " + " | ".join(f"{bound:.3f}" for bound in bounds)
-              + f" | {bounds[-1] / alone:.1%} |", flush=True)
+        print(
+            f"| {name} | {flac:.3f} | {wavpack:.3f} | {bits(delta_zlib(codes)):.3f} | {alone:.4f} | {together:.4f} | "
+            f"{alone - together:.4f} | {1 - together / alone:.2%} | {1 - together / min(flac, wavpack):.2%} | "
+            f"{side:.4f} ({about_baselines:.4f}) | "
+            + " | ".join(f"{bound:.3f}" for bound in bounds)
+            + f" | {bounds[-1] / alone:.1%} |",
+            flush=True,
+        )
 
 
 def significance(a: np.ndarray, b: np.ndarray) -> float:
@@ -176,16 +182,21 @@ def pairs(options, work: Path) -> None:
         saved = 8 * (sum(alone[name] for name in pair) - size_of(outcome)) / sum(map(len, signals))
         rows.append((significance(*signals), saved))
     rows = np.array(rows)
-    print("\n| correlation, deviations of chance | pairs | larger than alone | better by 0.001 bit or more | "
-          "mean gain, bits per sample | least | most |")
+    print(
+        "\n| correlation, deviations of chance | pairs | larger than alone | better by 0.001 bit or more | "
+        "mean gain, bits per sample | least | most |"
+    )
     print("|---" * 7 + "|")
     limits = (0, 5, 10, 20, 40, np.inf)
     for low, high in [*itertools.pairwise(limits), (0, np.inf)]:
         saved = rows[(rows[:, 0] >= low) & (rows[:, 0] < high), 1]
         if len(saved):
             label = "all" if (low, high) == (0, np.inf) else f"{low} to {high}"
-            print(f"| {label} | {len(saved)} | {(saved < 0).sum()} | {(saved >= 0.001).sum()} | {saved.mean():.4f} | "
-                  f"{saved.min():.4f} | {saved.max():.4f} |", flush=True)
+            print(
+                f"| {label} | {len(saved)} | {(saved < 0).sum()} | {(saved >= 0.001).sum()} | {saved.mean():.4f} | "
+                f"{saved.min():.4f} | {saved.max():.4f} |",
+                flush=True,
+            )
 
 
 def size_of(outcome) -> int:
@@ -200,10 +211,14 @@ def cost(options, work: Path) -> None:
     source = work / f"array{options.channels}.npy"
     write_array(source, ArraySimulation(int(options.cost_seconds * RATE), options.channels, RATE, seed=1))
     samples = options.channels * int(options.cost_seconds * RATE)
-    print(f"\n{options.channels} simulated channels, {options.cost_seconds} s; nanoseconds per sample, of processors and by "
-          "the clock, whole commands without verification.\n")
-    print("| coded | processes | bits per sample | encode: processors, clock | decode: processors, clock | "
-          "times alone: encode, decode (processors) | peak MB: encode, decode |")
+    print(
+        f"\n{options.channels} simulated channels, {options.cost_seconds} s; nanoseconds per sample, of processors and by "
+        "the clock, whole commands without verification.\n"
+    )
+    print(
+        "| coded | processes | bits per sample | encode: processors, clock | decode: processors, clock | "
+        "times alone: encode, decode (processors) | peak MB: encode, decode |"
+    )
     print("|---" * 7 + "|")
     model = ["--model", options.model] if options.model else []
     for jobs in (1, 2):
@@ -214,9 +229,12 @@ def cost(options, work: Path) -> None:
             reference = reference or ns
             times = [a[0] / b[0] for a, b in zip(ns, reference, strict=True)]
             peaks = ", ".join(f"{use.megabytes:.0f}" for use in both)
-            print(f"| {name} | {jobs} | {8 * both[0].bytes / samples:.4f} | "
-                  + " | ".join(f"{a:.0f}, {b:.0f}" for a, b in ns)
-                  + f" | {times[0]:.2f}, {times[1]:.2f} | {peaks} |", flush=True)
+            print(
+                f"| {name} | {jobs} | {8 * both[0].bytes / samples:.4f} | "
+                + " | ".join(f"{a:.0f}, {b:.0f}" for a, b in ns)
+                + f" | {times[0]:.2f}, {times[1]:.2f} | {peaks} |",
+                flush=True,
+            )
 
 
 def faults(options, work: Path) -> None:

@@ -15,7 +15,7 @@ sys.path.append(str(Path(__file__).resolve().parent.parent))
 
 from roundtrip import RoundTrip, RoundTripError, round_trip
 
-from training import peers
+from training import baselines
 from training.simulate import write_wavs
 
 SIMULATED_FILES = 4
@@ -35,8 +35,8 @@ def main(arguments: list[str] | None = None) -> int:
         paths = options.files or write_wavs(Path(folder) / "simulated", SIMULATED_FILES, SIMULATED_SECONDS)
         try:
             ours = round_trip(paths, Path(folder))
-            others = peers.measure_all(paths, decode=True)
-        except (RoundTripError, peers.PeerError) as error:
+            others = baselines.measure_all(paths, decode=True)
+        except (RoundTripError, baselines.BaselineError) as error:
             console.print(str(error), markup=False)
             return 1
         what = f"{len(paths)} recording(s)" if options.files else f"{len(paths)} simulated recordings"
@@ -46,7 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
         return report(console, ours)
 
 
-def totals_table(what: str, ours: RoundTrip, others: dict[str, list[peers.Measurement]]) -> Table:
+def totals_table(what: str, ours: RoundTrip, others: dict[str, list[baselines.Measurement]]) -> Table:
     """Everything in sum, one line a compressor."""
     original = sum(ours.original_bytes)
     table = Table(
@@ -68,12 +68,12 @@ def totals_table(what: str, ours: RoundTrip, others: dict[str, list[peers.Measur
             sum(result.encode_seconds for result in results),
             sum(result.decode_seconds for result in results),
         )
-    for name in peers.missing():
+    for name in baselines.missing():
         table.add_row(name, "not installed")
     return table
 
 
-def files_table(paths: Sequence[Path], ours: RoundTrip, others: dict[str, list[peers.Measurement]]) -> Table:
+def files_table(paths: Sequence[Path], ours: RoundTrip, others: dict[str, list[baselines.Measurement]]) -> Table:
     """Ratio of every recording, one column a compressor."""
     table = Table(title="Ratio of each recording")
     table.add_column("recording", overflow="ellipsis", no_wrap=True)

@@ -19,7 +19,7 @@ _STEP = 8
 
 
 def recordings(data: Path) -> Iterator[tuple[str, np.ndarray, int, int]]:
-    """Name, samples int16 [time, channel], rate, bound: 3 codes, or what is as much off the lattice."""
+    """Name, samples int16 [time, channel], rate, bound: 3 codes, or what is as much off the implant's table."""
     for path in sorted((data / "multilead").glob("*.npy")):
         samples = np.ascontiguousarray(np.load(path).T)
         rate = 15000 if "15k" in path.stem else 30000

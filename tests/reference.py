@@ -115,8 +115,8 @@ def check_order(header, tags):
 
 def original_bytes(samples, form):
     """Samples in a sample format of section 2.1."""
-    kind, middle = FORMATS[form]
-    return struct.pack(f"{kind[0]}{len(samples)}{kind[1]}", *(sample + middle for sample in samples))
+    kind, reconstruction = FORMATS[form]
+    return struct.pack(f"{kind[0]}{len(samples)}{kind[1]}", *(sample + reconstruction for sample in samples))
 
 
 def files(table, header, frames):

@@ -3,7 +3,7 @@
 import struct
 import zlib
 
-from reference_chunk import Bits, lattice_sample, level, must, q8, stored_bytes
+from reference_chunk import Bits, implant_sample, level, must, q8, stored_bytes
 
 
 class Fields(Bits):
@@ -32,8 +32,8 @@ def decode_activity(body, frames, channels, bits, model):
     must((flags & 4 == 0 or flags & 2) and before and standard and lanes <= 4096, "an activity chunk's head")
     must(size <= len(body) - 22, "an activity chunk's plan")
     units = Units(model, bound, flags & 1, flags >> 4, bits)
-    must((units.grid or not units.shift) and units.low <= base <= -1 - units.low, "an activity chunk's head")
-    must(units.grid or bits == 16, "a lattice of 8 bits")
+    must((units.linear or not units.shift) and units.low <= base <= -1 - units.low, "an activity chunk's head")
+    must(units.linear or bits == 16, "a lattice of 8 bits")
     plan = read_plan(Fields(body[22 : 22 + size]), channels, base, standard, units, flags & 8)
     windows = [window for channel in plan for window in channel["windows"]]
     must(bool(lanes) == bool(windows), "an activity chunk's lanes")
@@ -51,12 +51,12 @@ def decode_activity(body, frames, channels, bits, model):
 
 
 class Units:
-    """Values, bins and ticks."""
+    """Values, bins and Q6 units."""
 
-    def __init__(self, model, bound, grid, shift, bits):
-        self.model, self.bound, self.grid, self.shift = model, bound, grid, shift
-        self.low = -(1 << bits - 1) if grid else -512
-        self.level_bits = bits if grid else 10
+    def __init__(self, model, bound, linear, shift, bits):
+        self.model, self.bound, self.linear, self.shift = model, bound, linear, shift
+        self.low = -(1 << bits - 1) if linear else -512
+        self.level_bits = bits if linear else 10
         first, self.codes = [], []
         step = 2 * bound + 1
         below = list(range(510, 0, -step))
@@ -68,25 +68,25 @@ class Units:
             self.codes.append(start if start == 510 else min(start + bound, 1023))
         if not bound:
             first = self.codes = list(range(1024))
-        levels = [model.lattice_levels[f] for f in first] + [1 << 24] * (1025 - len(first))
-        self.levels = model.grid_levels if grid else [-(1 << 24), *levels[1:]]
+        levels = [model.implant_levels[f] for f in first] + [1 << 24] * (1025 - len(first))
+        self.levels = model.linear_levels if linear else [-(1 << 24), *levels[1:]]
 
     def value(self, q):
-        if not self.grid:
+        if not self.linear:
             return self.codes[min(q, len(self.codes) - 1)] - 512
         return min(max(q * (2 * self.bound + 1) + self.bound, self.low), -1 - self.low)
 
-    def tick(self, q):
-        if not self.grid:
-            return self.model.middle[self.value(q) + 512]
+    def q6(self, q):
+        if not self.linear:
+            return self.model.reconstruction[self.value(q) + 512]
         return (2 * q + 1 << 5) >> self.shift
 
-    def level_tick(self, value):
+    def level_q6(self, value):
         value = min(max(value, self.low), -1 - self.low)
-        return self.tick(value // (2 * self.bound + 1)) if self.grid else self.model.middle[value + 512]
+        return self.q6(value // (2 * self.bound + 1)) if self.linear else self.model.reconstruction[value + 512]
 
     def sample(self, value):
-        return value if self.grid else lattice_sample(value)
+        return value if self.linear else implant_sample(value)
 
 
 def read_plan(reader, channels, base, standard, units, hears):
@@ -97,7 +97,7 @@ def read_plan(reader, channels, base, standard, units, hears):
             reader.gamma()
     plan = []
     for _ in range(channels):
-        channel = {"level": base, "windows": [], "hold": 0, "curve": None, "peers": [], "tier": 0}
+        channel = {"level": base, "windows": [], "hold": 0, "curve": None, "peers": [], "order_level": 0}
         plan.append(channel)
         if not reader.take(1):
             continue
@@ -107,11 +107,11 @@ def read_plan(reader, channels, base, standard, units, hears):
         if not count:
             continue
         channel["hold"] = reader.take(1)
-        spread, scale, k = (low + reader.take(width) for low, width in ranges)
-        must(spread <= 255 and scale <= 127 and k <= 26, "a channel's parameters")
-        common = {"channel": channel, "spread": spread, "scale": scale, "length": standard, "tent": 0}
+        initial_scale, scale, k = (low + reader.take(width) for low, width in ranges)
+        must(initial_scale <= 255 and scale <= 127 and k <= 26, "a channel's parameters")
+        common = {"channel": channel, "initial_scale": initial_scale, "scale": scale, "length": standard, "tent": 0}
         if hears:
-            read_peers(reader, channel, channels)
+            read_references(reader, channel, channels)
         matches = read_matches(reader) if channel["peers"] else []
         must(len(matches) <= count, "a channel's windows that go with others")
         channel["windows"] = [{**common, "match": match, "apart": apart} for match, apart in matches]
@@ -129,14 +129,14 @@ def read_plan(reader, channels, base, standard, units, hears):
     must(8 * len(reader.data) - reader.at < 8 and not reader.take(8 * len(reader.data) - reader.at), "a plan's end")
     for _ in range(16):
         for channel in plan:
-            channel["tier"] = max((plan[number]["tier"] + 1 for number, _ in channel["peers"]), default=0)
-    must(all(channel["tier"] < 16 for channel in plan), "channels hear each other in a circle")
-    for channel in sorted(plan, key=lambda channel: channel["tier"]):
+            channel["order_level"] = max((plan[number]["order_level"] + 1 for number, _ in channel["peers"]), default=0)
+    must(all(channel["order_level"] < 16 for channel in plan), "channels hear each other in a circle")
+    for channel in sorted(plan, key=lambda channel: channel["order_level"]):
         place(channel, plan)
     return plan
 
 
-def read_peers(reader, channel, channels):
+def read_references(reader, channel, channels):
     """Section 12.5: numbers and coefficients of those that a channel hears."""
     count = reader.gamma()
     must(count <= 4, "a channel's peers")
@@ -181,7 +181,7 @@ def decode_windows(plan, lanes, units, data):
     total = sum(window["length"] for window in windows)
     low = [reader.take(units.shift) for _ in range(total)] if units.shift else [0] * total
     escapes = []
-    if units.grid:
+    if units.linear:
         count = int.from_bytes(reader.rest()[:4], "little")
         must(len(reader.rest()) >= 4 + 2 * count, "escapes end early")
         escapes = list(struct.unpack_from(f"<{count}h", reader.rest(), 4))
@@ -190,11 +190,11 @@ def decode_windows(plan, lanes, units, data):
     low = iter(low)
     for window in windows:
         window["low"] = [next(low) for _ in range(window["length"])]
-    for tier in range(max((channel["tier"] for channel in plan), default=0) + 1):
-        some = [window for window in windows if window["channel"]["tier"] == tier]
+    for order_level in range(max((channel["order_level"] for channel in plan), default=0) + 1):
+        some = [window for window in windows if window["channel"]["order_level"] == order_level]
         total, queues, first = sum(window["length"] for window in some), [[] for _ in range(lanes)], 0
         for window in some:
-            window["heard"] = heard(window, plan)
+            window["reference_taps"] = heard(window, plan)
             queues[first * lanes // total].append(window)
             first += window["length"]
         run([coder(queue, states, lane, units, escapes, words) for lane, queue in enumerate(queues)], units)
@@ -203,7 +203,7 @@ def decode_windows(plan, lanes, units, data):
 
 
 def run(coders, units):
-    """All lanes through a tier, step by step."""
+    """All lanes through a order level, step by step."""
     while coders:
         asked = [(c, next(c, None)) for c in coders]  # features, or None where a lane has ended
         rows = [row for _, row in asked if row is not None]
@@ -220,8 +220,8 @@ def heard(window, plan):
     for number, taps in window["channel"]["peers"]:
         step = {}
         for other in plan[number]["windows"]:
-            ticks = other["ticks"]
-            step |= {other["start"] + p: ticks[p] - ticks[p - 1] for p in range(1, len(ticks))}
+            q6 = other["q6"]
+            step |= {other["start"] + p: q6[p] - q6[p - 1] for p in range(1, len(q6))}
         for place in range(window["length"]):
             for delay, tap in zip((-1, 0, 1), taps, strict=True):
                 total[place] += tap * step.get(window["start"] + place + delay, 0)
@@ -239,7 +239,7 @@ def take_states(reader, lanes):
 
 
 def coder(queue, states, lane, units, escapes, words):
-    """One lane in a tier: gives features and is sent what the network says, sample by sample."""
+    """One lane in a order level: gives features and is sent what the network says, sample by sample."""
     channel, template, rank, x, state = None, [], 0, 0, states[lane]
     for window in queue:
         fresh = window["channel"] is not channel
@@ -247,43 +247,43 @@ def coder(queue, states, lane, units, escapes, words):
         if fresh:
             channel, template = window["channel"], [0] * 64
         if channel["curve"] is not None:
-            x = units.level_tick(channel["curve"][window["start"]])
+            x = units.level_q6(channel["curve"][window["start"]])
         elif fresh:
-            x = units.level_tick(channel["level"])
-        window["values"], window["ticks"], residuals = [], [], [128] * 16
-        means = [(16 + (window["spread"] & 15)) << (window["spread"] + 128 >> 4)] * 3
+            x = units.level_q6(channel["level"])
+        window["values"], window["q6"], residuals = [], [], [128] * 16
+        means = [(16 + (window["initial_scale"] & 15)) << (window["initial_scale"] + 128 >> 4)] * 3
         for place in range(window["length"]):
-            r = x + window["heard"][place] + (template[place] >> 4 if 0 < place < 64 else 0)
+            r = x + window["reference_taps"][place] + (template[place] >> 4 if 0 < place < 64 else 0)
             offset, scale = yield [*residuals, q8(x - r), *map(level, means)]
             if not place:
                 offset, scale = 0, window["scale"]
-            c = r + 32 >> 6 if units.grid else 0
+            c = r + 32 >> 6 if units.linear else 0
             slot = state & (1 << 20) - 1
             code, start, frequency = units.model.find(slot, units.levels, r + 4 * offset - 64 * c, scale)
             state = frequency * (state >> 20) + slot - start
             if state < 1 << 24:
                 must(words, "too few words")
                 state = state << 32 | words.pop()
-            if not units.grid:
+            if not units.linear:
                 q = code
             elif code in (0, 1023):
                 must(escapes, "too few escapes")
                 q = escapes.pop(0)
             else:
                 q = code + c - 512 << units.shift | window["low"][place]
-            tick = units.tick(q)
+            q6 = units.q6(q)
             window["values"].append(units.value(q))
-            window["ticks"].append(tick)
+            window["q6"].append(q6)
             states[lane] = state
             if place:
-                e = tick - r
+                e = q6 - r
                 residuals = [*residuals[1:], q8(e)]
                 a = min(abs(e), 65535) << 12
                 means = [m + (a - m >> rate) for m, rate in zip(means, (4, 7, 11), strict=True)]
             if 0 < place < 64:
-                step = tick - x - window["heard"][place]
+                step = q6 - x - window["reference_taps"][place]
                 template[place] += ((step << 4) - template[place]) >> min(rank + 1, 3)
-            x = tick
+            x = q6
             yield None
 
 
@@ -358,7 +358,7 @@ def slow_band(data, frames, channels, model, short):
             if i >= total:
                 continue
             slot = states[lane] & (1 << 20) - 1
-            code, start, frequency = model.find(slot, model.grid_levels, 32, scales[i])
+            code, start, frequency = model.find(slot, model.linear_levels, 32, scales[i])
             states[lane] = frequency * (states[lane] >> 20) + slot - start
             if states[lane] < 1 << 24:
                 must(words, "a slow band has too few words")

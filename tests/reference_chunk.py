@@ -3,7 +3,7 @@
 import struct
 import zlib
 
-CONSTANT, LATTICE, GRID, COPY = 0, 1, 2, 3
+CONSTANT, IMPLANT, LINEAR, COPY = 0, 1, 2, 3
 
 
 class Refused(ValueError):
@@ -48,15 +48,15 @@ def decode_chunk(payload, channels, bits, model):
 
 
 def middles_of_bins(samples, channels, bits, bound):
-    """Section 3.2: samples of grid channels for the numbers of their bins."""
+    """Section 3.2: samples of linear channels for the numbers of their bins."""
     top = 2 ** (bits - 1) - 1
-    middle = lambda q: min(max(q * (2 * bound + 1) + bound, -top - 1), top)  # noqa: E731
-    grid = [(channels[channel.mean] if channel.kind == COPY else channel).kind == GRID for channel in channels]
-    return [[middle(s) if bins else s for s, bins in zip(row, grid, strict=True)] for row in samples]
+    reconstruction = lambda q: min(max(q * (2 * bound + 1) + bound, -top - 1), top)  # noqa: E731
+    linear = [(channels[channel.mean] if channel.kind == COPY else channel).kind == LINEAR for channel in channels]
+    return [[reconstruction(s) if bins else s for s, bins in zip(row, linear, strict=True)] for row in samples]
 
 
-def lattice_bins(bound):
-    """Section 3.2: first code and decoded code of each bin of a lattice channel."""
+def implant_bins(bound):
+    """Section 3.2: first code and decoded code of each bin of a implant channel."""
     step, first = 2 * bound + 1, 510
     bins = [(510, 510)] + [(v, min(v + bound, 1023)) for v in range(512, 1024, step)]
     while first > 0:
@@ -96,33 +96,41 @@ class Bits:
 class CodedChunk:
     """One rANS-coded chunk."""
 
-    def __init__(self, body, frames, channels, segments, model, bound=0, peers=0):
+    def __init__(self, body, frames, channels, segments, model, bound=0, references=0):
         self.frames, self.segments, self.model = frames, segments, model
         self.length = -(-frames // segments)
         reader = Bits(body)
         kinds = [reader.take(2) for _ in range(channels)]
-        self.channels = [Channel(kind, reader, model, bound, channels if peers else 0, bound > 0) for kind in kinds]
-        shifts = {channel.shift for channel in self.channels if channel.kind == GRID}
-        must(len(shifts) < 2 or min(shifts) >= 0, "different ticks of grid channels")
+        self.channels = [
+            Channel(kind, reader, model, bound, channels if references else 0, bound > 0) for kind in kinds
+        ]
+        shifts = {channel.shift for channel in self.channels if channel.kind == LINEAR}
+        must(len(shifts) < 2 or min(shifts) >= 0, "different Q6 units of linear channels")
         for number, channel in enumerate(self.channels):
             channel.check(number, self.channels)
         reader.align()
         for channel in self.channels:
-            channel.low = [reader.take(channel.shift) for _ in range(frames)] if channel.kind == GRID and channel.shift > 0 else []
+            channel.low = (
+                [reader.take(channel.shift) for _ in range(frames)]
+                if channel.kind == LINEAR and channel.shift > 0
+                else []
+            )
         reader.align()
         self.escapes = []
-        if GRID in kinds:
+        if LINEAR in kinds:
             count = int.from_bytes(reader.rest()[:4], "little")
             must(len(reader.rest()) >= 4 + 2 * count, "escapes end early")
             self.escapes = list(struct.unpack_from(f"<{count}h", reader.rest(), 4))
             reader.at += 32 + 16 * count
         self.lanes = []
         for segment in range(segments):
-            lanes = {n: Lane(x, segment * self.length) for n, x in enumerate(self.channels) if x.kind in (LATTICE, GRID)}
+            lanes = {
+                n: Lane(x, segment * self.length) for n, x in enumerate(self.channels) if x.kind in (IMPLANT, LINEAR)
+            }
             for lane in lanes.values():
-                lane.peers = [lanes[number] for number, *_ in lane.channel.peers]
+                lane.references = [lanes[number] for number, *_ in lane.channel.references]
             self.lanes += lanes.values()
-        self.lanes.sort(key=lambda lane: lane.channel.tier)
+        self.lanes.sort(key=lambda lane: lane.channel.order_level)
         lengths = [reader.take(5) + 25 for _ in self.lanes]
         for lane, length in zip(self.lanes, lengths, strict=True):
             lane.state = reader.take(length - 1) | 1 << (length - 1)
@@ -134,15 +142,21 @@ class CodedChunk:
         samples = [[channel.mean] * self.frames for channel in self.channels]
         escapes, words = iter(self.escapes), iter(self.words)
         for t in range(self.length if self.lanes else 0):
-            for tier in range(16):
-                active = [lane for lane in self.lanes if lane.channel.tier == tier and lane.start + t < self.frames]
-                rows = [lane.features(t) + (lane.heard() if self.model.hears else []) for lane in active]
+            for order_level in range(16):
+                active = [
+                    lane
+                    for lane in self.lanes
+                    if lane.channel.order_level == order_level and lane.start + t < self.frames
+                ]
+                rows = [
+                    lane.features(t) + (lane.reference_taps() if self.model.has_messages else []) for lane in active
+                ]
                 states = [lane.carried for lane in active]
                 outputs, after = self.model.outputs(rows, states) if rows else ([], [])
                 for lane, (offset, scale), lane.carried in zip(active, outputs, after, strict=True):
-                    code, grid_value = lane.next(self.model, offset, scale, words)
-                    sample = lane.channel.sample(code, grid_value, lane.start + t, escapes)
-                    lane.learn(lane.channel.tick(sample, lane.channel.decoded(code)))
+                    code, linear_value = lane.next(self.model, offset, scale, words)
+                    sample = lane.channel.sample(code, linear_value, lane.start + t, escapes)
+                    lane.learn(lane.channel.q6(sample, lane.channel.decoded(code)))
                     samples[self.channels.index(lane.channel)][lane.start + t] = sample
         for channel, values in zip(self.channels, samples, strict=True):
             values[:] = samples[channel.mean] if channel.kind == COPY else values
@@ -155,37 +169,37 @@ class Channel:
     """Section 4: what is fixed for a channel in a chunk."""
 
     def __init__(self, kind, reader, model, bound, channels, fine=False):
-        self.kind, self.model, self.shift, self.tier, self.peers = kind, model, 0, 0, []
-        self.mean = reader.take(10) if kind == LATTICE else reader.take(16, signed=kind != COPY)
+        self.kind, self.model, self.shift, self.order_level, self.references = kind, model, 0, 0, []
+        self.mean = reader.take(10) if kind == IMPLANT else reader.take(16, signed=kind != COPY)
         if kind in (CONSTANT, COPY):
             return
-        self.spread, self.reach = reader.take(8), 16
-        if kind == GRID:
-            self.shift, self.reach = reader.take(4, signed=fine), reader.take(5)
+        self.initial_scale, self.magnitude_bits = reader.take(8), 16
+        if kind == LINEAR:
+            self.shift, self.magnitude_bits = reader.take(4, signed=fine), reader.take(5)
         widths = [reader.take(4) for _ in range(4)]
         self.coefficients = [reader.take(widths[i // 4], signed=True) for i in range(16)]
-        must(self.reach <= 22, "a channel's reach")
+        must(self.magnitude_bits <= 22, "a channel's reach")
         if channels:
-            self.tier = reader.take(4)
+            self.order_level = reader.take(4)
             for _ in range(reader.take(3)):
                 number, metric = reader.take(max(1, (channels - 1).bit_length())), reader.take(6, signed=True)
                 width = reader.take(4)
-                self.peers.append((number, metric, [reader.take(width, signed=True) for _ in range(4)]))
+                self.references.append((number, metric, [reader.take(width, signed=True) for _ in range(4)]))
         self.set_levels(bound)
 
     def set_levels(self, bound):
-        """Levels, bins and the tick value of the mean."""
+        """Levels, bins and the Q6 value of the mean."""
         self.bound = bound
         finer = max(-self.shift, 0)
-        grid_levels = [max(min(a << finer, 2**24), -(2**24)) for a in self.model.grid_levels]
-        self.levels = self.model.lattice_levels if self.kind == LATTICE else grid_levels
-        self.bins = lattice_bins(bound) if bound and self.kind == LATTICE else None
+        linear_levels = [max(min(a << finer, 2**24), -(2**24)) for a in self.model.linear_levels]
+        self.levels = self.model.implant_levels if self.kind == IMPLANT else linear_levels
+        self.bins = implant_bins(bound) if bound and self.kind == IMPLANT else None
         if self.bins:
             self.levels = [self.levels[first] for first, _ in self.bins] + [2**24] * (1025 - len(self.bins))
-        self.mean_tick = self.tick(self.mean, self.mean)
+        self.mean_q6 = self.q6(self.mean, self.mean)
 
     def decoded(self, code):
-        """The code that a lattice channel has where `code` was coded."""
+        """The code that a implant channel has where `code` was coded."""
         return self.bins[min(code, len(self.bins) - 1)][1] if self.bins else code
 
     def check(self, number, channels):
@@ -194,35 +208,38 @@ class Channel:
             must(self.mean < number and channels[self.mean].kind != COPY, "a copy")
         if self.kind in (CONSTANT, COPY):
             return
-        heard = [peer for peer, *_ in self.peers]
+        heard = [reference for reference, *_ in self.references]
         must(len(heard) <= 4 and len(set(heard)) == len(heard), "a channel's peers")
-        must(all(p < len(channels) and p != number and channels[p].kind in (LATTICE, GRID) for p in heard), "a channel's peers")
-        total = sum(map(abs, self.coefficients)) * 2**self.reach
-        total += sum(sum(map(abs, h)) * 2 ** channels[p].reach for p, _, h in self.peers)
+        must(
+            all(p < len(channels) and p != number and channels[p].kind in (IMPLANT, LINEAR) for p in heard),
+            "a channel's peers",
+        )
+        total = sum(map(abs, self.coefficients)) * 2**self.magnitude_bits
+        total += sum(sum(map(abs, h)) * 2 ** channels[p].magnitude_bits for p, _, h in self.references)
         must(total + 512 < 2**31, "a channel's coefficients")
 
-    def tick(self, sample, code):
-        if self.kind == LATTICE:
-            return self.model.middle[code]
+    def q6(self, sample, code):
+        if self.kind == IMPLANT:
+            return self.model.reconstruction[code]
         return (2 * sample + 1 << 5 + max(-self.shift, 0)) >> max(self.shift, 0)
 
-    def sample(self, code, grid_value, frame, escapes):
+    def sample(self, code, linear_value, frame, escapes):
         """The sample that a code stands for; `grid_value` is q of section 4.2."""
-        if self.kind == LATTICE:
-            return lattice_sample(self.decoded(code) - 512)
+        if self.kind == IMPLANT:
+            return implant_sample(self.decoded(code) - 512)
         if code in (0, 1023):
             sample = next(escapes, None)
             must(sample is not None, "too few escapes")
             return sample
-        sample = grid_value << max(self.shift, 0) | (self.low[frame] if self.shift > 0 else 0)
+        sample = linear_value << max(self.shift, 0) | (self.low[frame] if self.shift > 0 else 0)
         must(-32768 <= sample <= 32767, "a sample is out of range")
         return sample
 
 
-def lattice_sample(c):
+def implant_sample(c):
     """Section 8, in integers: millionths."""
     if c < 0:
-        return -lattice_sample(-c - 1) - 1
+        return -implant_sample(-c - 1) - 1
     return (64_061_577 * c + 31_034_184 + 500_000) // 1_000_000
 
 
@@ -233,34 +250,37 @@ class Lane:
         self.channel, self.start = channel, start
         self.past = [0] * 16  # y, newest first
         self.residuals = [128] * 16  # q8 of e, oldest first
-        self.means = [(16 + (channel.spread & 15)) << ((channel.spread + 128) >> 4)] * 3
-        self.steps, self.peers = 0, []
+        self.means = [(16 + (channel.initial_scale & 15)) << ((channel.initial_scale + 128) >> 4)] * 3
+        self.steps, self.references = 0, []
         self.said = [128] * 4  # n[t], n[t-1], n[t-2], L
         self.carried = [0] * channel.model.state  # section 5.6
 
     def heard(self):
         """Section 5.4: 8 bytes for each of four peers."""
         found = []
-        for peer, (_, metric, _) in zip(self.peers, self.channel.peers, strict=True):
-            products = [min(128 + (metric * (n - 128) >> 5), 255) for n in peer.said[:3]]
-            found += [*peer.said, 128 + 4 * metric, *products]
+        for reference, (_, metric, _) in zip(self.references, self.channel.references, strict=True):
+            products = [min(128 + (metric * (n - 128) >> 5), 255) for n in reference.said[:3]]
+            found += [*reference.said, 128 + 4 * metric, *products]
         return found + [128] * (32 - len(found))
 
     def features(self, t):
         total = sum(c * y for c, y in zip(self.channel.coefficients, self.past, strict=True))
-        for peer, (_, _, heard) in zip(self.peers, self.channel.peers, strict=True):
-            must(peer.steps == (t + 1 if peer.channel.tier < self.channel.tier else t), "a peer's time")
-            total += sum(h * y for h, y in zip(heard, peer.past[:4], strict=True))
+        for reference, (_, _, heard) in zip(self.references, self.channel.references, strict=True):
+            must(
+                reference.steps == (t + 1 if reference.channel.order_level < self.channel.order_level else t),
+                "a peer's time",
+            )
+            total += sum(h * y for h, y in zip(heard, reference.past[:4], strict=True))
         self.prediction = total + 512 >> 10
         rows = [*self.residuals, q8(self.past[0] - self.prediction), *map(level, self.means)]
         self.level = rows[18]
         return rows
 
     def next(self, model, offset, scale, words):
-        """Decode a code; also gives q, if the channel is a grid channel and it is no escape."""
-        location = self.channel.mean_tick + self.prediction
+        """Decode a code; also gives q, if the channel is a linear channel and it is no escape."""
+        location = self.channel.mean_q6 + self.prediction
         step = 64 << max(-self.channel.shift, 0)
-        centre = (location + step // 2) // step if self.channel.kind == GRID else 0
+        centre = (location + step // 2) // step if self.channel.kind == LINEAR else 0
         location += 4 * offset - step * centre
         slot = self.state & (1 << 20) - 1
         code, start, frequency = model.find(slot, self.channel.levels, location, scale)
@@ -271,8 +291,8 @@ class Lane:
             self.state = self.state << 32 | word
         return code, code + centre - 512
 
-    def learn(self, tick):
-        y = tick - self.channel.mean_tick
+    def learn(self, q6):
+        y = q6 - self.channel.mean_q6
         residual = y - self.prediction
         self.past, self.steps = [y, *self.past[:-1]], self.steps + 1
         self.residuals = [*self.residuals[1:], q8(residual)]

@@ -24,7 +24,7 @@ class Model:
         self.constants = {t.name: numpy_helper.to_array(t) for t in model.graph.initializer}
         self.read_tables(unpack(properties["middleout.tables"]))
         sizes = {i.name: [d.dim_value for d in i.type.tensor_type.shape.dim[1:]] for i in self.graph.input}
-        self.hears, self.state = "peers" in sizes, sizes.get("state", [0])[0]
+        self.has_messages, self.state = "peers" in sizes, sizes.get("state", [0])[0]
         self.read_answers(unpack(properties["middleout.answers"]))
         if self.outputs(*self.known) != self.expected:
             raise ValueError("the known answers come out differently")
@@ -32,7 +32,7 @@ class Model:
     def read_answers(self, data):
         """Section 9: `known` inputs, rows and states, and the outputs `expected` for them."""
         count, at, parts = int.from_bytes(data[:4], "little"), 4, []
-        kinds = [("u1", 52 if self.hears else 20), ("<f4", self.state), ("<i4", 2), ("<f4", self.state)]
+        kinds = [("u1", 52 if self.has_messages else 20), ("<f4", self.state), ("<i4", 2), ("<f4", self.state)]
         for kind, size in kinds:
             parts.append(np.frombuffer(data, kind, size * count, at).reshape(count, size))
             at += parts[-1].nbytes
@@ -48,9 +48,9 @@ class Model:
         count = int.from_bytes(data[4740:4744], "little")
         second = np.frombuffer(data, "<i4", count * 4096, 4744).reshape(count, 4096)
         self.tables = second.astype(np.int64).cumsum(axis=1).cumsum(axis=1).tolist()
-        self.middle = [levels[v] + levels[v + 1] >> 1 for v in range(1024)]
-        self.lattice_levels = [-(2**24), *levels[1:-1], 2**24]
-        self.grid_levels = [-(2**24), *(64 * (v - 512) for v in range(1, 1024)), 2**24]
+        self.reconstruction = [levels[v] + levels[v + 1] >> 1 for v in range(1024)]
+        self.implant_levels = [-(2**24), *levels[1:-1], 2**24]
+        self.linear_levels = [-(2**24), *(64 * (v - 512) for v in range(1, 1024)), 2**24]
 
     def find(self, slot, levels, location, scale):
         """Code, start and frequency of the interval that holds `slot`."""
@@ -63,8 +63,8 @@ class Model:
 
         low, high = 0, 1024  # cumulative(low) <= slot < cumulative(high)
         while high - low > 1:
-            middle = (low + high) // 2
-            low, high = (middle, high) if cumulative(middle) <= slot else (low, middle)
+            reconstruction = (low + high) // 2
+            low, high = (reconstruction, high) if cumulative(reconstruction) <= slot else (low, reconstruction)
         start = cumulative(low)
         return low, start, cumulative(high) - start
 

@@ -2,7 +2,7 @@
 
 from bisect import bisect_right
 
-from reference_chunk import COPY, GRID, LATTICE, Bits, Channel, Lane, must
+from reference_chunk import COPY, IMPLANT, LINEAR, Bits, Channel, Lane, must
 
 
 def decode_body(body, lanes, frames, model):
@@ -13,8 +13,8 @@ def decode_body(body, lanes, frames, model):
         active = [number for number in range(len(lanes)) if t < frames[number]]
         rows = [lanes[number].features(t) for number in active]
         for number, (offset, scale) in zip(active, model.run(rows), strict=True):
-            sample, tick = reader.next(lanes[number], offset, min(max(scale, 0), 127))
-            lanes[number].learn(tick)
+            sample, q6 = reader.next(lanes[number], offset, min(max(scale, 0), 127))
+            lanes[number].learn(q6)
             samples[number].append(sample)
     reader.finish()
     return samples
@@ -28,7 +28,9 @@ def decode_chunk(body, frames, channels, segments, model, bound):
     for number, channel in enumerate(channels):
         channel.check(number, channels)
     length = -(-frames // segments)
-    lanes = [Lane(channel, s * length) for s in range(segments) for channel in channels if channel.kind in (LATTICE, GRID)]
+    lanes = [
+        Lane(channel, s * length) for s in range(segments) for channel in channels if channel.kind in (IMPLANT, LINEAR)
+    ]
     samples = [[channel.mean] * frames for channel in channels]
     if not lanes:
         must(reader.rest() == b"", "something follows constant channels")
@@ -41,7 +43,9 @@ def decode_chunk(body, frames, channels, segments, model, bound):
 
 def transposed(samples, channels):
     """Frames, with copies filled in, and the channels."""
-    columns = [samples[channel.mean] if channel.kind == COPY else x for channel, x in zip(channels, samples, strict=True)]
+    columns = [
+        samples[channel.mean] if channel.kind == COPY else x for channel, x in zip(channels, samples, strict=True)
+    ]
     return [list(frame) for frame in zip(*columns, strict=True)], channels
 
 
@@ -66,10 +70,10 @@ class Body:
         self.bins.reverse(), self.runs.reverse()
 
     def next(self, lane, offset, scale):
-        """The next sample, and its tick value."""
+        """The next sample, and its Q6 value."""
         channel = lane.channel
-        location = channel.mean_tick + lane.prediction
-        centre = location + 32 >> 6 if channel.kind == GRID else 0
+        location = channel.mean_q6 + lane.prediction
+        centre = location + 32 >> 6 if channel.kind == LINEAR else 0
         location += 4 * offset - 64 * centre
         place = min(max((location >> 6) + 512, 0), 1023)
         order, first = self.ranking(channel, scale // 16, place)
@@ -86,7 +90,7 @@ class Body:
         if number == 15:
             sample = self.remainders.take(16)
             sample -= (sample >> 15) << 16
-            return sample, channel.tick(sample, (sample >> 6) + 512)
+            return sample, channel.q6(sample, (sample >> 6) + 512)
         widths = self.widths(channel, scale, quiet)
         low = self.remainders.take(channel.shift)
         rank = sum(1 << w for w in widths[:number]) + quiet + self.remainders.take(widths[number])
@@ -94,12 +98,12 @@ class Body:
         return self.value(channel, order[rank], centre, low)
 
     def value(self, channel, code, centre, low):
-        if channel.kind == LATTICE:
+        if channel.kind == IMPLANT:
             sample = channel.sample(code, None, None, None)
-            return sample, channel.tick(sample, channel.decoded(code))
+            return sample, channel.q6(sample, channel.decoded(code))
         sample = code - 512 + centre << channel.shift | low
         must(-32768 <= sample <= 32767, "a sample is out of range")
-        return sample, channel.tick(sample, None)
+        return sample, channel.q6(sample, None)
 
     def finish(self):
         must(not self.bins and not self.runs, "bins or runs are left over")

@@ -5,7 +5,7 @@ import zlib
 
 import zstandard
 from reference_activity import decode_activity
-from reference_chunk import GRID, LATTICE, Channel, Lane, Refused, middles_of_bins, must, stored_bytes
+from reference_chunk import IMPLANT, LINEAR, Channel, Lane, Refused, middles_of_bins, must, stored_bytes
 from reference_rice import decode_body
 
 HEAD = 12
@@ -36,7 +36,7 @@ def decode(data, model):
     if size is None:
         return {}, None
     frames = {}
-    for block in range(max(group.reach for group in groups.values())):
+    for block in range(max(group.magnitude_bits for group in groups.values())):
         parts = [groups[number].blocks.get(block) for number in sorted(groups)]
         if None not in parts and len(parts) == groups[0].groups:
             for i, rows in enumerate(zip(*parts, strict=True)):
@@ -65,13 +65,20 @@ class Group:
     """A group of channels."""
 
     def __init__(self, model):
-        self.model, self.block, self.reach, self.expected, self.blocks, self.end = model, None, 0, None, {}, None
+        self.model, self.block, self.magnitude_bits, self.expected, self.blocks, self.end = (
+            model,
+            None,
+            0,
+            None,
+            {},
+            None,
+        )
 
     def take(self, packet):
         block, payload = packet["sequence"], packet["payload"]
-        if block < self.reach:
+        if block < self.magnitude_bits:
             return
-        self.reach = block + 1
+        self.magnitude_bits = block + 1
         if packet["key"]:
             payload = self.begin(payload, self.expected == block)
         elif packet["last"] and self.block:
@@ -135,8 +142,10 @@ class StreamChannel(Channel):
     """A channel from a record of section 11.3."""
 
     def __init__(self, record, model, bound):
-        self.kind, self.spread, self.shift, self.reach, self.mean, *self.coefficients = struct.unpack("<4Bh16h", record)
-        must(self.kind in (LATTICE, GRID) and self.reach <= 22, "a record's values")
-        self.model, self.tier, self.peers = model, 0, []
+        self.kind, self.initial_scale, self.shift, self.magnitude_bits, self.mean, *self.coefficients = struct.unpack(
+            "<4Bh16h", record
+        )
+        must(self.kind in (IMPLANT, LINEAR) and self.magnitude_bits <= 22, "a record's values")
+        self.model, self.order_level, self.references = model, 0, []
         self.check(0, [])
         self.set_levels(bound)

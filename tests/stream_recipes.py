@@ -30,7 +30,12 @@ def valid():
         ("plain", "four channels, refitted at every resync point", channels, packets(channels)),
         ("calibrated", "side information from a calibration", channels, packets(channels, calibration=known)),
         ("groups", "two groups of channels", channels, packets(channels, groups=2)),
-        ("off-lattice", "samples off the lattice in lattice channels, and a channel that is", wild, packets(wild)),
+        (
+            "off-lattice",
+            "samples off the implant's table in implant channels, and a channel that is",
+            wild,
+            packets(wild),
+        ),
         ("one-channel", "one channel, blocks of 50 frames", channels[:120, :1], packets(channels[:120, :1], block=50)),
         ("bounded", "bounded error, three kinds of channels", mixed, packets(mixed, max_error=4)),
         ("runs", "bounded error, runs", channels[:300], packets(channels[:300], max_error=25)),
@@ -39,7 +44,7 @@ def valid():
         ("activity", "windows around spikes, two groups of channels", spikes, activity(spikes, groups=2)),
         ("activity-exact", "exact windows, the last packet has no frames", spikes[:800, :3], exact(spikes)),
         ("activity-slow", "windows on a slow band", spikes[:, :3], slow(spikes[:, :3])),
-        ("activity-grid", "off the lattice from the third block on", moved, activity(moved, 300, max_error=20)),
+        ("activity-grid", "off the implant's table from the third block on", moved, activity(moved, 300, max_error=20)),
         ("activity-rate", "errors grow for the sake of a rate", spikes, activity(spikes, target_rate=70000)),
     ]
 

@@ -237,7 +237,9 @@ def test_running_noise_settles_at_the_robust_deviation():
 def test_detector_is_exact_in_float32(array):
     taps = filters.band_taps(RATE)
     values = filters.extended(array.codes.astype(np.int16), len(taps) // 2)
-    exact = np.stack([np.convolve(values[:, channel].astype(int), taps.astype(int), "valid") for channel in range(4)], 1)
+    exact = np.stack(
+        [np.convolve(values[:, channel].astype(int), taps.astype(int), "valid") for channel in range(4)], 1
+    )
     assert np.array_equal(filters.band(values, taps).astype(int), exact)
 
 

@@ -10,7 +10,7 @@ from runtime import spikes
 from runtime.core.implant_table import CODE_TO_SAMPLE, codes_of
 from runtime.predictor import model
 from runtime.spikes.options import Activity
-from runtime.spikes.peers import Hearing
+from runtime.spikes.references import Hearing
 from training.simulate import RATE, simulate
 from training.simulate_array import ArraySimulation
 
@@ -73,11 +73,11 @@ def test_damage_to_channels_that_hear_is_an_error(neighbours):
 
 def test_tiers_are_refused_where_channels_hear_each_other_in_a_circle():
     hearing = Hearing.none(20)
-    hearing.peers[1:16, 0] = np.arange(15)
-    assert hearing.tiers()[:17].tolist() == [*range(16), 0]
-    hearing.peers[16, 0] = 15
+    hearing.references[1:16, 0] = np.arange(15)
+    assert hearing.order_levels()[:17].tolist() == [*range(16), 0]
+    hearing.references[16, 0] = 15
     with pytest.raises(runtime.CorruptError):
-        hearing.tiers()
-    hearing.peers[16, 0], hearing.peers[0, 0] = -1, 3
+        hearing.order_levels()
+    hearing.references[16, 0], hearing.references[0, 0] = -1, 3
     with pytest.raises(runtime.CorruptError):
-        hearing.tiers()
+        hearing.order_levels()

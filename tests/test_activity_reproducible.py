@@ -41,9 +41,9 @@ def sha256(payloads):
         ("spikes,lfp", False, ("b03cdfd60d6d2211", "c97c64e1d008a889")),
     ],
 )
-def test_same_bytes(keep, lattice, expected):
-    samples = (CODE_TO_SAMPLE[codes() + 512] if lattice else codes() * 45 + 7).astype(np.int16)
-    options = Activity(tuple(keep.split(",")), 3 if lattice else 100, rate=RATE)
+def test_same_bytes(keep, implant, expected):
+    samples = (CODE_TO_SAMPLE[codes() + 512] if implant else codes() * 45 + 7).astype(np.int16)
+    options = Activity(tuple(keep.split(",")), 3 if implant else 100, rate=RATE)
     network = model.load(conformance.MODEL)
     file = spikes.encode(samples, 16, options, None, network)
     encoder = spikes.ActivityEncoder(4, options, 1500, network)

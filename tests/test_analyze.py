@@ -16,7 +16,14 @@ def test_page_stands_alone(tmp_path, capsys):
     np.save(tmp_path / "data" / "b.npy", simulate(9000, seed=3).samples)
     assert main(["analyze", str(tmp_path / "data"), "-o", str(tmp_path / "r.html"), "--png"]) == 0
     page = (tmp_path / "r.html").read_text()
-    for title in ("Spectra", "Codes", "Autocorrelation", "Channels that belong together", "Spikes", "Where the bits go"):
+    for title in (
+        "Spectra",
+        "Codes",
+        "Autocorrelation",
+        "Channels that belong together",
+        "Spikes",
+        "Where the bits go",
+    ):
         assert f"<h2>{title}</h2>" in page
     assert page.count("<img") == page.count("data:image/png;base64,") == len(list(tmp_path.glob("r-*.png"))) == 12
     assert "http" not in page and "3 channels" in page

@@ -243,7 +243,7 @@ def test_independence_and_topology_reach_the_codec(simulation_wav, tmp_path, mon
     (first, given), alone, (third, (again,)) = seen
     assert (first, alone, third) == (True, (False, None), False)
     for arrangement in (given, again):
-        assert sorted(arrangement.tier.tolist()) == [0, 1] and arrangement.metric.max() == 0.5
+        assert sorted(arrangement.order_level.tolist()) == [0, 1] and arrangement.correlation.max() == 0.5
     with pytest.raises(runtime.UsageError, match="knows none"):
         runtime.encode(samples, 1, topology=Topology(["a"]), model="n1")
     path.write_text("{}")

@@ -21,10 +21,10 @@ def n1():
 
 @pytest.mark.parametrize("max_error", [1, 2, 3, 10, 100, 254, 255])
 def test_bins_are_a_partition_whose_middles_are_within_the_bound(max_error):
-    first, middle, bins = near_lossless.lattice_bins(max_error)
+    first, reconstruction, bins = near_lossless.implant_bins(max_error)
     assert first[0] == 0 and (np.diff(first) > 0).all() and (np.diff(bins) >= 0).all()
-    assert (np.abs(middle[bins] - np.arange(CODES)) <= max_error).all()
-    assert np.array_equal(bins[middle], np.arange(len(first))), "a bin does not decode to one of its own codes"
+    assert (np.abs(reconstruction[bins] - np.arange(CODES)) <= max_error).all()
+    assert np.array_equal(bins[reconstruction], np.arange(len(first))), "a bin does not decode to one of its own codes"
     assert np.array_equal(np.unique(bins, return_index=True)[1], first)
     assert {510, 512} <= set(first.tolist()), "bins begin at codes 0 and -2"
 
@@ -65,8 +65,8 @@ def test_the_ends_of_the_range(bits):
     top = 1 << (bits - 1)
     samples = np.arange(-top, top, dtype=np.int16)[:, None]
     for max_error in (1, 2, 3, 100, 255):
-        coded, grid = near_lossless.quantise(samples, max_error, bits)
-        near_lossless.restore(coded, grid, max_error, bits)
+        coded, linear = near_lossless.quantise(samples, max_error, bits)
+        near_lossless.restore(coded, linear, max_error, bits)
         assert near_lossless.within(samples, coded, max_error, bits)
         assert coded.min() >= -top and coded.max() < top
 
@@ -74,19 +74,21 @@ def test_the_ends_of_the_range(bits):
 def test_nearly_flat_channels_become_constant():
     codes = np.array([[500, 505], [504, 510]])
     samples = np.hstack([CODE_TO_SAMPLE[codes], np.int16([[-7, 7], [-3, 7]])])
-    coded, grid = near_lossless.quantise(samples, 2)
-    assert not grid[[0, 2, 3]].any() and np.array_equal(coded[0, [0, 2, 3]], coded[1, [0, 2, 3]])
+    coded, linear = near_lossless.quantise(samples, 2)
+    assert not linear[[0, 2, 3]].any() and np.array_equal(coded[0, [0, 2, 3]], coded[1, [0, 2, 3]])
     assert np.array_equal(coded[:, 3], samples[:, 3]) and near_lossless.within(samples, coded, 2)
 
 
 def test_within_sees_what_it_should():
     codes = np.array([[3], [700]])
-    lattice, grid = CODE_TO_SAMPLE[codes], np.int16([[3], [-700]])
-    assert near_lossless.within(lattice, CODE_TO_SAMPLE[codes + [[2], [-2]]], 2)
-    assert not near_lossless.within(lattice, CODE_TO_SAMPLE[codes + [[0], [3]]], 2)
-    assert not near_lossless.within(lattice, lattice + np.int16(1), 2), "off the lattice"
-    assert near_lossless.within(grid, grid + np.int16(2), 2) and not near_lossless.within(grid, grid + np.int16(3), 2)
-    assert not near_lossless.within(grid, grid[:1], 2) and not near_lossless.within(grid, grid + np.int16(1), 0)
+    implant, linear = CODE_TO_SAMPLE[codes], np.int16([[3], [-700]])
+    assert near_lossless.within(implant, CODE_TO_SAMPLE[codes + [[2], [-2]]], 2)
+    assert not near_lossless.within(implant, CODE_TO_SAMPLE[codes + [[0], [3]]], 2)
+    assert not near_lossless.within(implant, implant + np.int16(1), 2), "off the implant's table"
+    assert near_lossless.within(linear, linear + np.int16(2), 2) and not near_lossless.within(
+        linear, linear + np.int16(3), 2
+    )
+    assert not near_lossless.within(linear, linear[:1], 2) and not near_lossless.within(linear, linear + np.int16(1), 0)
 
 
 def test_verification_notices_a_sample_out_of_bounds(n1, monkeypatch):
@@ -132,7 +134,7 @@ def test_8_bits_stay_8_bits():
 
 
 def test_arrays_quieter_than_their_bins(n1):
-    """Off the lattice ticks get finer than bins, so that predictions may lie anywhere within one."""
+    """Off the lattice Q6 units get finer than bins, so that predictions may lie anywhere within one."""
     rng = np.random.default_rng(5)
     common = np.cumsum(rng.normal(0, 12, (20000, 1)), axis=0)
     samples = (common - common.mean() + rng.normal(0, 15, (20000, 3))).clip(-30000, 30000).astype(np.int16)
@@ -151,7 +153,7 @@ def test_channels_must_agree_about_their_ticks(n1):
     samples = np.random.default_rng(5).normal(0, 20, (5000, 2)).astype(np.int16)
     side = codec.chunks.parse(codec.encode_chunks([samples], n1, max_error=60)[0], 2, 16).side
     data = channel_parameters.pack(side)
-    assert np.array_equal(channel_parameters.unpack(data, 0, 2, side.has_peers, fine=True)[0].shift, side.shift)
+    assert np.array_equal(channel_parameters.unpack(data, 0, 2, side.has_references, fine=True)[0].shift, side.shift)
     side.shift[1] += 1
-    with pytest.raises(runtime.CorruptError, match="ticks"):
-        channel_parameters.unpack(channel_parameters.pack(side), 0, 2, side.has_peers, fine=True)
+    with pytest.raises(runtime.CorruptError, match="q6"):
+        channel_parameters.unpack(channel_parameters.pack(side), 0, 2, side.has_references, fine=True)

@@ -17,11 +17,11 @@ def other_device(channels, frames=6000, shared=0.9):
 
 
 def test_single_channels_by_their_lattice():
-    lattice = simulate(4000, 1, seed=2).samples
-    assert choose(lattice) == "n1"
+    implant = simulate(4000, 1, seed=2).samples
+    assert choose(implant) == "n1"
     assert choose(other_device(1)) == "a1"
     assert choose(other_device(3), independent=True) == "a1"
-    assert choose(np.hstack([lattice, lattice, other_device(1, 4000)]), independent=True) == "n1"
+    assert choose(np.hstack([implant, implant, other_device(1, 4000)]), independent=True) == "n1"
     assert choose(np.full((500, 2), 7, np.int16)) == "n1"
     assert choose(np.zeros((0, 2), np.int16)) == "n1"
 
@@ -37,10 +37,10 @@ def test_activity_mode_by_the_lattice():
             assert choose(other_device(channels), max_error=bound, kept=True) == "a1"
 
 
-@pytest.mark.parametrize("kind", ["lattice", "other"])
+@pytest.mark.parametrize("kind", ["implant", "other"])
 def test_the_smaller_one_for_arrays(kind):
     samples = other_device(8, 3000)
-    if kind == "lattice":
+    if kind == "implant":
         samples = CODE_TO_SAMPLE[np.clip(samples // 8, -512, 511) + 512]
     chosen = choose(samples)
     sizes = {name: len(runtime.encode(samples, 1, model=name, verify=False)) for name in ("n1", "a1")}

@@ -17,7 +17,7 @@ def n1():
     return model.load()
 
 
-def lattice(rng, frames, channels=1, deviation=6.0):
+def implant(rng, frames, channels=1, deviation=6.0):
     return CODE_TO_SAMPLE[np.clip(np.round(rng.normal(0, deviation, (frames, channels))), -512, 511).astype(int) + 512]
 
 
@@ -26,17 +26,17 @@ def signals():
     t = np.arange(20000)[:, None]
     noise = lambda deviation, channels=1: rng.normal(0, deviation, (len(t), channels)).astype(np.int16)  # noqa: E731
     return {
-        "one sample": lattice(rng, 1),
-        "17 frames of 3 channels": lattice(rng, 17, 3),
-        "prime length": lattice(rng, 19997),
+        "one sample": implant(rng, 1),
+        "17 frames of 3 channels": implant(rng, 17, 3),
+        "prime length": implant(rng, 19997),
         "flat": np.full((5000, 2), 77, np.int16),
-        "flat and live": np.hstack([np.full((5000, 1), 77, np.int16), lattice(rng, 5000)]),
+        "flat and live": np.hstack([np.full((5000, 1), 77, np.int16), implant(rng, 5000)]),
         "white 16 bit": rng.integers(-32768, 32768, t.shape).astype(np.int16),
         "sine": (20000 * np.sin(t / 20)).astype(np.int16),
         "square wave": np.where((t // 100) % 2, 30000, -30000).astype(np.int16),
         "noise on a slow wave": (noise(300) + 15000 * np.sin(t / 300)).astype(np.int16),
         "lattice, grid and flat channels": np.hstack(
-            [lattice(rng, len(t), 3), noise(100, 2), np.full(t.shape, -5, np.int16)]
+            [implant(rng, len(t), 3), noise(100, 2), np.full(t.shape, -5, np.int16)]
         ),
         "8 bit": noise(5),
         "impulses": np.where(rng.random(t.shape) < 0.001, 32000, 0).astype(np.int16),
@@ -81,7 +81,7 @@ def test_simulated_recording_compresses(n1, simulation):
 
 def test_random_damage_of_a_payload_never_gives_wrong_samples(n1):
     rng = np.random.default_rng(8)
-    mixed = np.hstack([lattice(rng, 300, 2), rng.normal(0, 300, (300, 1)).astype(np.int16)])
+    mixed = np.hstack([implant(rng, 300, 2), rng.normal(0, 300, (300, 1)).astype(np.int16)])
     (payload,) = codec.encode_chunks([mixed], n1)
     assert payload[4] == RANS
     caught = 0
@@ -115,7 +115,7 @@ def test_wrong_number_of_channels_is_an_error(n1):
 def test_more_lanes_than_any_encoder_makes_are_refused(n1):
     """A few bytes must not make a decoder allocate gigabytes."""
     frames = 60000
-    (payload,) = codec.encode_chunks([lattice(np.random.default_rng(2), 100, 8)], n1)
+    (payload,) = codec.encode_chunks([implant(np.random.default_rng(2), 100, 8)], n1)
     many = struct.pack("<IBIH", frames, RANS, 0, frames) + payload[11:]
     with pytest.raises(CorruptError, match="lanes"):
         codec.decode_chunks([many], [8], n1)

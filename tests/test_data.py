@@ -89,7 +89,7 @@ def test_problems_of_channels(recording, tmp_path, capsys, monkeypatch):
     for name, (samples, problems) in channels.items():
         np.save(tmp_path / f"{name}.npy", samples)
         found = check.check_channel(name, samples, 0).problems
-        assert [p for p in found if "lattice" not in p] == problems, name
+        assert [p for p in found if "implant" not in p] == problems, name
     assert main(["check", str(tmp_path), "--all"]) == 0
     out = capsys.readouterr().out
     assert "5 channels" in out and "flat in part" in out and "fit for training: 3" in out

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from runtime.entropy.symbol_search import GuessTables, SymbolSearch
-from runtime.entropy.tables import CODES, GRID_OFFSET, Tables
+from runtime.entropy.tables import CODES, LINEAR_OFFSET, Tables
 from runtime.predictor import model
 
 
@@ -15,7 +15,7 @@ def cases(count=300):
     rng = np.random.default_rng(4)
     location = rng.integers(-40000, 40000, count)
     location[:4] = [-(1 << 22), 1 << 22, 0, 32]
-    return location, rng.integers(0, 128, count), np.where(rng.random(count) < 0.5, 0, GRID_OFFSET)
+    return location, rng.integers(0, 128, count), np.where(rng.random(count) < 0.5, 0, LINEAR_OFFSET)
 
 
 def test_intervals_tile_the_whole_range_and_none_is_empty(entropy):

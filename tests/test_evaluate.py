@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import runtime
-from training import evaluate, peers
+from training import baselines, evaluate
 from training.__main__ import main
 from training.simulate import simulate, write_wav
 
@@ -25,7 +25,7 @@ def test_per_channel_and_in_total(folder, tmp_path, capsys):
     assert "2 files, 4 channels" in " ".join(capsys.readouterr().out.split())
     found = json.loads((tmp_path / "e.json").read_text())
     assert found["channels"]["names"] == ["a", "b:0000", "b:0001", "b:0002"]
-    assert set(found["total"]) == {"middleout", *(p.name for p in peers.AUDIO_PEERS if p.installed)}
+    assert set(found["total"]) == {"middleout", *(p.name for p in baselines.AUDIO_BASELINES if p.installed)}
     whole = [len(runtime.encode(simulate(*s).samples, 19531)) for s in ((3000, 1, 19531, 1), (2000, 3, 19531, 2))]
     assert found["total"]["middleout"] == pytest.approx(8 * sum(whole) / 9000, abs=0.02)
     assert all(3 < bits < 8 for bits in found["channels"]["middleout"])
@@ -33,7 +33,7 @@ def test_per_channel_and_in_total(folder, tmp_path, capsys):
 
 
 def test_without_peers(folder, monkeypatch, capsys):
-    monkeypatch.setattr(peers, "AUDIO_PEERS", ())
+    monkeypatch.setattr(baselines, "AUDIO_PEERS", ())
     assert main(["evaluate", str(folder), "--first", "1"]) == 0
     assert "whole files" in " ".join(capsys.readouterr().out.split())
 

@@ -29,9 +29,9 @@ def test_filters_pass_what_they_should():
     t = np.arange(RATE) / RATE
     for frequency, gain in ((950, 1.0), (300, 0.5), (3000, 0.5), (50, 0.0), (9000, 0.0)):
         wave = np.sin(2 * np.pi * frequency * t)
-        middle = slice(4000, -4000)
-        found = fidelity.band_passed(wave, RATE, fidelity.SPIKE_BAND)[middle]
-        assert np.abs(found - gain * wave[middle]).max() < 0.02, "another gain, or a phase"
+        reconstruction = slice(4000, -4000)
+        found = fidelity.band_passed(wave, RATE, fidelity.SPIKE_BAND)[reconstruction]
+        assert np.abs(found - gain * wave[reconstruction]).max() < 0.02, "another gain, or a phase"
 
 
 def test_an_equal_signal_is_perfect():

@@ -7,10 +7,10 @@ from runtime.fit import own_predictor
 from runtime.fit.own_predictor import linear_predictor
 from runtime.fit.parameters import fit
 from runtime.predictor import model
-from runtime.predictor.channel_parameters import CONSTANT, GRID, LATTICE
+from runtime.predictor.channel_parameters import CONSTANT, IMPLANT, LINEAR
 from training.simulate import simulate
 
-MIDDLE = ((np.arange(1024) - 512) * 64 + 32).astype(np.int32)
+RECONSTRUCTION = ((np.arange(1024) - 512) * 64 + 32).astype(np.int32)
 
 
 def autoregressive(coefficients, frames=40000, scale=400, seed=0):
@@ -30,11 +30,11 @@ def test_recovers_an_autoregressive_process():
 
 def test_is_reproducible_and_independent_of_other_channels():
     signal = autoregressive([0.9], frames=5000)
-    lattice = CODE_TO_SAMPLE[np.clip(signal // 64, -512, 511) + 512]
-    both = np.column_stack([np.full(5000, 7, np.int16), lattice])
-    alone, together = fit(lattice[:, None], MIDDLE), fit(both, MIDDLE)
+    implant = CODE_TO_SAMPLE[np.clip(signal // 64, -512, 511) + 512]
+    both = np.column_stack([np.full(5000, 7, np.int16), implant])
+    alone, together = fit(implant[:, None], RECONSTRUCTION), fit(both, RECONSTRUCTION)
     assert (alone.coefficients[0] == together.coefficients[1]).all()
-    assert together.kind.tolist() == [CONSTANT, LATTICE]
+    assert together.kind.tolist() == [CONSTANT, IMPLANT]
     assert together.mean[0] == 7
 
 
@@ -80,10 +80,10 @@ def test_what_is_quieter_than_a_step_is_fitted_without_weights(monkeypatch):
 def test_low_bits_leave_a_noise_of_a_few_grid_steps():
     for deviation, shift in ((3, 0), (40, 2), (400, 6)):
         noise = np.random.default_rng(1).normal(0, deviation, (20000, 1)).astype(np.int16)
-        side = fit(noise, MIDDLE)
-        assert side.kind[0] == GRID
+        side = fit(noise, RECONSTRUCTION)
+        assert side.kind[0] == LINEAR
         assert side.shift[0] == shift
-        assert 2 ** int(side.reach[0]) > np.abs((2 * noise.astype(int) + 1) * 32 >> shift).max()
+        assert 2 ** int(side.magnitude_bits[0]) > np.abs((2 * noise.astype(int) + 1) * 32 >> shift).max()
 
 
 def test_known_coefficients():

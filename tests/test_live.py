@@ -22,13 +22,13 @@ RATE, BLOCK, PERIOD = 20000, 25, 10
 
 @pytest.fixture(scope="module")
 def frames():
-    """Six channels on the lattice, one off it, one constant."""
+    """Six channels on the implant's table, one off it, one constant."""
     from training.simulate import simulate
 
-    lattice = simulate(3000, 6, seed=21).samples
+    implant = simulate(3000, 6, seed=21).samples
     t = np.arange(3000)[:, None]
     wave = 9000 * np.sin(t / 90) + np.random.default_rng(3).normal(0, 50, (3000, 1))
-    return np.hstack([lattice, wave.astype(np.int16), np.full((3000, 1), 95, np.int16)])
+    return np.hstack([implant, wave.astype(np.int16), np.full((3000, 1), 95, np.int16)])
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +118,7 @@ def test_bounded_error(frames, calibration, max_error):
 
 
 def test_channels_that_leave_what_was_known_of_them(frames, calibration):
-    """Samples off the lattice in lattice channels, a constant channel that wakes up, full scale: exact all the same."""
+    """Samples off the implant's table in implant channels, a constant channel that wakes up, full scale: exact all the same."""
     wild = frames.copy()
     wild[700:720, 2] += 7
     wild[1000, 6], wild[1001, 6] = -32768, 32767

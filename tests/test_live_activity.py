@@ -226,15 +226,15 @@ def test_leaves_the_lattice_when_a_sample_does(array):
     assert np.abs(result[half + BLOCK :].astype(int) - samples[half + BLOCK :])[inside].max() <= 3
 
 
-@pytest.mark.parametrize("lattice", [True, False])
-def test_slow_band_goes_on_from_block_to_block(array, lattice):
-    samples = array.samples if lattice else (array.codes * 45 - 700).astype(np.int16)
-    coded = encoded(samples, keep="spikes,lfp", max_error=3 if lattice else 135, block=1000)
+@pytest.mark.parametrize("implant", [True, False])
+def test_slow_band_goes_on_from_block_to_block(array, implant):
+    samples = array.samples if implant else (array.codes * 45 - 700).astype(np.int16)
+    coded = encoded(samples, keep="spikes,lfp", max_error=3 if implant else 135, block=1000)
     blocks, decoder = decoded(coded)
     result = np.concatenate([part for _, part in blocks])
     assert decoder.complete and result.shape == samples.shape
     kernel = np.hanning(101) / np.hanning(101).sum()
-    values = [codes_of(result).astype(int) - 512 if lattice else result / 45, samples / (64 if lattice else 45)]
+    values = [codes_of(result).astype(int) - 512 if implant else result / 45, samples / (64 if implant else 45)]
     for channel in range(5):
         after, before = (np.convolve(x[:, channel], kernel, "valid") for x in values)
         assert np.corrcoef(before, after)[0, 1] > 0.975

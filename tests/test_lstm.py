@@ -39,8 +39,10 @@ def net():
 
 def rows(seed=0, sequences=20):
     random = np.random.default_rng(seed)
-    spread = 2.0 ** random.uniform(0, 6, (sequences * lstm.STEPS, 1))
-    return np.clip(np.rint(128 + spread * random.standard_normal((len(spread), 20))), 1, 255).astype(np.uint8)
+    initial_scale = 2.0 ** random.uniform(0, 6, (sequences * lstm.STEPS, 1))
+    return np.clip(np.rint(128 + initial_scale * random.standard_normal((len(initial_scale), 20))), 1, 255).astype(
+        np.uint8
+    )
 
 
 def by_steps(parts, sequences):

@@ -19,43 +19,43 @@ def channels():
 
 
 def test_only_what_was_there_before_is_heard():
-    middle = dataset.middles(LEVELS)
-    side = past.fit(channels(), middle)
-    heard = [set(peers[peers >= 0].tolist()) for peers in side.peers]
+    reconstruction = dataset.middles(LEVELS)
+    side = past.fit(channels(), reconstruction)
+    heard = [set(references[references >= 0].tolist()) for references in side.references]
     assert heard[:2] == [set(), set()] and 0 in heard[2]
-    assert not side.tier.any() and not side.heard[:2].any()
-    newest = side.heard[2, list(side.peers[2]).index(0), 0] / 1024
+    assert not side.order_level.any() and not side.reference_taps[:2].any()
+    newest = side.reference_taps[2, list(side.references[2]).index(0), 0] / 1024
     assert 0.8 < newest < 1.1
 
 
 def test_rows_have_what_is_left():
     samples = channels()
-    spread = {}
-    for hearing in ("none", "past", "tiers"):
+    initial_scale = {}
+    for hearing in ("none", "past", "order_levels"):
         rows = arrays.prepare(samples, LEVELS, samples.size, np.random.default_rng(0), hearing)
         assert len(rows.codes) == samples.size
-        flat = rows.codes - 1025 - 512  # of grid channels: what is left, in steps of their grid
-        spread[hearing] = np.abs(flat).mean()
-    assert spread["past"] < 0.85 * spread["none"]  # one of three channels is explained
-    assert spread["tiers"] < 0.8 * spread["past"]
+        flat = rows.codes - 1025 - 512  # of linear channels: what is left, in steps of their grid
+        initial_scale[hearing] = np.abs(flat).mean()
+    assert initial_scale["past"] < 0.85 * initial_scale["none"]  # one of three channels is explained
+    assert initial_scale["order_levels"] < 0.8 * initial_scale["past"]
 
 
 def test_messages_of_the_past_do_not_tell_the_present():
     samples = channels()[:, :2]
     rows = {
         hearing: arrays.prepare(samples, LEVELS, samples.size, np.random.default_rng(0), hearing, arrays.ROWS)
-        for hearing in ("past", "tiers")
+        for hearing in ("past", "order_levels")
     }
     assert (rows["past"].features[:, 20:] == 128).all()  # what was there before does not help here, so nobody is heard
-    heard = rows["tiers"].features[:, 20:].astype(float)
+    heard = rows["order_levels"].features[:, 20:].astype(float)
     assert (heard != 128).any()
 
 
 def test_rows_of_the_held_part_only():
     samples = channels()
-    seen, held = arrays.split({"x": samples}, LEVELS, 20, "tiers", 0.2)
+    seen, held = arrays.split({"x": samples}, LEVELS, 20, "order_levels", 0.2)
     assert len(seen["x"]) == 4800 and list(held) == ["x (held part)"]
     assert len(held["x (held part)"].codes) == 1200 * 3
     whole = arrays.prepare(samples >> 3, LEVELS, samples.size, np.random.default_rng(0))
     assert np.array_equal(np.sort(held["x (held part)"].reference), np.sort(whole.reference[4800 * 3 :]))
-    assert list(arrays.split({"x": samples}, LEVELS, 20, "tiers", 0)[1]) == ["x (trained on)"]
+    assert list(arrays.split({"x": samples}, LEVELS, 20, "order_levels", 0)[1]) == ["x (trained on)"]

@@ -22,15 +22,15 @@ def n1():
     return model.load()
 
 
-def lattice(seed, frames, channels=1, deviation=6.0):
+def implant(seed, frames, channels=1, deviation=6.0):
     """Noise through a converter like the implant's."""
     signal = np.random.default_rng(seed).normal(0, deviation, (frames, channels))
     return CODE_TO_SAMPLE[np.clip(np.searchsorted(TRANSITION_LEVELS, signal, side="right") - 1, 0, 1023)]
 
 
 def test_the_smallest_bound_is_found(n1):
-    quiet, loud, grid = lattice(1, 4000, 1, 2), lattice(2, 4000, 1, 30), lattice(3, 4000, 2) + np.int16(1)
-    chunks = [quiet, loud, grid]
+    quiet, loud, linear = implant(1, 4000, 1, 2), implant(2, 4000, 1, 30), implant(3, 4000, 2) + np.int16(1)
+    chunks = [quiet, loud, linear]
     budgets = [int(bits * samples.size / 8) for bits, samples in zip((2.0, 2.5, 5.5), chunks, strict=True)]
     payloads = encode_within(chunks, n1, [16] * 3, budgets)
     bounds = [chunk_bound(payload) for payload in payloads]
@@ -41,7 +41,7 @@ def test_the_smallest_bound_is_found(n1):
 
 
 def test_plenty_and_nothing(n1):
-    samples = lattice(1, 3000)
+    samples = implant(1, 3000)
     plenty, nothing = encode_within([samples] * 2, n1, [16] * 2, [10**6, -5])
     assert plenty == codec.encode_chunks([samples], n1)[0]
     assert chunk_bound(nothing) in (0, 255) and len(nothing) < 30, "a constant, or the largest bound"
@@ -55,8 +55,8 @@ def test_shares_of_what_is_not_chunks():
 
 @pytest.mark.parametrize("per_sample", [1.6, 2.0, 3.7, 20.0])
 def test_a_recording_stays_under_its_rate(per_sample):
-    calm = lattice(5, 131072, 2, 4)
-    calm[70000:] = lattice(6, 61072, 2, 14)
+    calm = implant(5, 131072, 2, 4)
+    calm[70000:] = implant(6, 61072, 2, 14)
     target = per_sample * 2 * 20000
     coded = runtime.encode(calm, 20000, target_rate=target)
     assert 8 * len(coded) * 20000 / len(calm) <= target
@@ -71,7 +71,7 @@ def test_a_recording_stays_under_its_rate(per_sample):
 
 def test_through_the_command_line(tmp_path, capsys):
     path, out = tmp_path / "a.wav", tmp_path / "a.mdo"
-    samples = np.concatenate([lattice(7, 100_000, 1, 3), lattice(8, 120_000, 1, 25)])
+    samples = np.concatenate([implant(7, 100_000, 1, 3), implant(8, 120_000, 1, 25)])
     path.write_bytes(canonical_header(WavFormat(1, 20000, 16), len(samples)) + samples.tobytes())
     assert main.main(["encode", str(path), "--target-rate", "40000"]) == 0
     said = capsys.readouterr().err

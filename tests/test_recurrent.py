@@ -24,7 +24,7 @@ def loaded():
 
 @pytest.fixture(scope="module")
 def channels():
-    """Four channels with a source in common, two on the lattice and two off it."""
+    """Four channels with a source in common, two on the implant's table and two off it."""
     from runtime.core.implant_table import CODE_TO_SAMPLE
 
     random = np.random.default_rng(5)

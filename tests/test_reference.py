@@ -44,7 +44,7 @@ def test_vectors_reach_every_part_of_the_format():
     assert seen >= {("format", number) for number in (8, 9, 16, 17, 18, 19)}
     assert seen >= {("flags", flags) for flags in (33, 33 + 16, 65, 65 + 16, 97)}
     assert seen >= {"stored", "segments", "short segment", "group of zeros", *(("kind", kind) for kind in range(4))}
-    assert seen >= {("tier", 0), ("tier", 1), ("tier", 2), ("hears", 1, 2), ("hears", 2, 2)}
+    assert seen >= {("order_level", 0), ("order_level", 1), ("order_level", 2), ("hears", 1, 2), ("hears", 2, 2)}
     assert seen >= {("flags", flags | 8) for flags in (0, 1, 3, 7, 131)}
     assert seen >= {("rice", "exact"), ("rice", "bounded")}
     assert seen >= {("activity", flags) for flags in (0, 1, 2, 3, 8, 11)}
@@ -63,15 +63,23 @@ def features(payload, channels, network):
     bound = payload[11] if payload[4] & 8 else 0
     body = payload[11 + bool(bound) :]
     chunk = reference_chunk.CodedChunk(body, frames, channels, segments, network, bound, payload[4] & 16)
-    coded = [channel for channel in chunk.channels if channel.kind in (reference_chunk.LATTICE, reference_chunk.GRID)]
-    found = {("kind", channel.kind) for channel in chunk.channels} | {("bounded", channel.kind) for channel in chunk.channels if bound}
-    found |= {"low bits" if channel.shift else "no low bits" for channel in chunk.channels if channel.kind == reference_chunk.GRID}
+    coded = [channel for channel in chunk.channels if channel.kind in (reference_chunk.IMPLANT, reference_chunk.LINEAR)]
+    found = {("kind", channel.kind) for channel in chunk.channels} | {
+        ("bounded", channel.kind) for channel in chunk.channels if bound
+    }
+    found |= {
+        "low bits" if channel.shift else "no low bits"
+        for channel in chunk.channels
+        if channel.kind == reference_chunk.LINEAR
+    }
     if not all(any(channel.coefficients[4:8]) for channel in coded):
         found.add("group of zeros")
     if segments > 1:
         found |= {"segments", "short segment" if frames % segments else "equal segments"}
-    found |= {("tier", channel.tier) for channel in coded}
-    found |= {("hears", channel.kind, chunk.channels[peer].kind) for channel in coded for peer, *_ in channel.peers}
+    found |= {("order_level", channel.order_level) for channel in coded}
+    found |= {
+        ("hears", channel.kind, chunk.channels[other].kind) for channel in coded for other, *_ in channel.references
+    }
     return found | ({"escapes"} if chunk.escapes else set())
 
 
@@ -98,7 +106,7 @@ def test_agrees_on_channels_that_hear_each_other(root):
 
     codes = np.concatenate(list(ArraySimulation(2500, 16, seed=3).blocks())).astype(np.int16)
     data = (root / "models" / "n1-v1.onnx").read_bytes()
-    for samples, bound in ((runtime.lattice.CODE_TO_SAMPLE[codes + 512], 3), (codes * 50 + 30, 120)):
+    for samples, bound in ((runtime.implant.CODE_TO_SAMPLE[codes + 512], 3), (codes * 50 + 30, 120)):
         stream = runtime.encode(samples, 19531, model=data, keep="spikes", max_error=bound, threshold=4)
         chunk = next(payload for tag, payload, _ in reference.read_blocks(stream) if tag == b"C")
         assert chunk[12] & 8

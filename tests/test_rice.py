@@ -19,7 +19,7 @@ def n0():
 
 @pytest.fixture(scope="module")
 def tables(n0):
-    return rice.RiceTables.of(n0.entropy, grid=True)
+    return rice.RiceTables.of(n0.entropy, linear=True)
 
 
 def test_orders_and_ranks_are_inverse(tables):

@@ -13,7 +13,7 @@ import pytest
 import roundtrip
 import soundfile
 
-from training import peers
+from training import baselines
 from training.simulate import simulate, write_wav
 
 
@@ -84,14 +84,14 @@ def test_demo_of_simulated_recordings(root):
     result = run(root, "demo.py")
     assert result.returncode == 0, result.stdout + result.stderr
     assert "All restored byte for byte" in result.stdout
-    for name in ("middleout", *(peer.name for peer in peers.PEERS)):
+    for name in ("middleout", *(baseline.name for baseline in baselines.BASELINES)):
         assert name in result.stdout
 
 
 def test_demo_names_missing_compressors(root, folder, tmp_path):
     result = run(root, "demo.py", folder / "0.wav", PATH=str(tmp_path))
     assert result.returncode == 0, result.stdout + result.stderr
-    assert result.stdout.count("not installed") == len(peers.PEERS)
+    assert result.stdout.count("not installed") == len(baselines.BASELINES)
 
 
 def test_challenge_evaluation(root, folder):
@@ -107,38 +107,38 @@ def test_challenge_evaluation_needs_recordings(root, tmp_path):
 
 
 def test_peers_work_on_codes(folder, tmp_path):
-    codes, rate = peers.read_codes(folder / "1.wav")
+    codes, rate = baselines.read_codes(folder / "1.wav")
     np.testing.assert_array_equal(codes, simulate(4000, seed=1).codes)
     assert rate == 19531
     samples = (np.arange(600, dtype=np.int16) * 31).reshape(-1, 2)
     soundfile.write(tmp_path / "other.wav", samples, 8000, subtype="PCM_16")
-    np.testing.assert_array_equal(peers.read_codes(tmp_path / "other.wav")[0], samples)
+    np.testing.assert_array_equal(baselines.read_codes(tmp_path / "other.wav")[0], samples)
     soundfile.write(tmp_path / "small.wav", samples, 8000, subtype="PCM_U8")
-    np.testing.assert_array_equal(peers.read_codes(tmp_path / "small.wav")[0], samples >> 8)
+    np.testing.assert_array_equal(baselines.read_codes(tmp_path / "small.wav")[0], samples >> 8)
 
 
-@pytest.mark.parametrize("peer", peers.PEERS, ids=lambda peer: peer.name)
+@pytest.mark.parametrize("baseline", baselines.BASELINES, ids=lambda baseline: baseline.name)
 @pytest.mark.parametrize("channels", [1, 2, 11])
-def test_every_peer_restores_the_codes(peer, channels, tmp_path):
-    if not peer.installed:
-        pytest.skip(f"{peer.name} is not installed")
+def test_every_peer_restores_the_codes(baseline, channels, tmp_path):
+    if not baseline.installed:
+        pytest.skip(f"{baseline.name} is not installed")
     path = tmp_path / "recording.wav"
     write_wav(path, simulate(3000, channels=channels))
-    measured = peers.measure(path, peer)
+    measured = baselines.measure(path, baseline)
     assert 100 < measured.bytes < path.stat().st_size * 0.8
     assert measured.encode_seconds > 0 and measured.decode_seconds > 0
-    without = peers.measure_all([path], [peer])[peer.name][0]
+    without = baselines.measure_all([path], [baseline])[baseline.name][0]
     assert without.bytes == measured.bytes and np.isnan(without.decode_seconds)
 
 
 def test_a_failing_peer_is_an_error(folder):
-    peer = peers.Peer("false", (sys.executable, "-c", "raise SystemExit(3)"), (sys.executable, "-c", ""))
-    with pytest.raises(peers.PeerError, match="false failed"):
-        peers.measure(folder / "0.wav", peer)
+    baseline = baselines.Baseline("false", (sys.executable, "-c", "raise SystemExit(3)"), (sys.executable, "-c", ""))
+    with pytest.raises(baselines.BaselineError, match="false failed"):
+        baselines.measure(folder / "0.wav", baseline)
 
 
 def test_validation_split_and_figures(root, shared_data, folder, tmp_path):
-    if peers.missing(peers.AUDIO_PEERS):
+    if baselines.missing(baselines.AUDIO_BASELINES):
         pytest.skip("needs FLAC and WavPack")
     (tmp_path / "neuralink").mkdir()
     for path in sorted((shared_data / "neuralink").glob("*.wav"))[:2]:

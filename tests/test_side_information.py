@@ -5,9 +5,9 @@ from runtime.core.errors import CorruptError
 from runtime.predictor.channel_parameters import (
     CONSTANT,
     COPY,
-    GRID,
-    LATTICE,
-    LATTICE_REACH,
+    IMPLANT,
+    IMPLANT_MAGNITUDE_BITS,
+    LINEAR,
     SideInformation,
     pack,
     unpack,
@@ -18,10 +18,12 @@ def example(channels=40):
     rng = np.random.default_rng(2)
     side = SideInformation.empty(channels)
     side.kind = rng.integers(0, 3, channels)
-    side.mean = np.where(side.kind == LATTICE, rng.integers(0, 1024, channels), rng.integers(-32768, 32768, channels))
-    side.spread = np.where(side.kind == CONSTANT, 0, rng.integers(0, 256, channels))
-    side.shift = np.where(side.kind == GRID, rng.integers(0, 9, channels), 0)
-    side.reach = np.select([side.kind == LATTICE, side.kind == GRID], [LATTICE_REACH, rng.integers(5, 17, channels)], 0)
+    side.mean = np.where(side.kind == IMPLANT, rng.integers(0, 1024, channels), rng.integers(-32768, 32768, channels))
+    side.initial_scale = np.where(side.kind == CONSTANT, 0, rng.integers(0, 256, channels))
+    side.shift = np.where(side.kind == LINEAR, rng.integers(0, 9, channels), 0)
+    side.magnitude_bits = np.select(
+        [side.kind == IMPLANT, side.kind == LINEAR], [IMPLANT_MAGNITUDE_BITS, rng.integers(5, 17, channels)], 0
+    )
     side.coefficients = rng.integers(-300, 300, (channels, 16)) * (side.kind != CONSTANT)[:, None]
     side.coefficients[::3, 4:8] = 0
     return side
@@ -32,13 +34,18 @@ def test_round_trip():
     data = pack(side)
     back, end = unpack(b"head" + data + b"tail", 4, 40)
     assert end == 4 + len(data)
-    for name in ("kind", "mean", "spread", "shift", "reach", "coefficients"):
+    for name in ("kind", "mean", "initial_scale", "shift", "magnitude_bits", "coefficients"):
         assert (getattr(back, name) == getattr(side, name)).all(), name
 
 
 def test_a_typical_channel_costs_about_twenty_bytes():
     side = SideInformation.empty(1)
-    side.kind[0], side.mean[0], side.spread[0], side.reach[0] = LATTICE, 530, 130, LATTICE_REACH
+    side.kind[0], side.mean[0], side.initial_scale[0], side.magnitude_bits[0] = (
+        IMPLANT,
+        530,
+        130,
+        IMPLANT_MAGNITUDE_BITS,
+    )
     side.coefficients[0] = [900, -200, 90, -60, 40, -30, 20, -20, 15, -10, 9, -8, 7, -6, 5, 4]
     assert len(pack(side)) <= 22
 
@@ -51,7 +58,7 @@ def test_truncation_is_an_error(cut):
 
 def test_coefficients_that_could_overflow_are_refused():
     side = SideInformation.empty(1)
-    side.kind[0], side.reach[0] = LATTICE, LATTICE_REACH
+    side.kind[0], side.magnitude_bits[0] = IMPLANT, IMPLANT_MAGNITUDE_BITS
     side.coefficients[0, :3] = 16000
     with pytest.raises(CorruptError, match="out of range"):
         unpack(pack(side), 0, 1)

@@ -38,8 +38,8 @@ def piped(*arguments, stdin):
 def signal(dtype, frames=600, channels=3):
     """Samples [time, channel] that use the type's range from end to end."""
     info = np.iinfo(dtype)
-    middle, reach = (info.max + info.min + 1) // 2, info.max - info.min
-    values = middle + reach * 0.02 * RANDOM.standard_normal((frames, channels)).cumsum(0)
+    reconstruction, reach = (info.max + info.min + 1) // 2, info.max - info.min
+    values = reconstruction + reach * 0.02 * RANDOM.standard_normal((frames, channels)).cumsum(0)
     values = np.clip(np.rint(values), info.min, info.max)
     values[:2] = [[info.min] * channels, [info.max] * channels]
     return values.astype(dtype)

@@ -55,7 +55,7 @@ def test_only_what_is_there():
     made.observe([f"{i}" for i in range(30)], rows(channels(3, 0, count=30)))
     assert not made.significant()
     arrangement = made.arrangement()
-    assert not arrangement.tier.any() and (arrangement.peers < 0).all()
+    assert not arrangement.order_level.any() and (arrangement.references < 0).all()
 
 
 def test_weak_evidence_adds_up_and_survives_a_file():
@@ -77,17 +77,23 @@ def test_hubs_come_first():
     for i in range(1, 8):
         correlation[0, i] = correlation[i, 0] = 0.5
     correlation[1, 2] = correlation[2, 1] = -0.6
-    made = arrange(correlation, tiers=3, peers=2)
-    tier, heard = made.tier.tolist(), [[peer for peer in row if peer >= 0] for row in made.peers.tolist()]
-    assert all(made.metric[i, 0] == correlation[i, heard[i][0]] for i in range(9) if heard[i])
-    assert tier[0] == 0 and tier[8] == 0 and heard[0] == heard[8] == []
-    assert tier[0] == 0 and all(0 in heard[i] for i in range(1, 8)) and heard[2] == [1, 0]
-    assert all(tier[j] < tier[i] for i in range(9) for j in heard[i]) and max(tier) == 2
-    more = arrange(correlation, tiers=3, peers=2, past=True)
-    assert (more.tier == made.tier).all() and more.peers[0].tolist() == [1, 2]  # nobody comes before it
+    made = arrange(correlation, order_levels=3, references=2)
+    order_level, heard = (
+        made.order_level.tolist(),
+        [[reference for reference in row if reference >= 0] for row in made.references.tolist()],
+    )
+    assert all(made.correlation[i, 0] == correlation[i, heard[i][0]] for i in range(9) if heard[i])
+    assert order_level[0] == 0 and order_level[8] == 0 and heard[0] == heard[8] == []
+    assert order_level[0] == 0 and all(0 in heard[i] for i in range(1, 8)) and heard[2] == [1, 0]
+    assert all(order_level[j] < order_level[i] for i in range(9) for j in heard[i]) and max(order_level) == 2
+    more = arrange(correlation, order_levels=3, references=2, past=True)
+    assert (more.order_level == made.order_level).all() and more.references[0].tolist() == [
+        1,
+        2,
+    ]  # nobody comes before it
     for i in range(9):
-        late = [tier[j] >= tier[i] for j in more.peers[i] if j >= 0]
-        assert late == sorted(late) and more.peers[i].tolist()[: len(heard[i])] == heard[i]
+        late = [order_level[j] >= order_level[i] for j in more.references[i] if j >= 0]
+        assert late == sorted(late) and more.references[i].tolist()[: len(heard[i])] == heard[i]
 
 
 def test_command_finds_pairs_among_single_files(tmp_path, capsys):
@@ -103,7 +109,7 @@ def test_command_finds_pairs_among_single_files(tmp_path, capsys):
     assert "precision 1.0000, recall 1.0000" in " ".join(capsys.readouterr().out.split())
     written = json.loads((tmp_path / "t.json").read_text())
     names = written["channels"]
-    heard = {names[i]: [names[j] for j in peers] for i, peers in enumerate(written["peers"])}
+    heard = {names[i]: [names[j] for j in references] for i, references in enumerate(written["references"])}
     assert all(heard[f"{p}a"] == [f"{p}b"] or heard[f"{p}b"] == [f"{p}a"] for p in range(3)) and not heard["other"]
     assert main([*arguments[:4], "--update", str(tmp_path / "t.json")]) == 0
     again = Topology.from_json((tmp_path / "t.json").read_text())
@@ -132,6 +138,6 @@ def test_peers_are_chosen_for_what_they_add():
     pairs += [(hub, channel, 0.9) for hub, channels in ((0, (3, 4)), (1, (5,)), (2, (6, 7))) for channel in channels]
     for i, j, value in pairs:
         correlation[i, j] = correlation[j, i] = value
-    made = arrange(correlation, tiers=5, peers=2)
-    assert made.tier[8] > made.tier[:3].max()
-    assert made.peers[8].tolist() == [0, 2]
+    made = arrange(correlation, order_levels=5, references=2)
+    assert made.order_level[8] > made.order_level[:3].max()
+    assert made.references[8].tolist() == [0, 2]

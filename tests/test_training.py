@@ -101,7 +101,7 @@ def test_ablation_of_what_channels_hear(folder, capsys, monkeypatch):
     four = np.stack([noise[:, 0], np.roll(noise[:, 0], 1), -noise[:, 0], noise[:, 3]], axis=1) + noise
     np.save(folder / "arrays" / "four.npy", np.rint(four).astype(np.int16))
     text = TOML.replace("float_part", "held = 0.2\nshares = { arrays = 0.4 }\nfloat_part")
-    heard = {"alone": "none", "late": "past", "now": "tiers"}
+    heard = {"alone": "none", "late": "past", "now": "order_levels"}
     rows = [f'[[rows]]\nname = "{name}"\ntraining = {{ hearing = "{what}" }}\n' for name, what in heard.items()]
     rows.append('[[rows]]\nname = "said"\nnetwork = { peers = [2, 2] }\n')
     (folder / "rows.toml").write_text(text + "".join(rows))

@@ -33,7 +33,7 @@ def noise(seed, deviation, frames, channels=1):
     return np.random.default_rng(seed).normal(0, deviation, (frames, channels))
 
 
-def lattice(codes):
+def implant(codes):
     """Samples of codes -512..511, given as any numbers."""
     return CODE_TO_SAMPLE[np.clip(np.rint(codes), -512, 511).astype(int) + 512]
 
@@ -56,40 +56,42 @@ def signals():
     wave = 12000 * np.sin(t / 250)
     impulses = np.where(random.random((800, 2)) < 0.004, random.choice([-32768, 32767], (800, 2)), noise(1, 6, 800, 2))
     extremes = np.where(random.random((900, 1)) < 0.03, random.choice([-512, 511], (900, 1)), noise(2, 30, 900))
-    codes, grid = noise(3, 8, 500, 5), whole(wave[:500] + noise(4, 90, 500, 2))
-    mixed = np.hstack([lattice(codes[:, :1]), grid[:, :1], np.full((500, 1), -77), lattice(codes[:, 1:2]), grid[:, 1:]])
+    codes, linear = noise(3, 8, 500, 5), whole(wave[:500] + noise(4, 90, 500, 2))
+    mixed = np.hstack(
+        [implant(codes[:, :1]), linear[:, :1], np.full((500, 1), -77), implant(codes[:, 1:2]), linear[:, 1:]]
+    )
     stages = np.vstack([np.full((400, 1), 5), random.integers(-32768, 32768, (400, 1)), noise(5, 3, 400)])
     return {
-        "lattice": simulate(2500, 1, seed=11).samples,
+        "implant": simulate(2500, 1, seed=11).samples,
         "lattice-channels": simulate(600, 4, seed=12).samples,
-        "lattice-extremes": lattice(extremes),
-        "lattice-steps": lattice(np.where(t[:1200] // 150 % 2, 400, -400) + noise(6, 5, 1200)),
-        "lattice-many-channels": lattice(noise(7, 6, 90, 40).cumsum(axis=0)),
+        "lattice-extremes": implant(extremes),
+        "lattice-steps": implant(np.where(t[:1200] // 150 % 2, 400, -400) + noise(6, 5, 1200)),
+        "lattice-many-channels": implant(noise(7, 6, 90, 40).cumsum(axis=0)),
         "lattice-prime": simulate(3001, 1, seed=13).samples,
-        "grid": whole(wave + noise(8, 300, 3000)),
+        "linear": whole(wave + noise(8, 300, 3000)),
         "grid-fine": whole(noise(9, 2, 700, 2)),
         "grid-escapes": whole(impulses),
         "grid-heavy-tails": whole(np.random.default_rng(10).standard_cauchy((900, 1)) * 40),
         "mixed": mixed.astype(np.int16),
-        "peers": peers(),
+        "peers": references(),
         "constant": np.tile(np.int16([[-32768, 0, 32767]]), (1000, 1)),
         "stored": random.integers(-32768, 32768, (300, 1)).astype(np.int16),
         "stored-8-bit": random.integers(0, 256, (300, 1)).astype(np.uint8),
         "8-bit": whole(128 + 60 * np.sin(t[:900] / [[30, 47]]) + noise(11, 2, 900, 2), np.uint8),
         "one-sample": np.int16([[64]]),
-        "sparse": lattice(np.concatenate([np.zeros((60, 1)), [[9], [-4], [7]]])),
+        "sparse": implant(np.concatenate([np.zeros((60, 1)), [[9], [-4], [7]]])),
         "no-samples": np.zeros((0, 2), np.int16),
         "stages": whole(stages),
         "short": simulate(200, 1, seed=14).samples,
     }
 
 
-def peers():
+def references():
     """Ten channels with a source in common: lattice and grid, one flat, one twice."""
     common = noise(15, 20, 1500)
     codes = common * [[1, -0.9, 0.8, 1.2, 0.7, -1.1]] + noise(16, 6, 1500, 6)
-    grid = whole(common * [[40, 5]] + noise(17, 60, 1500, 2))
-    return np.hstack([lattice(codes), np.full((1500, 1), 31), lattice(codes[:, 1:2]), grid]).astype(np.int16)
+    linear = whole(common * [[40, 5]] + noise(17, 60, 1500, 2))
+    return np.hstack([implant(codes), np.full((1500, 1), 31), implant(codes[:, 1:2]), linear]).astype(np.int16)
 
 
 ODD = ["odd-chunks", "odd-length", "odd-partial-frame", "odd-size-fields", "odd-12-bit", "odd-empty"]
@@ -109,9 +111,9 @@ def recordings():
         "odd-empty": wav(short[:0], behind=listing),
     }
     made = list(plain.values()) + [(Vector(name, ""), data) for name, data in odd.items()]
-    lattice_wav, stages, arrays = plain["lattice-prime"][1], plain["stages"][1], plain["mixed"][1]
+    implant_wav, stages, arrays = plain["lattice-prime"][1], plain["stages"][1], plain["mixed"][1]
     made += [
-        (Vector("chunks", "", chunk_frames=700), lattice_wav),
+        (Vector("chunks", "", chunk_frames=700), implant_wav),
         (Vector("chunks-of-all-kinds", "", chunk_frames=400), stages),
         (Vector("chunks-one-frame", "", chunk_frames=1), wav(s["mixed"][:5])),
         (Vector("embedded", "", embed=True), plain["short"][1]),
@@ -133,14 +135,19 @@ def other_originals(s):
     array, unsigned = s["lattice-channels"][:180], np.uint16(s["grid-fine"][:240].astype(np.int32) * 40 + 30000)
     signed = np.int8(s["8-bit"][:300].astype(np.int16) - 128)
     last = {"layout": "channel-time"}
-    files = {f"{channel}-µ.wav": wav(array[:, channel : channel + 1], behind=b"tail" * (channel % 2)) for channel in range(3)}
+    files = {
+        f"{channel}-µ.wav": wav(array[:, channel : channel + 1], behind=b"tail" * (channel % 2)) for channel in range(3)
+    }
     return [
         (Vector("npy", "", form="npy", options={"rate": 30000}), npy(array)),
         (Vector("npy-channel-time", "", 70, form="npy", options=last), npy(unsigned.astype(">u2").T) + b"tail"),
         (Vector("npy-fortran", "", form="npy"), npy(np.asfortranarray(array.astype(">i2")), (2, 0))),
         (Vector("npy-one-channel", "", form="npy"), npy(signed[:, 0], (3, 0))),
         (Vector("raw", "", form="bin", options={"channels": 2, "dtype": "uint16"}), unsigned.astype("<u2").tobytes()),
-        (Vector("raw-channel-time", "", 80, form="bin", options={"channels": 2, "dtype": "int8"} | last), signed.T.tobytes()),
+        (
+            Vector("raw-channel-time", "", 80, form="bin", options={"channels": 2, "dtype": "int8"} | last),
+            signed.T.tobytes(),
+        ),
         (Vector("raw-stored", "", form="bin", options={"channels": 1, "dtype": "uint8"}), s["stored-8-bit"].tobytes()),
         (Vector("files", "", 70, form="tar"), conformance.packed(files)),
         (Vector("array-uint16", "", array=True, options={"dtype": "uint16"}), wav(s["grid-fine"][:120])),
@@ -165,7 +172,7 @@ def rice_vectors(s):
         "rice-mixed": s["mixed"],
     }
     made = [(Vector(name, "", options=options), wav(samples)) for name, samples in exact.items()]
-    close = {"rice-bounded": (s["lattice"][:1500], 2), "rice-runs": (np.hstack([s["lattice-channels"]] * 2), 12)}
+    close = {"rice-bounded": (s["implant"][:1500], 2), "rice-runs": (np.hstack([s["lattice-channels"]] * 2), 12)}
     close["rice-bounded-mixed"] = (s["mixed"], 5)
     return made + [decoded(name, wav(samples), bound, 450, options) for name, (samples, bound) in close.items()]
 
@@ -173,19 +180,19 @@ def rice_vectors(s):
 def activity_signals():
     """(vector, recording before it is encoded) of vectors that keep activity."""
     codes = np.round(simulate(1100, 3, seed=21).codes * [1.0, 1.0, 0.0] + [0, 0, 9])
-    grid = whole(codes[:700, :2] * 45 + [[700, -3000]] + noise(20, 6, 700, 2))
-    grid[300::200, 0] = -32768  # beyond the reach of the location
+    linear = whole(codes[:700, :2] * 45 + [[700, -3000]] + noise(20, 6, 700, 2))
+    linear[300::200, 0] = -32768  # beyond the reach of the location
     eight = np.clip(codes[:800, :1] // 2 + 128, 0, 255).astype(np.uint8)
     options = {"keep": "spikes", "threshold": 3.0}
     slow = options | {"keep": "spikes,lfp"}
     return [
-        (Vector("activity", "", max_error=3, options=options, once=True), wav(lattice(codes))),
-        (Vector("activity-exact", "", 300, options=options | {"window": [0.2, 0.6]}, once=True), wav(lattice(codes))),
-        (Vector("activity-slow", "", max_error=2, options=slow, once=True), wav(lattice(codes[:600]))),
-        (Vector("activity-grid", "", max_error=5, options=options, once=True), wav(grid)),
-        (Vector("activity-grid-slow", "", options=slow, once=True), wav(grid)),
+        (Vector("activity", "", max_error=3, options=options, once=True), wav(implant(codes))),
+        (Vector("activity-exact", "", 300, options=options | {"window": [0.2, 0.6]}, once=True), wav(implant(codes))),
+        (Vector("activity-slow", "", max_error=2, options=slow, once=True), wav(implant(codes[:600]))),
+        (Vector("activity-grid", "", max_error=5, options=options, once=True), wav(linear)),
+        (Vector("activity-grid-slow", "", options=slow, once=True), wav(linear)),
         (Vector("activity-8-bit", "", max_error=1, options=slow, once=True), wav(eight)),
-        (Vector("activity-peers", "", max_error=3, options=options, once=True), wav(lattice(shared_spikes(2000)))),
+        (Vector("activity-peers", "", max_error=3, options=options, once=True), wav(implant(shared_spikes(2000)))),
         (
             Vector("activity-peers-grid", "", 700, max_error=20, options=slow, once=True),
             wav(whole(shared_spikes(1100)[:, :4] * 45 + [[700, -3000, 0, 90]])),
@@ -210,13 +217,13 @@ def bounded_signals():
     """(name, samples, bound, frames of a chunk) of vectors that are not lossless."""
     s, t = signals(), np.arange(700)[:, None]
     ends = whole(np.where(t // 70 % 2, 32767, -32768) - np.sign(t // 70 % 2 - 0.5) * abs(noise(15, 9, 700)))
-    slow = np.hstack([lattice(noise(16, 3, 500)), np.int16(noise(17, 1.2, 500)), lattice(noise(18, 0.4, 500))])
+    slow = np.hstack([implant(noise(16, 3, 500)), np.int16(noise(17, 1.2, 500)), implant(noise(18, 0.4, 500))])
     return [
-        ("bounded-1", s["lattice"], 1, None),
+        ("bounded-1", s["implant"], 1, None),
         ("bounded-3", s["lattice-channels"], 3, 250),
         ("bounded-255", s["lattice-steps"], 255, None),
         ("bounded-lattice-ends", s["lattice-extremes"], 2, None),
-        ("bounded-grid", s["grid"][:1000], 12, None),
+        ("bounded-grid", s["linear"][:1000], 12, None),
         ("bounded-grid-quiet", whole(wave_of(20, 400) + noise(19, 20, 400, 2)), 60, None),
         ("bounded-grid-ends", ends, 4, None),
         ("bounded-mixed", np.hstack([s["mixed"], slow]), 5, 300),
@@ -236,20 +243,20 @@ WHAT = {
     "activity": "windows around spikes, 3 codes; one channel is flat",
     "activity-exact": "exact windows, chunks",
     "activity-slow": "windows on a slow band",
-    "activity-grid": "windows off the lattice, with low bits and escapes",
-    "activity-grid-slow": "exact windows off the lattice on a slow band",
+    "activity-grid": "windows off the implant's table, with low bits and escapes",
+    "activity-grid-slow": "exact windows off the implant's table on a slow band",
     "activity-8-bit": "windows and a slow band, 8 bits",
-    "activity-peers": "windows of channels that hear others in three tiers, or go with theirs",
-    "activity-peers-grid": "the same off the lattice, on a slow band, chunks",
-    "lattice": "one channel on the implant's lattice, two segments",
-    "lattice-channels": "four channels on the lattice",
+    "activity-peers": "windows of channels that hear others in three order levels, or go with theirs",
+    "activity-peers-grid": "the same off the implant's table, on a slow band, chunks",
+    "implant": "one channel on the implant's table, two segments",
+    "lattice-channels": "four channels on the implant's table",
     "lattice-extremes": "codes at both ends of the lattice",
     "lattice-steps": "steps of 800 codes",
     "lattice-many-channels": "40 channels, 90 frames",
     "lattice-prime": "a last segment that is shorter",
-    "grid": "off the lattice, with low bits",
-    "grid-fine": "off the lattice, no low bits",
-    "grid-escapes": "off the lattice, with escapes",
+    "linear": "off the implant's table, with low bits",
+    "grid-fine": "off the implant's table, no low bits",
+    "grid-escapes": "off the implant's table, with escapes",
     "grid-heavy-tails": "low bits and escapes",
     "peers": "channels that hear each other, a flat one and a copy",
     "mixed": "lattice, grid and constant channels in one chunk",
@@ -276,21 +283,21 @@ WHAT = {
     "hearing-chunks": "such channels in several chunks",
     "recurrent": "a network with a state, which is in the file; channels that hear each other, chunks",
     "array": "never a file: restored with a canonical header",
-    "bounded-1": "bounded error on the lattice, 1 code",
+    "bounded-1": "bounded error on the implant's table, 1 code",
     "bounded-3": "bounded error, 3 codes, four channels, chunks",
     "bounded-255": "bounded error, 255 codes: five bins",
     "bounded-lattice-ends": "bounded error, codes at both ends of the lattice",
-    "bounded-grid": "bounded error off the lattice, with low bits",
-    "bounded-grid-quiet": "bounded error of three deviations: ticks finer than bins, two channels",
+    "bounded-grid": "bounded error off the implant's table, with low bits",
+    "bounded-grid-quiet": "bounded error of three deviations: Q6 units finer than bins, two channels",
     "bounded-grid-ends": "bounded error at both ends of 16 bits",
     "bounded-mixed": "bounded error: lattice, grid and constant channels in one chunk",
     "bounded-stages": "bounded error: a channel that changes its nature",
     "bounded-stored": "bounded error allowed, but the chunks do not compress and are exact",
     "bounded-8-bit": "bounded error, 8 bits",
-    "rice": "Rice coder, one channel on the lattice",
+    "rice": "Rice coder, one channel on the implant's table",
     "rice-channels": "Rice coder, 40 channels",
     "rice-extremes": "Rice coder, codes at both ends of the lattice",
-    "rice-escapes": "Rice coder off the lattice, with low bits and escapes",
+    "rice-escapes": "Rice coder off the implant's table, with low bits and escapes",
     "rice-mixed": "Rice coder: lattice, grid and constant channels in one chunk",
     "rice-bounded": "Rice coder, bounded error, chunks",
     "rice-runs": "Rice coder, bounded error, runs",
@@ -399,7 +406,10 @@ def faulty(streams):
         "unknown-format": ("a sample format that is not one", patched(one, b"H", 1, b"\x0a")),
         "format-of-wav": ("a WAV file of uint16", patched(one, b"H", 1, b"\x11")),
         "kind-without-file": ("raw, but never a file", patched(streams["array"], b"H", 0, b"\x28")),
-        "channel-time-unknown": ("channel by channel, frames unknown", patched(streams["raw-channel-time"], b"H", 8, b"\xff" * 8)),
+        "channel-time-unknown": (
+            "channel by channel, frames unknown",
+            patched(streams["raw-channel-time"], b"H", 8, b"\xff" * 8),
+        ),
         "raw-with-front": ("raw samples with bytes in front", joined([raw[0], [b"F", b"\0x"], *raw[1:]])),
         "npy-without-front": ("an .npy file without its header", joined([array[0], *array[2:]])),
         "files-way-out": ("a name that leads out of the folder", table(b"0-\xc2\xb5.w", b"../../")),
@@ -426,7 +436,7 @@ def _rice_with_state(streams):
 
 
 def _rice_patched(stream, at, new):
-    """A chunk of one lattice channel with other bytes in its Rice body, whose unary string begins with byte 3."""
+    """A chunk of one implant channel with other bytes in its Rice body, whose unary string begins with byte 3."""
     payload = next(payload for tag, payload in split(stream) if tag == b"C")
     bits = 2 + 10 + 8 + sum([16] + [4 * _width_of_group(payload, group) for group in range(4)])
     return patched(stream, b"C", 11 + (bits + 7) // 8 + at, new)
@@ -444,7 +454,7 @@ def _longer_chunk(stream):
 
 def activity_faults(streams):
     """name -> (what, stream) of those that keep activity."""
-    plain, slow, grid = (streams[f"activity{name}"] for name in ("", "-slow", "-grid"))
+    plain, slow, linear = (streams[f"activity{name}"] for name in ("", "-slow", "-grid"))
     chunk = next(payload for tag, payload in split(slow) if tag == b"C")
     band = 27 + int.from_bytes(chunk[23:27], "little")
     head = next(payload for tag, payload in split(plain) if tag == b"C")
@@ -455,13 +465,13 @@ def activity_faults(streams):
         "activity-no-lanes": ("windows but no lanes", patched(plain, b"C", 9, b"\0\0")),
         "activity-many-lanes": ("65535 lanes", patched(plain, b"C", 9, b"\xff\xff")),
         "activity-flags": ("unknown flags", patched(plain, b"C", 12, b"\x04")),
-        "activity-shift": ("low bits on the lattice", patched(plain, b"C", 12, b"\x10")),
+        "activity-shift": ("low bits on the implant's table", patched(plain, b"C", 12, b"\x10")),
         "activity-no-window": ("a standard length of 0", patched(plain, b"C", 17, b"\0\0")),
         "activity-long-window": ("windows beyond the chunk", patched(plain, b"C", 17, b"\xff\xff")),
         "activity-huge-plan": ("a plan of 2^31 bytes", patched(plain, b"C", 23, struct.pack("<I", 2**31))),
         "activity-plan-end": ("a plan with a byte too many", _with_chunk(plain, longer)),
         "activity-otherwise": ("another bound", patched(plain, b"C", 11, b"\x04")),
-        "activity-word": ("a coded word", patched(grid, b"C", -1, b"\0")),
+        "activity-word": ("a coded word", patched(linear, b"C", -1, b"\0")),
         "activity-spacing": ("a slow band of 5000 frames", patched(slow, b"C", band, struct.pack("<H", 5000))),
         "activity-slow-lanes": ("a slow band of other lanes", patched(slow, b"C", band + 2, b"\2\0")),
         "activity-slow-size": ("a slow band beyond the chunk", patched(slow, b"C", band + 4, b"\xff\xff\xff\x7f")),
@@ -474,9 +484,9 @@ def hearing_faults(stream):
     """name -> (what, stream) of what channels can't hear."""
     payload = next(payload for tag, payload in split(stream) if tag == b"C")
     _, plan = activity_plan(payload)
-    tier = plan.hearing.tiers()
-    channel = int(tier.argmax())
-    peer = int(plan.hearing.peers[channel, 0])
+    order_level = plan.hearing.order_levels()
+    channel = int(order_level.argmax())
+    reference = int(plan.hearing.references[channel, 0])
     matched = int(np.flatnonzero(plan.match >= 0)[0])
 
     def changed(change):
@@ -489,16 +499,16 @@ def hearing_faults(stream):
         plan.windows.start[first] = -1
 
     def circle(plan):
-        plan.hearing.peers[peer] = [channel, -1, -1, -1]
-        plan.match[plan.windows.channel == peer] = -1
+        plan.hearing.references[reference] = [channel, -1, -1, -1]
+        plan.match[plan.windows.channel == reference] = -1
 
     def crowd(plan):
-        plan.hearing.peers = np.hstack([plan.hearing.peers, plan.hearing.peers])
-        plan.hearing.peers[channel] = peer
+        plan.hearing.references = np.hstack([plan.hearing.references, plan.hearing.references])
+        plan.hearing.references[channel] = reference
         plan.hearing.taps = np.hstack([plan.hearing.taps] * 2)
 
     def stranger(plan):
-        plan.hearing.peers[channel, 1] = 7
+        plan.hearing.references[channel, 1] = 7
 
     return {
         "activity-peers-circle": ("channels that hear each other", changed(circle)),

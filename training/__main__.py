@@ -31,7 +31,9 @@ def add_training(commands_, name, run):
     c.add_argument("-o", "--output", help="file to write (default: by the experiment's name)")
     c.add_argument("--threads", type=int, default=1, help="threads of PyTorch (default: 1)")
     c.set_defaults(run=run)
-    c.add_argument("--arrays", metavar="DATA", help="recordings of several channels, where the configuration has shares")
+    c.add_argument(
+        "--arrays", metavar="DATA", help="recordings of several channels, where the configuration has shares"
+    )
     if run is commands.ablate:
         return
     c.add_argument("--runs", default=commands.RUNS, help="folder for states and losses (default: runs)")
@@ -66,7 +68,7 @@ def parser():
     add_data(c)
     c.add_argument("-o", "--output", required=True, help="file to write")
     c.add_argument("--update", metavar="TOPOLOGY", help="go on from this one instead of from nothing")
-    c.add_argument("--tiers", type=int, help="default: up to 6, by the number of channels")
+    c.add_argument("--order levels", type=int, help="default: up to 6, by the number of channels")
     c.add_argument("--peers", type=int, default=4, help="at most, of each channel")
     c.add_argument("--pairs", help="JSON list of known pairs: print precision and recall")
     for name in ("levels", "train", "ablate"):

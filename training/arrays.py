@@ -9,7 +9,7 @@ import numpy as np
 from runtime.core.implant_table import CODE_TO_SAMPLE
 from runtime.fit.parameters import fit
 from runtime.predictor.block import Encoder
-from runtime.predictor.channel_parameters import PEERS
+from runtime.predictor.channel_parameters import REFERENCES
 from runtime.predictor.features import FEATURES
 from runtime.predictor.lanes import join, to_lanes
 from runtime.predictor.messages import INPUTS, ZERO
@@ -18,7 +18,7 @@ from . import past
 from .dataset import middles
 from .entropy import LEVELS
 
-ROWS = FEATURES + PEERS * INPUTS  # of a network that hears peers
+ROWS = FEATURES + REFERENCES * INPUTS  # of a network that hears peers
 KEPT = 200_000  # rows of each view of an array
 KEPT_OF_A_CHANNEL = 5_000  # of each channel of a simultaneous pair
 SAMPLES = 800_000  # of a stretch of an array that is one view
@@ -35,24 +35,24 @@ class Rows:
     features : uint8 [n, 20] or [n, 52]
         Features, and what peers say.
     reference : int32 [n]
-        In ticks, as levels are counted.
+        In Q6 units, as levels are counted.
     codes : int32 [n]
         Index into all levels of an `entropy.EntropyModel`, where flat levels are the last block.
     """
 
     features: np.ndarray
-    reference: np.ndarray
+    prediction: np.ndarray
     codes: np.ndarray
 
     def batch(self, random, size):
         """Random rows."""
         i = random.integers(0, len(self.codes), size)
-        return self.features[i], self.reference[i], self.codes[i]
+        return self.features[i], self.prediction[i], self.codes[i]
 
     def fixed(self, each=0, seed=7, size=50000):
         """All rows, in batches."""
         for k in range(0, len(self.codes), size):
-            yield self.features[k : k + size], self.reference[k : k + size], self.codes[k : k + size]
+            yield self.features[k : k + size], self.prediction[k : k + size], self.codes[k : k + size]
 
     def fingerprint(self):
         return zlib.crc32(np.ascontiguousarray(self.codes).data, len(self.codes))
@@ -76,8 +76,8 @@ class Mixture:
             for rows in part.fixed(each, seed, size):
                 yield self._padded(*rows)
 
-    def _padded(self, features, reference, codes):
-        return padded(features, self.width), reference, codes.astype(np.int32)
+    def _padded(self, features, prediction, codes):
+        return padded(features, self.width), prediction, codes.astype(np.int32)
 
     def fingerprint(self):
         return zlib.crc32(repr([part.fingerprint() for part in self.parts]).encode())
@@ -89,21 +89,27 @@ def padded(features, width):
     return np.pad(features, ((0, 0), (0, missing)), constant_values=ZERO) if missing > 0 else features[:, :width]
 
 
-def prepare(samples, levels, keep, random, hearing="tiers", width=FEATURES, first=0):
+def prepare(samples, levels, keep, random, hearing="order_levels", width=FEATURES, first=0):
     """Rows of a recording: `keep` random ones.
 
     Parameters
     ----------
     samples : int16 [time, channels]
-    levels : int array [1025], ticks
+    levels : int array [1025], Q6 units
     hearing : one of `config.HEARING`
     width : 20, or 52 with peers
     first : frame from which on rows are taken
     """
-    middle = middles(np.asarray(levels, np.int64))
-    side = past.fit(samples, middle) if hearing == "past" else fit(samples, middle, None, hearing == "tiers")
-    lanes = join([(side, len(samples), 1)], middle)
-    probe = SimpleNamespace(entropy=SimpleNamespace(middle=middle, bins=None), hears=width > FEATURES, state=0)
+    reconstruction = middles(np.asarray(levels, np.int64))
+    side = (
+        past.fit(samples, reconstruction)
+        if hearing == "past"
+        else fit(samples, reconstruction, None, hearing == "order_levels")
+    )
+    lanes = join([(side, len(samples), 1)], reconstruction)
+    probe = SimpleNamespace(
+        entropy=SimpleNamespace(reconstruction=reconstruction, bins=None), hears=width > FEATURES, state=0
+    )
     steps = Encoder(probe, lanes, to_lanes([samples], lanes)).prepared()
     wanted, made, seen = keep / ((len(samples) - first) * len(lanes)), [], 0
     for where, block in steps:
@@ -114,13 +120,13 @@ def prepare(samples, levels, keep, random, hearing="tiers", width=FEATURES, firs
         i = np.sort(random.permutation(count)[: round(wanted * (seen + count)) - round(wanted * seen)]) + skipped
         seen += count
         rows = [part.reshape(block.code.size, -1)[i] for part in block.inputs]
-        grid = np.broadcast_to(lanes.grid != 0, block.code.shape).ravel()[i]
-        codes = block.code.ravel()[i] + np.where(grid, LEVELS, 0)
-        made.append((padded(np.concatenate(rows, axis=1), width), block.reference.ravel()[i], codes))
-    features, reference, codes = (np.concatenate(column) for column in zip(*made))
+        linear = np.broadcast_to(lanes.linear != 0, block.code.shape).ravel()[i]
+        codes = block.code.ravel()[i] + np.where(linear, LEVELS, 0)
+        made.append((padded(np.concatenate(rows, axis=1), width), block.prediction.ravel()[i], codes))
+    features, prediction, codes = (np.concatenate(column) for column in zip(*made))
     if width > FEATURES:
         features[random.random(len(features)) < FADED / 4, FEATURES:] = ZERO
-    return Rows(features, reference, codes.astype(np.int32))
+    return Rows(features, prediction, codes.astype(np.int32))
 
 
 def views(samples, random):
@@ -159,7 +165,7 @@ def split(recordings, levels, width, hearing, share):
     return seen, held
 
 
-def of_arrays(recordings, levels, width, hearing="tiers", seed=0, keep=KEPT):
+def of_arrays(recordings, levels, width, hearing="order_levels", seed=0, keep=KEPT):
     """Rows of arrays (name -> int16 [time, channels]) in all their `views`."""
     random = np.random.default_rng(seed)
     made = []
@@ -182,7 +188,7 @@ def simulated(frames=15_000, channels=48, seeds=(11, 12)):
     return made
 
 
-def of_pairs(pairs, levels, width, hearing="tiers", seed=0, keep=KEPT_OF_A_CHANNEL):
+def of_pairs(pairs, levels, width, hearing="order_levels", seed=0, keep=KEPT_OF_A_CHANNEL):
     """Rows of simultaneous channels: arrays uint16 [2, time] of codes."""
     random = np.random.default_rng(seed)
     made = [CODE_TO_SAMPLE[np.stack(pair, axis=1)] for pair in pairs]
@@ -192,4 +198,4 @@ def of_pairs(pairs, levels, width, hearing="tiers", seed=0, keep=KEPT_OF_A_CHANN
 
 def joined(parts):
     """Rows as one."""
-    return Rows(*(np.concatenate([getattr(p, name) for p in parts]) for name in ("features", "reference", "codes")))
+    return Rows(*(np.concatenate([getattr(p, name) for p in parts]) for name in ("features", "prediction", "codes")))

@@ -24,7 +24,7 @@ class Channel:
     high: int
     deviation: float
     values: int
-    on_lattice: float
+    on_implant: float
     problems: list
     used: bool
 
@@ -46,7 +46,7 @@ def check_channel(name, samples, rate):
     problems = []
     if len(samples) == 0:
         return Channel(name, rate, 0, 0, 0, 0.0, 0, 0.0, ["empty"], False)
-    on_lattice = float((implant_table.codes_of(samples) >= 0).mean())
+    on_implant = float((implant_table.codes_of(samples) >= 0).mean())
     if len(samples) < data.SHORTEST:
         problems.append("short")
     if samples.min() == samples.max():
@@ -55,12 +55,12 @@ def check_channel(name, samples, rate):
         problems.append("flat in part")
     elif clipped(samples) > CLIPPED:
         problems.append("clipped")
-    if 0.5 < on_lattice < 1:
-        problems.append("partly off the lattice")
+    if 0.5 < on_implant < 1:
+        problems.append("partly off the implant's table")
     low, high, values = int(samples.min()), int(samples.max()), len(np.unique(samples))
     deviation = float(samples.std(dtype=np.float64))
     used = data.usable(samples)
-    return Channel(name, rate, len(samples), low, high, deviation, values, on_lattice, problems, used)
+    return Channel(name, rate, len(samples), low, high, deviation, values, on_implant, problems, used)
 
 
 def check(source, given=data.NOTHING):
@@ -72,7 +72,7 @@ def report(found, console, everything=False):
     """Print totals, and a line for each channel with problems (or for all)."""
     rates = sorted({channel.rate for channel in found})
     samples = sum(channel.samples for channel in found)
-    lattices = sum(channel.on_lattice == 1 for channel in found)
+    lattices = sum(channel.on_implant == 1 for channel in found)
     lengths = [channel.samples for channel in found]
     console.print(f"{len(found)} channels, {samples:,} samples, {min(lengths):,} to {max(lengths):,} each")
     console.print("rates: " + ", ".join(f"{rate} Hz" if rate else "unknown" for rate in rates))
@@ -82,7 +82,13 @@ def report(found, console, everything=False):
     table = Table("channel", "Hz", "samples", "range", "deviation", "values", "on lattice", "problems")
     for channel in found:
         if channel.problems or everything:
-            cells = (channel.rate, channel.samples, f"{channel.low}..{channel.high}", f"{channel.deviation:.1f}", channel.values)
+            cells = (
+                channel.rate,
+                channel.samples,
+                f"{channel.low}..{channel.high}",
+                f"{channel.deviation:.1f}",
+                channel.values,
+            )
             table.add_row(channel.name, *map(str, cells), f"{channel.on_lattice:.1%}", ", ".join(channel.problems))
     if table.row_count:
         console.print(table)

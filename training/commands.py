@@ -40,9 +40,9 @@ def open_data(options, levels, bounds=None):
         return everything.of(training), everything.of(validation)
     print(f"{len(recordings)} simultaneous channels: the last fifth of each is for validation")
     start, end = everything.spans.T
-    middle = end - (end - start) // 5
-    return replace(everything, spans=np.stack([start, middle], 1)), replace(
-        everything, spans=np.stack([middle, end], 1)
+    reconstruction = end - (end - start) // 5
+    return replace(everything, spans=np.stack([start, reconstruction], 1)), replace(
+        everything, spans=np.stack([reconstruction, end], 1)
     )
 
 
@@ -60,7 +60,7 @@ def open_mixture(options, levels, config):
     pairs = data.read_pairs(options.pairs)
     held = data.held(recordings.names, pairs)
     number = {name: i for i, name in enumerate(recordings.names)}
-    shares, hearing = config["training"]["shares"], config["training"].get("hearing", "tiers")
+    shares, hearing = config["training"]["shares"], config["training"].get("hearing", "order_levels")
     width = arrays.ROWS if "peers" in config["network"] else config["network"]["inputs"]
 
     def part(kept):

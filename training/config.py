@@ -11,7 +11,7 @@ from runtime.predictor.features import FEATURES, WINDOW
 from .data import UNIFORM_LEVELS
 
 HERE = Path(__file__).parent
-HEARING = ("none", "past", "tiers")  # what channels hear of others: nothing, up to the last step, up to now
+HEARING = ("none", "past", "order_levels")  # what channels hear of others: nothing, up to the last step, up to now
 EXPERIMENTS, CHECKPOINTS = HERE / "experiments", HERE / "checkpoints"
 
 
@@ -58,12 +58,18 @@ def check(config, path):
         need(isinstance(cells, int) and 1 <= cells <= 512, "network.lstm must be a number of cells, 1 to 512")
         need(network["predictor"], "a network with an LSTM needs one layer behind it at least")
         need("peers" not in network, "a network with an LSTM hears no messages")
-        need(not {"shares", "bounds"} & set(training), "a network with an LSTM trains on single channels, without bounds")
+        need(
+            not {"shares", "bounds"} & set(training), "a network with an LSTM trains on single channels, without bounds"
+        )
     else:
         need(network["projector"] or network["predictor"], "the network needs one hidden layer at least")
     need(1 <= network.get("window", WINDOW) <= WINDOW, f"network.window must be 1 to {WINDOW}")
-    peers = network.get("peers", [8, 8])
-    fine = isinstance(peers, list) and len(peers) == 2 and all(isinstance(n, int) and 1 <= n <= 64 for n in peers)
+    references = network.get("peers", [8, 8])
+    fine = (
+        isinstance(references, list)
+        and len(references) == 2
+        and all(isinstance(n, int) and 1 <= n <= 64 for n in references)
+    )
     need(fine, "network.peers must be the sizes of a peer's latent and of a message, 1 to 64 each")
     need("peers" not in network or network["projector"], "messages need a projector")
     shares = training.get("shares", {})
@@ -85,7 +91,7 @@ def check(config, path):
 
 
 def levels(config):
-    """Transition levels int [1025] in ticks that a configuration names: a checkpoint, or `uniform`."""
+    """Transition levels int [1025] in Q6 units that a configuration names: a checkpoint, or `uniform`."""
     name = config.get("levels")
     if name in (None, "uniform"):
         return UNIFORM_LEVELS

@@ -13,7 +13,7 @@ import numpy as np
 from runtime.core import implant_table
 from runtime.core.errors import MiddleoutError
 from runtime.fit.parameters import fit
-from runtime.predictor.channel_parameters import GRID
+from runtime.predictor.channel_parameters import LINEAR
 from runtime.recording.sources import NOTHING, RAW_SUFFIXES, Given, Recording
 
 CODES = 1024  # the implant's converter has 10 bits
@@ -93,16 +93,16 @@ def read_samples(path, given=NOTHING):
 def codes_of(samples):
     """Codes uint16 0..1023 of one channel's samples, int16.
 
-    Samples on the implant's lattice have theirs (docs/format.md, section 8). Others lose the low bits that the runtime
+    Samples on the implant's table have theirs (docs/format.md, section 8). Others lose the low bits that the runtime
     would split off, and the channel's mean; what is beyond 10 bits then is clipped.
     """
     codes = implant_table.codes_of(samples)
     if codes.min(initial=0) >= 0:
         return codes.astype(np.uint16)
     side = fit(np.ascontiguousarray(samples)[:, None], UNIFORM_MIDDLES)
-    shift = int(side.shift[0]) if side.kind[0] == GRID else 0
-    grid = samples.astype(np.int32) >> shift
-    return np.clip(grid - (int(side.mean[0]) >> shift) + CODES // 2, 0, CODES - 1).astype(np.uint16)
+    shift = int(side.shift[0]) if side.kind[0] == LINEAR else 0
+    linear = samples.astype(np.int32) >> shift
+    return np.clip(linear - (int(side.mean[0]) >> shift) + CODES // 2, 0, CODES - 1).astype(np.uint16)
 
 
 UNIFORM_LEVELS = (np.arange(CODES + 1, dtype=np.int32) - CODES // 2) * 64

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from runtime.core.implant_table import CODE_TO_SAMPLE
-from runtime.core.near_lossless import lattice_bins
+from runtime.core.near_lossless import implant_bins
 from runtime.fit.parameters import fit
 from runtime.predictor import features as rf
 
@@ -28,7 +28,7 @@ class Dataset:
     means : uint8 [n, 3]
         Features 17..19.
     reference : int32 [n]
-        Mean plus linear prediction, ticks.
+        Mean plus linear prediction, Q6 units.
     codes : uint16 [n]
         What is coded, as an index into all levels of an `entropy.EntropyModel`.
     spans : int64 [recordings, 2]
@@ -40,7 +40,7 @@ class Dataset:
     residual: np.ndarray
     last: np.ndarray
     means: np.ndarray
-    reference: np.ndarray
+    prediction: np.ndarray
     codes: np.ndarray
     spans: np.ndarray
     cold: tuple
@@ -50,7 +50,7 @@ class Dataset:
         """Features uint8 [N, 20], reference int32 [N], codes int32 [N] at positions i."""
         window = self.residual[i[:, None] + np.arange(-WINDOW, 0)]
         rows = np.concatenate([window, self.last[i, None], self.means[i]], axis=1)
-        return rows, self.reference[i], self.codes[i].astype(np.int32)
+        return rows, self.prediction[i], self.codes[i].astype(np.int32)
 
     def positions(self, random, spans):
         """One random position in each of the spans, behind its start."""
@@ -74,7 +74,7 @@ class Dataset:
     def fingerprint(self):
         """A checksum of recordings and levels, which tells whether a run goes on with what it began with."""
         value = 0
-        for array in (self.codes, self.reference, self.spans):
+        for array in (self.codes, self.prediction, self.spans):
             value = zlib.crc32(np.ascontiguousarray(array).data, value)
         return value
 
@@ -86,14 +86,14 @@ class Dataset:
 
 
 def middles(levels):
-    """Tick value of each code from the transition levels in ticks, as in the runtime."""
+    """Tick value of each code from the transition levels in Q6 units, as in the runtime."""
     return ((levels[:-1] + levels[1:]) >> 1).astype(np.int32)
 
 
 def joined(parts):
     """Datasets as one."""
     starts = np.cumsum([0] + [len(part.codes) for part in parts])
-    each = [[getattr(part, name) for part in parts] for name in ("residual", "last", "means", "reference", "codes")]
+    each = [[getattr(part, name) for part in parts] for name in ("residual", "last", "means", "prediction", "codes")]
     spans = [part.spans + start for part, start in zip(parts, starts)]
     cold = tuple(np.concatenate(column) for column in zip(*(part.cold for part in parts)))
     return Dataset(*map(np.concatenate, each), np.concatenate(spans), cold)
@@ -115,34 +115,36 @@ def views(recordings, levels, bounds, most=None):
 
 
 def prepare(recordings, levels, max_error=0, block=0):
-    """Dataset of recordings under transition levels int [1025] in ticks.
+    """Dataset of recordings under transition levels int [1025] in Q6 units.
 
     With a `max_error` the history is what a decoder has under that bound, and what is coded are bins, with their levels
     in the given block of `entropy.EntropyModel`.
     """
     if max_error:
-        _, middle, bins = lattice_bins(max_error)
+        _, reconstruction, bins = implant_bins(max_error)
         coded = (bins[recordings.codes] + block * LEVELS).astype(np.uint16)
-        made = _prepare(replace(recordings, codes=middle[bins[recordings.codes]].astype(np.uint16)), levels, max_error)
+        made = _prepare(
+            replace(recordings, codes=reconstruction[bins[recordings.codes]].astype(np.uint16)), levels, max_error
+        )
         target = (bins + block * LEVELS).astype(np.int32)
-        rows, reference, codes = made.cold
-        return replace(made, codes=coded, cold=(rows, reference, target[codes]))
+        rows, prediction, codes = made.cold
+        return replace(made, codes=coded, cold=(rows, prediction, target[codes]))
     return _prepare(recordings, levels, 0)
 
 
 def _prepare(recordings, levels, max_error):
     """Dataset of recordings that are quantised for a bound already, but coded code by code."""
-    middle = middles(np.asarray(levels, np.int64))
+    reconstruction = middles(np.asarray(levels, np.int64))
     lanes, spreads, cold = [], [], []
     random = np.random.default_rng(0)
     for i in range(len(recordings)):
         codes = recordings[i]
-        side = fit(CODE_TO_SAMPLE[codes][:, None], middle, max_error=max_error)
-        mean = middle[side.mean[0]]
-        lanes.append((codes, *predict(middle[codes] - mean, side.coefficients[0]), mean))
-        spreads.append(int(side.spread[0]))
-        cold.append(cold_rows(codes, middle, mean, side, random))
-    means = running_levels([residual for _, residual, *_ in lanes], np.array(spreads))
+        side = fit(CODE_TO_SAMPLE[codes][:, None], reconstruction, max_error=max_error)
+        mean = reconstruction[side.mean[0]]
+        lanes.append((codes, *predict(reconstruction[codes] - mean, side.coefficients[0]), mean))
+        spreads.append(int(side.initial_scale[0]))
+        cold.append(cold_rows(codes, reconstruction, mean, side, random))
+    means = running_log_means([residual for _, residual, *_ in lanes], np.array(spreads))
     codes, residual, linear, value, _ = (list(column) for column in zip(*lanes))
     last = [np.concatenate([[0], v[:-1]]) - r for v, r in zip(value, linear)]
     ends = np.cumsum([len(c) for c in codes])
@@ -167,7 +169,7 @@ def predict(value, coefficients):
     return value - linear, linear, value
 
 
-def running_levels(residuals, spreads):
+def running_log_means(residuals, spreads):
     """Features 17..19 (before each step) of lanes of unequal length, joined: uint8 [n, 3]."""
     steps = max(len(r) for r in residuals)
     magnitudes = np.zeros((steps, len(residuals)), np.int32)
@@ -182,14 +184,14 @@ def running_levels(residuals, spreads):
     return np.concatenate([out[: len(r), :, k] for k, r in enumerate(residuals)])
 
 
-def cold_rows(codes, middle, mean, side, random):
+def cold_rows(codes, reconstruction, mean, side, random):
     """Rows of lanes that start at random places of a recording, as segments of a chunk do."""
     start = random.integers(0, max(len(codes) - COLD_STEPS, 1), COLD_LANES)
     picked = codes[np.minimum(start[:, None] + np.arange(COLD_STEPS), len(codes) - 1)]
-    residual, linear, value = predict(middle[picked] - mean, side.coefficients[0])
+    residual, linear, value = predict(reconstruction[picked] - mean, side.coefficients[0])
     history = np.concatenate([np.full((COLD_LANES, WINDOW), 128, np.uint8), rf.quantise(residual)], axis=1)
     windows = np.lib.stride_tricks.sliding_window_view(history, WINDOW, axis=1)[:, :COLD_STEPS]
     last = rf.quantise(np.concatenate([np.zeros((COLD_LANES, 1), np.int32), value[:, :-1]], axis=1) - linear)
-    levels = running_levels(list(residual), np.full(COLD_LANES, side.spread[0]))
+    levels = running_log_means(list(residual), np.full(COLD_LANES, side.initial_scale[0]))
     rows = np.concatenate([windows.reshape(-1, WINDOW), last.reshape(-1, 1), levels], axis=1)
     return rows, (linear + mean).ravel().astype(np.int32), picked.ravel().astype(np.int32)

@@ -72,7 +72,7 @@ class EntropyModel(nn.Module):
 
         return torch.softmax(at(self.weight), 1), at(self.offset), torch.exp(-at(self.width))
 
-    def bits(self, output, reference, codes):
+    def bits(self, output, prediction, codes):
         """Cost of each code, [N].
 
         Parameters
@@ -84,7 +84,7 @@ class EntropyModel(nn.Module):
         codes : int64 [N], 0..1023 of the first block and so on
         """
         a = self.current_levels()
-        mu = reference + output[:, 0] / 16
+        mu = prediction + output[:, 0] / 16
         index = output[:, 1].clamp(0, SCALES - 1)
         w, o, k = self.shape(index)
         inverse = torch.exp2(FIRST - index / STEPS)

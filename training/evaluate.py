@@ -12,7 +12,7 @@ from rich.table import Table
 import runtime
 from runtime.batch.files import encode_files
 
-from . import data, peers
+from . import baselines, data
 
 OURS = "middleout"
 
@@ -55,7 +55,7 @@ def our_bytes(wavs, model, folder):
 
 def sizes_of(wavs, model, folder, jobs):
     """Bytes of every coder for every WAV, by the coder's name."""
-    others = peers.measure_all(wavs, peers.AUDIO_PEERS, jobs=jobs)
+    others = baselines.measure_all(wavs, baselines.AUDIO_BASELINES, jobs=jobs)
     return {OURS: our_bytes(wavs, model, folder)} | {k: [m.bytes for m in v] for k, v in others.items()}
 
 
@@ -122,7 +122,7 @@ def plot(by_channel, path):
 def run(options):
     """Bits per sample of every channel and in total through the real encoder, beside FLAC and WavPack on the codes."""
     console = Console(highlight=False)
-    if absent := peers.missing(peers.AUDIO_PEERS):
+    if absent := baselines.missing(baselines.AUDIO_BASELINES):
         console.print("not installed, left out: " + ", ".join(absent))
     paths = choose(options)
     try:

@@ -11,7 +11,7 @@ import numpy as np
 import zstandard
 from onnx import TensorProto, helper, numpy_helper
 
-from runtime.predictor.channel_parameters import PEERS
+from runtime.predictor.channel_parameters import REFERENCES
 from runtime.predictor.model import CRC_FIELD
 
 OPSET, IR_VERSION, LEVEL = 17, 8, 19
@@ -67,13 +67,13 @@ class GraphWriter:
         """
         their, message = layer["their"], layer["message"]
         own = message["weight"].shape[1] - their["weight"].shape[0]
-        x = self.reshape("peers", "peer_rows", -1, their["weight"].shape[1])
-        x = self.gemm(self.dequantise(x, "peer", their["input"], np.uint8(128)), "their", their)
-        repeats = self.constant("repeats", np.array([1, PEERS], np.int64))
+        x = self.reshape("peers", "reference_rows", -1, their["weight"].shape[1])
+        x = self.gemm(self.dequantise(x, "reference", their["input"], np.uint8(128)), "their", their)
+        repeats = self.constant("repeats", np.array([1, REFERENCES], np.int64))
         own_rows = self.reshape(self.node("Tile", [latent, repeats], "latent_tiled"), "latent_rows", -1, own)
         x = self.node("Concat", [own_rows, x], "both_quantised", axis=1)
         x = self.gemm(self.real(x, latent_name), "message", message)
-        x = self.reshape(x, "message_by_peer_quantised", -1, PEERS, message["weight"].shape[0])
+        x = self.reshape(x, "message_by_reference_quantised", -1, REFERENCES, message["weight"].shape[0])
         x = self.node("ReduceMean", [self.real(x, "message")], "message_mean", axes=[1], keepdims=0)
         return self.node("Concat", [latent, self.quantise(x, "mean", layer["output"])], "heard_quantised", axis=1)
 
@@ -88,7 +88,7 @@ def graph(layers, head):
         if "their" in layer:
             x = g.real(g.messages(quantised, f"layer{i - 1}", layer), f"layer{i - 1}")
             size = layer["their"]["weight"].shape[1]
-            inputs.append(helper.make_tensor_value_info("peers", TensorProto.UINT8, ["N", PEERS, size]))
+            inputs.append(helper.make_tensor_value_info("peers", TensorProto.UINT8, ["N", REFERENCES, size]))
         else:
             quantised = g.gemm(x, f"layer{i}", layer)
             if "their" not in (layers[i + 1 :] or [{}])[0]:
@@ -106,14 +106,14 @@ def graph(layers, head):
 
 def width(layers):
     """Inputs of a row: the own features, and behind them those of all peers."""
-    peers = [layer["their"]["weight"].shape[1] * PEERS for layer in layers if "their" in layer]
-    return layers[0]["weight"].shape[1] + sum(peers)
+    references = [layer["their"]["weight"].shape[1] * REFERENCES for layer in layers if "their" in layer]
+    return layers[0]["weight"].shape[1] + sum(references)
 
 
 def split(layers, rows):
     """The graph's inputs from rows."""
     own = layers[0]["weight"].shape[1]
-    parts = {"own": rows[:, :own], "peers": rows[:, own:].reshape(len(rows), PEERS, -1)}
+    parts = {"own": rows[:, :own], "peers": rows[:, own:].reshape(len(rows), REFERENCES, -1)}
     return {name: np.ascontiguousarray(part) for name, part in parts.items() if part.size or name == "own"}
 
 
@@ -122,7 +122,7 @@ def roundings(layers):
     return sum(3 if "their" in layer else 1 for layer in layers)
 
 
-def reference(layers, head, features, ties=()):
+def prediction(layers, head, features, ties=()):
     """The same network in int64 arithmetic: uint8 [N, F] -> int32 [N, 2].
 
     `ties` says how each stage and the head divide, where it is not as the graph does: for `answers`.
@@ -132,7 +132,7 @@ def reference(layers, head, features, ties=()):
     x = features[:, :own].astype(np.int64) - 128
     for layer in layers:
         if "their" in layer:
-            said = features[:, own:].reshape(len(features), PEERS, -1).astype(np.int64) - 128
+            said = features[:, own:].reshape(len(features), REFERENCES, -1).astype(np.int64) - 128
             x = np.concatenate([x, mean_message(layer, x, said, ties)], axis=1)
         else:
             x = stage(layer, x, next(ties))
@@ -150,9 +150,9 @@ def stage(layer, x, ties):
 def mean_message(layer, latent, said, ties):
     """MiddleOut over int64: latents [N, own] and what peers say [N, 4, 8] -> [N, message]."""
     their = stage(layer["their"], said, next(ties))
-    both = np.concatenate([np.repeat(latent[:, None], PEERS, axis=1), their], axis=2)
+    both = np.concatenate([np.repeat(latent[:, None], REFERENCES, axis=1), their], axis=2)
     total = stage(layer["message"], both, next(ties)).sum(axis=1)
-    return np.clip(divide(total, PEERS * layer["output"] / layer["message"]["output"], next(ties)), 0, 255)
+    return np.clip(divide(total, REFERENCES * layer["output"] / layer["message"]["output"], next(ties)), 0, 255)
 
 
 def divide(x, divisor, ties="even"):
@@ -176,19 +176,19 @@ def answers(layers, head, real, seed=0):
     signs = [np.where(s * layer_row > 0, 255, 0) for layer_row in first for s in (1, -1)]
     noise = random.integers(0, 256, (16, f))
     rows = np.vstack([real, extremes, signs, noise, tied(layers, head, random)]).astype(np.uint8)
-    return rows, reference(layers, head, rows)
+    return rows, prediction(layers, head, rows)
 
 
 def tied(layers, head, random, each=2, candidates=1 << 17):
     """Rows, uint8 [n, F], whose outputs tell each other rounding of halves in each layer and in the head."""
-    spread = 2.0 ** random.uniform(0, 6, (candidates, 1))
+    initial_scale = 2.0 ** random.uniform(0, 6, (candidates, 1))
     shape = (candidates, width(layers))
-    rows = np.clip(np.rint(128 + spread * random.standard_normal(shape)), 0, 255).astype(np.uint8)
-    right = reference(layers, head, rows)
+    rows = np.clip(np.rint(128 + initial_scale * random.standard_normal(shape)), 0, 255).astype(np.uint8)
+    right = prediction(layers, head, rows)
     found = []
     for number in range(roundings(layers) + 1):
         for ties in ("up", "down", "away", "zero"):
-            other = reference(layers, head, rows, ["even"] * number + [ties])
+            other = prediction(layers, head, rows, ["even"] * number + [ties])
             found.append(rows[np.flatnonzero((other != right).any(axis=1))[:each]])
     return np.concatenate(found)
 
@@ -257,7 +257,7 @@ def prepare(net, real, seed=1):
     rows, outputs = answers(layers, head, real)
     noise = np.random.default_rng(seed).integers(0, 256, (10000, rows.shape[1])).astype(np.uint8)
     many = np.vstack([rows, noise])
-    return graph(layers, head), [rows, outputs], split(layers, many), (reference(layers, head, many),)
+    return graph(layers, head), [rows, outputs], split(layers, many), (prediction(layers, head, many),)
 
 
 def check(data, inputs, outputs):

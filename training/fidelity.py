@@ -143,8 +143,8 @@ def correlation(a, b):
     """Pearson's; 1 for equal signals, 0 if one of two unequal ones is flat."""
     if np.array_equal(a, b):
         return 1.0
-    spread = a.std() * b.std()
-    return float(((a - a.mean()) * (b - b.mean())).mean() / spread) if spread else 0.0
+    initial_scale = a.std() * b.std()
+    return float(((a - a.mean()) * (b - b.mean())).mean() / initial_scale) if initial_scale else 0.0
 
 
 def summary(results):

@@ -13,7 +13,7 @@ import numpy as np
 from runtime.fit.correlation import correlate, whiten
 from runtime.fit.prediction_order import forward_selection
 
-ORDER, PEERS, TAPS = 16, 4, 4
+ORDER, REFERENCES, TAPS = 16, 4, 4
 _BLOCK = 256
 _LAG = 1
 _CHANCE = 5.0
@@ -24,8 +24,8 @@ _LONGEST = 1 << 16
 """Frames of a recording that are looked at."""
 
 
-def linear_bound(samples: np.ndarray, tiers: tuple[int | None, ...] = (2, 4, None)) -> list[float]:
-    """Bits per sample that peers save, for so many tiers each; None: one channel after the other.
+def linear_bound(samples: np.ndarray, order_levels: tuple[int | None, ...] = (2, 4, None)) -> list[float]:
+    """Bits per sample that peers save, for so many order levels each; None: one channel after the other.
 
     Parameters
     ----------
@@ -34,11 +34,11 @@ def linear_bound(samples: np.ndarray, tiers: tuple[int | None, ...] = (2, 4, Non
     samples = samples[:_LONGEST].astype(np.float64)
     half = len(samples) // 2
     halves = samples[:half], samples[half : 2 * half]
-    saved = np.zeros(len(tiers))
+    saved = np.zeros(len(order_levels))
     for fitted, held in (halves, halves[::-1]):
         correlation = _correlation(fitted)
-        for number, count in enumerate(tiers):
-            saved[number] += _saved(fitted, held, _peers(correlation, count)) / 2
+        for number, count in enumerate(order_levels):
+            saved[number] += _saved(fitted, held, _references(correlation, count)) / 2
     return saved.tolist()
 
 
@@ -53,24 +53,26 @@ def _correlation(samples: np.ndarray) -> np.ndarray:
 def _saved(fitted: np.ndarray, held: np.ndarray, heard: np.ndarray) -> float:
     """Mean over all channels of the bits that they save."""
     total = 0.0
-    for channel, peers in enumerate(heard):
-        peers = peers[peers >= 0]
-        if not len(peers):
+    for channel, references in enumerate(heard):
+        references = references[references >= 0]
+        if not len(references):
             continue
         own = _fit(_rows(fitted, channel, []), np.ones(len(fitted) - ORDER))
         weights = 1 / _variances(_residuals(_rows(fitted, channel, []), own), 1)
         own = _fit(_rows(fitted, channel, []), weights)
-        both = _fit(_rows(fitted, channel, peers), weights)
+        both = _fit(_rows(fitted, channel, references), weights)
         before = _variances(_residuals(_rows(held, channel, []), own))
-        after = _variances(_residuals(_rows(held, channel, peers), both))
+        after = _variances(_residuals(_rows(held, channel, references), both))
         total += max(0.5 * float(np.log2(before / after).mean()), 0.0)
     return total / len(heard)
 
 
-def _rows(samples: np.ndarray, channel: int, peers: np.ndarray | list) -> np.ndarray:
+def _rows(samples: np.ndarray, channel: int, references: np.ndarray | list) -> np.ndarray:
     """A sample and its predictors, [1 + n, time]."""
     frames = len(samples)
-    delays = [(channel, delay) for delay in range(ORDER + 1)] + [(peer, delay) for peer in peers for delay in range(TAPS)]
+    delays = [(channel, delay) for delay in range(ORDER + 1)] + [
+        (reference, delay) for reference in references for delay in range(TAPS)
+    ]
     rows = np.stack([samples[ORDER - delay : frames - delay, source] for source, delay in delays])
     return rows - rows.mean(axis=1, keepdims=True)
 
@@ -107,21 +109,21 @@ def _order(correlation: np.ndarray) -> list[int]:
     return order
 
 
-def _peers(correlation: np.ndarray, tiers: int | None) -> np.ndarray:
-    """Peers of each channel, int [channels, 4]: tiers double in size up to the last one, which is half of the channels."""
+def _references(correlation: np.ndarray, order_levels: int | None) -> np.ndarray:
+    """Peers of each channel, int [channels, 4]: order levels double in size up to the last one, which is half of the channels."""
     order, channels = _order(correlation), len(correlation)
-    peers = np.full((channels, PEERS), -1)
+    references = np.full((channels, REFERENCES), -1)
     for place, channel in enumerate(order):
         before = place
-        if tiers is not None:
-            cuts = [0] + [channels >> (tiers - tier) for tier in range(1, tiers)]
+        if order_levels is not None:
+            cuts = [0] + [channels >> (order_levels - order_level) for order_level in range(1, order_levels)]
             before = max(cut for cut in cuts if cut <= place)
         chosen = _selection(correlation, channel, np.array(order[:before], int))
-        peers[channel, : len(chosen)] = chosen
-    return peers
+        references[channel, : len(chosen)] = chosen
+    return references
 
 
 def _selection(correlation: np.ndarray, channel: int, candidates: np.ndarray) -> list[int]:
     """The best candidate, then the best for what it leaves, and so on."""
     order = np.argsort(-np.abs(correlation[channel, candidates]), kind="stable")[:_CANDIDATES]
-    return forward_selection(correlation, channel, candidates[order], PEERS)
+    return forward_selection(correlation, channel, candidates[order], REFERENCES)

@@ -166,7 +166,7 @@ class Sequences(Dataset):
     def rows(self, i):
         steps = np.maximum(i[:, None] + np.arange(1 - STEPS, 1), WINDOW)
         last = steps[:, -self.kept :].ravel()
-        return super().rows(steps.ravel())[0], self.reference[last], self.codes[last].astype(np.int32)
+        return super().rows(steps.ravel())[0], self.prediction[last], self.codes[last].astype(np.int32)
 
     def batch(self, random, size):
         """Sequences with `size` kept steps in all, a few of them the first steps of lanes."""
@@ -174,9 +174,9 @@ class Sequences(Dataset):
         few = round(count * self.cold_part) if self.kept == COLD_STEPS else 0
         rows = self.rows(self.positions(random, self.spans[random.integers(0, len(self.spans), count - few)]))
         pick = random.integers(0, len(self.cold[1]) // COLD_STEPS, few)[:, None] * COLD_STEPS + np.arange(COLD_STEPS)
-        features, reference, codes = (part[pick] for part in self.cold)
+        features, prediction, codes = (part[pick] for part in self.cold)
         features = np.pad(features, ((0, 0), (STEPS - COLD_STEPS, 0), (0, 0))).reshape(-1, features.shape[2])
-        cold = features, reference.ravel(), codes.ravel().astype(np.int32)
+        cold = features, prediction.ravel(), codes.ravel().astype(np.int32)
         return tuple(np.concatenate(both) for both in zip(rows, cold))
 
     def fixed(self, each=8000, seed=7, size=5000):

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from runtime.predictor.channel_parameters import PEERS
+from runtime.predictor.channel_parameters import REFERENCES
 from runtime.predictor.features import FEATURES, WINDOW
 from runtime.predictor.messages import INPUTS
 
@@ -46,35 +46,38 @@ class Network(nn.Module):
         Sizes of a peer's latent and of a message; without it, peers are not heard. Rows have 32 more inputs with it.
     """
 
-    def __init__(self, features=FEATURES, projector=(16,), predictor=(16,), window=WINDOW, peers=None):
+    def __init__(self, features=FEATURES, projector=(16,), predictor=(16,), window=WINDOW, references=None):
         super().__init__()
         self.unseen, self.features = WINDOW - window, features
         sizes = [features - self.unseen, *projector]
         self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in zip(sizes, sizes[1:]))
         self.place, self.their, self.message = len(self.layers), None, None
         sizes = [sizes[-1], *predictor]
-        if peers:
-            self.their, self.message = nn.Linear(INPUTS, peers[0]), nn.Linear(sizes[0] + peers[0], peers[1])
-            sizes[0] += peers[1]
+        if references:
+            self.their, self.message = (
+                nn.Linear(INPUTS, references[0]),
+                nn.Linear(sizes[0] + references[0], references[1]),
+            )
+            sizes[0] += references[1]
         self.layers.extend(nn.Linear(a, b) for a, b in zip(sizes, sizes[1:]))
         self.head = nn.Linear(sizes[-1], 2)
         nn.init.zeros_(self.head.weight)
         self.head.bias.data = torch.tensor([0.0, 2.5])
         self.register_buffer("scales", torch.full([len(self.layers)], 2.0**-6))
-        if peers:
+        if references:
             self.register_buffer("message_scale", torch.tensor(2.0**-6))
         self.quantised = False
 
     @property
     def width(self):
         """Inputs per row."""
-        return self.features + (PEERS * INPUTS if self.their else 0)
+        return self.features + (REFERENCES * INPUTS if self.their else 0)
 
     @property
     def macs(self):
         """Multiply-accumulates per sample, without those of inputs that are not seen."""
         own = sum(m.weight.numel() for m in [*self.layers, self.head])
-        return own + (PEERS * (self.their.weight.numel() + self.message.weight.numel()) if self.their else 0)
+        return own + (REFERENCES * (self.their.weight.numel() + self.message.weight.numel()) if self.their else 0)
 
     def forward(self, features):
         """Location relative to the reference (1/16 code) and scale index, float [N, 2]; features are uint8 values."""
@@ -113,8 +116,8 @@ class Network(nn.Module):
 
     def messages(self, latent, scale, said):
         """Mean message of the peers, on the own latent's scale so that both can be joined."""
-        their = self.step(self.their, said.reshape(len(latent), PEERS, INPUTS), INPUT_SCALE, scale)
-        both = torch.cat([latent[:, None].expand(-1, PEERS, -1), their], 2)
+        their = self.step(self.their, said.reshape(len(latent), REFERENCES, INPUTS), INPUT_SCALE, scale)
+        both = torch.cat([latent[:, None].expand(-1, REFERENCES, -1), their], 2)
         message = self.step(self.message, both, scale, float(self.message_scale))
         return self.fit_scale(message.mean(1), scale)
 
@@ -150,9 +153,9 @@ class Network(nn.Module):
         x = self.inputs(features[:, self.unseen : self.features])
         for i, layer in enumerate(self.layers):
             if self.their is not None and i == self.place:
-                said = self.inputs(features[:, self.features :]).reshape(len(x), PEERS, INPUTS)
+                said = self.inputs(features[:, self.features :]).reshape(len(x), REFERENCES, INPUTS)
                 their = torch.relu(self.their(said))
-                message = torch.relu(self.message(torch.cat([x[:, None].expand(-1, PEERS, -1), their], 2)))
+                message = torch.relu(self.message(torch.cat([x[:, None].expand(-1, REFERENCES, -1), their], 2)))
                 self.scales[i - 1] = scale(x, their, message.mean(1))
                 self.message_scale.fill_(scale(message))
                 x = torch.cat([x, message.mean(1)], 1)

@@ -10,25 +10,27 @@ import numpy as np
 from runtime.fit.correlation import correlate, whiten
 from runtime.fit.parameters import fit as fit_present
 from runtime.fit.prediction_order import Arrangement, forward_selection
-from runtime.predictor.channel_parameters import PEERS
+from runtime.predictor.channel_parameters import REFERENCES
 
 CHANCE = 5.0  # correlations count from so many deviations of chance on
 WHITE = 1 << 14  # frames that tell which channels belong together
 
 
-def fit(samples, middle):
-    """Side information of a chunk whose channels are all in tier 0; see `runtime.fit.parameters.fit`."""
+def fit(samples, reconstruction):
+    """Side information of a chunk whose channels are all in order level 0; see `runtime.fit.parameters.fit`."""
     channels = samples.shape[1]
     late = np.concatenate([samples[:1], samples[:-1]])
-    both = fit_present(np.hstack([samples, late]), middle, None, True, arrangement(samples, late))
+    both = fit_present(np.hstack([samples, late]), reconstruction, None, True, arrangement(samples, late))
     first = {name: value[:channels] for name, value in vars(both).items()}
-    there = first["peers"] >= 0
-    peers = np.where(there, first["peers"] - channels, -1)
-    octaves = np.where(there, both.shift[peers] - both.shift[first["peers"]], 0)
-    heard = np.rint(first["heard"] * 2.0 ** octaves[:, :, None]).astype(np.int64)
-    side = replace(both, **first | {"peers": peers, "heard": heard, "tier": np.zeros(channels, np.int64)})
+    there = first["references"] >= 0
+    references = np.where(there, first["references"] - channels, -1)
+    octaves = np.where(there, both.shift[references] - both.shift[first["references"]], 0)
+    heard = np.rint(first["reference_taps"] * 2.0 ** octaves[:, :, None]).astype(np.int64)
+    side = replace(
+        both, **first | {"references": references, "reference_taps": heard, "order_level": np.zeros(channels, np.int64)}
+    )
     loose = ~side.fits()
-    side.peers[loose], side.heard[loose] = -1, 0
+    side.references[loose], side.reference_taps[loose] = -1, 0
     return side
 
 
@@ -38,9 +40,9 @@ def arrangement(samples, late):
     rows = np.stack([whiten(column) for part in (samples, late) for column in part[:WHITE].T])
     found = correlate(rows, 0)[0]
     found[np.abs(found) < CHANCE / np.sqrt(rows.shape[1])] = 0
-    peers, metric = np.full((2 * channels, PEERS), -1), np.zeros((2 * channels, PEERS))
+    references, metric = np.full((2 * channels, REFERENCES), -1), np.zeros((2 * channels, REFERENCES))
     for channel in range(channels):
         others = np.delete(np.arange(channels), channel) + channels
-        chosen = forward_selection(found, channel, others[found[channel, others] != 0], PEERS)
-        peers[channel, : len(chosen)], metric[channel, : len(chosen)] = chosen, found[channel, chosen]
-    return Arrangement(np.repeat([1, 0], channels), peers, metric)
+        chosen = forward_selection(found, channel, others[found[channel, others] != 0], REFERENCES)
+        references[channel, : len(chosen)], metric[channel, : len(chosen)] = chosen, found[channel, chosen]
+    return Arrangement(np.repeat([1, 0], channels), references, metric)

@@ -20,8 +20,8 @@ def axes_of(size=WIDE, **labels):
 
 def band(axes, x, rows, label):
     """Median over channels, with a band that holds 80 % of them."""
-    low, middle, high = np.quantile(rows, [0.1, 0.5, 0.9], axis=0)
-    (line,) = axes.plot(x, middle, label=label)
+    low, reconstruction, high = np.quantile(rows, [0.1, 0.5, 0.9], axis=0)
+    (line,) = axes.plot(x, reconstruction, label=label)
     axes.fill_between(x, low, high, alpha=0.2, color=line.get_color())
 
 

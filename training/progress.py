@@ -62,5 +62,5 @@ def plot(history, path):
     axes.plot([(i + 1) * EVERY for i in range(len(history))], history, lw=1)
     settled = sorted(history)[: max(1, int(len(history) * 0.97))]
     axes.set(xlabel="step", ylabel="bits per sample", ylim=(settled[0] - 0.01, settled[-1] + 0.02))
-    axes.grid(alpha=0.3)
+    axes.linear(alpha=0.3)
     figure.savefig(path, dpi=100)

@@ -79,7 +79,7 @@ def roundings(parts):
     return 4 + len(parts["layers"])
 
 
-def reference(parts, own, state, ties=()):
+def prediction(parts, own, state, ties=()):
     """The same network in int64 arithmetic: uint8 [N, 20] and int [N, 2 cells] -> int32 [N, 2] and the next state.
 
     `ties` says how each stage and the head divide, where it is not as the graph does: for `answers`.
@@ -109,20 +109,22 @@ def answers(parts, real, seed=0):
     state, made = np.zeros((1, 2 * n), np.int64), []
     for row in real[:, None]:
         made.append((row, state))
-        state = reference(parts, row, state)[1]
+        state = prediction(parts, row, state)[1]
     for value, cells, shown in itertools.product((0, 127, 128, 255), (-LIMIT, LIMIT), (-HIDDEN, HIDDEN)):
         made.append((np.full((1, real.shape[1]), value), np.repeat([[cells, shown]], n, axis=1)))
     made.append(noise(random, 32, parts))
     made.append(tied(parts, random))
     own, state = (np.concatenate(column) for column in zip(*made))
-    return own.astype(np.uint8), state, *reference(parts, own, state)
+    return own.astype(np.uint8), state, *prediction(parts, own, state)
 
 
 def noise(random, count, parts):
     """Random inputs, and states within their bounds."""
     n = parts["cells"]
-    spread = 2.0 ** random.uniform(0, 6, (count, 1))
-    own = np.clip(np.rint(128 + spread * random.standard_normal((count, parts["gates"][0].shape[1] - n))), 0, 255)
+    initial_scale = 2.0 ** random.uniform(0, 6, (count, 1))
+    own = np.clip(
+        np.rint(128 + initial_scale * random.standard_normal((count, parts["gates"][0].shape[1] - n))), 0, 255
+    )
     cells = LIMIT * 2.0 ** -random.uniform(0, 8, (count, 1)) * random.uniform(-1, 1, (count, n))
     shown = random.integers(-HIDDEN, HIDDEN + 1, (count, n))
     return own.astype(np.int64), np.concatenate([np.rint(cells).astype(np.int64), shown], axis=1)
@@ -134,9 +136,9 @@ def tied(parts, random, each=2, candidates=1 << 15, rounds=8):
     wanted, found = dict.fromkeys(kinds, each), []
     for _ in range(rounds):
         own, state = noise(random, candidates, parts)
-        right = np.concatenate(reference(parts, own, state), axis=1)
+        right = np.concatenate(prediction(parts, own, state), axis=1)
         for number, ties in [kind for kind, missing in wanted.items() if missing]:
-            other = np.concatenate(reference(parts, own, state, ["even"] * number + [ties]), axis=1)
+            other = np.concatenate(prediction(parts, own, state, ["even"] * number + [ties]), axis=1)
             rows = np.flatnonzero((other != right).any(axis=1))[: wanted[number, ties]]
             found.append((own[rows], state[rows]))
             wanted[number, ties] -= len(rows)
@@ -150,5 +152,5 @@ def prepare(net, real, seed=1):
     known = [own, state.astype(np.float32), distribution, after.astype(np.float32)]
     more_own, more_state = noise(np.random.default_rng(seed), 10000, parts)
     own, state = np.concatenate([own, more_own]).astype(np.uint8), np.concatenate([state, more_state])
-    outputs = reference(parts, own, state)
+    outputs = prediction(parts, own, state)
     return graph(parts), known, {"own": own, "state": state.astype(np.float32)}, outputs

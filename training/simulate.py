@@ -79,7 +79,7 @@ class Simulation:
     """A simulated recording and what it was made from."""
 
     samples: np.ndarray
-    """int16 [time, channel], values of the implant's lattice."""
+    """int16 [time, channel], values of the implant's table."""
     codes: np.ndarray
     """int16 [time, channel], -512..511."""
     rate: int
@@ -214,7 +214,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("-o", "--out", type=Path, required=True, metavar="DIR", help="folder to write into")
     parser.add_argument("--files", type=int, default=4, metavar="N")
     parser.add_argument("--seconds", type=float, default=5.0, metavar="S")
-    parser.add_argument("--channels", type=int, default=1, metavar="N", help="more than one: an array (simulate_array.py)")
+    parser.add_argument(
+        "--channels", type=int, default=1, metavar="N", help="more than one: an array (simulate_array.py)"
+    )
     parser.add_argument("--npy", action="store_true", help="write arrays as .npy [time, channel] instead of WAV")
     parser.add_argument("--hum", type=int, default=50, choices=(0, 50, 60), help="Hz, of arrays (default: 50)")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the first file; the others follow")

@@ -77,8 +77,8 @@ class ArraySimulation:
             raise ValueError("needs frames >= 0, channels >= 1, rate >= 1, seed >= 0 and a hum of 50 or 60 (or 0)")
         self.frames, self.channels, self.rate, self._seed = frames, channels, rate, seed
         self._side = int(np.ceil(np.sqrt(channels)))
-        grid = np.arange(channels)
-        self.positions = PITCH * np.stack([grid % self._side, grid // self._side], 1).astype(float)
+        linear = np.arange(channels)
+        self.positions = PITCH * np.stack([linear % self._side, linear // self._side], 1).astype(float)
         rng = self._generator(0)
         self._offset, self._noise = rng.uniform(-5, 25, channels), rng.uniform(3.5, 5, channels)
         self._field = 14 * 2.0 ** rng.uniform(-1, 1, channels)

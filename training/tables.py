@@ -49,9 +49,9 @@ class Shapes:
         """Codes from the location where F is p, float64 [128]."""
         low, high = np.full(SCALES, -4096.0), np.full(SCALES, 4096.0)
         for _ in range(48):
-            middle = (low + high) / 2
-            below = self.at(middle[:, None])[:, 0] < p
-            low, high = np.where(below, middle, low), np.where(below, high, middle)
+            reconstruction = (low + high) / 2
+            below = self.at(reconstruction[:, None])[:, 0] < p
+            low, high = np.where(below, reconstruction, low), np.where(below, high, reconstruction)
         return low
 
     def scales(self):
@@ -122,7 +122,7 @@ def build(levels, trained, usage, shapes):
     Parameters
     ----------
     levels : int array [1025]
-        Transition levels in ticks.
+        Transition levels in Q6 units.
     trained : Shapes
     usage, shapes
         See `merge`.

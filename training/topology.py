@@ -25,10 +25,10 @@ def observe(topology, source, given=data.NOTHING):
 def gain(correlation, heard):
     """Bits per sample, mean of all channels, that linear prediction of whitened channels from their peers saves."""
     bits = []
-    for channel, peers in enumerate(heard):
-        own = correlation[channel, peers]
-        among = correlation[np.ix_(peers, peers)] + 1e-6 * np.eye(len(peers))
-        explained = own @ np.linalg.solve(among, own) if peers else 0.0
+    for channel, references in enumerate(heard):
+        own = correlation[channel, references]
+        among = correlation[np.ix_(references, references)] + 1e-6 * np.eye(len(references))
+        explained = own @ np.linalg.solve(among, own) if references else 0.0
         bits.append(-0.5 * np.log2(1 - np.clip(explained, 0, 0.999)))
     return float(np.mean(bits))
 
@@ -42,21 +42,21 @@ def compare(topology, pairs):
 
 
 def run(options):
-    """Estimate which channels have activity in common, choose peers and tiers, and write them as JSON."""
+    """Estimate which channels have activity in common, choose peers and order levels, and write them as JSON."""
     console = Console(highlight=False)
     topology = Topology.from_json(Path(options.update).read_text()) if options.update else Topology()
     observe(topology, options.data, data.given(options))
     if not topology.channels:
         raise ValueError(f"{options.data}: no channels that can be used")
-    Path(options.output).write_text(topology.to_json(options.tiers, options.peers))
+    Path(options.output).write_text(topology.to_json(options.order_levels, options.references))
     passed, tested = topology.significant(), len(topology.thresholds())
     console.print(f"{len(topology.channels)} channels, {len(topology.recordings)} recordings, {tested:,} pairs tested")
     console.print(f"{len(passed)} pairs correlate beyond chance within {LAG} samples")
     correlation = topology.matrix()
-    made = topology.arrangement(options.tiers, options.peers)
-    heard = [[channel for channel in row if channel >= 0] for row in made.peers.tolist()]
-    counts = ", ".join(map(str, np.bincount(made.tier)))
-    console.print(f"channels by tier: {counts}; {sum(map(len, heard)) / len(heard):.1f} peers in the mean")
+    made = topology.arrangement(options.order_levels, options.references)
+    heard = [[channel for channel in row if channel >= 0] for row in made.references.tolist()]
+    counts = ", ".join(map(str, np.bincount(made.order_level)))
+    console.print(f"channels by order level: {counts}; {sum(map(len, heard)) / len(heard):.1f} peers in the mean")
     console.print(f"same-time peers may save {gain(correlation, heard):.3f} bits per sample (linear estimate)")
     if options.pairs:
         precision, recall, others = compare(topology, data.read_pairs(options.pairs))

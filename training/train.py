@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from runtime.core.near_lossless import lattice_bins
+from runtime.core.near_lossless import implant_bins
 from runtime.entropy import tables as runtime_model
 from runtime.predictor.features import WINDOW
 
@@ -14,12 +14,12 @@ from . import lstm, state, tables
 from .entropy import GAUSSIANS, LEVELS, SCALES, EntropyModel
 from .network import Network
 
-FLAT_LEVELS = (np.arange(LEVELS) - (LEVELS - 1) // 2) * 64.0  # ticks, of grid channels
+FLAT_LEVELS = (np.arange(LEVELS) - (LEVELS - 1) // 2) * 64.0  # Q6 units, of linear channels
 EVERY, STATE_EVERY = 100, 1000  # steps between reports, and between saved states
 
 
 def build(config, levels):
-    """Network and entropy model of a configuration; `levels` int [1025] in ticks."""
+    """Network and entropy model of a configuration; `levels` int [1025] in Q6 units."""
     torch.manual_seed(config["training"]["seed"])
     shape = config["network"]
     inputs, window = shape["inputs"], shape.get("window", WINDOW)
@@ -33,8 +33,8 @@ def build(config, levels):
 
 
 def blocks(levels, config):
-    """Transition levels in ticks of every bound that a configuration has, one block after the other; behind them flat
-    ones for recordings off the lattice, if it trains on arrays."""
+    """Transition levels in Q6 units of every bound that a configuration has, one block after the other; behind them flat
+    ones for recordings off the implant's table, if it trains on arrays."""
     levels = np.asarray(levels, np.float64)
     made = [coarse_levels(levels, bound) if bound else levels for bound in config["training"].get("bounds", [0])]
     if "shares" in config["training"]:
@@ -44,7 +44,7 @@ def blocks(levels, config):
 
 def coarse_levels(levels, max_error):
     """Levels of the bins of a bound; there are no codes beyond the last bin."""
-    first = lattice_bins(max_error)[0]
+    first = implant_bins(max_error)[0]
     made = np.full(LEVELS, float(runtime_model.FAR))
     made[: len(first)] = levels[first]
     made[0] = -runtime_model.FAR
@@ -52,9 +52,9 @@ def coarse_levels(levels, max_error):
 
 
 def loss_of(net, model, batch):
-    """Bits of each sample of a batch (features, reference in ticks, codes)."""
-    features, reference, codes = (torch.from_numpy(a) for a in batch)
-    return model.bits(net(features.float()), reference.float() / 64, codes.long())
+    """Bits of each sample of a batch (features, reference in Q6 units, codes)."""
+    features, prediction, codes = (torch.from_numpy(a) for a in batch)
+    return model.bits(net(features.float()), prediction.float() / 64, codes.long())
 
 
 def optimiser(net, model, options):
@@ -117,9 +117,9 @@ def score(net, model, batches):
     """Mean bits per sample and the usage of each scale index over an iterable of batches."""
     total, count, usage = 0.0, 0, np.zeros(SCALES, np.int64)
     for batch in batches:
-        features, reference, codes = (torch.from_numpy(a) for a in batch)
+        features, prediction, codes = (torch.from_numpy(a) for a in batch)
         out = net(features.float())
-        total += model.bits(out, reference.float() / 64, codes.long()).sum().item()
+        total += model.bits(out, prediction.float() / 64, codes.long()).sum().item()
         count += len(codes)
         index = out[:, 1].round().clamp(0, SCALES - 1).long().numpy()
         usage += np.bincount(index, minlength=SCALES)
@@ -129,19 +129,19 @@ def score(net, model, batches):
 @torch.no_grad()
 def score_integers(net, integer_tables, batches, bounds=(0,)):
     """Mean bits per sample under the integer tables that the runtime uses; `bounds`: of the blocks of codes, behind
-    which those of grid channels are."""
+    which those of linear channels are."""
     total, count, entropy = 0.0, 0, runtime_model.EntropyModel(integer_tables)
     models = [entropy.coarse(bound) if bound else entropy for bound in bounds]
-    for features, reference, codes in batches:
+    for features, prediction, codes in batches:
         out = net(torch.from_numpy(features).float()).numpy().astype(np.int64)
-        location = reference + 4 * out[:, 0]
+        location = prediction + 4 * out[:, 0]
         index = out[:, 1].clip(0, SCALES - 1)
         block, zero = codes // LEVELS, np.zeros(len(codes), np.int64)
         for number in np.unique(block):
             rows = block == number
             flat = number == len(models)
             arguments = (codes[rows] % LEVELS).astype(np.int64), location[rows], index[rows], zero[rows]
-            arguments[-1][:] += flat * runtime_model.GRID_OFFSET
+            arguments[-1][:] += flat * runtime_model.LINEAR_OFFSET
             _, frequency = (entropy if flat else models[number]).intervals(*arguments)
             total += 20 * len(frequency) - np.log2(frequency).sum()
         count += len(codes)
@@ -164,7 +164,7 @@ def load(path):
 
     Returns
     -------
-    net, model, levels (ticks, int32 [1025]), usage (int64 [128]), examples (uint8 [N, inputs]), config (dict)
+    net, model, levels (Q6 units, int32 [1025]), usage (int64 [128]), examples (uint8 [N, inputs]), config (dict)
     """
     with np.load(path, allow_pickle=False) as z:
         config = json.loads(str(z["config"]))

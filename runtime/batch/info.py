@@ -16,7 +16,7 @@ from ..core.identity import identity_of
 from ..core.terms import CHANNEL_TIME, FILES, NPY, RAW, SAMPLES, TIME_CHANNEL, WAV
 from ..recording import paths
 
-_KINDS = ("constant", "lattice", "grid", "copy")
+_KINDS = ("constant", "implant", "linear", "copy")
 _SOURCES = {
     SAMPLES: "never a file",
     WAV: "WAV file",
@@ -34,7 +34,7 @@ def describe(path: str) -> dict[str, Any]:
         file = source.file if source.size is not None else io.BytesIO(source.file.read())
         layout = read_layout(file)
         size = file.seek(0, io.SEEK_END)
-        lattice = _kinds(file, layout)
+        implant = _kinds(file, layout)
         bounds = _bounds(file, layout) if layout.header.bounded else None
         kept = _activity(file, layout) if layout.header.bounded else None
     header = layout.header
@@ -52,7 +52,7 @@ def describe(path: str) -> dict[str, Any]:
         "sample_bits": header.sample_bits,
         "dtype": sample_formats.name(header.dtype),
         "layout": CHANNEL_TIME if header.channel_time else TIME_CHANNEL,
-        "lattice": lattice,
+        "implant": implant,
         "lossless": not layout.header.bounded,
         "max_error": bounds,
         "activity": kept,
@@ -139,7 +139,7 @@ def _model_name(identity: bytes) -> str | None:
 def as_text(facts: dict[str, Any]) -> str:
     """Lines for people."""
     length = "" if facts["seconds"] is None else f", {facts['seconds']:.3f} s"
-    kinds = facts["lattice"] or {}
+    kinds = facts["implant"] or {}
     plain = "stored" if facts["activity"] is None else "not said"
     first = ", ".join(f"{count} {kind}" for kind, count in kinds.items()) or plain
     model = f"{facts['model_name'] or 'not one of the shipped ones'} ({facts['model']})"
@@ -151,7 +151,7 @@ def as_text(facts: dict[str, Any]) -> str:
         "channels": str(facts["channels"]),
         "rate": f"{facts['rate']} Hz" if facts["rate"] else "unknown",
         "samples": f"{facts['samples']} of {facts['sample_bits']} bits, {facts['frames']} frames{length}",
-        "lattice": f"{first} (channels of the first chunk)" if facts["chunks"] else "no samples",
+        "implant": f"{first} (channels of the first chunk)" if facts["chunks"] else "no samples",
         "model": model + (", embedded" if facts["model_embedded"] else ""),
         "chunks": str(facts["chunks"]),
         "bytes": f"{facts['coded_bytes']} for {facts['sample_bytes']}, ratio {facts['ratio']:.3f}",
@@ -159,7 +159,7 @@ def as_text(facts: dict[str, Any]) -> str:
     if facts["max_error"] is not None:
         least, mean, most = facts["max_error"].values()
         several = "" if least == most else f" ({least} to {most}, {mean:.2f} in the mean of the chunks)"
-        lines["error"] = f"not lossless: at most {most}{several}, in codes or, off the lattice, in sample units"
+        lines["error"] = f"not lossless: at most {most}{several}, in codes or, off the implant's table, in sample units"
     if facts["activity"] is not None:
         lines |= _activity_lines(facts["activity"])
     if facts["bits_per_sample"] is not None:
@@ -169,7 +169,11 @@ def as_text(facts: dict[str, Any]) -> str:
 
 def _activity_lines(kept: dict[str, Any]) -> dict[str, str]:
     """What activity mode kept, for people."""
-    raised = f", up to {kept['threshold_highest']:.2f} on {kept['channels_raised']} channels" if kept["channels_raised"] else ""
+    raised = (
+        f", up to {kept['threshold_highest']:.2f} on {kept['channels_raised']} channels"
+        if kept["channels_raised"]
+        else ""
+    )
     parts = ", ".join(f"{part} {kept[f'bits_{part}']:.5f}" for part in ("times", "waveforms", "slow", "rest"))
     return {
         "kept": f"{kept['events']} events ({kept['events_per_second']:.2f} per second and channel), "

@@ -21,7 +21,7 @@ def choose(
 ) -> str:
     """Name of a shipped model.
 
-    Single channels have their model by whether they are on the implant's lattice. Channels that may hear each other are coded
+    Single channels have their model by whether they are on the implant's table. Channels that may hear each other are coded
     for a trial, since it depends on what they have in common which of the two is better. In activity mode (`kept`)
     networks hear nobody, so that it is as with single channels.
 
@@ -33,7 +33,7 @@ def choose(
     if usual != models.DEFAULT or not samples.size:
         return usual
     part = np.ascontiguousarray(samples[:_FRAMES, :_CHANNELS])
-    alone = models.DEFAULT if _on_lattice(part) else models.ARRAYS
+    alone = models.DEFAULT if _on_implant(part) else models.ARRAYS
     if independent or kept or part.shape[1] == 1:
         return alone
     part = part[: max(_SAMPLES // part.shape[1], 1)]
@@ -41,8 +41,8 @@ def choose(
     return min(names, key=lambda name: len(codec.encode_chunks([part], models.load(name))[0]))
 
 
-def _on_lattice(samples: np.ndarray) -> bool:
-    """Whether most channels, of those that are not constant, are on the implant's lattice."""
+def _on_implant(samples: np.ndarray) -> bool:
+    """Whether most channels, of those that are not constant, are on the implant's table."""
     live = samples[:, samples.min(axis=0) != samples.max(axis=0)]
-    lattice = [codes_of(np.ascontiguousarray(column)).min() >= 0 for column in live.T]
-    return 2 * sum(lattice) >= len(lattice)
+    implant = [codes_of(np.ascontiguousarray(column)).min() >= 0 for column in live.T]
+    return 2 * sum(implant) >= len(implant)

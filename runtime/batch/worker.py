@@ -90,6 +90,6 @@ def decode_batch(
     except CorruptError as error:
         if len(payloads) == 1:
             return [error]
-    middle = len(payloads) // 2
-    halves = (slice(None, middle), slice(middle, None))
+    reconstruction = len(payloads) // 2
+    halves = (slice(None, reconstruction), slice(reconstruction, None))
     return [out for half in halves for out in decode_batch(ref, payloads[half], channels[half], bits[half])]

@@ -34,7 +34,7 @@ def loss_options(command: argparse.ArgumentParser) -> None:
         "--max-error",
         type=bound,
         metavar="E",
-        help="not lossless: every sample stays within E of the original, in codes of the implant's lattice, in sample "
+        help="not lossless: every sample stays within E of the original, in codes of the implant's table, in sample "
         "units for other recordings; 0 to 255 (default: 0, lossless; with --keep 3, where spikes are)",
     )
     loss.add_argument(

@@ -62,7 +62,7 @@ def _add_encode(commands: Any, kinds: dict[str, Callable]) -> None:
     encode.add_argument("--rate", type=kinds["rate"], required=True, metavar="HZ")
     block = "frames of a packet (default: 0.4 ms; 0.7 ms for few channels, 5 ms for fewer than 16; with --keep 50 ms)"
     encode.add_argument("--block", type=kinds["positive"], metavar="FRAMES", help=block)
-    model = "the model to code with (default: n0; with --keep n1, or a1 off the implant's lattice)"
+    model = "the model to code with (default: n0; with --keep n1, or a1 off the implant's table)"
     encode.add_argument("--model", metavar="NAME|PATH", help=model)
     _add_loss(encode, kinds)
     encode.add_argument("--calibration", metavar="FILE", help="of `stream calibrate`: the channels' linear predictors")

@@ -20,7 +20,7 @@ from ..entropy import rans
 from ..fit.parameters import fit
 from ..fit.prediction_order import Arrangement
 from ..predictor.block import Encoder
-from ..predictor.channel_parameters import CONSTANT, COPY, GRID, SideInformation
+from ..predictor.channel_parameters import CONSTANT, COPY, LINEAR, SideInformation
 from ..predictor.lanes import Lanes, join, segment_count, to_lanes
 from ..predictor.loop import Decoder
 from ..predictor.model import Model
@@ -56,7 +56,7 @@ def encode_chunks(
     independent : code each channel alone
     topology : of the channels of a chunk, in their order, for all or for each; None: find out from the chunk
     max_error : 0..255, for all or for each
-        Bound of the error: in codes for channels on the lattice, in sample units for others; 0 for lossless.
+        Bound of the error: in codes for channels on the implant's table, in sample units for others; 0 for lossless.
     coder : "rans", or "rice", which is that of streams: larger, channels alone
     """
     widths = [sample_bits] * len(batch) if isinstance(sample_bits, int) else sample_bits
@@ -92,12 +92,12 @@ def _fitted(
     samples: np.ndarray, max_error: int, width: int, topology: Arrangement | None, model: Model, hear: bool, fine: bool
 ) -> tuple[np.ndarray, CodedChunk]:
     """Samples [frames, channels] as they are coded, and a chunk with all but these."""
-    grid, decoded = None, samples
+    linear, decoded = None, samples
     if max_error:
-        samples, grid = near_lossless.quantise(samples, max_error, width)
+        samples, linear = near_lossless.quantise(samples, max_error, width)
         decoded = samples.copy()
-        near_lossless.restore(decoded, grid, max_error, width)
-    side = fit(samples, model.entropy.middle, grid, hear, topology, fine and max_error > 0, max_error)
+        near_lossless.restore(decoded, linear, max_error, width)
+    side = fit(samples, model.entropy.reconstruction, linear, hear, topology, fine and max_error > 0, max_error)
     return samples, CodedChunk(len(samples), 1, _sample_crc(decoded), side, [], *NOTHING, max_error)
 
 
@@ -116,7 +116,7 @@ def _code(batch: list[np.ndarray], coded: list[CodedChunk], model: Model) -> Non
         chunk.segments = segment_count(chunk.frames, len(chunk.side.coded))
         with_low = chunks.channels_with_low_bits(chunk.side)
         chunk.low_bits = [samples[:, channel] & np.int16((1 << chunk.side.shift[channel]) - 1) for channel in with_low]
-    lanes = join([(chunk.side, chunk.frames, chunk.segments) for chunk in coded], model.entropy.middle)
+    lanes = join([(chunk.side, chunk.frames, chunk.segments) for chunk in coded], model.entropy.reconstruction)
     states, words, escapes = _coded_lanes(batch, lanes, model)
     split = rans.split(words, lanes.owner, len(coded))
     for number, chunk in enumerate(coded):
@@ -147,7 +147,7 @@ def _coded_lanes(
 def _groups(lanes: Lanes) -> Iterator[np.ndarray]:
     """Lanes that are coded together: with all that they hear, which are the others of their segment."""
     most = max(1, _GROUP_SAMPLES // int(lanes.length.max()))
-    if not lanes.has_peers:
+    if not lanes.has_references:
         yield from np.split(np.arange(len(lanes)), range(most, len(lanes), most))
         return
     waiting: list[np.ndarray] = []
@@ -191,14 +191,14 @@ def _finish(chunk: CodedChunk, samples: np.ndarray, width: int) -> None:
     kind, copies = chunk.side.kind, np.flatnonzero(chunk.side.kind == COPY)
     samples[:, copies] = samples[:, chunk.side.mean[copies]]
     if chunk.max_error:
-        grid = (kind == GRID) | (kind == COPY) & (kind[np.where(kind == COPY, chunk.side.mean, 0)] == GRID)
-        near_lossless.restore(samples, grid, chunk.max_error, width)
+        linear = (kind == LINEAR) | (kind == COPY) & (kind[np.where(kind == COPY, chunk.side.mean, 0)] == LINEAR)
+        near_lossless.restore(samples, linear, chunk.max_error, width)
     if _sample_crc(samples) != chunk.sample_crc:
         raise CorruptError("decoded samples do not have the checksum of the original ones")
 
 
 def _kind_of(chunk: CodedChunk) -> tuple[tuple[int, int], bool]:
-    """What chunks that are decoded together have in common: bins, ticks and coder."""
+    """What chunks that are decoded together have in common: bins, Q6 units and coder."""
     return _steps_of(chunk), chunk.rice is not None
 
 
@@ -218,7 +218,7 @@ def _constant_channels(side: SideInformation, frames: int) -> np.ndarray:
 
 def _decode(coded: list[CodedChunk], results: list[np.ndarray], model: Model) -> None:
     """Fill in the channels that are not constant, of chunks in order of falling steps."""
-    lanes = join([(chunk.side, chunk.frames, chunk.segments) for chunk in coded], model.entropy.middle)
+    lanes = join([(chunk.side, chunk.frames, chunk.segments) for chunk in coded], model.entropy.reconstruction)
     states = np.empty(len(lanes), np.uint64)
     for number, chunk in enumerate(coded):
         states[lanes.owner == number] = chunk.states
@@ -231,7 +231,7 @@ def _decode(coded: list[CodedChunk], results: list[np.ndarray], model: Model) ->
 
 def _low_bits(coded: list[CodedChunk], lanes: Lanes) -> np.ndarray:
     """Low bits int16 [steps, lanes]; no lanes where none has any use for them."""
-    if not lanes.grid.any():
+    if not lanes.linear.any():
         return np.zeros((0, 0), np.int16)
     low = [np.zeros((chunk.frames, len(chunk.side.kind)), np.int16) for chunk in coded]
     for chunk, values in zip(coded, low, strict=True):

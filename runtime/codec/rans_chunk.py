@@ -12,7 +12,7 @@ from ..container.header import (
     CHUNK_HEAD,
     CODED_HEAD,
     CODING,
-    HEARS,
+    HAS_REFERENCES,
     RANS,
     RICE,
     STORED,
@@ -23,7 +23,7 @@ from ..core import bits
 from ..core.errors import CorruptError
 from ..core.limits import MAX_LANES
 from ..entropy import rans
-from ..predictor.channel_parameters import GRID, SideInformation, pack, unpack
+from ..predictor.channel_parameters import LINEAR, SideInformation, pack, unpack
 
 NOTHING = (np.zeros(0, np.int16), np.zeros(0, np.uint64), np.zeros(0, np.uint32))
 """Escapes, states and words of a chunk that has none."""
@@ -83,7 +83,7 @@ def pack_coded(chunk: CodedChunk) -> bytes:
 def _coding(chunk: CodedChunk) -> int:
     """The coding byte."""
     coder = RANS if chunk.rice is None else RICE
-    return coder | BOUNDED * bool(chunk.max_error) | HEARS * chunk.side.has_peers
+    return coder | BOUNDED * bool(chunk.max_error) | HAS_REFERENCES * chunk.side.has_references
 
 
 def _pack_rans(chunk: CodedChunk) -> bytes:
@@ -97,10 +97,10 @@ def parse(payload: bytes, channels: int, sample_bits: int) -> CodedChunk | np.nd
     coding = payload[4]
     if coding == STORED:
         return _parse_stored(payload, frames, channels, sample_bits)
-    if coding & ~(BOUNDED | HEARS) not in (RANS, RICE) or coding & HEARS and coding & CODING == RICE:
+    if coding & ~(BOUNDED | HAS_REFERENCES) not in (RANS, RICE) or coding & HAS_REFERENCES and coding & CODING == RICE:
         raise CorruptError(f"a chunk uses an unknown coding ({coding}); a newer version may read it")
     try:
-        return _parse_coded(payload, frames, channels, bool(coding & HEARS))
+        return _parse_coded(payload, frames, channels, bool(coding & HAS_REFERENCES))
     except (struct.error, ValueError) as error:
         raise CorruptError("a chunk ends too early") from error
 
@@ -115,7 +115,7 @@ def _parse_stored(payload: bytes, frames: int, channels: int, sample_bits: int) 
     return samples.reshape(frames, channels)
 
 
-def _parse_coded(payload: bytes, frames: int, channels: int, has_peers: bool) -> CodedChunk:
+def _parse_coded(payload: bytes, frames: int, channels: int, has_references: bool) -> CodedChunk:
     crc, segments = CODED_HEAD.unpack_from(payload, CHUNK_HEAD.size)
     if segments < 1 or (segments - 1) * -(-frames // segments) >= frames:
         raise CorruptError("a chunk has an impossible number of segments")
@@ -124,7 +124,7 @@ def _parse_coded(payload: bytes, frames: int, channels: int, has_peers: bool) ->
     if bounded and not max_error:
         raise CorruptError("a chunk has no bound where it should have one")
     fine = bounded and payload[4] & 7 == RANS
-    side, offset = unpack(payload, CHUNK_HEAD.size + CODED_HEAD.size + bounded, channels, has_peers, fine)
+    side, offset = unpack(payload, CHUNK_HEAD.size + CODED_HEAD.size + bounded, channels, has_references, fine)
     lanes = segments * len(side.coded)
     if lanes > MAX_LANES:
         raise CorruptError(f"a chunk of {lanes} lanes is beyond the limits")
@@ -139,7 +139,7 @@ def _parse_coded(payload: bytes, frames: int, channels: int, has_peers: bool) ->
 
 def channels_with_low_bits(side: SideInformation) -> np.ndarray:
     """Numbers of the channels whose low bits are kept apart."""
-    return np.flatnonzero((side.kind == GRID) & (side.shift > 0))
+    return np.flatnonzero((side.kind == LINEAR) & (side.shift > 0))
 
 
 def _pack_low_bits(chunk: CodedChunk) -> bytes:
@@ -161,13 +161,13 @@ def _parse_low_bits(payload: bytes, offset: int, side: SideInformation, frames: 
 
 
 def _pack_escapes(chunk: CodedChunk) -> bytes:
-    if not (chunk.side.kind == GRID).any():
+    if not (chunk.side.kind == LINEAR).any():
         return b""
     return struct.pack("<I", len(chunk.escapes)) + chunk.escapes.astype("<i2").tobytes()
 
 
 def _parse_escapes(payload: bytes, offset: int, side: SideInformation) -> tuple[np.ndarray, int]:
-    if not (side.kind == GRID).any():
+    if not (side.kind == LINEAR).any():
         return np.zeros(0, np.int16), offset
     (count,) = struct.unpack_from("<I", payload, offset)
     return np.frombuffer(payload, "<i2", count, offset + 4).astype(np.int16), offset + 4 + 2 * count

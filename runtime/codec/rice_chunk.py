@@ -22,7 +22,7 @@ _MOST_LANES = 1 << 13
 def encode(samples: np.ndarray, chunk: CodedChunk, model: Model) -> None:
     """Fill in segments and body of a chunk of samples int16 [frames, channels], as they are coded."""
     chunk.segments = segment_count(chunk.frames, len(chunk.side.coded))
-    lanes = join([(chunk.side, chunk.frames, chunk.segments)], model.entropy.middle)
+    lanes = join([(chunk.side, chunk.frames, chunk.segments)], model.entropy.reconstruction)
     rows, steps = to_lanes([samples], lanes), chunk.steps
     size = min(max(1, _BLOCK_ROWS // len(lanes)), steps)
     forward = Forward(model, lanes, size)
@@ -56,7 +56,7 @@ def _lanes_of(chunk: CodedChunk) -> int:
 
 
 def _decode_together(coded: list[CodedChunk], results: list[np.ndarray], model: Model) -> None:
-    lanes = join([(chunk.side, chunk.frames, chunk.segments) for chunk in coded], model.entropy.middle)
+    lanes = join([(chunk.side, chunk.frames, chunk.segments) for chunk in coded], model.entropy.reconstruction)
     bodies = [RiceBody(chunk.rice) for chunk in coded]
     samples, good = Stepper(model, lanes).run(bodies, coded[0].steps)
     if not good:

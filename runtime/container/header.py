@@ -23,7 +23,7 @@ CODING = 7
 """These bits."""
 BOUNDED = 8
 """Bit of the coding byte: samples are within a bound of the original ones, not equal to them."""
-HEARS = 16
+HAS_REFERENCES = 16
 """Bit of the coding byte: channels hear each other."""
 CHUNK_HEAD = struct.Struct("<IB")
 """What every chunk begins with: frames, coding."""

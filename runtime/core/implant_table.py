@@ -24,10 +24,10 @@ CODE_TO_SAMPLE = _build()
 """int16 [1024]: the sample value of code c - 512, increasing."""
 
 SAMPLE_TO_CODE = np.full(1 << 16, -1, np.int16)
-"""int16 [65536]: the code (0..1023) of sample s at index s + 32768, or -1 off the lattice."""
+"""int16 [65536]: the code (0..1023) of sample s at index s + 32768, or -1 off the implant's table."""
 SAMPLE_TO_CODE[CODE_TO_SAMPLE.astype(np.int64) + 32768] = np.arange(CODES)
 
 
 def codes_of(samples: np.ndarray) -> np.ndarray:
-    """Codes 0..1023 of int16 samples, -1 where a sample is off the lattice. Same shape, int16."""
+    """Codes 0..1023 of int16 samples, -1 where a sample is off the implant's table. Same shape, int16."""
     return SAMPLE_TO_CODE[samples.view(np.uint16) ^ np.uint16(0x8000)]

@@ -3,7 +3,7 @@
 A bin holds 2 E + 1 neighbouring values, and every value in it decodes to its middle one. What a bin decodes to depends
 on nothing else, so an encoder knows beforehand what the decoder will see, and batches over time as without a bound.
 
-On the implant's lattice bins begin at code 0 upwards and at code -3 downwards. Codes -1 and -2, which the converter
+On the implant's table bins begin at code 0 upwards and at code -3 downwards. Codes -1 and -2, which the converter
 hardly ever gives, have a bin of their own: the bins that are used cover more of the signal than if these codes took up
 room in them.
 """
@@ -32,8 +32,8 @@ def check(max_error: int) -> int:
 
 
 @functools.cache
-def lattice_bins(max_error: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Bins of lattice channels, in order: the first code 0..1023 of each (int64 [bins]), the code that each decodes to
+def implant_bins(max_error: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Bins of implant channels, in order: the first code 0..1023 of each (int64 [bins]), the code that each decodes to
     (int64 [bins]), and the bin of each code (int32 [1024]). Do not write into them."""
     step = 2 * max_error + 1
     below, above = np.arange(_GAP, 0, -step)[::-1], np.arange(_ZERO, CODES, step)
@@ -43,41 +43,41 @@ def lattice_bins(max_error: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def quantise(samples: np.ndarray, max_error: int, sample_bits: int = 16) -> tuple[np.ndarray, np.ndarray]:
-    """What is coded in place of int16 samples [frames, channels] of a chunk, and which channels are grid channels.
+    """What is coded in place of int16 samples [frames, channels] of a chunk, and which channels are linear channels.
 
-    Of lattice channels that is what they decode to; of grid channels the number of the bin (`restore` undoes it); channels that
-    one value represents within the bound become constant. Recordings of 8 bits have grid channels only: their range ends
+    Of implant channels that is what they decode to; of linear channels the number of the bin (`restore` undoes it); channels that
+    one value represents within the bound become constant. Recordings of 8 bits have linear channels only: their range ends
     where lattice codes go on.
     """
     step = 2 * max_error + 1
-    out, grid = samples.copy(), np.zeros(samples.shape[1], bool)
+    out, linear = samples.copy(), np.zeros(samples.shape[1], bool)
     for channel in range(samples.shape[1]):
         column = np.ascontiguousarray(samples[:, channel])
         codes = codes_of(column)
-        on_lattice = sample_bits == 16 and codes.min() >= 0
-        values = codes if on_lattice else column
+        on_implant = sample_bits == 16 and codes.min() >= 0
+        values = codes if on_implant else column
         low, high = int(values.min()), int(values.max())
         if high - low <= 2 * max_error:
             middle = (low + high) >> 1
-            out[:, channel] = CODE_TO_SAMPLE[middle] if on_lattice else middle
-        elif on_lattice:
-            _, decoded, bins = lattice_bins(max_error)
+            out[:, channel] = CODE_TO_SAMPLE[middle] if on_implant else middle
+        elif on_implant:
+            _, decoded, bins = implant_bins(max_error)
             out[:, channel] = CODE_TO_SAMPLE[decoded[bins[codes]]]
         else:
-            grid[channel] = True
+            linear[channel] = True
             out[:, channel] = column // np.int16(step)
-    return out, grid
+    return out, linear
 
 
-def restore(samples: np.ndarray, grid: np.ndarray, max_error: int, sample_bits: int = 16) -> None:
-    """Put the middles of bins, int16 [frames, channels], in place of their numbers in grid channels (their indices)."""
+def restore(samples: np.ndarray, linear: np.ndarray, max_error: int, sample_bits: int = 16) -> None:
+    """Put the middles of bins, int16 [frames, channels], in place of their numbers in linear channels (their indices)."""
     top = (1 << (sample_bits - 1)) - 1
-    middles = samples[:, grid].astype(np.int32) * (2 * max_error + 1) + max_error
-    samples[:, grid] = np.clip(middles, -top - 1, top)
+    middles = samples[:, linear].astype(np.int32) * (2 * max_error + 1) + max_error
+    samples[:, linear] = np.clip(middles, -top - 1, top)
 
 
 def within(original: np.ndarray, decoded: np.ndarray, max_error: int, sample_bits: int = 16) -> bool:
-    """Whether all samples [frames, channels] of a chunk are within the bound: in codes on the lattice, else in samples."""
+    """Whether all samples [frames, channels] of a chunk are within the bound: in codes on the implant's table, else in samples."""
     if max_error == 0 or original.shape != decoded.shape:
         return np.array_equal(original, decoded)
     for channel in range(original.shape[1]):

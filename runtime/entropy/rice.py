@@ -15,7 +15,7 @@ import weakref
 
 import numpy as np
 
-from .tables import CODES, GRID_OFFSET, PRECISION, SCALES, EntropyModel
+from .tables import CODES, LINEAR_OFFSET, PRECISION, SCALES, EntropyModel
 
 RANKS = 256
 """Codes that are ranked at one place."""
@@ -24,7 +24,7 @@ ESCAPE = BINS
 """The bin of samples that have no rank: the sample itself follows, in 16 bits."""
 ESCAPE_BITS = 16
 PLACE_BITS = 6
-"""A place is one code step: 64 ticks of location."""
+"""A place is one code step: 64 Q6 units of location."""
 PLACES = 1024
 CLASS_BITS = 4
 """Scale indices that share a ranking: 16, an octave."""
@@ -42,7 +42,7 @@ _KEPT: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 
 
 class RiceTables:
-    """Tables of one entropy model, for its lattice and, if asked for, behind them for grid channels.
+    """Tables of one entropy model, for its lattice and, if asked for, behind them for linear channels.
 
     order   int16: code at index ((class * 1024 + place) * 256 + rank)
     rank    uint8: rank at index ((class * 1024 + place) * 256 + code - first[place])
@@ -55,39 +55,39 @@ class RiceTables:
     `bin`, `width` and `base` have the rows of quiet samples, which are known not to be of rank 0, behind the others.
     """
 
-    LATTICE_ROWS = 2 * SCALES
-    """Rows of `bin`, `width` and `base` in front of those for grid channels."""
+    IMPLANT_ROWS = 2 * SCALES
+    """Rows of `bin`, `width` and `base` in front of those for linear channels."""
 
-    def __init__(self, entropy: EntropyModel, grid: bool):
-        parts = [_lattice_tables(entropy, 0)] + ([_lattice_tables(entropy, GRID_OFFSET)] if grid else [])
-        if grid:
+    def __init__(self, entropy: EntropyModel, linear: bool):
+        parts = [_implant_tables(entropy, 0)] + ([_implant_tables(entropy, LINEAR_OFFSET)] if linear else [])
+        if linear:
             parts[1]["base"] += len(parts[0]["order"])
         joined = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
         self.order, self.rank, self.first = joined["order"], joined["rank"], joined["first"]
         self.quiet, self.bin = joined["quiet"], joined["bin"]
         self.width, self.base = joined["width"], joined["base"]
-        self._ticks: np.ndarray | None = None
+        self._q6: np.ndarray | None = None
 
-    def ticks(self, entropy: EntropyModel) -> np.ndarray:
-        """int32: tick value of the code at each index of `order`, for lattice channels; made once."""
-        if self._ticks is None:
-            self._ticks = entropy.ticks.take(self.order)
-        return self._ticks
+    def q6(self, entropy: EntropyModel) -> np.ndarray:
+        """int32: Q6 value of the code at each index of `order`, for implant channels; made once."""
+        if self._q6 is None:
+            self._q6 = entropy.q6.take(self.order)
+        return self._q6
 
     @classmethod
-    def of(cls, entropy: EntropyModel, grid: bool) -> RiceTables:
+    def of(cls, entropy: EntropyModel, linear: bool) -> RiceTables:
         """The tables, made once for each entropy model."""
         kept = _KEPT.setdefault(entropy, {})
-        if grid not in kept:
-            kept[grid] = cls(entropy, grid)
-        return kept[grid]
+        if linear not in kept:
+            kept[linear] = cls(entropy, linear)
+        return kept[linear]
 
 
-def _lattice_tables(entropy: EntropyModel, offset: int) -> dict[str, np.ndarray]:
+def _implant_tables(entropy: EntropyModel, offset: int) -> dict[str, np.ndarray]:
     """The tables of `RiceTables` for the levels that start at `offset`."""
     levels = entropy.levels[offset : offset + CODES + 1]
     places = np.arange(PLACES)
-    nearest = np.searchsorted(levels, _middle_of(places), side="right") - 1
+    nearest = np.searchsorted(levels, _reconstruction_of(places), side="right") - 1
     first = np.clip(nearest - RANKS // 2, 0, CODES - RANKS)
     scales = (np.arange(_CLASSES) << CLASS_BITS) + (1 << (CLASS_BITS - 1))
     ranked = [_ranked(entropy, offset, first, places, scale) for scale in scales]
@@ -112,7 +112,7 @@ def _ranked(entropy, offset, first, places, scale) -> tuple[np.ndarray, np.ndarr
 
     Of two equally frequent codes the nearer one comes first, of two equally near ones the lower one.
     """
-    location = _middle_of(places)[:, None]
+    location = _reconstruction_of(places)[:, None]
     codes = first[places][:, None] + np.arange(RANKS)
     frequency = entropy.intervals(codes, location, np.int64(scale), offset)[1].astype(np.int64)
     levels = entropy.levels[offset:]
@@ -131,7 +131,7 @@ def _bin_tables(widths: np.ndarray, skipped: int) -> dict[str, np.ndarray]:
     return {"bin": bins, "width": width.astype(np.int64), "base": base + row[:, None]}
 
 
-def _middle_of(places: np.ndarray) -> np.ndarray:
+def _reconstruction_of(places: np.ndarray) -> np.ndarray:
     return ((places.astype(np.int64) - PLACES // 2) << PLACE_BITS) + (1 << (PLACE_BITS - 1))
 
 

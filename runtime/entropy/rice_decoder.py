@@ -106,14 +106,14 @@ class RiceSource:
     Parameters
     ----------
     tables : RiceTables
-    grid : int64 [grid channels], numbers of the lanes that are grid lanes
+    grid : int64 [linear channels], numbers of the lanes that are linear lanes
     shift : int64 [lanes], low bits
     owner : int64 [lanes], not decreasing, from 0 on
     """
 
-    def __init__(self, tables: RiceTables, grid: np.ndarray, shift: np.ndarray, owner: np.ndarray):
+    def __init__(self, tables: RiceTables, linear: np.ndarray, shift: np.ndarray, owner: np.ndarray):
         self._tables, self._owner = tables, owner
-        self._grid = grid if len(grid) else None
+        self._linear = linear if len(linear) else None
         self.low = shift if shift.any() else None
         lanes = len(owner)
         self._places = np.arange(PLACES, dtype=np.int64) << 8
@@ -125,13 +125,13 @@ class RiceSource:
         self._shift = np.empty(lanes, np.uint32)
         self._bit, self._field = np.empty(lanes, np.uint32), np.empty(lanes, np.uint32)
         self._masks = ((1 << np.minimum(tables.width, 31)) - 1).astype(np.uint32)
-        self._classes = self._classes_of_grid(lanes)
+        self._classes = self._classes_of_linear(lanes)
 
-    def _classes_of_grid(self, lanes: int) -> np.ndarray | int:
+    def _classes_of_linear(self, lanes: int) -> np.ndarray | int:
         rows = np.zeros(lanes, np.int64)
-        if self._grid is None:
+        if self._linear is None:
             return 0
-        rows[self._grid] = len(self._tables.quiet) // 2
+        rows[self._linear] = len(self._tables.quiet) // 2
         return rows
 
     def load(self, bodies: list[RiceBody]) -> None:
@@ -175,7 +175,7 @@ class RiceSource:
 
         Parameters
         ----------
-        location : int32 [lanes], ticks, plus `PLACE_OFFSET`
+        location : int32 [lanes], Q6 units, plus `PLACE_OFFSET`
         scale : int32 [lanes], clipped here
         index : where the result goes
         active : bool [lanes], None for all
@@ -189,8 +189,8 @@ class RiceSource:
         np.right_shift(location, _PLACE_SHIFT, out=self._place)
         self._places.take(self._place, out=index, mode="clip")
         cell = self._cells.take(scale, out=self._cell, mode="clip")
-        if self._grid is not None:
-            cell[self._grid] += RiceTables.LATTICE_ROWS << 4
+        if self._linear is not None:
+            cell[self._linear] += RiceTables.IMPLANT_ROWS << 4
         coded = None
         if active is None and not self._cursors:
             first = self._row

@@ -24,13 +24,13 @@ class RiceEncoder:
     Parameters
     ----------
     tables : RiceTables
-    grid : int64 [grid channels], numbers of the lanes that are grid lanes
+    grid : int64 [linear channels], numbers of the lanes that are linear lanes
     shift : int64 [lanes], low bits
     """
 
-    def __init__(self, tables: RiceTables, grid: np.ndarray, shift: np.ndarray):
+    def __init__(self, tables: RiceTables, linear: np.ndarray, shift: np.ndarray):
         self._tables = tables
-        self._grid = grid if len(grid) else None
+        self._linear = linear if len(linear) else None
         self._low = shift if shift.any() else None
         self._unary, self._fields = UnaryPacker(), FieldPacker()
         self._runs: bool | None = None
@@ -40,8 +40,8 @@ class RiceEncoder:
     @classmethod
     def of(cls, entropy: EntropyModel, lanes: Lanes) -> RiceEncoder:
         """For the lanes of a chunk or a stream."""
-        grid = np.flatnonzero(lanes.grid)
-        return cls(RiceTables.of(entropy, bool(len(grid))), grid, lanes.shift.astype(np.int64))
+        linear = np.flatnonzero(lanes.linear)
+        return cls(RiceTables.of(entropy, bool(len(linear))), linear, lanes.shift.astype(np.int64))
 
     def add(self, code, sample, location, scale, active=None) -> None:
         """Append steps.
@@ -50,7 +50,7 @@ class RiceEncoder:
         ----------
         code : int [steps, lanes]; negative or 1024 and more where a sample has none
         sample : int16 [steps, lanes]
-        location : int64 [steps, lanes], ticks
+        location : int64 [steps, lanes], Q6 units
         scale : int64 [steps, lanes], clipped here
         active : bool [steps, lanes], None for all
         """
@@ -63,10 +63,10 @@ class RiceEncoder:
         row = scale >> 4
         row <<= _CLASS_PLACES
         row += place
-        if self._grid is not None:
-            place[:, self._grid] += PLACES
-            row[:, self._grid] += SCALES >> 4 << _CLASS_PLACES
-            scale[:, self._grid] += RiceTables.LATTICE_ROWS
+        if self._linear is not None:
+            place[:, self._linear] += PLACES
+            row[:, self._linear] += SCALES >> 4 << _CLASS_PLACES
+            scale[:, self._linear] += RiceTables.IMPLANT_ROWS
         rank = code - tables.first.take(place)
         escaped = rank.view(np.uint64) >= RANKS
         rank &= RANKS - 1

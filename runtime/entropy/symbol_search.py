@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..core.scalars import constant
-from .tables import CODES, GRID_OFFSET, PRECISION, TABLE, EntropyModel
+from .tables import CODES, LINEAR_OFFSET, PRECISION, TABLE, EntropyModel
 
 _BUCKET_BITS = 9
 _BUCKETS = 1 << (PRECISION - _BUCKET_BITS)
@@ -28,7 +28,7 @@ class GuessTables:
         That of the entropy model, then what a tick is in units of the table's argument, and where the shape's buckets
         are in `middles`.
     middles : int32 [shapes * buckets]
-    code_at : int64 [2 * places]: of lattice channels, then of grid channels
+    code_at : int64 [2 * places]: of implant channels, then of linear channels
     """
 
     def __init__(self, entropy: EntropyModel):
@@ -36,8 +36,8 @@ class GuessTables:
         row = entropy.shape.astype(np.int64) * _BUCKETS
         self.by_scale = np.stack([*entropy.by_scale, width, row]).astype(np.int32)
         self.middles = np.concatenate([_bucket_middles(row) for row in entropy.rows])
-        lattice, grid = entropy.levels[:GRID_OFFSET], entropy.levels[GRID_OFFSET:]
-        self.code_at = np.concatenate([_codes_at(lattice), _codes_at(grid)])
+        implant, linear = entropy.levels[:LINEAR_OFFSET], entropy.levels[LINEAR_OFFSET:]
+        self.code_at = np.concatenate([_codes_at(implant), _codes_at(linear)])
 
 
 class SymbolSearch:
@@ -48,18 +48,18 @@ class SymbolSearch:
     entropy : EntropyModel
     tables : GuessTables
     offset : int64 [lanes]
-        0 for lattice lanes, `GRID_OFFSET` for grid lanes.
+        0 for lattice lanes, `GRID_OFFSET` for linear lanes.
     """
 
     def __init__(self, entropy: EntropyModel, tables: GuessTables, offset: np.ndarray):
         self._entropy, self._tables, self._offset = entropy, tables, offset
-        self._lattice = not offset.any()
+        self._implant = not offset.any()
         self._place = ((offset != 0) * _PLACES).astype(np.int32)
-        self._code_at = tables.code_at[:_PLACES] if self._lattice else tables.code_at
+        self._code_at = tables.code_at[:_PLACES] if self._implant else tables.code_at
         lanes = len(offset)
         self._by_scale = np.empty((len(tables.by_scale), lanes), np.int32)
         self._parts, self._width, self._row = list(self._by_scale[:4]), self._by_scale[4], self._by_scale[5]
-        self._tick, self._inside = np.empty(lanes, np.int32), np.empty(lanes, np.int32)
+        self._q6, self._inside = np.empty(lanes, np.int32), np.empty(lanes, np.int32)
         self._code = np.empty(lanes, np.int64)
         self._level, self._interval = np.empty((2, lanes), np.int32), np.empty((2, lanes), np.int32)
         self._frequency, self._unsigned = self._interval[1].view(np.uint32), self._inside.view(np.uint32)
@@ -70,7 +70,7 @@ class SymbolSearch:
         Parameters
         ----------
         slot : int32 [lanes]
-        location : int32 [lanes], ticks
+        location : int32 [lanes], Q6 units
         scale : int64 [lanes], clipped here
 
         Returns
@@ -79,7 +79,7 @@ class SymbolSearch:
         """
         self._tables.by_scale.take(scale, axis=1, out=self._by_scale, mode="clip")
         code, entropy = self._guess(slot, location), self._entropy
-        ends = code if self._lattice else code + self._offset
+        ends = code if self._implant else code + self._offset
         entropy.ends.take(ends, axis=1, out=self._level, mode="clip")
         start, frequency = entropy.look_up(self._level, code, location, self._parts, out=self._interval)
         inside = np.subtract(slot, start, out=self._inside)
@@ -95,20 +95,20 @@ class SymbolSearch:
         return code, start, frequency, inside
 
     def _guess(self, slot: np.ndarray, location: np.ndarray) -> np.ndarray:
-        """The code at the middle of the slot's bucket, taken back to ticks: int64 [lanes]."""
-        tick = self._tick
-        np.right_shift(slot, _BUCKET_SHIFT, out=tick)
-        tick += self._row
-        self._tables.middles.take(tick, out=tick, mode="clip")
-        tick *= self._width
-        tick >>= _WIDTH_SHIFT
-        tick += location
-        tick >>= _PLACE_SHIFT
-        tick += _ZERO_PLACE
-        if not self._lattice:
-            np.clip(tick, 0, _PLACES - 1, out=tick)
-            tick += self._place
-        return self._code_at.take(tick, out=self._code, mode="clip")
+        """The code at the middle of the slot's bucket, taken back to Q6 units: int64 [lanes]."""
+        q6 = self._q6
+        np.right_shift(slot, _BUCKET_SHIFT, out=q6)
+        q6 += self._row
+        self._tables.middles.take(q6, out=q6, mode="clip")
+        q6 *= self._width
+        q6 >>= _WIDTH_SHIFT
+        q6 += location
+        q6 >>= _PLACE_SHIFT
+        q6 += _ZERO_PLACE
+        if not self._implant:
+            np.clip(q6, 0, _PLACES - 1, out=q6)
+            q6 += self._place
+        return self._code_at.take(q6, out=self._code, mode="clip")
 
 
 def _step(entropy, slot, code, inside, *part) -> np.ndarray:
@@ -133,5 +133,5 @@ def _bucket_middles(row: np.ndarray) -> np.ndarray:
 
 def _codes_at(levels: np.ndarray) -> np.ndarray:
     """int64 [places]: the code at each 1/16 code of location, from -512 codes."""
-    ticks = ((np.arange(_PLACES, dtype=np.int64) - _PLACES // 2) << _PLACE_BITS) + (1 << (_PLACE_BITS - 1))
-    return np.clip(np.searchsorted(levels, ticks, side="right") - 1, 0, CODES - 1)
+    q6 = ((np.arange(_PLACES, dtype=np.int64) - _PLACES // 2) << _PLACE_BITS) + (1 << (_PLACE_BITS - 1))
+    return np.clip(np.searchsorted(levels, q6, side="right") - 1, 0, CODES - 1)

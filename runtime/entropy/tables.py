@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..core.implant_table import CODE_TO_SAMPLE
-from ..core.near_lossless import lattice_bins
+from ..core.near_lossless import implant_bins
 from ..core.scalars import constant
 
 CODES = 1024
@@ -24,10 +24,10 @@ TABLE = 4096
 """Entries of a table row."""
 MULTIPLIER_BITS = 16
 FAR = 1 << 24
-"""|A[0]| and A[1024], in ticks: always at the ends of the table."""
+"""|A[0]| and A[1024], in Q6 units: always at the ends of the table."""
 
-GRID_OFFSET = CODES + 1
-"""Where the levels of grid channels start in `levels`; those of lattice channels start at 0."""
+LINEAR_OFFSET = CODES + 1
+"""Where the levels of linear channels start in `levels`; those of implant channels start at 0."""
 
 _HALF = TABLE // 2
 _GUARD = 1 << 8
@@ -39,7 +39,7 @@ _SHIFT, _ONE = constant(MULTIPLIER_BITS), constant(1)
 class Tables:
     """What a model file stores.
 
-    levels int32 [1025] in ticks, shape uint8 [128], multiplier int32 [128], cumulative (T) int32 [shapes, 4096].
+    levels int32 [1025] in Q6 units, shape uint8 [128], multiplier int32 [128], cumulative (T) int32 [shapes, 4096].
     """
 
     levels: np.ndarray
@@ -62,11 +62,11 @@ class Tables:
 class EntropyModel:
     """Coding tables of one model; see `Tables`.
 
-    levels      int32 [2 * 1025], ticks: of lattice channels, then (from `GRID_OFFSET`) of grid channels
-    ends        int32 [2, 2 * 1025 - 1]: both levels of each code (of grid channels from `GRID_OFFSET`)
-    middle      int32 [1024]: tick value of each lattice code
+    levels      int32 [2 * 1025], Q6 units: of implant channels, then (from `GRID_OFFSET`) of linear channels
+    ends        int32 [2, 2 * 1025 - 1]: both levels of each code (of linear channels from `GRID_OFFSET`)
+    middle      int32 [1024]: Q6 value of each lattice code
     bins        int32 [1024]: what is coded for each lattice code, or None for the code itself
-    ticks       int32 [1024]: tick value of what each coded value of a lattice channel decodes to
+    Q6 units       int32 [1024]: Q6 value of what each coded value of a implant channel decodes to
     samples     int16 [1024]: what it decodes to
     by_scale    int32 [4, 128]: multiplier; how far below and above the location the table ends, rounded up; where the
                 middle of the scale's shape is in `table`
@@ -76,13 +76,13 @@ class EntropyModel:
     """
 
     def __init__(self, tables: Tables):
-        lattice = tables.levels.astype(np.int64)
-        grid = (np.arange(CODES + 1, dtype=np.int64) - CODES // 2) * 64
-        for levels in (lattice, grid):
+        implant = tables.levels.astype(np.int64)
+        linear = (np.arange(CODES + 1, dtype=np.int64) - CODES // 2) * 64
+        for levels in (implant, linear):
             levels[0], levels[-1] = -FAR, FAR
-        self._set_levels(lattice, grid)
-        self.middle = ((tables.levels[:-1] + tables.levels[1:]) >> 1).astype(np.int32)
-        self.bins, self.ticks, self.samples = None, self.middle, CODE_TO_SAMPLE
+        self._set_levels(implant, linear)
+        self.reconstruction = ((tables.levels[:-1] + tables.levels[1:]) >> 1).astype(np.int32)
+        self.bins, self.q6, self.samples = None, self.reconstruction, CODE_TO_SAMPLE
         self.rows = tables.cumulative.astype(np.int32)
         self.table = np.pad(self.rows, ((0, 0), (_GUARD, _GUARD)), "edge").ravel()
         reach = -(-(_HALF << MULTIPLIER_BITS) // tables.multiplier.astype(np.int64))
@@ -100,12 +100,12 @@ class EntropyModel:
         Coded values beyond the last bin have no width and never occur. Grid values are 2^`fineness` codes apart.
         """
         made = copy.copy(self)
-        first, codes, made.bins = lattice_bins(max_error)
+        first, codes, made.bins = implant_bins(max_error)
         padding = CODES - len(codes)
-        grid = np.clip(self.levels[GRID_OFFSET:].astype(np.int64) << fineness, -FAR, FAR)
-        made._set_levels(self.levels[first], np.full(padding + 1, FAR), grid)
+        linear = np.clip(self.levels[LINEAR_OFFSET:].astype(np.int64) << fineness, -FAR, FAR)
+        made._set_levels(self.levels[first], np.full(padding + 1, FAR), linear)
         codes = np.concatenate([codes, np.full(padding, CODES - 1)])
-        made.ticks, made.samples = self.middle[codes], CODE_TO_SAMPLE[codes]
+        made.q6, made.samples = self.reconstruction[codes], CODE_TO_SAMPLE[codes]
         return made
 
     def intervals(self, code, location, scale, offset):
@@ -116,7 +116,7 @@ class EntropyModel:
         code, scale, offset : int64
             Codes, scale indices (clipped), and 0 or `GRID_OFFSET`; of shapes that broadcast.
         location : int32 or int64 within +-2^28
-            In ticks.
+            In Q6 units.
         """
         level = self.ends.take(code + offset, axis=1)
         return self.look_up(level, code, location.astype(np.int32), self.by_scale.take(scale, axis=1, mode="clip"))

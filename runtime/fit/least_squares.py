@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..predictor.channel_parameters import COEFFICIENT_BITS, ORDER, PEER_TAPS
+from ..predictor.channel_parameters import COEFFICIENT_BITS, ORDER, REFERENCE_TAPS
 
 SIGNAL_BITS = 14
 """Signals are taken down to so many bits."""
@@ -58,7 +58,7 @@ def moments(
     float : sum of the weights
     float : mean size of the residuals of `coefficients`
     """
-    rank = ORDER + 1 + PEER_TAPS * len(heard)
+    rank = ORDER + 1 + REFERENCE_TAPS * len(heard)
     total, weight, sizes, count = np.zeros((rank, rank)), 0.0, 0.0, 0
     for first in range(0, len(signal) - ORDER, step * _BLOCK):
         part = slice(first, first + step * _BLOCK + ORDER)
@@ -75,11 +75,11 @@ def moments(
 def _lags(block: np.ndarray, heard: list[np.ndarray], step: int) -> tuple[np.ndarray, int]:
     """A sample, its 16 past values and what is heard of others at every `step`-th frame, in parts, float64
     [parts, n + 1, rows of a part], zeros behind the last row; and the count of rows."""
-    lags = np.empty((ORDER + 1 + PEER_TAPS * len(heard), _BLOCK))
+    lags = np.empty((ORDER + 1 + REFERENCE_TAPS * len(heard), _BLOCK))
     rows = -(-(len(block) - ORDER) // step)
     lags[:, rows:] = 0
     row = 0
-    for source, taps in [(block, ORDER + 1), *((other, PEER_TAPS) for other in heard)]:
+    for source, taps in [(block, ORDER + 1), *((other, REFERENCE_TAPS) for other in heard)]:
         phases = [source[phase::step].astype(np.float64) for phase in range(min(step, ORDER + 1))]
         for lag in range(taps):
             first, phase = divmod(ORDER - lag, step)

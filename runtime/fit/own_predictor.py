@@ -59,7 +59,9 @@ def own_predictors(signals: list[np.ndarray], bins: np.ndarray | float = 0.0) ->
         worse = []
         for channel, move, by in zip(waiting, moves, change, strict=True):
             moved = np.clip(first[channel] + by, -_LARGEST, _LARGEST)
-            after, cost = rows[channel].measure(rows[channel].residual(moved, rows[channel].sample), float(error[channel]))
+            after, cost = rows[channel].measure(
+                rows[channel].residual(moved, rows[channel].sample), float(error[channel])
+            )
             size[channel] = move.size
             if cost <= move.cost:
                 best[channel], size[channel] = moved, after
@@ -137,7 +139,7 @@ class _Rows:
         of rows, which are about `error`."""
         sums = np.abs(residual).sum(axis=2)
         means = np.minimum(sums * (_COST_UNIT / error / residual.shape[2]) + _COST_FLOOR, features.MAX_MAGNITUDE)
-        cost = features.level(means.astype(np.int32) << features.MEAN_BITS).sum(dtype=np.int64)
+        cost = features.log_means(means.astype(np.int32) << features.MEAN_BITS).sum(dtype=np.int64)
         return float(sums.sum()) / self.count(self.sample), int(cost)
 
 

@@ -1,4 +1,4 @@
-"""Tiers and peers: which channels are coded before which within a time step, and which of them a channel hears."""
+"""Order levels and peers: which channels are coded before which within a time step, and which of them a channel hears."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..predictor.channel_parameters import PEERS
+from ..predictor.channel_parameters import REFERENCES
 
 _CANDIDATES = 24
 _UNIT = 1024
@@ -19,29 +19,29 @@ _BETTER = 1
 class Arrangement:
     """An order of channels for coding them.
 
-    tier    int64 [channels]: tiers are coded one after the other within every time step
-    peers   int64 [channels, 4]: channels that are heard, best first; -1 where there is none
-    metric  float64 [channels, 4]: correlations with them
+    order level    int64 [channels]: order levels are coded one after the other within every time step
+    references   int64 [channels, 4]: channels that are heard, best first; -1 where there is none
+    correlation  float64 [channels, 4]: correlations with them
     """
 
-    tier: np.ndarray
-    peers: np.ndarray
-    metric: np.ndarray
+    order_level: np.ndarray
+    references: np.ndarray
+    correlation: np.ndarray
 
 
-def tier_count(connected: int) -> int:
-    """Tiers for so many channels that have activity in common: more gain little and cost time."""
+def order_level_count(connected: int) -> int:
+    """Order levels for so many channels that have activity in common: more gain little and cost time."""
     return max(1, min(6, connected.bit_length()))
 
 
 def arrange(
-    correlation: np.ndarray, tiers: int | None = None, peers: int = PEERS, past: bool = False
+    correlation: np.ndarray, order_levels: int | None = None, references: int = REFERENCES, past: bool = False
 ) -> Arrangement:
-    """Tier of each channel, and the channels of earlier tiers that it hears.
+    """Tier of each channel, and the channels of earlier order levels that it hears.
 
     Hubs come first: channels are ordered so that each next one adds most to what all channels behind it can hear (the sum of
-    the largest squared correlation with any channel before). Tiers double in size up to the last but one, and a channel whose
-    best peer would be in its own tier moves to the next one. Channels without any correlation are in tier 0 and hear
+    the largest squared correlation with any channel before). Order levels double in size up to the last but one, and a channel whose
+    best peer would be in its own order level moves to the next one. Channels without any correlation are in order level 0 and hear
     nobody.
 
     Parameters
@@ -49,28 +49,28 @@ def arrange(
     correlation : float [channels, channels]
         Zero where it may be chance.
     past : bool
-        Whether channels that have room for more peers hear others than those of earlier tiers too, up to the last step.
+        Whether channels that have room for more peers hear others than those of earlier order levels too, up to the last step.
     """
     power = np.rint(np.square(correlation.astype(np.float64)) * _UNIT * _UNIT).astype(np.int64)
     np.fill_diagonal(power, 0)
     order = _hubs_first(power)
-    tiers = tier_count(len(order)) if tiers is None else tiers
-    tier = np.zeros(len(power), np.int64)
+    order_levels = order_level_count(len(order)) if order_levels is None else order_levels
+    order_level = np.zeros(len(power), np.int64)
     for place, channel in enumerate(order):
         behind = math.frexp(len(order) / (place + 1))[1] - 1 if place + 1 < len(order) else 0
-        tier[channel] = max(0, tiers - 2 - behind)
-    _step_back(power, order, tier, tiers)
-    heard = np.full((len(power), peers), -1, np.int64)
-    metric = np.zeros((len(power), peers))
-    for channel in order if past else np.flatnonzero(tier):
+        order_level[channel] = max(0, order_levels - 2 - behind)
+    _step_back(power, order, order_level, order_levels)
+    heard = np.full((len(power), references), -1, np.int64)
+    metric = np.zeros((len(power), references))
+    for channel in order if past else np.flatnonzero(order_level):
         chosen: list[int] = []
-        for among in (tier < tier[channel], tier >= tier[channel])[: 1 + past]:
+        for among in (order_level < order_level[channel], order_level >= order_level[channel])[: 1 + past]:
             others = np.flatnonzero((power[channel] > 0) & among)
             best = others[np.argsort(-power[channel, others], kind="stable")[:_CANDIDATES]]
-            chosen += forward_selection(correlation, channel, best, peers - len(chosen))
+            chosen += forward_selection(correlation, channel, best, references - len(chosen))
         heard[channel, : len(chosen)] = chosen
         metric[channel, : len(chosen)] = correlation[channel, chosen]
-    return Arrangement(tier, heard, metric)
+    return Arrangement(order_level, heard, metric)
 
 
 def _hubs_first(power: np.ndarray) -> list[int]:
@@ -92,16 +92,16 @@ def _hubs_first(power: np.ndarray) -> list[int]:
     return order
 
 
-def _step_back(power: np.ndarray, order: list[int], tier: np.ndarray, tiers: int) -> None:
-    """Move channels to the next tier that have a better peer in their own tier than in all earlier ones."""
-    for level in range(tiers - 1):
+def _step_back(power: np.ndarray, order: list[int], order_level: np.ndarray, order_levels: int) -> None:
+    """Move channels to the next order level that have a better peer in their own order level than in all earlier ones."""
+    for level in range(order_levels - 1):
         settled: list[int] = []
-        earlier = np.flatnonzero((tier < level) & power.any(axis=1))
+        earlier = np.flatnonzero((order_level < level) & power.any(axis=1))
         for channel in order:
-            if tier[channel] != level:
+            if order_level[channel] != level:
                 continue
             if settled and power[channel, settled].max() > _BETTER * power[channel, earlier].max(initial=0):
-                tier[channel] = level + 1
+                order_level[channel] = level + 1
             else:
                 settled.append(channel)
 

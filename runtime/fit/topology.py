@@ -2,7 +2,7 @@
 
 A channel's own past hides what it shares with others, so each is whitened by its linear predictor first. What correlates
 then within a few samples can be heard by a decoder that knows one channel before it decodes the other: from the
-correlations follow each channel's peers and an order in tiers (`arrange`). Evidence of several recordings adds up, and
+correlations follow each channel's peers and an order in order levels (`arrange`). Evidence of several recordings adds up, and
 channels that were never recorded together are not compared.
 """
 
@@ -19,7 +19,7 @@ from statistics import NormalDist
 import numpy as np
 
 from ..core.errors import UsageError
-from ..predictor.channel_parameters import PEERS
+from ..predictor.channel_parameters import REFERENCES
 from .correlation import LAG, correlate
 from .prediction_order import Arrangement, arrange
 
@@ -120,19 +120,21 @@ class Topology:
             made[i, j] = made[j, i] = value
         return made
 
-    def arrangement(self, tiers: int | None = None, peers: int = PEERS, past: bool = False) -> Arrangement:
-        """Tiers and peers of all channels, in the order of `channels`."""
-        return arrange(self.matrix(), tiers, peers, past)
+    def arrangement(
+        self, order_levels: int | None = None, references: int = REFERENCES, past: bool = False
+    ) -> Arrangement:
+        """Order levels and peers of all channels, in the order of `channels`."""
+        return arrange(self.matrix(), order_levels, references, past)
 
-    def to_json(self, tiers: int | None = None, peers: int = PEERS) -> str:
-        """The topology as text, with peers and tiers of `arrange`."""
+    def to_json(self, order_levels: int | None = None, references: int = REFERENCES) -> str:
+        """The topology as text, with peers and order levels of `arrange`."""
         limits = self.thresholds()
-        arrangement = self.arrangement(tiers, peers)
-        heard = [[channel for channel in row if channel >= 0] for row in arrangement.peers.tolist()]
+        arrangement = self.arrangement(order_levels, references)
+        heard = [[channel for channel in row if channel >= 0] for row in arrangement.references.tolist()]
         kept = {pair: edge for pair, edge in self.edges.items() if abs(edge[0]) > _KEEP * limits[pair]}
         passed = self.significant()
         edges = [[i, j, round(r, 5), lag, (i, j) in passed] for (i, j), (r, lag) in sorted(kept.items())]
-        lists = {"channels": self.channels, "tiers": arrangement.tier.tolist(), "peers": heard}
+        lists = {"channels": self.channels, "order_levels": arrangement.order_level.tolist(), "references": heard}
         lists |= {"recordings": self.recordings, "edges": edges}
         lines = [f'"format": {FORMAT}'] + [f'"{key}": {json.dumps(value)}' for key, value in lists.items()]
         return "{" + ",\n".join(lines) + "}\n"

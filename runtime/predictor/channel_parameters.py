@@ -14,19 +14,19 @@ ORDER = 16
 COEFFICIENT_BITS = 10
 """Coefficients are in units of 2^-10."""
 
-PEERS = 4
+REFERENCES = 4
 """Channels that a channel can hear."""
-PEER_TAPS = 4
+REFERENCE_TAPS = 4
 """Samples of each of them that its linear predictor hears."""
-MAX_TIERS = 16
-METRIC_UNIT = 32
+MAX_ORDER_LEVELS = 16
+CORRELATION_UNIT = 32
 """Metrics are signed correlations in units of 1/32, in 6 bits."""
 
-CONSTANT, LATTICE, GRID, COPY = 0, 1, 2, 3
-LATTICE_REACH, MAX_REACH = 16, 22
+CONSTANT, IMPLANT, LINEAR, COPY = 0, 1, 2, 3
+IMPLANT_MAGNITUDE_BITS, MAX_MAGNITUDE_BITS = 16, 22
 
 _GROUP = 4
-_TIER_BITS, _COUNT_BITS, _METRIC_BITS = 4, 3, 6
+_ORDER_LEVEL_BITS, _COUNT_BITS, _CORRELATION_BITS = 4, 3, 6
 
 
 @dataclass
@@ -35,34 +35,41 @@ class SideInformation:
 
     kind          CONSTANT, LATTICE, GRID or COPY
     mean          constant, grid: a sample; lattice: a code 0..1023; copy: number of the channel that is the same
-    spread        0..255, log of the initial running means
+    initial_scale        0..255, log of the initial running means
     shift         grid: number of low bits, 0..15; with a bounded error -8..7, and the same for all channels if below 0
-    reach         abs(tick value less that of the mean) < 2^reach
+    magnitude_bits         abs(Q6 value less that of the mean) < 2^reach
     coefficients  [channels, 16], newest sample first, units of 2^-10
-    tier          0..15: within a time step, tiers are coded one after the other
-    peers         [channels, 4], numbers of channels that are heard; -1 behind the last one
-    metric        [channels, 4], correlation with each, -32..31 in units of 1/32
-    heard         [channels, 4, 4], coefficients for the newest samples of each, newest first, units of 2^-10
+    order level          0..15: within a time step, order levels are coded one after the other
+    references         [channels, 4], numbers of channels that are heard; -1 behind the last one
+    correlation        [channels, 4], correlation with each, -32..31 in units of 1/32
+    reference_taps         [channels, 4, 4], coefficients for the newest samples of each, newest first, units of 2^-10
     """
 
     kind: np.ndarray
     mean: np.ndarray
-    spread: np.ndarray
+    initial_scale: np.ndarray
     shift: np.ndarray
-    reach: np.ndarray
+    magnitude_bits: np.ndarray
     coefficients: np.ndarray
-    tier: np.ndarray
-    peers: np.ndarray
-    metric: np.ndarray
-    heard: np.ndarray
+    order_level: np.ndarray
+    references: np.ndarray
+    correlation: np.ndarray
+    reference_taps: np.ndarray
 
     @classmethod
     def empty(cls, channels: int) -> SideInformation:
         """All channels constant zero."""
         one = lambda: np.zeros(channels, np.int64)  # noqa: E731
         many = lambda *shape: np.zeros((channels, *shape), np.int64)  # noqa: E731
-        peers = many(PEERS) - 1
-        return cls(*(one() for _ in range(5)), many(ORDER), one(), peers, many(PEERS), many(PEERS, PEER_TAPS))
+        references = many(REFERENCES) - 1
+        return cls(
+            *(one() for _ in range(5)),
+            many(ORDER),
+            one(),
+            references,
+            many(REFERENCES),
+            many(REFERENCES, REFERENCE_TAPS),
+        )
 
     @property
     def coded(self) -> np.ndarray:
@@ -72,29 +79,29 @@ class SideInformation:
     @property
     def has_lanes(self) -> np.ndarray:
         """Which channels do, bool [channels]."""
-        return (self.kind == LATTICE) | (self.kind == GRID)
+        return (self.kind == IMPLANT) | (self.kind == LINEAR)
 
     @property
     def fineness(self) -> int:
-        """Octaves by which the ticks of grid channels are finer than samples."""
+        """Octaves by which the Q6 units of linear channels are finer than samples."""
         return max(0, -int(self.shift.min()))
 
     @property
-    def has_peers(self) -> bool:
+    def has_references(self) -> bool:
         """Whether any channel hears another one."""
-        return bool((self.peers >= 0).any())
+        return bool((self.references >= 0).any())
 
     def fits(self) -> np.ndarray:
         """For each channel whether its linear prediction stays within int32, all channels being within their reach."""
-        own = np.abs(self.coefficients).sum(axis=1) << self.reach
-        others = np.abs(self.heard).sum(axis=2) << self.reach[self.peers]
-        return own + np.where(self.peers >= 0, others, 0).sum(axis=1) + 512 < 1 << 31
+        own = np.abs(self.coefficients).sum(axis=1) << self.magnitude_bits
+        others = np.abs(self.reference_taps).sum(axis=2) << self.magnitude_bits[self.references]
+        return own + np.where(self.references >= 0, others, 0).sum(axis=1) + 512 < 1 << 31
 
 
 def _fixed_widths(kind: np.ndarray) -> np.ndarray:
     """Widths [channels, 8] of mean, spread, shift, reach and the four group widths."""
     by_kind = np.array([[16, 0, 0, 0, 0, 0, 0, 0], [10, 8, 0, 0, 4, 4, 4, 4], [16, 8, 4, 5, 4, 4, 4, 4]])
-    by_kind = by_kind[[CONSTANT, LATTICE, GRID, CONSTANT]]
+    by_kind = by_kind[[CONSTANT, IMPLANT, LINEAR, CONSTANT]]
     return by_kind[kind]
 
 
@@ -105,12 +112,12 @@ def _group_widths(coefficients: np.ndarray) -> np.ndarray:
 
 
 def pack(side: SideInformation) -> bytes:
-    """Serialise; whole bytes. Tiers and peers are written if any channel hears another one."""
+    """Serialise; whole bytes. Order levels and peers are written if any channel hears another one."""
     groups = _group_widths(side.coefficients.reshape(-1, ORDER // _GROUP, _GROUP))
-    values = [side.mean, side.spread, side.shift, side.reach, groups, side.coefficients]
+    values = [side.mean, side.initial_scale, side.shift, side.magnitude_bits, groups, side.coefficients]
     widths = [_fixed_widths(side.kind), np.repeat(groups, _GROUP, axis=1)]
-    if side.has_peers:
-        more = _peer_fields(side)
+    if side.has_references:
+        more = _reference_fields(side)
         values += [value for value, _ in more]
         widths += [width for _, width in more]
     values, widths = np.column_stack(values), np.column_stack(widths)
@@ -119,16 +126,22 @@ def pack(side: SideInformation) -> bytes:
     return bits.to_bytes(np.concatenate([kinds, bits.pack(values.ravel(), widths.ravel())]))
 
 
-def _peer_fields(side: SideInformation) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Columns of values and of widths: tier, number of peers, and for each its number, metric and coefficients."""
-    channels, there = len(side.kind), side.peers >= 0
+def _reference_fields(side: SideInformation) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Columns of values and of widths: order level, number of peers, and for each its number, metric and coefficients."""
+    channels, there = len(side.kind), side.references >= 0
     full = lambda width: np.full(channels, width)  # noqa: E731
-    fields = [(side.tier, full(_TIER_BITS)), (there.sum(axis=1), full(_COUNT_BITS))]
-    for number in range(PEERS):
-        group = _group_widths(side.heard[:, number])
-        columns = [(side.peers[:, number], _number_bits(channels)), (side.metric[:, number], _METRIC_BITS), (group, 4)]
+    fields = [(side.order_level, full(_ORDER_LEVEL_BITS)), (there.sum(axis=1), full(_COUNT_BITS))]
+    for number in range(REFERENCES):
+        group = _group_widths(side.reference_taps[:, number])
+        columns = [
+            (side.references[:, number], _number_bits(channels)),
+            (side.correlation[:, number], _CORRELATION_BITS),
+            (group, 4),
+        ]
         fields += [(values, np.where(there[:, number], width, 0)) for values, width in columns]
-        fields.append((side.heard[:, number], np.repeat((group * there[:, number])[:, None], PEER_TAPS, axis=1)))
+        fields.append(
+            (side.reference_taps[:, number], np.repeat((group * there[:, number])[:, None], REFERENCE_TAPS, axis=1))
+        )
     return fields
 
 
@@ -137,7 +150,7 @@ def _number_bits(channels: int) -> int:
 
 
 def unpack(
-    data: bytes, offset: int, channels: int, has_peers: bool = False, fine: bool = False
+    data: bytes, offset: int, channels: int, has_references: bool = False, fine: bool = False
 ) -> tuple[SideInformation, int]:
     """Parse at `offset`; the side information and the offset behind it. With `fine`, shifts are signed.
 
@@ -149,36 +162,41 @@ def unpack(
     side.kind = kind
     for channel in range(channels):
         _unpack_channel(reader, side, channel)
-        if has_peers and side.has_lanes[channel]:
-            _unpack_peers(reader, side, channel)
+        if has_references and side.has_lanes[channel]:
+            _unpack_references(reader, side, channel)
     if fine:
         side.shift -= (side.shift >> 3) << 4
-        if side.fineness and len(np.unique(side.shift[kind == GRID])) > 1:
-            raise CorruptError("grid channels of a chunk do not agree about their ticks")
+        if side.fineness and len(np.unique(side.shift[kind == LINEAR])) > 1:
+            raise CorruptError("linear channels of a chunk do not agree about their Q6 units")
     if not side.fits().all():
         raise CorruptError("the coefficients of a linear predictor are out of range")
     return side, reader.align()
 
 
-def _unpack_peers(reader: bits.BitReader, side: SideInformation, channel: int) -> None:
-    side.tier[channel], count = reader.read(np.array([_TIER_BITS, _COUNT_BITS]))
-    if count > PEERS:
+def _unpack_references(reader: bits.BitReader, side: SideInformation, channel: int) -> None:
+    side.order_level[channel], count = reader.read(np.array([_ORDER_LEVEL_BITS, _COUNT_BITS]))
+    if count > REFERENCES:
         raise CorruptError("a channel hears too many others")
     for number in range(count):
-        peer, metric, width = reader.read(np.array([_number_bits(len(side.kind)), _METRIC_BITS, 4])).tolist()
-        if peer >= len(side.kind) or peer == channel or not side.has_lanes[peer] or peer in side.peers[channel]:
+        reference, metric, width = reader.read(np.array([_number_bits(len(side.kind)), _CORRELATION_BITS, 4])).tolist()
+        if (
+            reference >= len(side.kind)
+            or reference == channel
+            or not side.has_lanes[reference]
+            or reference in side.references[channel]
+        ):
             raise CorruptError("a channel hears one that it can't hear")
-        side.peers[channel, number] = peer
-        side.metric[channel, number] = metric - (metric >> _METRIC_BITS - 1 << _METRIC_BITS)
-        side.heard[channel, number] = reader.read(np.full(PEER_TAPS, width), signed=True)
+        side.references[channel, number] = reference
+        side.correlation[channel, number] = metric - (metric >> _CORRELATION_BITS - 1 << _CORRELATION_BITS)
+        side.reference_taps[channel, number] = reader.read(np.full(REFERENCE_TAPS, width), signed=True)
 
 
 def _unpack_channel(reader: bits.BitReader, side: SideInformation, channel: int) -> None:
     kind = int(side.kind[channel])
     fixed = reader.read(_fixed_widths(kind))
-    side.mean[channel], side.spread[channel], side.shift[channel], side.reach[channel] = fixed[:4]
-    if kind == LATTICE:
-        side.reach[channel] = LATTICE_REACH
+    side.mean[channel], side.initial_scale[channel], side.shift[channel], side.magnitude_bits[channel] = fixed[:4]
+    if kind == IMPLANT:
+        side.magnitude_bits[channel] = IMPLANT_MAGNITUDE_BITS
     elif kind != COPY:
         side.mean[channel] -= (side.mean[channel] >> 15) << 16
     else:
@@ -188,5 +206,5 @@ def _unpack_channel(reader: bits.BitReader, side: SideInformation, channel: int)
     if kind in (CONSTANT, COPY):
         return
     side.coefficients[channel] = reader.read(np.repeat(fixed[4:], _GROUP), signed=True)
-    if side.reach[channel] > MAX_REACH:
+    if side.magnitude_bits[channel] > MAX_MAGNITUDE_BITS:
         raise CorruptError("a channel's range is impossible")

@@ -13,7 +13,7 @@ from .channel_parameters import COEFFICIENT_BITS
 WINDOW = 16
 """Residuals that the network sees."""
 FEATURES = 20
-MIDDLE_LEVEL = 18
+MIDDLE_LOG_MEAN = 18
 """The one of them that tells the level of the middle running mean."""
 RATES = np.array([4, 7, 11], np.int32)
 """A running mean moves by 2^-rate of its distance to the newest value."""
@@ -21,13 +21,13 @@ MEAN_BITS = 12
 MAX_MAGNITUDE = 65535
 ROUND = 1 << (COEFFICIENT_BITS - 1)
 
-_LEVEL_ZERO = constant(127 * 16 + 128)
+_LOG_ZERO = constant(127 * 16 + 128)
 _HALF_CODES, _MIDDLE, _MANTISSA, _SIXTEENTHS = (constant(value) for value in (5, 128, 4, 19))
 _MOST, _MEAN_SHIFT = constant(MAX_MAGNITUDE), constant(MEAN_BITS)
 
 
-def tick_values(samples: np.ndarray, shift: np.ndarray | int) -> np.ndarray:
-    """Tick values int32 of grid samples (docs/format.md section 4.2); shifts below 0 make ticks finer than samples."""
+def q6_values(samples: np.ndarray, shift: np.ndarray | int) -> np.ndarray:
+    """Q6 values int32 of linear samples (docs/format.md section 4.2); shifts below 0 make Q6 units finer than samples."""
     values = (2 * samples.astype(np.int32) + 1) << 5
     if np.min(shift, initial=0) < 0:
         values <<= np.maximum(-shift, 0)
@@ -36,7 +36,7 @@ def tick_values(samples: np.ndarray, shift: np.ndarray | int) -> np.ndarray:
 
 
 def quantise(difference: np.ndarray) -> np.ndarray:
-    """q8: differences in ticks (integers) to half codes around 128, clipped to uint8."""
+    """q8: differences in Q6 units (integers) to half codes around 128, clipped to uint8."""
     halves = np.empty_like(difference)
     to_quantised(difference, halves)
     np.maximum(halves, 0, out=halves)
@@ -50,10 +50,10 @@ def to_quantised(difference: np.ndarray, out: np.ndarray) -> None:
     out += _MIDDLE
 
 
-def initial_means(spread: np.ndarray) -> np.ndarray:
+def initial_means(initial_scale: np.ndarray) -> np.ndarray:
     """Running means int32 [3, lanes] of lanes that start with `spread` (0..255)."""
-    spread = spread.astype(np.int64)
-    mean = (16 + (spread & 15)) << ((spread + 128) >> 4)
+    initial_scale = initial_scale.astype(np.int64)
+    mean = (16 + (initial_scale & 15)) << ((initial_scale + 128) >> 4)
     return np.repeat(mean.astype(np.int32)[None], len(RATES), axis=0)
 
 
@@ -92,23 +92,23 @@ def run_means(means: np.ndarray, magnitudes: np.ndarray, shifts: np.ndarray, scr
         move_means(now, magnitude, shifts, scratch, then)
 
 
-def level(means: np.ndarray) -> np.ndarray:
+def log_means(means: np.ndarray) -> np.ndarray:
     """Logarithm of running means int32 (below 2^28) in sixteenths of an octave, uint8."""
     out = np.empty_like(means)
-    to_levels(means, out)
+    to_log_means(means, out)
     np.maximum(out, 0, out=out)
     return out.astype(np.uint8)
 
 
-def to_levels(means: np.ndarray, out: np.ndarray) -> None:
-    """`level` without clipping, into int32 `out`.
+def to_log_means(means: np.ndarray, out: np.ndarray) -> None:
+    """`log_means` without clipping, into int32 `out`.
 
     Q < 2^24 converts to float32 exactly; exponent and leading mantissa bits of its pattern are the logarithm.
     """
     np.right_shift(means, _MANTISSA, out=out)
     pattern = out.astype(np.float32).view(np.int32)
     np.right_shift(pattern, _SIXTEENTHS, out=out)
-    out -= _LEVEL_ZERO
+    out -= _LOG_ZERO
 
 
 def windows(history: np.ndarray, steps: int, first: int = 0) -> np.ndarray:

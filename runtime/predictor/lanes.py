@@ -8,9 +8,9 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from ..core.implant_table import codes_of
-from ..entropy.tables import GRID_OFFSET, EntropyModel
-from .channel_parameters import GRID, ORDER, PEER_TAPS, PEERS, SideInformation
-from .features import tick_values
+from ..entropy.tables import LINEAR_OFFSET, EntropyModel
+from .channel_parameters import LINEAR, ORDER, REFERENCE_TAPS, REFERENCES, SideInformation
+from .features import q6_values
 
 _CACHE_LINE, _CACHE_LINES = 32, 256
 """Samples of a line, and lines that are worked on at once."""
@@ -18,19 +18,19 @@ _CACHE_LINE, _CACHE_LINES = 32, 256
 
 @dataclass(frozen=True)
 class Lanes:
-    """Parameters of all lanes of a batch of chunks, by tier, chunk, segment and channel; arrays are [lanes] unless said.
+    """Parameters of all lanes of a batch of chunks, by order level, chunk, segment and channel; arrays are [lanes] unless said.
 
     coefficients  int32 [16, lanes], for the oldest sample first
-    mean          int32, ticks
-    spread        int64
+    mean          int32, Q6 units
+    initial_scale        int64
     offset        int64, where the lane's levels start in the entropy model
-    grid          int32, -1 for grid lanes, 0 for others
-    shift         int32, low bits; below 0: octaves by which ticks are finer than samples
+    grid          int32, -1 for linear lanes, 0 for others
+    shift         int32, low bits; below 0: octaves by which Q6 units are finer than samples
     length        int64, samples
-    tier          int64
-    peers         int64 [4, lanes], lanes that are heard; the lane itself where there is none
-    metric        int32 [4, lanes], 0 where there is none
-    heard         int32 [4, 4, lanes], coefficients for each peer's newest samples, for the oldest one first
+    order level          int64
+    references         int64 [4, lanes], lanes that are heard; the lane itself where there is none
+    correlation        int32 [4, lanes], 0 where there is none
+    reference_taps         int32 [4, 4, lanes], coefficients for each peer's newest samples, for the oldest one first
     owner         int64, number of the chunk in the batch
     start         int64, frame of the chunk where the segment starts
     channel          int64, number of the channel in the chunk
@@ -38,15 +38,15 @@ class Lanes:
 
     coefficients: np.ndarray
     mean: np.ndarray
-    spread: np.ndarray
+    initial_scale: np.ndarray
     offset: np.ndarray
-    grid: np.ndarray
+    linear: np.ndarray
     shift: np.ndarray
     length: np.ndarray
-    tier: np.ndarray
-    peers: np.ndarray
-    metric: np.ndarray
-    heard: np.ndarray
+    order_level: np.ndarray
+    references: np.ndarray
+    correlation: np.ndarray
+    reference_taps: np.ndarray
     owner: np.ndarray
     start: np.ndarray
     channel: np.ndarray
@@ -59,17 +59,17 @@ class Lanes:
         place = np.zeros(len(self), np.int64)
         place[index] = np.arange(len(index))
         taken = {field.name: getattr(self, field.name).take(index, axis=-1) for field in fields(self)}
-        return Lanes(**taken | {"peers": place[taken["peers"]]})
+        return Lanes(**taken | {"references": place[taken["references"]]})
 
     @property
     def octaves(self) -> np.ndarray:
-        """Ticks of a grid value as a power of two, int32."""
+        """Q6 units of a linear value as a power of two, int32."""
         return 6 + np.maximum(-self.shift, 0)
 
     @property
-    def has_peers(self) -> bool:
+    def has_references(self) -> bool:
         """Whether any lane hears another one."""
-        return bool((self.peers != np.arange(len(self))).any())
+        return bool((self.references != np.arange(len(self))).any())
 
     def segments(self) -> Iterator[tuple[int, int, np.ndarray]]:
         """Owner, first frame and the lanes of each segment of each chunk."""
@@ -92,46 +92,53 @@ def segment_count(frames: int, channels: int) -> int:
     return -(-frames // steps)
 
 
-def join(parts: list[tuple[SideInformation, int, int]], middle: np.ndarray) -> Lanes:
+def join(parts: list[tuple[SideInformation, int, int]], reconstruction: np.ndarray) -> Lanes:
     """Lanes of chunks given as (side information, frames, segments)."""
     columns, first = [], 0
     for owner, (side, frames, segments) in enumerate(parts):
-        made = _chunk_columns(side, frames, segments, middle)
-        made["peers"] += first
+        made = _chunk_columns(side, frames, segments, reconstruction)
+        made["references"] += first
         made["owner"] = np.full(len(made["mean"]), owner)
         columns.append(made)
         first += len(made["mean"])
     together = {name: np.concatenate([c[name] for c in columns], axis=-1) for name in columns[0]}
     joined = Lanes(**{name: np.ascontiguousarray(values) for name, values in together.items()})
-    if not joined.tier.any():
+    if not joined.order_level.any():
         return joined
-    return joined.take(np.argsort(joined.tier, kind="stable"))
+    return joined.take(np.argsort(joined.order_level, kind="stable"))
 
 
-def _chunk_columns(side: SideInformation, frames: int, segments: int, middle: np.ndarray) -> dict[str, np.ndarray]:
+def _chunk_columns(
+    side: SideInformation, frames: int, segments: int, reconstruction: np.ndarray
+) -> dict[str, np.ndarray]:
     channels = side.coded
     count = len(channels)
     steps = -(-frames // segments)
-    grid = side.kind[channels] == GRID
-    shift = np.where(grid, side.shift[channels], 0)
-    mean = np.where(grid, tick_values(side.mean[channels], shift), middle[np.where(grid, 0, side.mean[channels])])
+    linear = side.kind[channels] == LINEAR
+    shift = np.where(linear, side.shift[channels], 0)
+    mean = np.where(
+        linear, q6_values(side.mean[channels], shift), reconstruction[np.where(linear, 0, side.mean[channels])]
+    )
     place = np.zeros(len(side.kind), np.int64)
     place[channels] = np.arange(count)
-    heard = side.peers[channels].T
-    peers = np.where(heard >= 0, place[heard], np.arange(count))
+    heard = side.references[channels].T
+    references = np.where(heard >= 0, place[heard], np.arange(count))
     tile = lambda values, kind: np.tile(values, segments).astype(kind)  # noqa: E731
     return {
         "coefficients": tile(side.coefficients[channels, ::-1].T, np.int32).reshape(ORDER, -1),
         "mean": tile(mean, np.int32),
-        "spread": tile(side.spread[channels], np.int64),
-        "offset": tile(np.where(grid, GRID_OFFSET, 0), np.int64),
-        "grid": tile(np.where(grid, -1, 0), np.int32),
+        "initial_scale": tile(side.initial_scale[channels], np.int64),
+        "offset": tile(np.where(linear, LINEAR_OFFSET, 0), np.int64),
+        "linear": tile(np.where(linear, -1, 0), np.int32),
         "shift": tile(shift, np.int32),
         "length": np.repeat(np.minimum(steps, frames - np.arange(segments) * steps), count),
-        "tier": tile(side.tier[channels], np.int64),
-        "peers": tile(peers, np.int64).reshape(PEERS, -1) + np.repeat(np.arange(segments) * count, count),
-        "metric": tile(np.where(heard >= 0, side.metric[channels].T, 0), np.int32).reshape(PEERS, -1),
-        "heard": tile(side.heard[channels, :, ::-1].transpose(1, 2, 0), np.int32).reshape(PEERS, PEER_TAPS, -1),
+        "order_level": tile(side.order_level[channels], np.int64),
+        "references": tile(references, np.int64).reshape(REFERENCES, -1)
+        + np.repeat(np.arange(segments) * count, count),
+        "correlation": tile(np.where(heard >= 0, side.correlation[channels].T, 0), np.int32).reshape(REFERENCES, -1),
+        "reference_taps": tile(side.reference_taps[channels, :, ::-1].transpose(1, 2, 0), np.int32).reshape(
+            REFERENCES, REFERENCE_TAPS, -1
+        ),
         "start": np.repeat(np.arange(segments) * steps, count),
         "channel": tile(channels, np.int64),
     }
@@ -190,15 +197,15 @@ def _columns(index: np.ndarray) -> np.ndarray | slice:
 
 
 def lane_values(samples: np.ndarray, lanes: Lanes, entropy: EntropyModel) -> tuple[np.ndarray, np.ndarray]:
-    """Ticks without their mean (int32), and coded values or grid values + 512 (int32), of int16 [steps, lanes]."""
+    """Q6 units without their mean (int32), and coded values or linear values + 512 (int32), of int16 [steps, lanes]."""
     values = codes_of(samples).astype(np.int32)
-    ticks = entropy.middle.take(values, mode="clip")
+    q6 = entropy.reconstruction.take(values, mode="clip")
     if entropy.bins is not None:
         values = entropy.bins.take(values, mode="clip")
-    if lanes.grid.any():
-        grid = np.flatnonzero(lanes.grid)
-        shift = lanes.shift[grid]
-        values[:, grid] = (samples[:, grid] >> np.maximum(shift, 0)) + 512
-        ticks[:, grid] = tick_values(samples[:, grid], shift)
-    ticks -= lanes.mean
-    return ticks, values
+    if lanes.linear.any():
+        linear = np.flatnonzero(lanes.linear)
+        shift = lanes.shift[linear]
+        values[:, linear] = (samples[:, linear] >> np.maximum(shift, 0)) + 512
+        q6[:, linear] = q6_values(samples[:, linear], shift)
+    q6 -= lanes.mean
+    return q6, values

@@ -1,4 +1,4 @@
-"""From coder states back to samples: one time step of all lanes after the other, within it one tier after the other.
+"""From coder states back to samples: one time step of all lanes after the other, within it one order level after the other.
 
 This loop decides about the speed of decoding, so it works in place on small types. What a step of 8192 lanes takes, in
 nanoseconds a lane (docs/performance.md): linear predictor 4, inputs 10, network 22, symbol search 30, coder 5, the
@@ -14,7 +14,7 @@ from ..entropy import rans
 from ..entropy.symbol_search import SymbolSearch
 from ..entropy.tables import CODES, PRECISION
 from . import features, messages
-from .channel_parameters import PEER_TAPS, PEERS
+from .channel_parameters import REFERENCE_TAPS, REFERENCES
 from .lanes import Lanes, Places
 from .model import Model
 from .recurrent import States
@@ -23,7 +23,7 @@ from .step import Past, Step
 _KEPT_STEPS = 1 << 10
 """Steps whose samples are kept as lanes, before they go to where they belong."""
 _OFFSET_SHIFT = constant(2)
-_HEARD = np.dtype(f"V{4 * PEER_TAPS}")
+_HEARD = np.dtype(f"V{4 * REFERENCE_TAPS}")
 
 
 class Decoder:
@@ -34,7 +34,7 @@ class Decoder:
     coder : rans.Decoder
     lanes : Lanes
     low : int16 [steps, lanes]
-        Low bits; may have no lanes where no lane is a grid lane.
+        Low bits; may have no lanes where no lane is a linear lane.
     escapes : list of int16 arrays, one per owner
     """
 
@@ -43,10 +43,10 @@ class Decoder:
         self.escapes = [iter(values.tolist()) for values in escapes]
         count = len(lanes)
         self.past = Past(lanes)
-        self.newest = np.zeros((count, PEER_TAPS), np.int32) if lanes.has_peers else None
-        """Ticks of the last steps, the newest last: what others hear."""
+        self.newest = np.zeros((count, REFERENCE_TAPS), np.int32) if lanes.has_references else None
+        """Q6 units of the last steps, the newest last: what others hear."""
         said = np.full(count, messages.SILENCE, np.uint32)
-        self.said = said if lanes.has_peers and model.hears else None
+        self.said = said if lanes.has_references and model.has_messages else None
         """What lanes say to others, by `messages.py`."""
         self.states = States(model, count) if model.state else None
         self.samples = np.zeros((min(int(lanes.length.max()), _KEPT_STEPS), count), np.int16)
@@ -55,21 +55,23 @@ class Decoder:
     def run(self, chunks: list[np.ndarray]) -> None:
         """Decode all steps, into the arrays int16 [frames, channels] of chunks."""
         places = Places(self.lanes)
-        bounds = np.searchsorted(self.lanes.tier, np.arange(int(self.lanes.tier[-1]) + 2))
+        bounds = np.searchsorted(self.lanes.order_level, np.arange(int(self.lanes.order_level[-1]) + 2))
         parts = [slice(int(a), int(b)) for a, b in zip(bounds, bounds[1:]) if a < b]
         last = [np.maximum.accumulate(self.lanes.length[part][::-1])[::-1] for part in parts]
         first = 0
         for end in sorted(set(np.concatenate(last).tolist())):
             active = [np.searchsorted(-ends, -end, side="right") for ends in last]
-            tiers = [_Tier(self, part.start, part.start + int(n)) for part, n in zip(parts, active, strict=True) if n]
+            order_levels = [
+                _order_level(self, part.start, part.start + int(n)) for part, n in zip(parts, active, strict=True) if n
+            ]
             for t in range(first, end):
-                for tier in tiers:
-                    tier.step(t)
+                for order_level in order_levels:
+                    order_level.step(t)
                 self.past.advance()
                 if t % _KEPT_STEPS == _KEPT_STEPS - 1:
                     places.put(self.samples, chunks, t + 1 - _KEPT_STEPS)
-            for tier in tiers:
-                tier.own.keep()
+            for order_level in order_levels:
+                order_level.own.keep()
             first = end
         places.put(self.samples, chunks, first - first % _KEPT_STEPS)
 
@@ -78,8 +80,8 @@ class Decoder:
         return [next(values, None) is not None for values in self.escapes]
 
 
-class _Tier:
-    """Views and buffers for the lanes of a tier that have not ended."""
+class _order_level:
+    """Views and buffers for the lanes of a order level that have not ended."""
 
     def __init__(self, all_lanes: Decoder, first: int, end: int):
         self._all = all_lanes
@@ -89,30 +91,30 @@ class _Tier:
         self._mean, self._length, self._shift = lanes.mean[part], lanes.length[part], lanes.shift[part]
         self._owner = lanes.owner[part]
         self._shortest = int(self._length.min())
-        self._grid = np.flatnonzero(lanes.grid[part])
-        self._octaves = lanes.octaves[part][self._grid]
+        self._linear = np.flatnonzero(lanes.linear[part])
+        self._octaves = lanes.octaves[part][self._linear]
         self._half = np.int32(1) << self._octaves - 1
         entropy, self._coder = all_lanes.model.entropy, all_lanes.coder.part(part)
-        self._values, self._middle = entropy.samples, entropy.ticks
+        self._values, self._reconstruction = entropy.samples, entropy.q6
         self._search = SymbolSearch(entropy, all_lanes.model.guesses, lanes.offset[part])
-        self._reference, self._location = own.reference, np.empty(count, np.int32)
-        self._decoded_ticks = np.empty(count, np.int32)
+        self._prediction, self._location = own.prediction, np.empty(count, np.int32)
+        self._decoded_q6 = np.empty(count, np.int32)
         self._output = np.zeros((count, 2), np.int32)
         self._offset, self._scale = self._output.T
         self._messages = None
         if all_lanes.said is not None:
-            self._messages = np.full((count, PEERS, messages.INPUTS), messages.ZERO, np.uint8)
+            self._messages = np.full((count, REFERENCES, messages.INPUTS), messages.ZERO, np.uint8)
         if all_lanes.states is not None:
             self._network = all_lanes.states.bind(own.inputs, self._output, part)
         else:
             self._network = all_lanes.model.bind(own.inputs, self._output, self._messages)
-        self._peers = np.ascontiguousarray(lanes.peers[:, part].T)
-        self._present = self._peers != np.arange(first, end)[:, None]
-        self._metric = np.ascontiguousarray(lanes.metric[:, part].T.astype(np.int16))
-        self._hears = bool(lanes.heard[..., part].any())
+        self._references = np.ascontiguousarray(lanes.references[:, part].T)
+        self._present = self._references != np.arange(first, end)[:, None]
+        self._metric = np.ascontiguousarray(lanes.correlation[:, part].T.astype(np.int16))
+        self._hears = bool(lanes.reference_taps[..., part].any())
         if self._hears:
-            heard = lanes.heard[..., part].transpose(2, 0, 1)
-            self._heard_coefficients = np.ascontiguousarray(heard.reshape(count, PEERS * PEER_TAPS))
+            heard = lanes.reference_taps[..., part].transpose(2, 0, 1)
+            self._heard_coefficients = np.ascontiguousarray(heard.reshape(count, REFERENCES * REFERENCE_TAPS))
             self._heard = np.empty(self._heard_coefficients.shape, np.int32)
             self._heard_sum = np.empty(count, np.int32)
 
@@ -121,16 +123,16 @@ class _Tier:
         self.own.predict(self._hear() if self._hears else None)
         self.own.fill()
         if self._messages is not None and self._present.any():
-            messages.hear(self._all.said.take(self._peers), self._metric, self._present, self._messages)
+            messages.hear(self._all.said.take(self._references), self._metric, self._present, self._messages)
         self._network()
         location = self._location
         np.left_shift(self._offset, _OFFSET_SHIFT, out=location)
-        location += self._reference
+        location += self._prediction
         location += self._mean
         centre = None
-        if len(self._grid):
-            centre = (self._reference[self._grid] + self._mean[self._grid] + self._half) >> self._octaves
-            location[self._grid] -= centre << self._octaves
+        if len(self._linear):
+            centre = (self._prediction[self._linear] + self._mean[self._linear] + self._half) >> self._octaves
+            location[self._linear] -= centre << self._octaves
         slot = self._coder.slots()
         code, _, frequency, inside = self._search.find(slot, location, self._scale.astype(np.int64))
         if t >= self._shortest:
@@ -142,30 +144,30 @@ class _Tier:
     def _hear(self) -> np.ndarray:
         """What the linear predictors hear of peers, int32 [lanes]."""
         newest = self._all.newest.view(_HEARD)[:, 0]
-        newest.take(self._peers, out=self._heard.view(_HEARD), mode="clip")
+        newest.take(self._references, out=self._heard.view(_HEARD), mode="clip")
         return np.einsum("ij,ij->i", self._heard, self._heard_coefficients, out=self._heard_sum)
 
     def _decoded(self, t: int, code: np.ndarray, centre: np.ndarray | None) -> np.ndarray:
-        """Keep the samples of this step; their ticks, int32 [lanes]."""
+        """Keep the samples of this step; their Q6 units, int32 [lanes]."""
         samples = self._all.samples[t % _KEPT_STEPS, self._part]
         self._values.take(code, out=samples, mode="clip")
-        ticks = self._middle.take(code, out=self._decoded_ticks, mode="clip")
+        q6 = self._reconstruction.take(code, out=self._decoded_q6, mode="clip")
         if centre is not None:
-            grid, shift = self._grid, self._shift[self._grid]
-            value = (code[grid] - CODES // 2 + centre) << np.maximum(shift, 0)
-            sample = value | self._all.low[t, grid + self._part.start]
-            for index in np.flatnonzero((code[grid] == 0) | (code[grid] == CODES - 1)):
-                if t < self._length[grid[index]]:
-                    sample[index] = next(self._all.escapes[self._owner[grid[index]]], 0)
-            samples[grid] = sample
-            ticks[grid] = features.tick_values(sample, shift)
-        return ticks
+            linear, shift = self._linear, self._shift[self._linear]
+            value = (code[linear] - CODES // 2 + centre) << np.maximum(shift, 0)
+            sample = value | self._all.low[t, linear + self._part.start]
+            for index in np.flatnonzero((code[linear] == 0) | (code[linear] == CODES - 1)):
+                if t < self._length[linear[index]]:
+                    sample[index] = next(self._all.escapes[self._owner[linear[index]]], 0)
+            samples[linear] = sample
+            q6[linear] = features.q6_values(sample, shift)
+        return q6
 
-    def _learn(self, ticks: np.ndarray) -> None:
-        self.own.learn(ticks)
+    def _learn(self, q6: np.ndarray) -> None:
+        self.own.learn(q6)
         if self._all.newest is not None:
             newest = self._all.newest[self._part]
             newest[:, :-1] = newest[:, 1:]
-            newest[:, -1] = ticks
+            newest[:, -1] = q6
         if self._all.said is not None:
-            messages.say(self._all.said[self._part], self.own.residual, self.own.middle_level)
+            messages.say(self._all.said[self._part], self.own.residual, self.own.middle_log_mean)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .channel_parameters import METRIC_UNIT
+from .channel_parameters import CORRELATION_UNIT
 
 SAID = 4
 """Bytes that a lane says: residuals at t, t-1, t-2; level."""
@@ -30,7 +30,7 @@ def say(said: np.ndarray, residual: np.ndarray, level: np.ndarray) -> None:
 
     Parameters
     ----------
-    residual : int32, ticks
+    residual : int32, Q6 units
     level : int32, 0..255, of the middle running mean before this step
     """
     size = np.maximum(residual, -_MAX_RESIDUAL)
@@ -48,7 +48,7 @@ def say(said: np.ndarray, residual: np.ndarray, level: np.ndarray) -> None:
 
 def metrics(metric: np.ndarray) -> np.ndarray:
     """Metrics of -32..31 as bytes."""
-    return (metric * (128 // METRIC_UNIT) + ZERO).astype(np.uint8)
+    return (metric * (128 // CORRELATION_UNIT) + ZERO).astype(np.uint8)
 
 
 def hear(said: np.ndarray, metric: np.ndarray, present: np.ndarray, out: np.ndarray) -> None:

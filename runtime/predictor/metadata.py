@@ -10,7 +10,7 @@ from ..core.compressed_bytes import ZSTD, parse_blob
 from ..core.errors import CorruptError, ModelError
 from ..core.limits import MAX_MODEL_BYTES
 from ..entropy.tables import SCALES, TABLE, Tables
-from .channel_parameters import PEERS
+from .channel_parameters import REFERENCES
 from .features import FEATURES
 from .messages import INPUTS
 
@@ -48,7 +48,7 @@ def parse_answers(metadata: dict[str, str], hears: bool, state: int) -> tuple[li
     Raises `ModelError` if they are missing or damaged."""
     blob = _blob(metadata, "middleout.answers")
     count, offset, parts = int.from_bytes(blob[:4], "little"), 4, []
-    kinds = [("u1", FEATURES + hears * PEERS * INPUTS), ("<f4", state), ("<i4", 2), ("<f4", state)]
+    kinds = [("u1", FEATURES + hears * REFERENCES * INPUTS), ("<f4", state), ("<i4", 2), ("<f4", state)]
     if count < 1 or len(blob) != 4 + count * sum(np.dtype(kind).itemsize * width for kind, width in kinds):
         raise ModelError("the model's known answers have the wrong size")
     for kind, width in kinds:

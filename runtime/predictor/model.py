@@ -16,7 +16,7 @@ from ..core.limits import MAX_MODEL_BYTES
 from ..entropy.symbol_search import GuessTables
 from ..entropy.tables import EntropyModel
 from . import recurrent
-from .channel_parameters import PEERS
+from .channel_parameters import REFERENCES
 from .features import FEATURES
 from .messages import INPUTS, ZERO
 from .metadata import parse_answers, parse_tables
@@ -134,15 +134,15 @@ class Model:
         self.entropy = EntropyModel(tables)
         self.guesses = GuessTables(self.entropy)
         self._coarse: dict[tuple[int, int], Model] = {(0, 0): self}
-        self._check_answers(*parse_answers(metadata, self.hears, self.state))
+        self._check_answers(*parse_answers(metadata, self.has_messages, self.state))
 
     def _check_interface(self) -> None:
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
         found = [(node.name, node.type, node.shape[1:]) for node in (*inputs, *outputs)]
         self.state = recurrent.state_size(inputs, outputs)
-        self.hears = len(inputs) == 2 and not self.state
-        expected = [("own", "tensor(uint8)", [FEATURES]), ("peers", "tensor(uint8)", [PEERS, INPUTS])]
-        expected = expected[: 1 + self.hears] + [("distribution", "tensor(int32)", [2])]
+        self.has_messages = len(inputs) == 2 and not self.state
+        expected = [("own", "tensor(uint8)", [FEATURES]), ("peers", "tensor(uint8)", [REFERENCES, INPUTS])]
+        expected = expected[: 1 + self.has_messages] + [("distribution", "tensor(int32)", [2])]
         if self.state:
             floats = "tensor(float)", [self.state]
             expected = [expected[0], (recurrent.STATE, *floats), expected[1], (recurrent.NEXT, *floats)]
@@ -169,7 +169,7 @@ class Model:
     def _names(self) -> tuple[str, str]:
         return ("own", recurrent.STATE if self.state else "peers")
 
-    def run(self, features: np.ndarray, peers: np.ndarray | None = None) -> np.ndarray:
+    def run(self, features: np.ndarray, references: np.ndarray | None = None) -> np.ndarray:
         """Offset (1/16 code) and scale index, int32 [N, 2].
 
         Parameters
@@ -179,16 +179,19 @@ class Model:
             For networks that hear peers; without it there are none.
         """
         recurrent.stateless(self)
-        return _run(self._session, self._names, self._inputs(features, peers))[0]
+        return _run(self._session, self._names, self._inputs(features, references))[0]
 
     def step(self, features: np.ndarray, state: np.ndarray) -> list[np.ndarray]:
         """Of a network with a state, what `run` gives, and the next state, float32 [N, S] as `state`."""
         return _run(self._session, self._names, [features, state])
 
-    def _inputs(self, features: np.ndarray, peers: np.ndarray | None) -> list[np.ndarray]:
-        if not self.hears:
+    def _inputs(self, features: np.ndarray, references: np.ndarray | None) -> list[np.ndarray]:
+        if not self.has_messages:
             return [features]
-        return [features, np.full((len(features), PEERS, INPUTS), ZERO, np.uint8) if peers is None else peers]
+        return [
+            features,
+            np.full((len(features), REFERENCES, INPUTS), ZERO, np.uint8) if references is None else references,
+        ]
 
     def _call(self, binding, arrays: list[np.ndarray]) -> None:
         self._session.run_with_iobinding(binding)  # `arrays` are only held
@@ -203,10 +206,10 @@ class Model:
             self._coarse[key] = made
         return self._coarse[key]
 
-    def bind(self, features: np.ndarray, output: np.ndarray, peers: np.ndarray | None = None):
+    def bind(self, features: np.ndarray, output: np.ndarray, references: np.ndarray | None = None):
         """A call without arguments that computes `output` int32 [N, 2] from the others (see `run`), in place."""
         recurrent.stateless(self)
-        return self._bound(self._inputs(features, peers), {"distribution": output})
+        return self._bound(self._inputs(features, references), {"distribution": output})
 
     def bind_step(self, features: np.ndarray, state: np.ndarray, output: np.ndarray, after: np.ndarray):
         """The like for `step`; `after`, the next state, must not share memory with `state`."""

@@ -24,7 +24,7 @@ _SHIFT, _ZERO, _BYTE = constant(COEFFICIENT_BITS), constant(0), constant(255)
 class Past:
     """What is known of the samples before this step, of all lanes.
 
-    ticks : int32 [16 + columns, lanes], without the mean
+    Q6 units : int32 [16 + columns, lanes], without the mean
     history : uint8 [lanes, 16 + columns], residuals as the network sees them
     means : int32 [3, lanes]
     residual : int32 [lanes], of the last step
@@ -33,18 +33,18 @@ class Past:
 
     def __init__(self, lanes: Lanes):
         count = len(lanes)
-        self.spread = lanes.spread
-        self.ticks = np.zeros((ORDER + _COLUMNS, count), np.int32)
+        self.initial_scale = lanes.initial_scale
+        self.q6 = np.zeros((ORDER + _COLUMNS, count), np.int32)
         self.history = np.full((count, features.WINDOW + _COLUMNS), 128, np.uint8)
-        self.means = features.initial_means(lanes.spread)
+        self.means = features.initial_means(lanes.initial_scale)
         self.residual = np.zeros(count, np.int32)
         self.column = 0
 
     def reset(self) -> None:
         """As at the start of a lane."""
-        self.ticks[:ORDER] = 0
+        self.q6[:ORDER] = 0
         self.history[:, : features.WINDOW] = 128
-        self.means[:] = features.initial_means(self.spread)
+        self.means[:] = features.initial_means(self.initial_scale)
         self.residual[:] = 0
         self.column = 0
 
@@ -52,17 +52,17 @@ class Past:
         """Go to the next step."""
         self.column += 1
         if self.column == _COLUMNS:
-            self.ticks[:ORDER] = self.ticks[-ORDER:]
+            self.q6[:ORDER] = self.q6[-ORDER:]
             self.history[:, : features.WINDOW] = self.history[:, -features.WINDOW :]
             self.column = 0
 
 
 @dataclass
 class _Column:
-    """Views of the histories at one of their columns: the last 16 ticks, the newest of them, where the next one goes;
+    """Views of the histories at one of their columns: the last 16 Q6 units, the newest of them, where the next one goes;
     where the last residual goes, and the window that it completes."""
 
-    ticks: np.ndarray
+    q6: np.ndarray
     newest: np.ndarray
     next: np.ndarray
     history: np.ndarray
@@ -81,12 +81,12 @@ class Step:
     def __init__(self, past: Past, lanes: Lanes, part: slice):
         self._past, self._part = past, part
         self._mean, self._means = lanes.mean[part], past.means[:, part]
-        ticks, history = past.ticks[:, part], past.history[part]
+        q6, history = past.q6[:, part], past.history[part]
         self._columns = [
             _Column(
-                ticks=ticks[column : column + ORDER],
-                newest=ticks[column + ORDER - 1],
-                next=ticks[column + ORDER],
+                q6=q6[column : column + ORDER],
+                newest=q6[column + ORDER - 1],
+                next=q6[column + ORDER],
                 history=history[:, column + features.WINDOW - 1],
                 window=features.windows(history, 1, column)[0],
             )
@@ -96,7 +96,7 @@ class Step:
         self._coefficients = np.ascontiguousarray(lanes.coefficients[:, part])
         self._products = np.full((ORDER + 1, count), features.ROUND, np.int32)
         self._own_products = self._products[:ORDER]
-        self.reference, self._magnitude = np.empty(count, np.int32), np.empty(count, np.int32)
+        self.prediction, self._magnitude = np.empty(count, np.int32), np.empty(count, np.int32)
         self.inputs = np.zeros((count, features.FEATURES), np.uint8)
         self._window = np.ndarray(count, "V16", self.inputs.data, 0, self.inputs.strides[:1])
         self._rest = self.inputs[:, features.WINDOW :].T
@@ -104,7 +104,7 @@ class Step:
         self._differences, self._levels, self._seen = self._contexts[:2], self._contexts[2:], self._contexts[1:]
         self.residual, self._deviation = self._differences
         self.residual[:] = past.residual[part]
-        self.middle_level = self._levels[1]
+        self.middle_log_mean = self._levels[1]
         self._change, self._shifts = np.empty((len(features.RATES), count), np.int32), features.shifts(count)
 
     def keep(self) -> None:
@@ -113,29 +113,29 @@ class Step:
 
     def predict(self, heard: np.ndarray | None = None) -> None:
         """Linear prediction of this step; `heard` is the sum of what is heard of peers."""
-        np.multiply(self._columns[self._past.column].ticks, self._coefficients, out=self._own_products)
-        np.add.reduce(self._products, axis=0, out=self.reference)
+        np.multiply(self._columns[self._past.column].q6, self._coefficients, out=self._own_products)
+        np.add.reduce(self._products, axis=0, out=self.prediction)
         if heard is not None:
-            self.reference += heard
-        self.reference >>= _SHIFT
+            self.prediction += heard
+        self.prediction >>= _SHIFT
 
     def fill(self) -> None:
         """Residual of the last step, newest tick, running means: to the network's inputs, by way of the history."""
         contexts, views = self._contexts, self._columns[self._past.column]
-        np.subtract(views.newest, self.reference, out=self._deviation)
+        np.subtract(views.newest, self.prediction, out=self._deviation)
         features.to_quantised(self._differences, self._differences)
-        features.to_levels(self._means, out=self._levels)
+        features.to_log_means(self._means, out=self._levels)
         np.maximum(contexts, _ZERO, out=contexts)
         np.minimum(contexts, _BYTE, out=contexts)
         views.history[:] = self.residual
         self._window[:] = views.window
         self._rest[:] = self._seen
 
-    def learn(self, ticks: np.ndarray) -> None:
-        """Move ticks, residual and running means on by the tick values int32 [lanes] of the decoded samples; they are
+    def learn(self, q6: np.ndarray) -> None:
+        """Move Q6 units, residual and running means on by the Q6 value int32 [lanes] of the decoded samples; they are
         without the mean afterwards."""
-        ticks -= self._mean
-        self._columns[self._past.column].next[:] = ticks
-        np.subtract(ticks, self.reference, out=self.residual)
+        q6 -= self._mean
+        self._columns[self._past.column].next[:] = q6
+        np.subtract(q6, self.prediction, out=self.residual)
         features.to_magnitude(self.residual, out=self._magnitude)
         features.move_means(self._means, self._magnitude, self._shifts, self._change, self._means)

@@ -34,10 +34,10 @@ class Stepper:
     def __init__(self, model: Model, lanes: Lanes):
         self._lanes, self._entropy = lanes, model.entropy
         count, self._mean = len(lanes), lanes.mean
-        self._grid = np.flatnonzero(lanes.grid)
-        self._shift = lanes.shift[self._grid]
-        tables = self._tables = RiceTables.of(model.entropy, bool(len(self._grid)))
-        self._source = RiceSource(tables, self._grid, lanes.shift.astype(np.int64), lanes.owner)
+        self._linear = np.flatnonzero(lanes.linear)
+        self._shift = lanes.shift[self._linear]
+        tables = self._tables = RiceTables.of(model.entropy, bool(len(self._linear)))
+        self._source = RiceSource(tables, self._linear, lanes.shift.astype(np.int64), lanes.owner)
         self._longest, self._shortest = int(lanes.length.max()), int(lanes.length.min())
         self._past = Past(lanes)
         self._own = Step(self._past, lanes, slice(0, count))
@@ -47,8 +47,8 @@ class Stepper:
         self._offset, self._scale = self._output.T
         self._network = model.bind(self._own.inputs, self._output)
         self._index = np.empty((_KEPT_STEPS, count), np.int64)
-        self._order_ticks = tables.ticks(model.entropy)
-        self._tick = np.empty(count, np.int32)
+        self._order_q6 = tables.q6(model.entropy)
+        self._q6 = np.empty(count, np.int32)
 
     def reset(self) -> None:
         """As at the start of a lane."""
@@ -71,38 +71,38 @@ class Stepper:
         return samples, self._source.finish()
 
     def _step(self, t: int, index: np.ndarray, active: np.ndarray | None) -> None:
-        own, grid = self._own, self._grid
+        own, linear = self._own, self._linear
         own.predict()
         own.fill()
         self._network()
         location = np.left_shift(self._offset, _OFFSET_SHIFT, out=self._location)
-        location += own.reference
+        location += own.prediction
         location += self._placed_mean
         centre = None
-        if len(grid):
-            centre = (own.reference[grid] + self._mean[grid] + 32) >> 6
-            location[grid] -= centre << 6
+        if len(linear):
+            centre = (own.prediction[linear] + self._mean[linear] + 32) >> 6
+            location[linear] -= centre << 6
         escaped, field = self._source.next(location, self._scale, index, active)
-        tick = self._order_ticks.take(index, out=self._tick, mode="clip")
+        q6 = self._order_q6.take(index, out=self._q6, mode="clip")
         if centre is not None:
-            code = self._tables.order.take(index[grid], mode="clip")
-            self._grid_ticks(t, code, field, centre, tick)
+            code = self._tables.order.take(index[linear], mode="clip")
+            self._linear_q6(t, code, field, centre, q6)
         if escaped is not None:
-            self._escaped_ticks(t, escaped, field, tick)
-        own.learn(tick)
+            self._escaped_q6(t, escaped, field, q6)
+        own.learn(q6)
         self._past.advance()
 
-    def _grid_ticks(self, t: int, code: np.ndarray, field: np.ndarray, centre: np.ndarray, tick: np.ndarray) -> None:
-        """Samples and ticks of the grid lanes, which are relative to `centre`."""
-        grid, shift = self._grid, self._shift
-        low = field[grid].astype(np.int64) & ((1 << shift) - 1)
+    def _linear_q6(self, t: int, code: np.ndarray, field: np.ndarray, centre: np.ndarray, q6: np.ndarray) -> None:
+        """Samples and Q6 units of the linear lanes, which are relative to `centre`."""
+        linear, shift = self._linear, self._shift
+        low = field[linear].astype(np.int64) & ((1 << shift) - 1)
         sample = (((code - CODES // 2 + centre) << shift) | low).astype(np.int16)
-        self._patches.append((t, grid, sample))
-        tick[grid] = features.tick_values(sample, shift)
+        self._patches.append((t, linear, sample))
+        q6[linear] = features.q6_values(sample, shift)
 
-    def _escaped_ticks(self, t: int, escaped: np.ndarray, field: np.ndarray, tick: np.ndarray) -> None:
+    def _escaped_q6(self, t: int, escaped: np.ndarray, field: np.ndarray, q6: np.ndarray) -> None:
         sample = field[escaped].astype(np.uint16).view(np.int16)
         self._patches.append((t, escaped, sample))
         code = (sample >> 6) + CODES // 2
-        on_grid = features.tick_values(sample, self._lanes.shift[escaped])
-        tick[escaped] = np.where(self._lanes.grid[escaped] != 0, on_grid, self._entropy.middle[code])
+        on_linear = features.q6_values(sample, self._lanes.shift[escaped])
+        q6[escaped] = np.where(self._lanes.linear[escaped] != 0, on_linear, self._entropy.reconstruction[code])

@@ -78,7 +78,9 @@ class RawReader:
                 self._file.seek(self._start + (channel * self.frames + self._done) * self._width)
                 samples[:, channel] = sample_formats.from_bytes(self._take(frames * self._width), self.dtype, 1)[:, 0]
         else:
-            samples = sample_formats.from_bytes(self._take(frames * self.channels * self._width), self.dtype, self.channels)
+            samples = sample_formats.from_bytes(
+                self._take(frames * self.channels * self._width), self.dtype, self.channels
+            )
         self._done += len(samples)
         return samples
 

@@ -185,5 +185,7 @@ def parse_fmt(body: bytes) -> WavFormat:
     if not 8 <= bits <= 16:
         raise FileFormatError(f"PCM of {bits} bits; {_SUPPORTED}")
     if width not in (1, 2) or width * channels != block or bits > 8 * width:
-        raise FileFormatError(f"the WAV file's format chunk contradicts itself: {channels} channels, {block} bytes a frame")
+        raise FileFormatError(
+            f"the WAV file's format chunk contradicts itself: {channels} channels, {block} bytes a frame"
+        )
     return WavFormat(channels, rate, 8 * width)

@@ -13,7 +13,7 @@ from .chunk import ActivityChunk
 from .layout.plan import ChannelParameters, Plan
 from .layout.sequence import lane_count
 from .layout.units import Units
-from .peers import Hearing
+from .references import Hearing
 from .render import lfp
 from .render.corrections import Lines, render_all
 from .waveforms.candidates import Windowed
@@ -66,14 +66,14 @@ def code(
 
 
 def first_levels(windows: Windows, lines: Lines, band: lfp.SlowBand | None, units: Units) -> np.ndarray:
-    """Ticks that windows' first samples are expected near: the slow band there, or the channel's level."""
+    """Q6 units that windows' first samples are expected near: the slow band there, or the channel's level."""
     if band is None:
-        return units.level_ticks(lines.level[windows.channel])
+        return units.level_q6(lines.level[windows.channel])
     level = np.zeros(len(windows), np.int64)
     for channel in np.unique(windows.channel).tolist():
         own = windows.of_channel(channel)
         level[own] = band.curve(channel)[windows.start[own]]
-    return units.level_ticks(np.clip(level, units.low, units.high))
+    return units.level_q6(np.clip(level, units.low, units.high))
 
 
 def render(chunk: ActivityChunk, values: np.ndarray) -> np.ndarray:
@@ -105,7 +105,7 @@ def decode(payload: bytes, channels: int, sample_bits: int, model: Model) -> np.
             sequence,
             first_levels(windows, chunk.plan.lines, chunk.slow, units),
             chunk.slow is None,
-            parameters.spread[windows.channel],
+            parameters.initial_scale[windows.channel],
             parameters.scale[windows.channel],
             chunk.plan.hearing,
             chunk.frames,

@@ -39,7 +39,7 @@ class Source:
         samples = self.samples
         change = np.abs(np.diff(samples[: 1 << 14].astype(np.int32), axis=0, prepend=samples[:1]))
         units = units_of(samples, np.median(change, axis=0), max_error, self.sample_bits, self.model)
-        if not units.grid:
+        if not units.linear:
             return units, units.values(samples).astype(np.int16), 0
         return units, samples, int(np.median(samples[:: max(1, len(samples) // 256)]))
 
@@ -52,7 +52,7 @@ class Source:
         """With these windows and this bound."""
         units, values, base = self.counted(max_error)
         options, channels = self.options, values.shape[1]
-        step = LIFT_STEP * ((2 * max_error + 1 << units.shift) if units.grid else 1)
+        step = LIFT_STEP * ((2 * max_error + 1 << units.shift) if units.linear else 1)
         shape = round(options.threshold * THRESHOLD_UNIT), options.frames[0], sum(options.frames), min(step, 0xFFFF)
         lines = Lines(base, _levels(values, units, base), np.zeros(channels, bool))
         band = lfp_fit.fit(values, options.rate, units, self.model) if options.slow else None
@@ -68,8 +68,8 @@ class Source:
 
 
 def _levels(values: np.ndarray, units: Units, base: int) -> np.ndarray:
-    """Where channels begin: at the base, or off the lattice, where every channel may have an offset of its own, there."""
-    if not units.grid:
+    """Where channels begin: at the base, or off the implant's table, where every channel may have an offset of its own, there."""
+    if not units.linear:
         return np.full(values.shape[1], base, np.int64)
     return np.median(values[:: max(1, len(values) // 256)], axis=0).astype(np.int64)
 

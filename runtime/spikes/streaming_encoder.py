@@ -36,7 +36,7 @@ _LANE_SHARE, _LEAST_LANE = 0.25, 64
 _RAMP = 8
 """Frames a unit of level: lines that channel back to the base may not be steeper."""
 _CODE = 64
-"""Samples that are a code, about: off the lattice what is said in codes is taken by so much."""
+"""Samples that are a code, about: off the implant's table what is said in codes is taken by so much."""
 _ENOUGH = 0.85
 """A block that takes less than this share of what it may lets the next one have a smaller error."""
 
@@ -58,7 +58,7 @@ class ActivityEncoder:
 
     A block comes out when what follows it is known: see `delay`. Tents need room in front of a window within its block,
     so that a few less of the weakest crossings are found again than in files. Samples count as codes until one is off
-    the implant's lattice.
+    the implant's table.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ class ActivityEncoder:
         self._samples = np.zeros((0, channels), np.int16)
         self._spotter = Spotter(channels, options, -(CODES // 2), CODES // 2 - 1)
         self._band = RunningBand(channels, options.rate) if options.slow else None
-        self._grid, self._base = False, 0
+        self._linear, self._base = False, 0
         self._level = np.zeros(channels, np.int64)
         self._shown = np.zeros((self._reach, channels), np.int64)
         self._first = True
@@ -108,9 +108,9 @@ class ActivityEncoder:
         if samples.ndim != 2 or samples.shape[1] != self._values.shape[1]:
             raise UsageError("blocks are int16 [frames, channels]")
         samples = np.ascontiguousarray(samples)
-        values = samples if self._grid else codes_of(samples) - np.int16(CODES // 2)
-        if not self._grid and len(values) and values.min() < -(CODES // 2):
-            self._leave_lattice(samples)
+        values = samples if self._linear else codes_of(samples) - np.int16(CODES // 2)
+        if not self._linear and len(values) and values.min() < -(CODES // 2):
+            self._leave_implant(samples)
             values = samples
         if self._first and len(values):  # the past of the first frame is that frame
             self._values, self._first = np.repeat(values[:1], self._past, axis=0), False
@@ -121,11 +121,11 @@ class ActivityEncoder:
             made.append(self._encode(self._block))
         return made
 
-    def _leave_lattice(self, samples: np.ndarray) -> None:
+    def _leave_implant(self, samples: np.ndarray) -> None:
         """Values are samples from now on."""
         convert = lambda values: CODE_TO_SAMPLE[values + CODES // 2]  # noqa: E731
         fresh = self._spotter.fresh
-        self._grid, self._values = True, convert(self._values)
+        self._linear, self._values = True, convert(self._values)
         self._base = int(np.median(samples)) if fresh else int(convert(self._base))
         self._shown, self._level = (convert(x).astype(np.int64) for x in (self._shown, self._level))
         if fresh:
@@ -203,14 +203,14 @@ class ActivityEncoder:
     def _coded(self, spotted: Spotted, frames: int, band: SlowBand | None, error: int) -> _Made:
         """A block with this error."""
         options, samples = self._options, self._samples[:frames]
-        change = np.abs(np.diff(samples.astype(np.int32), axis=0, prepend=samples[:1])) if self._grid else samples[:1]
-        units = units_of(samples, np.median(change, axis=0), error, 16, self._model, self._grid)
-        step = LIFT_STEP * ((2 * error + 1 << units.shift) if self._grid else 1)
+        change = np.abs(np.diff(samples.astype(np.int32), axis=0, prepend=samples[:1])) if self._linear else samples[:1]
+        units = units_of(samples, np.median(change, axis=0), error, 16, self._model, self._linear)
+        step = LIFT_STEP * ((2 * error + 1 << units.shift) if self._linear else 1)
         windows = replace(spotted.windows, lift=np.zeros(len(spotted.windows), np.int64))
         last = np.full(samples.shape[1], -1, np.int64)
         last[windows.channel] = windows.stop - 1
         ends = units.middles(units.bins(units.values(samples[np.maximum(last, 0), np.arange(len(last))])))
-        away = np.abs(ends - self._base) // (_CODE if self._grid else 1)
+        away = np.abs(ends - self._base) // (_CODE if self._linear else 1)
         hold = (last >= 0) & (frames - last < _RAMP * away) & (band is None)
         lines = Lines(self._base, self._level.copy() if band is None else np.full(len(last), self._base), hold)
         shape = round(options.threshold * THRESHOLD_UNIT), options.frames[0], sum(options.frames), min(step, 0xFFFF)

@@ -46,14 +46,16 @@ class Calibration:
         """Fit to samples int16 [frames, channels], a second of them or more. Raises `UsageError`."""
         if len(samples) < _LEAST_FRAMES:
             raise UsageError(f"{len(samples)} frames are too few for a calibration; use {_LEAST_FRAMES} or more")
-        middle = models.load(model).entropy.middle
-        side = fit(np.ascontiguousarray(samples[:MOST_FRAMES]), middle)
+        reconstruction = models.load(model).entropy.reconstruction
+        side = fit(np.ascontiguousarray(samples[:MOST_FRAMES]), reconstruction)
         return cls(sides.widen(sides.without_constants(side)), rate)
 
     def text(self) -> str:
         """The contents of a calibration file."""
         side = self.side
-        rows = np.column_stack([side.kind, side.spread, side.shift, side.reach, side.mean, side.coefficients])
+        rows = np.column_stack(
+            [side.kind, side.initial_scale, side.shift, side.magnitude_bits, side.mean, side.coefficients]
+        )
         body = json.dumps(rows.tolist())
         head = {"format": _FORMAT, "rate": self.rate, "crc": zlib.crc32(body.encode())}
         return json.dumps(head)[:-1] + ', "channels": ' + body.replace("], [", "],\n [") + "}\n"
@@ -71,9 +73,15 @@ class Calibration:
             rate = int(content["rate"])
         except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
             raise FileFormatError(f"not a calibration file: {error}") from None
-        kind, spread, shift, reach, mean = rows[:, :5].T
+        kind, initial_scale, shift, magnitude_bits, mean = rows[:, :5].T
         side = SideInformation.empty(len(rows))
-        side.kind, side.mean, side.spread, side.shift, side.reach = kind, mean, spread, shift, reach
+        side.kind, side.mean, side.initial_scale, side.shift, side.magnitude_bits = (
+            kind,
+            mean,
+            initial_scale,
+            shift,
+            magnitude_bits,
+        )
         side.coefficients = rows[:, 5:]
         try:
             sides.unpack(sides.pack(side), 0, len(kind))

@@ -13,7 +13,7 @@ from ..core.limits import MAX_CHANNELS
 from ..entropy.rice_encoder import RiceEncoder
 from ..fit.parameters import fit
 from ..predictor import model as models
-from ..predictor.channel_parameters import GRID, SideInformation
+from ..predictor.channel_parameters import LINEAR, SideInformation
 from ..predictor.forward import Forward
 from ..predictor.model import Model
 from ..predictor.recurrent import stateless
@@ -109,10 +109,10 @@ class GroupEncoder:
     def _bounded(self, samples: np.ndarray, bound: int) -> tuple[np.ndarray, np.ndarray]:
         """What is coded in place of samples, and what it decodes to."""
         coded = self._coarse.take(samples.view(np.uint16))
-        if len(self._grid):
-            coded[:, self._grid] = samples[:, self._grid] // np.int16(2 * bound + 1)
+        if len(self._linear):
+            coded[:, self._linear] = samples[:, self._linear] // np.int16(2 * bound + 1)
             samples = coded.copy()
-            near_lossless.restore(samples, self._side.kind == GRID, bound)
+            near_lossless.restore(samples, self._side.kind == LINEAR, bound)
             return coded, samples
         return coded, coded
 
@@ -125,25 +125,25 @@ class GroupEncoder:
                 first = samples if len(samples) else np.zeros((1, self._description.count), np.int16)
                 self._use(sides.for_bound(sides.general(first), self._description.max_error))
             return
-        side = sides.widen(sides.without_constants(fit(past, self._model.entropy.middle)))
+        side = sides.widen(sides.without_constants(fit(past, self._model.entropy.reconstruction)))
         self._use(sides.for_bound(side, self._description.max_error))
 
     def _use(self, side: SideInformation) -> None:
         self._side, self._packed_side = side, sides.pack(side)
-        self._grid = np.flatnonzero(side.kind == GRID)
-        self._lanes = sides.lanes_of(side, self._model.entropy.middle)
+        self._linear = np.flatnonzero(side.kind == LINEAR)
+        self._lanes = sides.lanes_of(side, self._model.entropy.reconstruction)
         self._forward = Forward(self._model, self._lanes, self._description.block)
         self._coarse = _coarse_samples(self._description.max_error)
 
 
 def _coarse_samples(bound: int) -> np.ndarray:
-    """int16 [65536]: what each sample of a lattice channel, by its 16 bits, decodes to; itself off the lattice."""
+    """int16 [65536]: what each sample of a implant channel, by its 16 bits, decodes to; itself off the implant's table."""
     samples = np.arange(1 << 16).astype(np.uint16).view(np.int16)
     if bound == 0:
         return samples
-    _, middle, bins = near_lossless.lattice_bins(bound)
+    _, reconstruction, bins = near_lossless.implant_bins(bound)
     codes = near_lossless.codes_of(samples)
-    return np.where(codes < 0, samples, near_lossless.CODE_TO_SAMPLE[middle[bins[codes]]])
+    return np.where(codes < 0, samples, near_lossless.CODE_TO_SAMPLE[reconstruction[bins[codes]]])
 
 
 def check_frames(frames: np.ndarray, channels: int) -> None:
@@ -161,7 +161,7 @@ class StreamEncoder:
     rate : Hz, a whole number
     block : frames of a packet; None for `default_block`
     model : name, path or bytes of the model
-    max_error : bound of the error, 0..255, 0 for lossless: in codes for channels on the implant's lattice, else in
+    max_error : bound of the error, 0..255, 0 for lossless: in codes for channels on the implant's table, else in
         sample units
     calibration : Calibration, or path of its file; None to begin with general values
     refit : whether to fit to the samples since the last resync point at each one; takes some milliseconds a channel, so

@@ -10,7 +10,7 @@ import numpy as np
 from ..core import near_lossless
 from ..core.errors import CorruptError
 from ..entropy.rice_decoder import RiceBody
-from ..predictor.channel_parameters import GRID
+from ..predictor.channel_parameters import LINEAR
 from ..predictor.model import Model
 from ..predictor.stepper import Stepper
 from . import records as sides
@@ -78,8 +78,8 @@ class GroupDecoder:
         if payload[offset:end] != self._packed_side:
             side, _ = sides.unpack(payload, offset, description.count)
             self._packed_side = payload[offset:end]
-            self._grid = side.kind == GRID
-            self._stepper = Stepper(self._model, sides.lanes_of(side, self._model.entropy.middle))
+            self._linear = side.kind == LINEAR
+            self._stepper = Stepper(self._model, sides.lanes_of(side, self._model.entropy.reconstruction))
         self._stepper.reset()
         if len(payload) < end + 4:
             raise CorruptError("a key packet is too short")
@@ -94,6 +94,6 @@ class GroupDecoder:
         samples, good = self._stepper.run([RiceBody(body)], frames)
         if not good:
             raise CorruptError("a packet's coded bits do not end where they should")
-        if self.description.max_error and self._grid.any():
-            near_lossless.restore(samples, self._grid, self.description.max_error)
+        if self.description.max_error and self._linear.any():
+            near_lossless.restore(samples, self._linear, self.description.max_error)
         return samples

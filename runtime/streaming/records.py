@@ -10,16 +10,18 @@ from ..core.bits import bit_length
 from ..core.compressed_bytes import pack_blob, parse_blob
 from ..core.errors import CorruptError
 from ..core.implant_table import codes_of
-from ..predictor.channel_parameters import CONSTANT, GRID, LATTICE, LATTICE_REACH, ORDER, SideInformation
-from ..predictor.features import tick_values
+from ..predictor.channel_parameters import CONSTANT, IMPLANT, IMPLANT_MAGNITUDE_BITS, LINEAR, ORDER, SideInformation
+from ..predictor.features import q6_values
 from ..predictor.lanes import Lanes, join
 
-_RECORD = np.dtype([("kind", "u1"), ("spread", "u1"), ("shift", "u1"), ("reach", "u1"), ("mean", "<i2")])
+_RECORD = np.dtype(
+    [("kind", "u1"), ("initial_scale", "u1"), ("shift", "u1"), ("magnitude_bits", "u1"), ("mean", "<i2")]
+)
 _RECORD = np.dtype([*_RECORD.descr, ("coefficients", "<i2", (ORDER,))])
-_MAX_REACH = 22
+_MAX_MAGNITUDE_BITS = 22
 _HEAD = struct.Struct("<BI")
 
-GENERAL_SPREAD = 130
+GENERAL_INITIAL_SCALE = 130
 GENERAL_COEFFICIENTS = (789, 34, 17, 20, 24, 16, 16, 14, 9, 11, 9, 8, 10, 5, 9, 15)
 """Medians over recordings of the implant, for channels of which nothing is known yet."""
 
@@ -44,12 +46,20 @@ def unpack(data: bytes, offset: int, channels: int) -> tuple[SideInformation, in
     side = SideInformation.empty(channels)
     for name in _RECORD.names:
         setattr(side, name, records[name].astype(np.int64))
-    lattice = side.kind == LATTICE
+    implant = side.kind == IMPLANT
     if (
-        (~lattice & (side.kind != GRID)).any()
-        or (side.reach > _MAX_REACH).any()
+        (~implant & (side.kind != LINEAR)).any()
+        or (side.magnitude_bits > _MAX_MAGNITUDE_BITS).any()
         or (side.shift > 15).any()
-        or (lattice & ((side.reach != LATTICE_REACH) | (side.shift > 0) | (side.mean < 0) | (side.mean > 1023))).any()
+        or (
+            implant
+            & (
+                (side.magnitude_bits != IMPLANT_MAGNITUDE_BITS)
+                | (side.shift > 0)
+                | (side.mean < 0)
+                | (side.mean > 1023)
+            )
+        ).any()
         or not side.fits().all()
     ):
         raise CorruptError("the side information of a stream is impossible")
@@ -66,9 +76,9 @@ def side_end(data: bytes, offset: int) -> int:
     return end
 
 
-def lanes_of(side: SideInformation, middle: np.ndarray) -> Lanes:
+def lanes_of(side: SideInformation, reconstruction: np.ndarray) -> Lanes:
     """A lane for each channel, without an end."""
-    return join([(side, 1 << 62, 1)], middle)
+    return join([(side, 1 << 62, 1)], reconstruction)
 
 
 def general(samples: np.ndarray) -> SideInformation:
@@ -76,12 +86,12 @@ def general(samples: np.ndarray) -> SideInformation:
     channels = samples.shape[1]
     side = SideInformation.empty(channels)
     codes = codes_of(np.ascontiguousarray(samples))
-    lattice = (codes >= 0).all(axis=0)
-    side.kind[:] = np.where(lattice, LATTICE, GRID)
-    side.mean[:] = np.where(lattice, codes[0], samples[0])
-    side.spread[:] = GENERAL_SPREAD
-    side.shift[:] = np.where(lattice, 0, _GENERAL_SHIFT)
-    side.reach[:] = np.where(lattice, LATTICE_REACH, _MAX_REACH - _GENERAL_SHIFT)
+    implant = (codes >= 0).all(axis=0)
+    side.kind[:] = np.where(implant, IMPLANT, LINEAR)
+    side.mean[:] = np.where(implant, codes[0], samples[0])
+    side.initial_scale[:] = GENERAL_INITIAL_SCALE
+    side.shift[:] = np.where(implant, 0, _GENERAL_SHIFT)
+    side.magnitude_bits[:] = np.where(implant, IMPLANT_MAGNITUDE_BITS, _MAX_MAGNITUDE_BITS - _GENERAL_SHIFT)
     side.coefficients[:] = GENERAL_COEFFICIENTS
     return side
 
@@ -94,39 +104,43 @@ def without_constants(side: SideInformation) -> SideInformation:
     """A stream can't know that a channel stays constant: such channels become ordinary ones around their value."""
     constant = side.kind == CONSTANT
     codes = codes_of(side.mean.astype(np.int16))
-    lattice = constant & (codes >= 0)
-    grid = constant & ~lattice
-    side.kind[lattice], side.mean[lattice], side.reach[lattice] = LATTICE, codes[lattice], LATTICE_REACH
-    side.kind[grid], side.reach[grid] = GRID, _MAX_REACH
+    implant = constant & (codes >= 0)
+    linear = constant & ~implant
+    side.kind[implant], side.mean[implant], side.magnitude_bits[implant] = (
+        IMPLANT,
+        codes[implant],
+        IMPLANT_MAGNITUDE_BITS,
+    )
+    side.kind[linear], side.magnitude_bits[linear] = LINEAR, _MAX_MAGNITUDE_BITS
     side.coefficients[constant] = 0
     return side
 
 
 def widen(side: SideInformation) -> SideInformation:
-    """Grid channels may leave the range that a fit saw: give them all of it, or more low bits where that does not fit."""
+    """Linear channels may leave the range that a fit saw: give them all of it, or more low bits where that does not fit."""
     ends = np.array([-32768, 32767], np.int16)
-    for channel in np.flatnonzero(side.kind == GRID):
+    for channel in np.flatnonzero(side.kind == LINEAR):
         total = int(np.abs(side.coefficients[channel]).sum())
         for shift in range(int(side.shift[channel]), 16):
-            mean = tick_values(side.mean[channel].astype(np.int16), shift)
-            reach = int(np.abs(tick_values(ends, shift) - mean).max()).bit_length()
-            if (total << reach) + 512 < 1 << 31:
-                side.shift[channel], side.reach[channel] = shift, reach
+            mean = q6_values(side.mean[channel].astype(np.int16), shift)
+            magnitude_bits = int(np.abs(q6_values(ends, shift) - mean).max()).bit_length()
+            if (total << magnitude_bits) + 512 < 1 << 31:
+                side.shift[channel], side.magnitude_bits[channel] = shift, magnitude_bits
                 break
         else:
-            side.coefficients[channel], side.reach[channel] = 0, _MAX_REACH - int(side.shift[channel])
+            side.coefficients[channel], side.magnitude_bits[channel] = 0, _MAX_MAGNITUDE_BITS - int(side.shift[channel])
     return side
 
 
 def for_bound(side: SideInformation, max_error: int) -> SideInformation:
-    """Side information of the original samples, for what is coded under a bound: of grid channels the number of a bin."""
+    """Side information of the original samples, for what is coded under a bound: of linear channels the number of a bin."""
     step = 2 * max_error + 1
-    grid = side.kind == GRID
-    if max_error == 0 or not grid.any():
+    linear = side.kind == LINEAR
+    if max_error == 0 or not linear.any():
         return side
     octaves = bit_length(np.array([step]))[0] - 1
-    side.mean[grid] //= step
-    less = np.minimum(side.shift[grid], octaves)
-    side.shift[grid] -= less
-    side.spread[grid] = np.maximum(side.spread[grid] - 16 * (octaves - less), 0)
+    side.mean[linear] //= step
+    less = np.minimum(side.shift[linear], octaves)
+    side.shift[linear] -= less
+    side.initial_scale[linear] = np.maximum(side.initial_scale[linear] - 16 * (octaves - less), 0)
     return widen(side)

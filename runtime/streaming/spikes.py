@@ -47,7 +47,7 @@ class ActivityStreamEncoder:
     threshold : of spikes, in robust deviations; None for the default, 4.5
     window : milliseconds before and after a crossing; None for the default, 0.5 and 1.5
     block : frames of a packet; None for 50 ms
-    model : name, path or bytes of the model; None for n1, or a1 where the first frames are off the implant's lattice
+    model : name, path or bytes of the model; None for n1, or a1 where the first frames are off the implant's table
     resync : seconds between the packets that say what the stream is, with which a decoder can join
     groups, stream : as for `StreamEncoder`
 
@@ -135,7 +135,9 @@ class ActivityStreamEncoder:
         crowded = sum(encoder.crowded for encoder in self._encoders)
         text = f"errors within {errors[0]} to {errors[-1]}, " if errors else ""
         highest = sum(bucket.highest for bucket in self._buckets)
-        text += f"at most {highest:.0f} of {self._target:.0f} bit/s over a second, thresholds of {raised} channels raised"
+        text += (
+            f"at most {highest:.0f} of {self._target:.0f} bit/s over a second, thresholds of {raised} channels raised"
+        )
         return text + (f", {crowded} packets larger than they should be" if crowded else "")
 
     def _packets(self, chunks: tuple[bytes, ...], left: int | None = None) -> list[bytes]:

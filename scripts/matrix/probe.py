@@ -54,7 +54,7 @@ def network(data, rows, short):
     """Digests of a network's outputs, int32 [rows, 2], over session options and batch sizes; of networks with a state,
     of the outputs of the last of some steps, and the state behind it."""
     digests, whole = Digests(), None
-    said = np.stack([np.roll(rows[:, :8], peer + 1, axis=0) for peer in range(4)], axis=1)
+    said = np.stack([np.roll(rows[:, :8], reference + 1, axis=0) for reference in range(4)], axis=1)
     for level in LEVELS:
         for threads in (1, 2) if short else (1, 2, 3, 4):
             run = session(data, level, threads)

@@ -96,8 +96,8 @@ class Noise:
     """
 
     def __init__(self, filtered: np.ndarray, settled: bool = False):
-        middle = len(filtered) // 2
-        self._median = np.partition(np.abs(filtered), middle, axis=0)[middle].astype(np.float64)
+        reconstruction = len(filtered) // 2
+        self._median = np.partition(np.abs(filtered), reconstruction, axis=0)[reconstruction].astype(np.float64)
         self._seen = 1 / _SLOWEST if settled else 1.0
 
     def update(self, filtered: np.ndarray) -> None:

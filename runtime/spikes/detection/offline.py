@@ -130,7 +130,9 @@ def lifts(watched: Watched, values: np.ndarray, rendered: np.ndarray, options: A
     unit = step << filters.TAP_BITS
     response = np.convolve(tent(1, before, unit), taps) / (1 << filters.TAP_BITS)
     search = max(2, round(_SEARCH_SECONDS * options.rate))
-    window = np.searchsorted(_place(windows.channel, windows.start), _place(watched.channel, watched.frame), "right") - 1
+    window = (
+        np.searchsorted(_place(windows.channel, windows.start), _place(watched.channel, watched.frame), "right") - 1
+    )
     opens = np.diff(window, prepend=-1) > 0
     useful = opens & (gaps(windows)[window] >= 2 * before)
     for channel, plain, shown in _bands_of(np.unique(watched.channel[useful]), values, rendered, taps):

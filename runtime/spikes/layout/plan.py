@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...core.errors import CorruptError
-from ..peers import Hearing, pack_peers, take_peers
+from ..references import Hearing, pack_references, take_references
 from ..render.corrections import Lines
 from ..windows import Windows
 from .fields import MAX_RICE, FieldReader, FieldWriter, unzigzag, zigzag
@@ -30,14 +30,14 @@ class ChannelParameters:
     raised : by how many steps the channel's threshold was above the others' (nothing depends on it)
     """
 
-    spread: np.ndarray
+    initial_scale: np.ndarray
     scale: np.ndarray
     rice: np.ndarray
     raised: np.ndarray
 
     def columns(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Those that are coded with a range."""
-        return self.spread, self.scale, self.rice
+        return self.initial_scale, self.scale, self.rice
 
 
 @dataclass
@@ -98,9 +98,9 @@ def pack_windows(writer: FieldWriter, plan: Plan, channel: int) -> None:
     own = windows.of_channel(channel)
     match = plan.match[own]
     if hearing:
-        pack_peers(writer, hearing, channel)
-    if hearing.peers[channel, 0] >= 0:
-        heard = windows.start[windows.of_channel(int(hearing.peers[channel, 0]))]
+        pack_references(writer, hearing, channel)
+    if hearing.references[channel, 0] >= 0:
+        heard = windows.start[windows.of_channel(int(hearing.references[channel, 0]))]
         pack_matches(writer, windows.start[own][match >= 0], match[match >= 0], heard)
     alone = windows.take(own.start + np.flatnonzero(match < 0))
     for value in gaps(alone).tolist():
@@ -147,7 +147,7 @@ def parse_plan(data: bytes, frames: int, channels: int, base: int, standard: int
         lines.hold[channel] = reader.take(1)
         columns[:3, channel] = [low + reader.take(width) for low, width in ranges]
         if hears:
-            take_peers(reader, hearing, channel)
+            take_references(reader, hearing, channel)
         where += _take_windows(reader, channel, count, min(int(columns[2, channel]), MAX_RICE), hearing)
     if (columns[0] > 255).any() or (columns[1] > 127).any() or (columns[2] > MAX_RICE).any():
         raise CorruptError("a channel's parameters are out of range")
@@ -155,7 +155,7 @@ def parse_plan(data: bytes, frames: int, channels: int, base: int, standard: int
     windows = Windows(channel, start, np.full(len(channel), standard, np.int64), np.zeros(len(channel), np.int64))
     _take_exceptions(reader, windows, standard)
     reader.finish()
-    order = place(windows, match, hearing.peers[:, 0], hearing.tiers())
+    order = place(windows, match, hearing.references[:, 0], hearing.order_levels())
     windows = windows.take(order)
     windows.check(frames)
     return Plan(windows, lines, ChannelParameters(*columns), standard, hearing, match[order])
@@ -167,7 +167,7 @@ def _take_windows(
     """Channel, frames from a peer's window, and the number of that, of windows that go with one; then, of all others of a
     channel, gaps and -1. Raises `CorruptError`."""
     made = []
-    if hearing.peers[channel, 0] >= 0:
+    if hearing.references[channel, 0] >= 0:
         made = [(channel, apart, number) for number, apart in take_matches(reader)]
     if len(made) > count:
         raise CorruptError("a channel has more windows that go with others than windows")

@@ -32,7 +32,7 @@ class Sequence:
     begin : the time step of its first sample
     run : windows of one channel in one lane, numbered
     rank : number of the window within its run
-    ends : int64 [tiers], time steps at which tiers are through
+    ends : int64 [order levels], time steps at which order levels are through
     """
 
     lanes: int
@@ -43,11 +43,11 @@ class Sequence:
     ends: np.ndarray
 
     @classmethod
-    def of(cls, windows: Windows, lanes: int, tier: np.ndarray) -> Sequence:
-        """Tier by tier (int64 [channels]), a window goes to the lane that its first sample falls into where all samples of
-        the tier are cut evenly."""
+    def of(cls, windows: Windows, lanes: int, order_level: np.ndarray) -> Sequence:
+        """Tier by order level (int64 [channels]), a window goes to the lane that its first sample falls into where all samples of
+        the order level are cut evenly."""
         lane, begin = np.zeros((2, len(windows)), np.int64)
-        ends, step, of_window = [], 0, tier[windows.channel]
+        ends, step, of_window = [], 0, order_level[windows.channel]
         for number in range(int(of_window.max(initial=0)) + 1):
             some = np.flatnonzero(of_window == number)
             offset = np.concatenate([[0], np.cumsum(windows.length[some])])
@@ -78,12 +78,12 @@ def expected_steps(steps: np.ndarray, inside: np.ndarray, sequence: Sequence) ->
 
     Parameters
     ----------
-    steps : int64 [windows, TEMPLATE], differences between neighbouring ticks
+    steps : int64 [windows, TEMPLATE], differences between neighbouring Q6 units
     inside : bool [windows, TEMPLATE], where there is one: not at a window's first sample, not behind its last
 
     Returns
     -------
-    int64 [windows, TEMPLATE], ticks
+    int64 [windows, TEMPLATE], Q6 units
     """
     out = np.zeros_like(steps)
     if not len(steps):

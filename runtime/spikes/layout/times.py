@@ -23,8 +23,8 @@ def best_rice(values: np.ndarray) -> int:
     """The parameter that takes the fewest bits."""
     if not len(values):
         return 0
-    middle = max(int(values.mean()), 1).bit_length()
-    near = range(max(0, middle - 3), min(middle + 2, MAX_RICE) + 1)
+    reconstruction = max(int(values.mean()), 1).bit_length()
+    near = range(max(0, reconstruction - 3), min(reconstruction + 2, MAX_RICE) + 1)
     return min(near, key=lambda parameter: int(rice_bits(values, parameter).sum()))
 
 
@@ -68,7 +68,7 @@ def take_matches(reader: FieldReader) -> list[tuple[int, int]]:
     return made
 
 
-def place(windows: Windows, match: np.ndarray, heard: np.ndarray, tier: np.ndarray) -> np.ndarray:
+def place(windows: Windows, match: np.ndarray, heard: np.ndarray, order_level: np.ndarray) -> np.ndarray:
     """Starts of windows, in place of frames from a peer's window and of gaps; the order in which they then lie.
 
     Parameters
@@ -76,22 +76,22 @@ def place(windows: Windows, match: np.ndarray, heard: np.ndarray, tier: np.ndarr
     windows : of each channel first those that go with others, then those by gaps
     match : int64 [windows], the number of the peer's window, or -1
     heard : int64 [channels], the first channel that each hears; -1 for none
-    tier : int64 [channels]
+    order level : int64 [channels]
 
     Raises `CorruptError` where a peer has no such window.
     """
     order = np.arange(len(windows))
     used, first = np.unique(windows.channel, return_index=True)
     spans = dict(zip(used.tolist(), zip(first.tolist(), [*first[1:].tolist(), len(windows)]), strict=True))
-    for channel in sorted(spans, key=lambda channel: int(tier[channel])):
+    for channel in sorted(spans, key=lambda channel: int(order_level[channel])):
         own = slice(*spans[channel])
         start, length, matched = windows.start[own], windows.length[own], match[own] >= 0
         count = int(matched.sum())
         start[count:] = np.cumsum(start[count:] + length[count:]) - length[count:]
         if count:
-            peer = windows.start[order[slice(*spans.get(int(heard[channel]), (0, 0)))]]
-            if match[own].max() >= len(peer):
+            reference = windows.start[order[slice(*spans.get(int(heard[channel]), (0, 0)))]]
+            if match[own].max() >= len(reference):
                 raise CorruptError("a window goes with one that is not there")
-            start[:count] += peer[match[own][:count]]
+            start[:count] += reference[match[own][:count]]
         order[own] = own.start + np.argsort(start, kind="stable")
     return order

@@ -1,4 +1,4 @@
-"""Values, bins and ticks: how samples in windows are counted (docs/format.md section 12)."""
+"""Values, bins and Q6 units: how samples in windows are counted (docs/format.md section 12)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...core.implant_table import CODE_TO_SAMPLE, codes_of
-from ...entropy.tables import CODES, GRID_OFFSET, EntropyModel
+from ...entropy.tables import CODES, LINEAR_OFFSET, EntropyModel
 
 _HALF = CODES // 2
 
@@ -18,21 +18,21 @@ class Units:
 
     entropy : of the model, for bins of the bound
     max_error : the bound E; a bin holds 2 E + 1 values
-    grid : whether values are samples; else they are codes -512..511 of the implant's lattice
+    grid : whether values are samples; else they are codes -512..511 of the implant's table
     shift : low bits of a bin's number that are kept apart; grid only
     sample_bits : of the original
     """
 
     entropy: EntropyModel
     max_error: int
-    grid: bool
+    linear: bool
     shift: int
     sample_bits: int
 
     @property
     def low(self) -> int:
         """The least value; the largest is -1 less it."""
-        return -(1 << (self.sample_bits - 1)) if self.grid else -_HALF
+        return -(1 << (self.sample_bits - 1)) if self.linear else -_HALF
 
     @property
     def high(self) -> int:
@@ -42,42 +42,42 @@ class Units:
     @property
     def level_bits(self) -> int:
         """Bits of a value."""
-        return self.sample_bits if self.grid else 10
+        return self.sample_bits if self.linear else 10
 
     @property
     def offset(self) -> int:
         """Where levels start in the entropy model."""
-        return GRID_OFFSET if self.grid else 0
+        return LINEAR_OFFSET if self.linear else 0
 
     def values(self, samples: np.ndarray) -> np.ndarray:
         """int64 values of int16 samples."""
-        return samples.astype(np.int64) if self.grid else codes_of(samples).astype(np.int64) - _HALF
+        return samples.astype(np.int64) if self.linear else codes_of(samples).astype(np.int64) - _HALF
 
     def samples(self, values: np.ndarray) -> np.ndarray:
         """int16 samples of values."""
-        return values.astype(np.int16) if self.grid else CODE_TO_SAMPLE.take(values + _HALF)
+        return values.astype(np.int16) if self.linear else CODE_TO_SAMPLE.take(values + _HALF)
 
     def bins(self, values: np.ndarray) -> np.ndarray:
         """Numbers of bins."""
-        if self.grid:
+        if self.linear:
             return values // (2 * self.max_error + 1)
         bins = self.entropy.bins
         return values + _HALF if bins is None else bins.take(values + _HALF).astype(np.int64)
 
     def middles(self, bins: np.ndarray) -> np.ndarray:
         """Values that bins decode to."""
-        if self.grid:
+        if self.linear:
             return np.clip(bins * (2 * self.max_error + 1) + self.max_error, self.low, self.high)
         return codes_of(self.entropy.samples.take(bins, mode="clip")).astype(np.int64) - _HALF
 
-    def ticks(self, bins: np.ndarray) -> np.ndarray:
-        """int64 tick values of bins."""
-        if self.grid:
+    def q6(self, bins: np.ndarray) -> np.ndarray:
+        """int64 Q6 value of bins."""
+        if self.linear:
             return ((2 * bins.astype(np.int64) + 1) << 5) >> self.shift
-        return self.entropy.ticks.take(bins, mode="clip").astype(np.int64)
+        return self.entropy.q6.take(bins, mode="clip").astype(np.int64)
 
-    def level_ticks(self, values: np.ndarray) -> np.ndarray:
-        """int64 tick values of single values: of levels and of the slow band."""
-        if self.grid:
-            return self.ticks(self.bins(values))
-        return self.entropy.middle.take(values + _HALF, mode="clip").astype(np.int64)
+    def level_q6(self, values: np.ndarray) -> np.ndarray:
+        """int64 Q6 value of single values: of levels and of the slow band."""
+        if self.linear:
+            return self.q6(self.bins(values))
+        return self.entropy.reconstruction.take(values + _HALF, mode="clip").astype(np.int64)

@@ -1,6 +1,6 @@
 """What is shown between windows: docs/format.md section 12. Whole numbers only, so that all decoders agree.
 
-Values are codes -512..511 on the implant's lattice, and samples of other recordings.
+Values are codes -512..511 on the implant's table, and samples of other recordings.
 """
 
 from __future__ import annotations

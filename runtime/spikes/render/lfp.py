@@ -11,7 +11,7 @@ from ...core import bits
 from ...core.errors import CorruptError
 from ...entropy import rans
 from ...entropy.symbol_search import SymbolSearch
-from ...entropy.tables import CODES, GRID_OFFSET
+from ...entropy.tables import CODES, LINEAR_OFFSET
 from ...predictor.model import Model
 
 COEFFICIENT_BITS = 4
@@ -28,7 +28,7 @@ _MEAN_ZERO = 1 << 16
 _LANE_KNOTS, _SHORT_LANE_KNOTS = 4096, 256
 _MAX_LANES = 4096
 _CENTRE = 32
-"""Ticks: the middle of grid code 512."""
+"""Q6 units: the middle of grid code 512."""
 
 
 @dataclass
@@ -182,7 +182,7 @@ def code(band: SlowBand, model: Model) -> tuple[np.ndarray, np.ndarray]:
     start, frequency = np.zeros((2, lanes * steps), np.uint32)
     frequency[:] = 1 << 20
     code = residuals.ravel() + CODES // 2
-    intervals = model.entropy.intervals(code, np.int64(_CENTRE), scale, np.int64(GRID_OFFSET))
+    intervals = model.entropy.intervals(code, np.int64(_CENTRE), scale, np.int64(LINEAR_OFFSET))
     start[: len(code)], frequency[: len(code)] = intervals
     states, words = rans.encode(*(x.reshape(lanes, steps).T.copy() for x in (start, frequency)))
     return states, words.values
@@ -202,7 +202,9 @@ def parse(payload: bytes, at: int, frames: int, channels: int, model: Model, sho
         raise CorruptError("a slow band has an impossible number of lanes")
     states, at = rans.unpack_states(payload[:end], reader.align(), lanes)
     words = np.frombuffer(payload[:end], "<u4", offset=at).astype(np.uint32)
-    band = SlowBand(spacing, frames, *fields[:, :3].T, fields[:, 3:], np.zeros((channels, knots), np.int64), short=short)
+    band = SlowBand(
+        spacing, frames, *fields[:, :3].T, fields[:, 3:], np.zeros((channels, knots), np.int64), short=short
+    )
     if len(used):
         residuals = np.zeros((channels, knots), np.int64)
         residuals[used] = _decode(states, words, np.repeat(band.scale[used], knots), model, short).reshape(-1, knots)
@@ -221,7 +223,7 @@ def _decode(states: np.ndarray, words: np.ndarray, scale: np.ndarray, model: Mod
     scales = scales.reshape(lanes, steps).T.copy()
     out = np.zeros((steps, lanes), np.int64)
     coder = rans.Decoder(states, [words], np.zeros(lanes, np.int64))
-    search = SymbolSearch(model.entropy, model.guesses, np.full(lanes, GRID_OFFSET, np.int64))
+    search = SymbolSearch(model.entropy, model.guesses, np.full(lanes, LINEAR_OFFSET, np.int64))
     location = np.full(lanes, _CENTRE, np.int64)
     last = len(scale) - (lanes - 1) * steps
     part = coder.part(slice(0, lanes))

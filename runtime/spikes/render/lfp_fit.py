@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from ...entropy.tables import GRID_OFFSET, SCALES
+from ...entropy.tables import LINEAR_OFFSET, SCALES
 from ...predictor.model import Model
 from ..layout.units import Units
 from ..waveforms.costs import bits_of
@@ -115,16 +115,16 @@ def _one(band: SlowBand, channel: int) -> SlowBand:
 def _correlation(a: np.ndarray, b: np.ndarray) -> float:
     """Of values in parts of `_FINE`; all sums are exact."""
     x, y = (np.rint(values * _FINE).astype(np.int64) for values in (a, b))
-    power = [_spread(x, x), _spread(y, y)]
-    return _spread(x, y) / math.sqrt(power[0] * power[1]) if min(power) > 0 else 0.0
+    power = [_initial_scale(x, x), _initial_scale(y, y)]
+    return _initial_scale(x, y) / math.sqrt(power[0] * power[1]) if min(power) > 0 else 0.0
 
 
 def _deviation(band: np.ndarray) -> float:
     x = np.rint(band * _FINE).astype(np.int64)
-    return math.sqrt(_spread(x, x)) / (len(x) * _FINE)
+    return math.sqrt(_initial_scale(x, x)) / (len(x) * _FINE)
 
 
-def _spread(x: np.ndarray, y: np.ndarray) -> int:
+def _initial_scale(x: np.ndarray, y: np.ndarray) -> int:
     """n sum(x y) - sum(x) sum(y)."""
     return len(x) * int(np.multiply(x, y).sum()) - int(x.sum()) * int(y.sum())
 
@@ -153,7 +153,7 @@ def _fit_scales(band: SlowBand, model: Model) -> None:
     for scale in range(SCALES):
         values = np.arange(-MAX_RESIDUAL - 1, MAX_RESIDUAL + 1)
         wide = np.full(len(values), scale)
-        _, frequency = model.entropy.intervals(values + 512, np.int64(_CENTRE), wide, np.int64(GRID_OFFSET))
+        _, frequency = model.entropy.intervals(values + 512, np.int64(_CENTRE), wide, np.int64(LINEAR_OFFSET))
         cost = bits_of(frequency)[np.clip(residuals, -512, 511) + 512].sum(axis=1)
         better = cost < best
         band.scale[better], best[better] = scale, cost[better]

@@ -14,7 +14,7 @@ from ..chunk import ActivityChunk
 from ..layout.fields import FieldWriter
 from ..layout.plan import Plan, pack_windows
 from ..layout.sequence import Sequence
-from ..peers import Hearing, heard_by
+from ..references import Hearing, heard_by
 from .coding import Coded, WindowCoder
 from .costs import UNIT, bits_of
 from .fitting import channel_parameters
@@ -60,16 +60,16 @@ class Windowed:
         """With channels that hear each other in this way."""
         chunk, plan = self.chunk, self.chunk.plan
         windows, channels = plan.windows, len(plan.lines.level)
-        sequence = Sequence.of(windows, min(self.lanes, len(windows)), hearing.tiers())
-        ticks, offset = chunk.units.ticks(self.bins), windows.offset
+        sequence = Sequence.of(windows, min(self.lanes, len(windows)), hearing.order_levels())
+        q6, offset = chunk.units.q6(self.bins), windows.offset
         heard = np.zeros(len(self.bins), np.int64)
-        for channel in np.flatnonzero(hearing.peers[:, 0] >= 0).tolist():
+        for channel in np.flatnonzero(hearing.references[:, 0] >= 0).tolist():
             own = windows.of_channel(channel)
-            heard[offset[own.start] : offset[own.stop]] = heard_by(hearing, windows, ticks, channel, chunk.frames)
+            heard[offset[own.start] : offset[own.stop]] = heard_by(hearing, windows, q6, channel, chunk.frames)
         coder = WindowCoder(self.model, chunk.units, windows, sequence, self.bins, self.level, self.chained, heard)
         parameters = channel_parameters(coder, windows, match, chunk.before, channels, self.model)
         made = Plan(windows, plan.lines, parameters, plan.standard, hearing, match)
-        coded = coder.run(parameters.spread[windows.channel], parameters.scale[windows.channel])
+        coded = coder.run(parameters.initial_scale[windows.channel], parameters.scale[windows.channel])
         return Attempt(made, coder, coded, sequence)
 
     def alone(self) -> Attempt:
@@ -79,15 +79,15 @@ class Windowed:
 
     def shorter(self, alone: Attempt) -> Attempt:
         """With those channels hearing others for which that is shorter."""
-        windows, ticks = self.chunk.plan.windows, self.chunk.units.ticks(self.bins)
+        windows, q6 = self.chunk.plan.windows, self.chunk.units.q6(self.bins)
         channels = len(self.chunk.plan.lines.level)
-        hearing, match = peerfit.choose(windows, ticks, alone.coder.residual, channels, self.chunk.frames)
+        hearing, match = peerfit.choose(windows, q6, alone.coder.residual, channels, self.chunk.frames)
         if not hearing:
             return alone
         made, plain = self.attempt(hearing, match), alone.bits()
-        longer = (hearing.peers[:, 0] >= 0) & (made.bits() >= plain)
+        longer = (hearing.references[:, 0] >= 0) & (made.bits() >= plain)
         if longer.any():
-            hearing.peers[longer], hearing.taps[longer] = -1, 0
+            hearing.references[longer], hearing.taps[longer] = -1, 0
             match[longer[windows.channel]] = -1
             made = self.attempt(hearing, match)
         return made if hearing and made.bits().sum() < plain.sum() else alone

@@ -37,9 +37,9 @@ class WindowCoder:
     ----------
     model : for bins of the chunk's bound
     bins : int64 [samples], in order of window
-    level : int64 [windows], ticks: what is expected of a window's first sample, where the lane does not know better
+    level : int64 [windows], Q6 units: what is expected of a window's first sample, where the lane does not know better
     chained : whether lanes know better: the last sample of the channel's window before
-    heard : int64 [samples], ticks: what channels expect from what they hear of others
+    heard : int64 [samples], Q6 units: what channels expect from what they hear of others
     """
 
     def __init__(
@@ -55,14 +55,14 @@ class WindowCoder:
     ):
         self._model, self._units, self._windows, self._sequence = model, units, windows, sequence
         self.bins = bins
-        self._ticks = units.ticks(bins)
+        self._q6 = units.q6(bins)
         offset = windows.offset
         self._first = offset[:-1]
-        self._expected = np.concatenate([[0], self._ticks[:-1]])
+        self._expected = np.concatenate([[0], self._q6[:-1]])
         self._expected[self._first] = level
         if chained:
             later = sequence.rank > 0
-            self._expected[self._first[later]] = self._ticks[self._first[later] - 1]
+            self._expected[self._first[later]] = self._q6[self._first[later] - 1]
         self._heard = heard
         self._bias = self._templates() + heard
 
@@ -71,7 +71,7 @@ class WindowCoder:
         place = np.arange(TEMPLATE)
         inside = (place[None] < self._windows.length[:, None]) & (place[None] > 0)
         index = np.minimum(self._first[:, None] + place[None], max(len(self.bins) - 1, 0))
-        difference = (self._ticks - self._expected - self._heard)[index]
+        difference = (self._q6 - self._expected - self._heard)[index]
         bias = np.zeros(len(self.bins), np.int64)
         bias[index[inside]] = expected_steps(difference, inside, self._sequence)[inside]
         return bias
@@ -79,7 +79,7 @@ class WindowCoder:
     @property
     def residual(self) -> np.ndarray:
         """int64 [samples]; of a window's first sample, what it deviates from its expected level by."""
-        return self._ticks - self._expected - self._bias
+        return self._q6 - self._expected - self._bias
 
     @property
     def first(self) -> np.ndarray:
@@ -90,7 +90,7 @@ class WindowCoder:
         """Start, frequency and whether it is an escape, of windows' first samples at scale indices [windows]."""
         return self._intervals(self._first, np.zeros(len(self._first), np.int64), scale)
 
-    def run(self, spread: np.ndarray, scale: np.ndarray) -> Coded:
+    def run(self, initial_scale: np.ndarray, scale: np.ndarray) -> Coded:
         """All intervals; spread and the first samples' scale index are int64 [windows]."""
         coded = Coded(*(np.zeros(len(self.bins), np.uint32) for _ in range(2)), np.zeros(0, np.int64))
         escaped = np.zeros(len(self.bins), bool)
@@ -101,20 +101,20 @@ class WindowCoder:
             count = max(1, _ROWS // longest)
             part, order = order[:count], order[count:]
             if longest > 1:
-                index, output = self._network(part, longest, spread[part])
+                index, output = self._network(part, longest, initial_scale[part])
                 start, frequency, out = self._intervals(index, output[:, 0] << 2, output[:, 1])
                 coded.start[index], coded.frequency[index], escaped[index] = start, frequency, out
         coded.escapes = np.flatnonzero(escaped)
         return coded
 
     def _intervals(self, index: np.ndarray, offset: np.ndarray, scale: np.ndarray) -> tuple[np.ndarray, ...]:
-        """Start, frequency, escape of samples, for the network's offset in ticks and scale index."""
+        """Start, frequency, escape of samples, for the network's offset in Q6 units and scale index."""
         units = self._units
-        reference = self._expected[index] + self._bias[index]
-        location, code = reference + offset, self.bins[index]
+        prediction = self._expected[index] + self._bias[index]
+        location, code = prediction + offset, self.bins[index]
         escaped = np.zeros(len(index), bool)
-        if units.grid:
-            centre = (reference + 32) >> 6
+        if units.linear:
+            centre = (prediction + 32) >> 6
             location = location - (centre << 6)
             code = (code >> units.shift) - centre + CODES // 2
             escaped = (code < 1) | (code > CODES - 2)
@@ -122,7 +122,7 @@ class WindowCoder:
         start, frequency = self._model.entropy.intervals(code, location, scale, np.int64(units.offset))
         return start, frequency, escaped
 
-    def _network(self, part: np.ndarray, longest: int, spread: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _network(self, part: np.ndarray, longest: int, initial_scale: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The network's outputs int64 [n, 2] for all samples of some windows but the first ones, and which they are."""
         place = np.arange(1, longest)
         inside = place[:, None] < self._windows.length[part][None]
@@ -135,9 +135,9 @@ class WindowCoder:
         packed = np.ndarray((steps, len(part)), "V16", inputs.data, 0, inputs.strides[:2])
         packed[...] = features.windows(history, steps)
         inputs[:, :, window] = features.quantise(-self._bias[index].astype(np.int32))
-        means = features.initial_means(spread)
+        means = features.initial_means(initial_scale)
         scratch, shifts = np.empty_like(means), features.shifts(means.shape[1])
         for t, magnitude in enumerate(features.magnitude(residual)):
-            inputs[t, :, window + 1 :] = features.level(means).T
+            inputs[t, :, window + 1 :] = features.log_means(means).T
             features.move_means(means, magnitude, shifts, scratch, means)
         return index[inside], self._model.run(inputs[inside]).astype(np.int64)

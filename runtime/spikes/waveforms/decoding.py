@@ -12,7 +12,7 @@ from ...predictor import features
 from ...predictor.model import Model
 from ..layout.sequence import TEMPLATE, TEMPLATE_BITS, Sequence, template_shift
 from ..layout.units import Units
-from ..peers import Hearing, heard_by
+from ..references import Hearing, heard_by
 from ..windows import Windows
 
 _COLUMNS = 64
@@ -36,7 +36,7 @@ class WindowDecoder:
         sequence: Sequence,
         level: np.ndarray,
         chained: bool,
-        spread: np.ndarray,
+        initial_scale: np.ndarray,
         scale: np.ndarray,
         hearing: Hearing,
         frames: int,
@@ -44,7 +44,7 @@ class WindowDecoder:
         escapes: np.ndarray,
     ):
         self._model, self._units, self._windows, self._sequence = model, units, windows, sequence
-        self._level, self._chained, self._spread, self._scale = level, chained, spread, scale
+        self._level, self._chained, self._initial_scale, self._scale = level, chained, initial_scale, scale
         self._low, self._escapes, self._used = low, escapes, 0
         self._hearing, self._frames = hearing, frames
         lanes = sequence.lanes
@@ -57,7 +57,7 @@ class WindowDecoder:
         self._inputs = np.zeros((lanes, features.FEATURES), np.uint8)
         self._output = np.zeros((lanes, 2), np.int32)
         self._network = model.bind(self._inputs, self._output)
-        self.bins, self._ticks, self._heard = np.zeros((3, int(windows.length.sum())), np.int64)
+        self.bins, self._q6, self._heard = np.zeros((3, int(windows.length.sum())), np.int64)
         """int64 [samples] in order of window, filled by `run`."""
 
     def run(self, states: np.ndarray, words: np.ndarray) -> None:
@@ -65,9 +65,9 @@ class WindowDecoder:
         coder = rans.Decoder(states, [words], np.zeros(len(states), np.int64))
         window, place, index = self._schedule(self._sequence.steps)
         column, begin = 0, 0
-        tier = self._hearing.tiers()
+        order_level = self._hearing.order_levels()
         for number, end in enumerate(self._sequence.ends.tolist()):
-            for channel in np.flatnonzero(tier == number).tolist() if number else []:
+            for channel in np.flatnonzero(order_level == number).tolist() if number else []:
                 self._hear(channel)
             for t in range(begin, end):
                 if column == _COLUMNS:
@@ -82,7 +82,7 @@ class WindowDecoder:
     def _hear(self, channel: int) -> None:
         """What a channel hears of others, all of whose windows are decoded."""
         own, offset = self._windows.of_channel(channel), self._windows.offset
-        heard = heard_by(self._hearing, self._windows, self._ticks, channel, self._frames)
+        heard = heard_by(self._hearing, self._windows, self._q6, channel, self._frames)
         self._heard[offset[own.start] : offset[own.stop]] = heard
 
     def _schedule(self, steps: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -106,25 +106,25 @@ class WindowDecoder:
         covered = np.flatnonzero((place > 0) & (place < TEMPLATE))
         cell = place[covered]
         heard = np.where(place > 0, self._heard[index], 0)
-        reference = self._expected + heard
-        reference[covered] += self._templates[covered, cell] >> TEMPLATE_BITS
-        self._ask_network(self._expected - reference, column)
+        prediction = self._expected + heard
+        prediction[covered] += self._templates[covered, cell] >> TEMPLATE_BITS
+        self._ask_network(self._expected - prediction, column)
         offset, scale = self._output[:, 0].astype(np.int64) << 2, self._output[:, 1].astype(np.int64)
         offset[first], scale[first] = 0, self._scale[window[first]]
-        centre = ((reference + 32) >> 6) if units.grid else 0
+        centre = ((prediction + 32) >> 6) if units.linear else 0
         states = coder.part(slice(0, len(place)))
         slot = states.slots()
-        code, _, frequency, inside = self._search.find(slot, reference + offset - (centre << 6), scale)
+        code, _, frequency, inside = self._search.find(slot, prediction + offset - (centre << 6), scale)
         idle = np.flatnonzero(place < 0)
         inside[idle], frequency[idle] = slot[idle], 1 << PRECISION
         states.advance(inside, frequency)
         bins = code.copy()
-        if units.grid:
-            bins = self._grid_bins(code, centre, place, index)
-        ticks, busy = units.ticks(bins), place >= 0
-        self.bins[index[busy]], self._ticks[index[busy]] = bins[busy], ticks[busy]
-        self._learn_template(ticks - self._expected - heard, window, covered, cell)
-        self._learn(ticks, reference, first, column)
+        if units.linear:
+            bins = self._linear_bins(code, centre, place, index)
+        q6, busy = units.q6(bins), place >= 0
+        self.bins[index[busy]], self._q6[index[busy]] = bins[busy], q6[busy]
+        self._learn_template(q6 - self._expected - heard, window, covered, cell)
+        self._learn(q6, prediction, first, column)
 
     def _begin(self, lanes: np.ndarray, window: np.ndarray, column: int) -> None:
         """Start windows in some lanes."""
@@ -132,16 +132,16 @@ class WindowDecoder:
         self._templates[lanes[opens]] = 0
         known = opens if self._chained else slice(None)
         self._expected[lanes[known]] = self._level[window[known]]
-        self._means[:, lanes] = features.initial_means(self._spread[window])
+        self._means[:, lanes] = features.initial_means(self._initial_scale[window])
 
     def _ask_network(self, bias: np.ndarray, column: int) -> None:
         window = features.WINDOW
         self._inputs[:, :window] = self._history[:, column : column + window]
         self._inputs[:, window] = features.quantise(bias)
-        self._inputs[:, window + 1 :] = features.level(self._means).T
+        self._inputs[:, window + 1 :] = features.log_means(self._means).T
         self._network()
 
-    def _grid_bins(self, code: np.ndarray, centre: np.ndarray, place: np.ndarray, index: np.ndarray) -> np.ndarray:
+    def _linear_bins(self, code: np.ndarray, centre: np.ndarray, place: np.ndarray, index: np.ndarray) -> np.ndarray:
         bins = ((code + centre - CODES // 2) << self._units.shift) | self._low[index]
         for lane in np.flatnonzero(((code == 0) | (code == CODES - 1)) & (place >= 0)):
             if self._used == len(self._escapes):
@@ -156,9 +156,9 @@ class WindowDecoder:
         moved = (step[covered] << TEMPLATE_BITS) - before
         self._templates[covered, cell] = before + (moved >> template_shift(self._sequence.rank[window[covered]]))
 
-    def _learn(self, ticks: np.ndarray, reference: np.ndarray, first: np.ndarray, column: int) -> None:
+    def _learn(self, q6: np.ndarray, prediction: np.ndarray, first: np.ndarray, column: int) -> None:
         """Move histories and running means on; windows that have begun have no history yet."""
-        residual = (ticks - reference).astype(np.int32)
+        residual = (q6 - prediction).astype(np.int32)
         residual[first] = 0
         means = self._means[:, first]
         features.move_means(self._means, features.magnitude(residual), self._shifts, self._scratch, self._means)
@@ -166,4 +166,4 @@ class WindowDecoder:
         self._history[:, column + features.WINDOW] = features.quantise(residual)
         if len(first):
             self._history[first, column + 1 : column + features.WINDOW + 1] = 128
-        self._expected = ticks
+        self._expected = q6

@@ -15,13 +15,13 @@ from ..windows import Windows
 from .coding import WindowCoder
 from .costs import bits_of
 
-_GRID_NOISE = 4.0
+_LINEAR_NOISE = 4.0
 """Low bits are split off until the noise is below twice this many grid steps."""
 _MAX_SHIFT = 8
 _FEW = 4
 """Windows a channel, in the mean, below which channels share their parameters."""
 _SCALE_STEP = 4
-_DEFAULT_SPREAD = 96
+_DEFAULT_INITIAL_SCALE = 96
 
 
 def units_of(
@@ -30,26 +30,26 @@ def units_of(
     max_error: int,
     sample_bits: int,
     model: Model,
-    grid: bool | None = None,
+    linear: bool | None = None,
 ) -> Units:
-    """How a chunk counts: if it is not said, on the lattice if all its samples are there.
+    """How a chunk counts: if it is not said, on the implant's table if all its samples are there.
 
     noise : [channels], deviations in samples, which decide about low bits
     """
     entropy = model.coarse(max_error).entropy
-    if grid is None:
-        grid = sample_bits != 16 or not on_lattice(samples)
-    if not grid:
+    if linear is None:
+        linear = sample_bits != 16 or not on_implant(samples)
+    if not linear:
         return Units(entropy, max_error, False, 0, sample_bits)
     steps = float(np.median(noise)) / (2 * max_error + 1)
     shift = 0
-    while steps >= 2 * _GRID_NOISE and shift < _MAX_SHIFT:
+    while steps >= 2 * _LINEAR_NOISE and shift < _MAX_SHIFT:
         steps, shift = steps / 2, shift + 1
     return Units(entropy, max_error, True, shift, sample_bits)
 
 
-def on_lattice(samples: np.ndarray) -> bool:
-    """Whether all samples are values of the implant's lattice."""
+def on_implant(samples: np.ndarray) -> bool:
+    """Whether all samples are values of the implant's table."""
     return all(int(codes_of(part).min()) >= 0 for part in np.array_split(samples, -(-samples.size // (1 << 22))))
 
 
@@ -71,7 +71,11 @@ def channel_parameters(
     for channel in used.tolist():
         which = channel if alone else 0
         own = gap[group[by_gap] == which]
-        made.spread[channel], made.scale[channel], made.rice[channel] = spreads[which], scales[which], best_rice(own)
+        made.initial_scale[channel], made.scale[channel], made.rice[channel] = (
+            spreads[which],
+            scales[which],
+            best_rice(own),
+        )
     return made
 
 
@@ -84,8 +88,8 @@ def _spreads(coder: WindowCoder, windows: Windows, group: np.ndarray, before: in
     size = np.minimum(np.abs(coder.residual[index]), features.MAX_MAGNITUDE)
     total, count = np.bincount(owner, size, channels), np.bincount(owner, minlength=channels)
     mean = np.maximum(total // np.maximum(count, 1), 1).astype(np.int32)
-    spread = features.level(mean << features.MEAN_BITS).astype(np.int64)
-    return np.where(count > 0, spread, _DEFAULT_SPREAD)
+    initial_scale = features.log_means(mean << features.MEAN_BITS).astype(np.int64)
+    return np.where(count > 0, initial_scale, _DEFAULT_INITIAL_SCALE)
 
 
 def _scales(coder: WindowCoder, group: np.ndarray, channels: int) -> np.ndarray:

@@ -1,6 +1,6 @@
 """Other lossless compressors, measured on the codes of recordings: the one place that says how.
 
-Fair means: the peers get the 10-bit codes (where a recording is on the implant's lattice; else its samples), not the
+Fair means: the peers get the 10-bit codes (where a recording is on the implant's table; else its samples), not the
 16-bit values that carry them, and no padding. Audio coders get 16-bit WAVs of the codes, up to eight channels a file;
 general compressors get the codes as raw int16, frame by frame. Sizes count everything that a peer writes.
 """
@@ -25,12 +25,12 @@ _CHANNELS_PER_FILE = 8
 """More than this neither FLAC nor most readers of WAV take."""
 
 
-class PeerError(RuntimeError):
+class BaselineError(RuntimeError):
     """A peer failed or did not restore its input."""
 
 
 @dataclass(frozen=True)
-class Peer:
+class Baseline:
     """A compressor as two commands; `{source}` and `{target}` stand for paths."""
 
     name: str
@@ -54,42 +54,42 @@ class Measurement:
     decode_seconds: float
 
 
-FLAC = Peer(
+FLAC = Baseline(
     "FLAC -8",
     ("flac", "-8", "--no-padding", "--channel-map=none", "-s", "-f", "-o", "{target}", "{source}"),
     ("flac", "-d", "--channel-map=none", "-s", "-f", "-o", "{target}", "{source}"),
     audio=True,
 )
-WAVPACK = Peer(
+WAVPACK = Baseline(
     "WavPack -hhx4",
     ("wavpack", "-hhx4", "-q", "-y", "{source}", "-o", "{target}"),
     ("wvunpack", "-q", "-y", "{source}", "-o", "{target}"),
     audio=True,
 )
-XZ = Peer("xz -9e", ("xz", "-9e", "-c", "{source}"), ("xz", "-dc", "{source}"), to_stdout=True)
-ZSTD = Peer("zstd -19", ("zstd", "-19", "-q", "-c", "{source}"), ("zstd", "-dc", "-q", "{source}"), to_stdout=True)
-BZIP2 = Peer("bzip2 -9", ("bzip2", "-9", "-c", "{source}"), ("bzip2", "-dc", "{source}"), to_stdout=True)
-PPMD = Peer(
+XZ = Baseline("xz -9e", ("xz", "-9e", "-c", "{source}"), ("xz", "-dc", "{source}"), to_stdout=True)
+ZSTD = Baseline("zstd -19", ("zstd", "-19", "-q", "-c", "{source}"), ("zstd", "-dc", "-q", "{source}"), to_stdout=True)
+BZIP2 = Baseline("bzip2 -9", ("bzip2", "-9", "-c", "{source}"), ("bzip2", "-dc", "{source}"), to_stdout=True)
+PPMD = Baseline(
     "7z PPMd",
     ("7z", "a", "-t7z", "-m0=PPMd", "-mx=9", "-bd", "-y", "{target}", "{source}"),
     ("7z", "e", "-so", "-bd", "{source}"),
 )
 
-PEERS = (FLAC, WAVPACK, XZ, ZSTD, BZIP2, PPMD)
-AUDIO_PEERS = (FLAC, WAVPACK)
+BASELINES = (FLAC, WAVPACK, XZ, ZSTD, BZIP2, PPMD)
+AUDIO_BASELINES = (FLAC, WAVPACK)
 
 _SUFFIXES = {"flac": ".flac", "wavpack": ".wv", "7z": ".7z"}
 
 
-def missing(peers: Iterable[Peer] = PEERS) -> list[str]:
+def missing(baselines: Iterable[Baseline] = BASELINES) -> list[str]:
     """Names of the peers that are not installed."""
-    return [peer.name for peer in peers if not peer.installed]
+    return [baseline.name for baseline in baselines if not baseline.installed]
 
 
 def read_codes(path: Path) -> tuple[np.ndarray, int]:
     """What the peers compress: int16 [time, channel], and the rate.
 
-    Codes where all samples are on the implant's lattice, else the samples themselves (8-bit ones minus 128).
+    Codes where all samples are on the implant's table, else the samples themselves (8-bit ones minus 128).
     """
     samples, rate = soundfile.read(path, dtype="int16", always_2d=True)
     if soundfile.info(path).subtype == "PCM_U8":
@@ -98,7 +98,7 @@ def read_codes(path: Path) -> tuple[np.ndarray, int]:
     return (samples if (codes < 0).any() else codes - np.int16(512)), rate
 
 
-def measure(path: Path, peer: Peer, decode: bool = True) -> Measurement:
+def measure(path: Path, baseline: Baseline, decode: bool = True) -> Measurement:
     """Run one peer on one recording; with `decode`, restore it too and check that the codes are the same.
 
     Raises
@@ -106,13 +106,13 @@ def measure(path: Path, peer: Peer, decode: bool = True) -> Measurement:
     PeerError
         The peer failed, or gave something else back.
     """
-    return measure_codes(*read_codes(path), peer, decode)
+    return measure_codes(*read_codes(path), baseline, decode)
 
 
-def measure_codes(codes: np.ndarray, rate: int, peer: Peer, decode: bool = True) -> Measurement:
+def measure_codes(codes: np.ndarray, rate: int, baseline: Baseline, decode: bool = True) -> Measurement:
     """Like `measure`, on codes int16 [time, channel]."""
     with tempfile.TemporaryDirectory() as folder:
-        parts = [_measure_part(peer, part, rate, Path(folder), decode) for part in _parts(codes, peer)]
+        parts = [_measure_part(baseline, part, rate, Path(folder), decode) for part in _parts(codes, baseline)]
     return Measurement(
         sum(part.bytes for part in parts),
         sum(part.encode_seconds for part in parts),
@@ -121,7 +121,7 @@ def measure_codes(codes: np.ndarray, rate: int, peer: Peer, decode: bool = True)
 
 
 def measure_all(
-    paths: Sequence[Path], peers: Iterable[Peer] = PEERS, decode: bool = False, jobs: int = 1
+    paths: Sequence[Path], baselines: Iterable[Baseline] = BASELINES, decode: bool = False, jobs: int = 1
 ) -> dict[str, list[Measurement]]:
     """Run every installed peer on every recording; lists are in the order of `paths`.
 
@@ -129,42 +129,44 @@ def measure_all(
     """
     with ThreadPoolExecutor(jobs) as pool:
         pending = {
-            peer.name: [pool.submit(measure, path, peer, decode) for path in paths] for peer in peers if peer.installed
+            baseline.name: [pool.submit(measure, path, baseline, decode) for path in paths]
+            for baseline in baselines
+            if baseline.installed
         }
         return {name: [future.result() for future in futures] for name, futures in pending.items()}
 
 
-def _parts(codes: np.ndarray, peer: Peer) -> list[np.ndarray]:
-    if not peer.audio:
+def _parts(codes: np.ndarray, baseline: Baseline) -> list[np.ndarray]:
+    if not baseline.audio:
         return [codes]
     return [codes[:, first : first + _CHANNELS_PER_FILE] for first in range(0, codes.shape[1], _CHANNELS_PER_FILE)]
 
 
-def _measure_part(peer: Peer, codes: np.ndarray, rate: int, folder: Path, decode: bool) -> Measurement:
-    source = folder / ("codes.wav" if peer.audio else "codes")
-    packed = folder / ("packed" + _SUFFIXES.get(peer.encode[0], ""))
-    restored = folder / ("restored.wav" if peer.audio else "restored")
+def _measure_part(baseline: Baseline, codes: np.ndarray, rate: int, folder: Path, decode: bool) -> Measurement:
+    source = folder / ("codes.wav" if baseline.audio else "codes")
+    packed = folder / ("packed" + _SUFFIXES.get(baseline.encode[0], ""))
+    restored = folder / ("restored.wav" if baseline.audio else "restored")
     packed.unlink(missing_ok=True)
-    if peer.audio:
+    if baseline.audio:
         soundfile.write(source, codes, rate, subtype="PCM_16")
     else:
         source.write_bytes(codes.astype("<i2").tobytes())
-    encode_seconds = _run(peer, peer.encode, source, packed, peer.to_stdout)
+    encode_seconds = _run(baseline, baseline.encode, source, packed, baseline.to_stdout)
     decode_seconds = float("nan")
     if decode:
-        decode_seconds = _run(peer, peer.decode, packed, restored, not peer.audio)
-        if not _same(source, restored, peer.audio):
-            raise PeerError(f"{peer.name} did not restore its input")
+        decode_seconds = _run(baseline, baseline.decode, packed, restored, not baseline.audio)
+        if not _same(source, restored, baseline.audio):
+            raise BaselineError(f"{baseline.name} did not restore its input")
     return Measurement(packed.stat().st_size, encode_seconds, decode_seconds)
 
 
-def _run(peer: Peer, command: Sequence[str], source: Path, target: Path, to_stdout: bool) -> float:
+def _run(baseline: Baseline, command: Sequence[str], source: Path, target: Path, to_stdout: bool) -> float:
     arguments = [argument.format(source=source, target=target) for argument in command]
     start = time.perf_counter()
     result = subprocess.run(arguments, capture_output=True, stdin=subprocess.DEVNULL)
     seconds = time.perf_counter() - start
     if result.returncode:
-        raise PeerError(f"{peer.name} failed: {result.stderr.decode(errors='replace').strip()}")
+        raise BaselineError(f"{baseline.name} failed: {result.stderr.decode(errors='replace').strip()}")
     if to_stdout:
         target.write_bytes(result.stdout)
     return seconds

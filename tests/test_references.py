@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from runtime.codec import codec, rans_chunk
-from runtime.container.header import HEARS, RANS
+from runtime.container.header import HAS_REFERENCES, RANS
 from runtime.core.errors import CorruptError
 from runtime.core.implant_table import CODE_TO_SAMPLE
 from runtime.fit.prediction_order import Arrangement
@@ -25,7 +25,7 @@ def array(channels=12, frames=3000, seed=0, sign=1, shared=0.8):
     return shared * common + np.sqrt(1 - shared**2) * own + 40 * np.sin(np.arange(frames)[:, None] / 90)
 
 
-def on_lattice(codes):
+def on_implant(codes):
     return CODE_TO_SAMPLE[np.clip(np.rint(codes), -512, 511).astype(int) + 512]
 
 
@@ -37,28 +37,28 @@ def size_and_back(samples, n1, **options):
 
 
 @pytest.mark.parametrize("sign", [1, -1])
-@pytest.mark.parametrize("kind", ["lattice", "grid", "mixed"])
+@pytest.mark.parametrize("kind", ["implant", "linear", "mixed"])
 def test_what_channels_share_is_saved(n1, kind, sign):
     codes = array(sign=sign)
-    samples = on_lattice(codes)
-    if kind != "lattice":
-        grid = np.rint(codes * 37).astype(np.int16)
-        samples = grid if kind == "grid" else np.hstack([samples[:, :6], grid[:, 6:]])
+    samples = on_implant(codes)
+    if kind != "implant":
+        linear = np.rint(codes * 37).astype(np.int16)
+        samples = linear if kind == "linear" else np.hstack([samples[:, :6], linear[:, 6:]])
     alone, _ = size_and_back(samples, n1, independent=True)
     together, payload = size_and_back(samples, n1)
-    assert payload[4] == RANS | HEARS
+    assert payload[4] == RANS | HAS_REFERENCES
     assert 8 * (alone - together) > 0.25 * samples.size
 
 
 def test_channels_that_share_nothing_are_coded_alone(n1):
-    samples = on_lattice(array(shared=0.0) - 40 * np.sin(np.arange(3000)[:, None] / 90))
+    samples = on_implant(array(shared=0.0) - 40 * np.sin(np.arange(3000)[:, None] / 90))
     alone, expected = size_and_back(samples, n1, independent=True)
     together, payload = size_and_back(samples, n1)
     assert payload[4] == RANS and payload == expected
 
 
 def test_dead_and_doubled_channels_cost_next_to_nothing(n1):
-    samples = on_lattice(array(8, 6000))
+    samples = on_implant(array(8, 6000))
     extra = np.hstack([samples, np.full((6000, 1), -95, np.int16), samples[:, 3:4]])
     without, _ = size_and_back(samples, n1)
     both, _ = size_and_back(extra, n1)
@@ -67,7 +67,7 @@ def test_dead_and_doubled_channels_cost_next_to_nothing(n1):
 
 def test_batches_of_arrays_and_single_channels_do_not_depend_on_each_other(n1):
     shapes = [(5, 3000), (1, 9000), (9, 4001), (2, 40)]
-    batch = [on_lattice(array(*shape, seed)) for seed, shape in enumerate(shapes)]
+    batch = [on_implant(array(*shape, seed)) for seed, shape in enumerate(shapes)]
     payloads = codec.encode_chunks(batch, n1)
     for samples, payload in zip(batch, payloads, strict=True):
         assert codec.encode_chunks([samples], n1) == [payload]
@@ -76,25 +76,25 @@ def test_batches_of_arrays_and_single_channels_do_not_depend_on_each_other(n1):
 
 
 def test_groups_of_segments_give_the_same_stream(n1, monkeypatch):
-    samples = on_lattice(array(6, 4000))
+    samples = on_implant(array(6, 4000))
     _, expected = size_and_back(samples, n1)
     monkeypatch.setattr(codec, "_GROUP_SAMPLES", 1)
     assert size_and_back(samples, n1)[1] == expected
 
 
 def test_a_given_topology_is_kept(n1):
-    samples = on_lattice(array(4))
-    peers = np.full((4, 4), -1)
-    peers[3, :2], peers[0, 0] = [1, 2], 3  # channel 0 is before channel 3: it hears 3's past
-    given = Arrangement(np.array([0, 0, 0, 1]), peers, np.where(peers >= 0, 0.6, 0.0))
+    samples = on_implant(array(4))
+    references = np.full((4, 4), -1)
+    references[3, :2], references[0, 0] = [1, 2], 3  # channel 0 is before channel 3: it hears 3's past
+    given = Arrangement(np.array([0, 0, 0, 1]), references, np.where(references >= 0, 0.6, 0.0))
     _, payload = size_and_back(samples, n1, topology=given)
     side = rans_chunk.parse(payload, 4, 16).side
-    assert set(side.peers[3].tolist()) == {1, 2, -1} and (side.peers[1:3] < 0).all()
-    assert side.tier.tolist() == [0, 0, 0, 1] and side.metric[3, 0] == 19
+    assert set(side.references[3].tolist()) == {1, 2, -1} and (side.references[1:3] < 0).all()
+    assert side.order_level.tolist() == [0, 0, 0, 1] and side.correlation[3, 0] == 19
 
 
 def test_damage_never_gives_wrong_samples(n1):
-    samples = on_lattice(array(5, 400))
+    samples = on_implant(array(5, 400))
     _, payload = size_and_back(samples, n1)
     rng = np.random.default_rng(5)
     for position in range(0, len(payload), 31):
@@ -107,35 +107,35 @@ def test_damage_never_gives_wrong_samples(n1):
         assert np.array_equal(result, samples), position
 
 
-def side_with_peers(**changes):
+def side_with_references(**changes):
     side = SideInformation.empty(3)
-    side.kind[:], side.reach[:], side.mean[:] = 1, 16, 500
-    side.tier[2], side.peers[2, :2], side.metric[2, :2] = 1, [0, 1], [-32, 31]
-    side.heard[2, :2] = [[900, -3, 0, 5], [-8192, 0, 0, 8191]]
+    side.kind[:], side.magnitude_bits[:], side.mean[:] = 1, 16, 500
+    side.order_level[2], side.references[2, :2], side.correlation[2, :2] = 1, [0, 1], [-32, 31]
+    side.reference_taps[2, :2] = [[900, -3, 0, 5], [-8192, 0, 0, 8191]]
     for name, (index, value) in changes.items():
         getattr(side, name)[index] = value
     return side
 
 
 def test_side_information_of_peers_comes_back():
-    side = side_with_peers()
+    side = side_with_references()
     data = pack(side)
-    back, end = unpack(data, 0, 3, has_peers=True)
+    back, end = unpack(data, 0, 3, has_references=True)
     assert end == len(data)
-    for name in ("tier", "peers", "metric", "heard"):
+    for name in ("order_level", "references", "correlation", "reference_taps"):
         assert (getattr(back, name) == getattr(side, name)).all(), name
 
 
 @pytest.mark.parametrize(
     "changes",
-    [{"peers": ((2, 1), 2)}, {"peers": ((2, 1), 3)}, {"peers": ((2, 1), 0)}, {"kind": (0, 0)}],
+    [{"references": ((2, 1), 2)}, {"references": ((2, 1), 3)}, {"references": ((2, 1), 0)}, {"kind": (0, 0)}],
     ids=["itself", "no such channel", "twice", "constant"],
 )
 def test_impossible_peers_are_refused(changes):
     with pytest.raises(CorruptError, match="can't hear"):
-        unpack(pack(side_with_peers(**changes)), 0, 3, has_peers=True)
+        unpack(pack(side_with_references(**changes)), 0, 3, has_references=True)
 
 
 def test_coefficients_that_could_overflow_are_refused():
     with pytest.raises(CorruptError, match="out of range"):
-        unpack(pack(side_with_peers(reach=(0, 21), kind=(0, 2))), 0, 3, has_peers=True)
+        unpack(pack(side_with_references(magnitude_bits=(0, 21), kind=(0, 2))), 0, 3, has_references=True)
