@@ -19,12 +19,13 @@ from ..core.errors import CorruptError, UsageError
 from ..entropy import rans
 from ..fit.parameters import fit
 from ..fit.prediction_order import Arrangement
-from ..predictor.block import Encoder
 from ..predictor.channel_parameters import CONSTANT, COPY, LINEAR, SideInformation
-from ..predictor.lanes import Lanes, join, segment_count, to_lanes
-from ..predictor.loop import Decoder
+from ..predictor.lanes import Lanes, Places, join, segment_count, to_lanes
 from ..predictor.model import Model
 from . import rans_chunk as chunks
+from .chunk_symbols import ChunkSymbols
+from .decode_loop import DecodeLoop
+from .intervals import intervals
 from .rans_chunk import NOTHING, CodedChunk
 
 __all__ = ["chunk_frames", "decode_chunks", "encode_chunks"]
@@ -135,10 +136,10 @@ def _coded_lanes(
     for part in groups:
         chosen = lanes.take(part)
         samples = to_lanes(batch, chosen)
-        intervals = Encoder(model, chosen, samples).run(memory)
-        states[part], found = rans.encode(intervals.start, intervals.frequency)
+        coded = intervals(model, chosen, samples, memory)
+        states[part], found = rans.encode(coded.start, coded.frequency)
         words.append(rans.Words(found.values, found.counts, part.astype(np.int32)[found.lanes]))
-        step, lane = intervals.escapes.T
+        step, lane = coded.escapes.T
         escapes.append(np.column_stack([step, part[lane], samples[step, lane]]))
     escapes = np.concatenate(escapes)
     return states, words, escapes[np.lexsort((escapes[:, 1], escapes[:, 0]))]
@@ -218,23 +219,8 @@ def _constant_channels(side: SideInformation, frames: int) -> np.ndarray:
 
 def _decode(coded: list[CodedChunk], results: list[np.ndarray], model: Model) -> None:
     """Fill in the channels that are not constant, of chunks in order of falling steps."""
-    lanes = join([(chunk.side, chunk.frames, chunk.segments) for chunk in coded], model.entropy.reconstruction)
-    states = np.empty(len(lanes), np.uint64)
-    for number, chunk in enumerate(coded):
-        states[lanes.owner == number] = chunk.states
-    coder = rans.Decoder(states, [chunk.words for chunk in coded], lanes.owner)
-    decoder = Decoder(model, lanes, coder, _low_bits(coded, lanes), [c.escapes for c in coded])
-    decoder.run(results)
-    if not coder.finish().all() or any(decoder.unused_escapes()):
+    symbols = ChunkSymbols(coded, model)
+    places = Places(symbols.lanes)
+    DecodeLoop(model, symbols.lanes, symbols.part, lambda rows, first: places.put(rows, results, first)).run_all()
+    if not symbols.used_up():
         raise CorruptError("a chunk's coded words do not end where they should")
-
-
-def _low_bits(coded: list[CodedChunk], lanes: Lanes) -> np.ndarray:
-    """Low bits int16 [steps, lanes]; no lanes where none has any use for them."""
-    if not lanes.linear.any():
-        return np.zeros((0, 0), np.int16)
-    low = [np.zeros((chunk.frames, len(chunk.side.kind)), np.int16) for chunk in coded]
-    for chunk, values in zip(coded, low, strict=True):
-        for channel, bits in zip(chunks.channels_with_low_bits(chunk.side), chunk.low_bits, strict=True):
-            values[:, channel] = bits
-    return to_lanes(low, lanes)
