@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator
-from types import ModuleType
 
 import numpy as np
 
 from .. import spikes
 from ..container.header import CHUNK_HEAD, chunk_frames, is_activity
 from ..core import near_lossless
-from ..core.errors import CorruptError, UsageError
+from ..core.errors import CorruptError
 from ..entropy import rans
 from ..fit.parameters import fit
 from ..fit.prediction_order import Arrangement
@@ -30,9 +29,6 @@ from .rans_chunk import NOTHING, CodedChunk
 
 __all__ = ["chunk_frames", "decode_chunks", "encode_chunks"]
 
-CODERS = ("rans", "rice")
-RICE_CODER = CODERS[1]
-
 _GROUP_SAMPLES = 1 << 24
 """Samples whose intervals are held at once (128 MB)."""
 
@@ -45,7 +41,6 @@ def encode_chunks(
     independent: bool = False,
     topology: list[Arrangement | None] | Arrangement | None = None,
     max_error: list[int] | int = 0,
-    coder: str = CODERS[0],
 ) -> list[bytes]:
     """Payloads of chunks.
 
@@ -58,21 +53,15 @@ def encode_chunks(
     topology : of the channels of a chunk, in their order, for all or for each; None: find out from the chunk
     max_error : 0..255, for all or for each
         Bound of the error: in codes for channels on the implant's table, in sample units for others; 0 for lossless.
-    coder : "rans", or "rice", which is that of streams: larger, channels alone
     """
     widths = [sample_bits] * len(batch) if isinstance(sample_bits, int) else sample_bits
     bounds = [max_error] * len(batch) if isinstance(max_error, int) else max_error
     known = topology if isinstance(topology, list) else [topology] * len(batch)
-    hear = coder != RICE_CODER and not independent
-    fine = coder != RICE_CODER
-    forms = [_fitted(*args, model, hear, fine) for args in zip(batch, bounds, widths, known, strict=True)]
+    forms = [_fitted(*args, model, not independent) for args in zip(batch, bounds, widths, known, strict=True)]
     coded = [chunk for _, chunk in forms]
     for steps in sorted({_steps_of(chunk) for chunk in coded}):
         busy = [form for form in forms if _steps_of(form[1]) == steps and len(form[1].side.coded)]
-        if coder == RICE_CODER:
-            for samples, chunk in busy:
-                _rice().encode(samples, chunk, model.coarse(*steps))
-        elif busy:
+        if busy:
             _code(*map(list, zip(*busy, strict=True)), model.coarse(*steps))
     payloads = []
     for samples, chunk, width in zip(batch, coded, widths, strict=True):
@@ -82,15 +71,8 @@ def encode_chunks(
     return payloads
 
 
-def check_coder(name: str) -> str:
-    """The name of a coder. Raises `UsageError` if there is none of that name."""
-    if name not in CODERS:
-        raise UsageError(f"coders are {' and '.join(CODERS)}, not {name!r}")
-    return name
-
-
 def _fitted(
-    samples: np.ndarray, max_error: int, width: int, topology: Arrangement | None, model: Model, hear: bool, fine: bool
+    samples: np.ndarray, max_error: int, width: int, topology: Arrangement | None, model: Model, hear: bool
 ) -> tuple[np.ndarray, CodedChunk]:
     """Samples [frames, channels] as they are coded, and a chunk with all but these."""
     linear, decoded = None, samples
@@ -98,7 +80,7 @@ def _fitted(
         samples, linear = near_lossless.quantise(samples, max_error, width)
         decoded = samples.copy()
         near_lossless.restore(decoded, linear, max_error, width)
-    side = fit(samples, model.entropy.reconstruction, linear, hear, topology, fine and max_error > 0, max_error)
+    side = fit(samples, model.entropy.reconstruction, linear, hear, topology, max_error > 0, max_error)
     return samples, CodedChunk(len(samples), 1, _sample_crc(decoded), side, [], *NOTHING, max_error)
 
 
@@ -168,23 +150,14 @@ def decode_chunks(
     parsed = [_parsed(*args, model) for args in zip(payloads, channels, widths, strict=True)]
     results = [x if isinstance(x, np.ndarray) else _constant_channels(x.side, x.frames) for x in parsed]
     busy = [i for i, x in enumerate(parsed) if isinstance(x, CodedChunk) and len(x.side.coded)]
-    if any(isinstance(x, CodedChunk) and x.rice and not len(x.side.coded) for x in parsed):
-        raise CorruptError("something follows a chunk of constant channels")
     busy.sort(key=lambda i: -parsed[i].steps)
-    for steps, with_rice in sorted({_kind_of(parsed[i]) for i in busy}):
-        group = [i for i in busy if _kind_of(parsed[i]) == (steps, with_rice)]
-        decode = _rice().decode if with_rice else _decode
-        decode([parsed[i] for i in group], [results[i] for i in group], model.coarse(*steps))
+    for steps in sorted({_steps_of(parsed[i]) for i in busy}):
+        group = [i for i in busy if _steps_of(parsed[i]) == steps]
+        _decode([parsed[i] for i in group], [results[i] for i in group], model.coarse(*steps))
     for chunk, samples, width in zip(parsed, results, widths, strict=True):
         if isinstance(chunk, CodedChunk):
             _finish(chunk, samples, width)
     return results
-
-
-def _rice() -> ModuleType:
-    from . import rice_chunk  # imported with the first chunk of its kind
-
-    return rice_chunk
 
 
 def _finish(chunk: CodedChunk, samples: np.ndarray, width: int) -> None:
@@ -196,11 +169,6 @@ def _finish(chunk: CodedChunk, samples: np.ndarray, width: int) -> None:
         near_lossless.restore(samples, linear, chunk.max_error, width)
     if _sample_crc(samples) != chunk.sample_crc:
         raise CorruptError("decoded samples do not have the checksum of the original ones")
-
-
-def _kind_of(chunk: CodedChunk) -> tuple[tuple[int, int], bool]:
-    """What chunks that are decoded together have in common: bins, Q6 units and coder."""
-    return _steps_of(chunk), chunk.rice is not None
 
 
 def _parsed(payload: bytes, channels: int, width: int, model: Model) -> CodedChunk | np.ndarray:
