@@ -18,7 +18,7 @@ from ..core import sample_formats
 from ..core.compressed_bytes import pack_blob
 from ..core.errors import CorruptError, MiddleoutError
 from ..core.terms import FILES, SAMPLES
-from ..fit.prediction_order import Arrangement
+from ..fit.prediction_order import PredictionOrder
 from ..fit.topology import Topology
 from ..predictor import model as models
 from ..recording import paths
@@ -196,10 +196,10 @@ class EncodeJob(_Job):
             reserve += len(pack_blob(self._network.data, always=True)[1])
         self._budget = Budget(settings.target_rate, source.rate, source.frames, reserve)
 
-    def _topology(self, names: list[str]) -> Arrangement | None:
+    def _topology(self, names: list[str]) -> PredictionOrder | None:
         """What was given, for the channels of this recording."""
         known = self._settings.topology
-        return known.of(names).arrangement(past=True) if known is not None and len(names) > 1 else None
+        return known.subset(names).prediction_order(past=True) if known is not None and len(names) > 1 else None
 
     def _make_header(self, recording: Recording) -> Header:
         source, path = recording.source, self._files[0]

@@ -95,8 +95,8 @@ class Writer:
             "max_error": max_error,
         }
         if topology is not None and channels > 1:
-            known = topologies.load(topology).of(topologies.channel_names(channels))
-            self._options["topology"] = known.arrangement(past=True)
+            known = topologies.load(topology).subset(topologies.channel_names(channels))
+            self._options["topology"] = known.prediction_order(past=True)
         check_target(target_rate, 0 if kept else max_error)
         self._activity = kept and kept.at(self.header.rate)
         self._budget: Budget | None = None
