@@ -76,7 +76,7 @@ class Writer:
         coder: str = "rans",
         force: bool = False,
     ) -> None:
-        kept, max_error = spikes.resolve(keep, max_error, threshold, window, check_coder(coder), independent)
+        kept, max_error = spikes.resolve(keep, max_error, threshold, window, check_coder(coder))
         usual = models.default() if kept else models.default(max_error, target_rate)
         network = models.load(usual if model is None else model)
         self._model = worker.ModelReference(network.identity, network.data)
