@@ -33,7 +33,6 @@ def encode(
     threshold: float | None = None,
     window: tuple[float, float] | None = None,
     target_rate: float | None = None,
-    coder: str = "rans",
 ) -> bytes:
     """Code a recording.
 
@@ -55,7 +54,6 @@ def encode(
     window : milliseconds before and after a spike's threshold crossing; (0.5, 1.5) by default
     target_rate : bits per second, all channels together, to stay under: every chunk gets the smallest error that keeps it
         there
-    coder : "rans", or "rice", which is that of streams: larger results, each channel alone
 
     Returns
     -------
@@ -69,11 +67,10 @@ def encode(
     values, dtype = to_samples(samples, layout)
     frames, channels = values.shape
     if model is None:
-        alone, kept = independent or coder != "rans", keep is not None
-        model = choose(values, alone, check_bound(max_error or 0), target_rate, kept)
+        model = choose(values, independent, check_bound(max_error or 0), target_rate, keep is not None)
     file = io.BytesIO()
     settings = {"model": model, "embed_model": embed_model, "verify": verify}
-    settings |= {"independent": independent, "topology": topology, "coder": coder}
+    settings |= {"independent": independent, "topology": topology}
     settings |= {"max_error": max_error, "target_rate": target_rate}
     settings |= {"keep": keep, "threshold": threshold, "window": window}
     with Writer(file, rate, channels, dtype=dtype, frames=frames, **settings) as writer:

@@ -224,13 +224,13 @@ def test_importing_the_package_is_cheap_and_never_loads_the_training():
 
 
 def test_independence_and_topology_reach_the_codec(simulation_wav, tmp_path, monkeypatch):
-    seen, real = [], writer.work.codec.encode_chunks
+    seen, real = [], writer.worker.codec.encode_chunks
 
     def listening(batch, model, bits, *, independent, topology, **options):
         seen.append((independent, topology))
         return real(batch, model, bits, independent=independent, topology=topology, **options)
 
-    monkeypatch.setattr(writer.work.codec, "encode_chunks", listening)
+    monkeypatch.setattr(writer.worker.codec, "encode_chunks", listening)
     known = Topology(["0001", "0000", "else"], [([0, 1, 2], 9000, 1)], {(0, 1): (0.5, 3), (0, 2): (0.5, 1)})
     path = tmp_path / "t.json"
     path.write_text(known.to_json(), encoding="utf-8")

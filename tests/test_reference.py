@@ -46,7 +46,6 @@ def test_vectors_reach_every_part_of_the_format():
     assert seen >= {"stored", "segments", "short segment", "group of zeros", *(("kind", kind) for kind in range(4))}
     assert seen >= {("order_level", 0), ("order_level", 1), ("order_level", 2), ("hears", 1, 2), ("hears", 2, 2)}
     assert seen >= {("flags", flags | 8) for flags in (0, 1, 3, 7, 131)}
-    assert seen >= {("rice", "exact"), ("rice", "bounded")}
     assert seen >= {("activity", flags) for flags in (0, 1, 2, 3)}
     assert seen >= {("bounded", 0), ("bounded", 1), ("bounded", 2)}
 
@@ -55,8 +54,6 @@ def features(payload, channels, network):
     """What a chunk has."""
     if payload[4] == 0:
         return {"stored"}
-    if payload[4] & 7 == 2:
-        return {"rice", ("rice", "bounded" if payload[4] & 8 else "exact")}
     if payload[4] == 3:
         return {("activity", payload[12] & 15)}
     frames, segments = (int.from_bytes(payload[a:b], "little") for a, b in ((0, 4), (9, 11)))

@@ -123,7 +123,6 @@ def recordings():
     ]
     made += other_originals(s)
     made += [decoded(name, wav(samples), bound, chunk) for name, samples, bound, chunk in bounded_signals()]
-    made += rice_vectors(s)
     made += activity_signals()
     return [(Vector(**{**vars(vector), "what": WHAT[vector.name]}), data) for vector, data in made]
 
@@ -157,22 +156,6 @@ def npy(samples, version=(1, 0)):
     file = io.BytesIO()
     np.lib.format.write_array(file, samples, version)
     return file.getvalue()
-
-
-def rice_vectors(s):
-    """(vector, recording) of files of the Rice coder."""
-    options = {"coder": "rice"}
-    exact = {
-        "rice": s["lattice-prime"][:2000],
-        "rice-channels": s["lattice-many-channels"],
-        "rice-extremes": s["lattice-extremes"],
-        "rice-escapes": s["grid-heavy-tails"],
-        "rice-mixed": s["mixed"],
-    }
-    made = [(Vector(name, "", options=options), wav(samples)) for name, samples in exact.items()]
-    close = {"rice-bounded": (s["implant"][:1500], 2), "rice-runs": (np.hstack([s["lattice-channels"]] * 2), 12)}
-    close["rice-bounded-mixed"] = (s["mixed"], 5)
-    return made + [decoded(name, wav(samples), bound, 450, options) for name, (samples, bound) in close.items()]
 
 
 def activity_signals():
@@ -213,9 +196,9 @@ def bounded_signals():
     ]
 
 
-def decoded(name, recording, bound, chunk, options=None):
+def decoded(name, recording, bound, chunk):
     """The vector of a recording under a bound, and what it decodes to, which then comes back as it is."""
-    vector = Vector(name, "", chunk_frames=chunk, max_error=bound, options=options or {})
+    vector = Vector(name, "", chunk_frames=chunk, max_error=bound)
     return vector, conformance.decode(conformance.encode(vector, recording, verify=True))
 
 
@@ -272,14 +255,6 @@ WHAT = {
     "bounded-stages": "bounded error: a channel that changes its nature",
     "bounded-stored": "bounded error allowed, but the chunks do not compress and are exact",
     "bounded-8-bit": "bounded error, 8 bits",
-    "rice": "Rice coder, one channel on the implant's table",
-    "rice-channels": "Rice coder, 40 channels",
-    "rice-extremes": "Rice coder, codes at both ends of the lattice",
-    "rice-escapes": "Rice coder off the implant's table, with low bits and escapes",
-    "rice-mixed": "Rice coder: lattice, grid and constant channels in one chunk",
-    "rice-bounded": "Rice coder, bounded error, chunks",
-    "rice-runs": "Rice coder, bounded error, runs",
-    "rice-bounded-mixed": "Rice coder, bounded error: lattice, grid and constant channels in one chunk",
     "npy": "an .npy file [time, channel]",
     "npy-channel-time": "an .npy file [channel, time] of big-endian uint16, chunks, bytes behind",
     "npy-fortran": "an .npy file of version 2 [time, channel] in Fortran order, big-endian int16",
@@ -374,12 +349,6 @@ def faulty(streams):
         "bounded-otherwise": ("another bound", patched(close, b"C", 11, b"\2")),
         "bounded-unannounced": ("a bounded error against the header", patched(close, b"H", 0, b"\x0b")),
         "bounded-stored": ("a stored chunk with a bound", patched(streams["stored"], b"C", 4, b"\x08")),
-        "rice-head": ("an impossible head of a Rice body", _rice_patched(streams["rice"], 0, b"\x1f")),
-        "rice-length": ("bins beyond the end of a Rice body", _rice_patched(streams["rice"], 1, b"\xff\xff\x7f")),
-        "rice-bins": ("too few bins", _rice_patched(streams["rice"], 3, bytes(20))),
-        "rice-remainders": ("a remainder", patched(streams["rice"], b"C", -2, b"\xff")),
-        "rice-trailing": ("a byte behind the remainders", _longer_chunk(streams["rice"])),
-        "rice-with-peers": ("channels that hear each other", patched(streams["rice"], b"C", 4, b"\x12")),
         "bounded-short": ("ends in front of the bound", _cut_chunk(close, 11)),
         "unknown-format": ("a sample format that is not one", patched(one, b"H", 1, b"\x0a")),
         "format-of-wav": ("a WAV file of uint16", patched(one, b"H", 1, b"\x11")),
@@ -400,34 +369,8 @@ def faulty(streams):
     made = {name: (what, "CorruptError", stream) for name, (what, stream) in corrupt.items()}
     made["wrong-magic"] = ("another kind of file", "FileFormatError", b"RIFF" + one[4:])
     made["wrong-version"] = ("format version 2", "FileFormatError", one[:4] + b"\x02" + one[5:])
-    made["rice-with-state"] = ("a Rice chunk of a network with a state", "ModelError", _rice_with_state(streams))
     made["unknown-model"] = ("a model that is not here", "ModelError", patched(one, b"H", 16, bytes(16)))
     return made
-
-
-def _rice_with_state(streams):
-    """A stream of the Rice coder, with another model's header field and block."""
-    other, blocks = split(streams["recurrent"]), split(streams["rice"])
-    flags, model = blocks[0][1][0] | 4, other[0][1][16:32]
-    blocks[0][1] = bytes([flags]) + blocks[0][1][1:16] + model + blocks[0][1][32:]
-    return joined([blocks[0], other[1], *blocks[1:]])
-
-
-def _rice_patched(stream, at, new):
-    """A chunk of one implant channel with other bytes in its Rice body, whose unary string begins with byte 3."""
-    payload = next(payload for tag, payload in split(stream) if tag == b"C")
-    bits = 2 + 10 + 8 + sum([16] + [4 * _width_of_group(payload, group) for group in range(4)])
-    return patched(stream, b"C", 11 + (bits + 7) // 8 + at, new)
-
-
-def _width_of_group(payload, group):
-    start = 11 * 8 + 20 + 4 * group
-    return int.from_bytes(payload, "big") >> (8 * len(payload) - start - 4) & 15
-
-
-def _longer_chunk(stream):
-    blocks = split(stream)
-    return joined([[tag, payload + b"\0" if tag == b"C" else payload] for tag, payload in blocks])
 
 
 def activity_faults(streams):

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable
 from functools import partial
 
 from .. import spikes
-from ..codec.codec import check_coder
 from ..core.errors import UsageError
 from ..core.sample_formats import parse
 from ..core.terms import LAYOUTS
@@ -46,7 +45,6 @@ def encode_files(
     threshold: float | None = None,
     window: tuple[float, float] | None = None,
     target_rate: float | None = None,
-    coder: str = "rans",
     jobs: int | None = None,
     done: Callable[[Outcome], None] = lambda outcome: None,
     advance: Callable[[int], None] = lambda samples: None,
@@ -79,7 +77,6 @@ def encode_files(
     array : the files hold one channel each, of one recording, which gets one coded file
     target_rate : bits per second, all channels together, that each file is to stay under: every chunk gets the smallest
         error that keeps it there; a file that can't be kept there is a `RateError` and is not written
-    coder : "rans", or "rice", which is that of streams: larger files, each channel alone
     jobs : processes; None for one per processor; one is used where there is little to do
     done : called with every file's outcome, good or bad, as it comes
     advance : called with numbers of samples as they are done
@@ -98,16 +95,16 @@ def encode_files(
     if layout not in (None, *LAYOUTS):
         raise UsageError(f"layout is one of {LAYOUTS}, not {layout!r}")
     given = Given(channels, whole_rate(rate), parse(dtype), layout)
-    kept, max_error = spikes.resolve(keep, max_error, threshold, window, check_coder(coder))
+    kept, max_error = spikes.resolve(keep, max_error, threshold, window)
     usual = models.default() if kept else models.default(max_error, target_rate)
     network = models.load(usual if model is None else model)
     known = None if topology is None else topologies.load(topology)
     made = paths.Outputs(output, folder, force)
     check_target(target_rate, 0 if kept else max_error)
     coding = {"max_error": max_error, "target_rate": target_rate, "activity": kept}
-    coding |= {"chooses": model is None, "independent": independent or coder != "rans"}
+    coding |= {"chooses": model is None, "independent": independent}
     settings = Settings(made, network, done, remove, verify, embed_model, known, given, **coding)
-    call = partial(encode_call, verify=verify, independent=independent, max_error=max_error, coder=coder)
+    call = partial(encode_call, verify=verify, independent=independent, max_error=max_error)
     each = [files] if array else [[file] for file in files]
     work = [EncodeJob(some, settings, array) for some in each]
     return _run(work, call, jobs, expected_samples(files), advance)

@@ -9,7 +9,6 @@ from typing import BinaryIO
 import numpy as np
 
 from .. import spikes
-from ..codec.codec import check_coder
 from ..container.blocks import BlockWriter
 from ..container.header import Header
 from ..core import sample_formats
@@ -50,7 +49,6 @@ class Writer:
     window : milliseconds before and after a spike's threshold crossing; (0.5, 1.5) by default
     target_rate : bits per second, all channels together, to stay under: every chunk gets the smallest error that keeps it
         there; `close` raises `RateError` if it can't be done
-    coder : "rans", or "rice", which is that of streams: larger files, each channel alone
     force : whether an existing file may be replaced
     """
 
@@ -73,10 +71,9 @@ class Writer:
         threshold: float | None = None,
         window: tuple[float, float] | None = None,
         target_rate: float | None = None,
-        coder: str = "rans",
         force: bool = False,
     ) -> None:
-        kept, max_error = spikes.resolve(keep, max_error, threshold, window, check_coder(coder))
+        kept, max_error = spikes.resolve(keep, max_error, threshold, window)
         usual = models.default() if kept else models.default(max_error, target_rate)
         network = models.load(usual if model is None else model)
         self._model = worker.ModelReference(network.identity, network.data)
@@ -96,7 +93,6 @@ class Writer:
             "independent": independent,
             "topology": None,
             "max_error": max_error,
-            "coder": coder,
         }
         if topology is not None and channels > 1:
             known = topologies.load(topology).of(topologies.channel_names(channels))

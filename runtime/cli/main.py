@@ -68,12 +68,6 @@ def _parser() -> argparse.ArgumentParser:
     encode.add_argument(
         "--model", metavar="NAME|PATH", help="default: n1 or a1, by the recording; b1 for a --max-error from 5 on"
     )
-    encode.add_argument(
-        "--coder",
-        choices=("rans", "rice"),
-        default="rans",
-        help="rice is that of streams: larger files, each channel alone (default: %(default)s)",
-    )
     encode.add_argument("--embed-model", action="store_true", help="put the model into the file")
     encode.add_argument("--independent", action="store_true", help="code each channel alone")
     encode.add_argument("--topology", metavar="FILE", help="which channels listen to which, of `topology`")
@@ -128,7 +122,7 @@ def _files() -> ModuleType:
 
 def _encode(options: argparse.Namespace) -> int:
     files = _files()
-    names = ("model", "verify", "embed_model", "independent", "topology", "max_error", "target_rate", "coder")
+    names = ("model", "verify", "embed_model", "independent", "topology", "max_error", "target_rate")
     names += ("keep", "threshold", "window")
     extra = {name: getattr(options, name) for name in names}
     extra |= given_by(options)

@@ -21,7 +21,7 @@ from ..predictor.channel_parameters import (
     ORDER,
     SideInformation,
 )
-from ..predictor.features import q6_values
+from ..core.q6 import q6_values
 from ..predictor.lanes import columns
 from .least_squares import to_signal
 from .own_predictor import own_predictors

@@ -67,7 +67,6 @@ def resolve(
     max_error: int | None,
     threshold: float | None,
     window: tuple[float, float] | None,
-    coder: str = "rans",
 ) -> tuple[Activity | None, int]:
     """What callers say about losses: activity mode's options or None, and the bound of the error.
 
@@ -78,8 +77,6 @@ def resolve(
         if threshold is not None or window is not None:
             raise UsageError("a threshold and a window go with what to keep (spikes)")
         return None, near_lossless.check(max_error or 0)
-    if coder != "rans":
-        raise UsageError("activity mode has a coder of its own")
     words = tuple(keep.split(",")) if isinstance(keep, str) else tuple(keep)
     given = {"max_error": max_error, "threshold": threshold, "window": window and tuple(window)}
     given = {name: value for name, value in given.items() if value is not None}
