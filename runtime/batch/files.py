@@ -95,7 +95,7 @@ def encode_files(
     if layout not in (None, *LAYOUTS):
         raise UsageError(f"layout is one of {LAYOUTS}, not {layout!r}")
     given = Given(channels, whole_rate(rate), parse(dtype), layout)
-    kept, max_error = spikes.resolve(keep, max_error, threshold, window, independent=independent)
+    kept, max_error = spikes.resolve(keep, max_error, threshold, window)
     usual = models.default() if kept else models.default(max_error, target_rate)
     network = models.load(usual if model is None else model)
     known = None if topology is None else topologies.load(topology)

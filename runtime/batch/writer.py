@@ -73,7 +73,7 @@ class Writer:
         target_rate: float | None = None,
         force: bool = False,
     ) -> None:
-        kept, max_error = spikes.resolve(keep, max_error, threshold, window, independent=independent)
+        kept, max_error = spikes.resolve(keep, max_error, threshold, window)
         usual = models.default() if kept else models.default(max_error, target_rate)
         network = models.load(usual if model is None else model)
         self._model = worker.ModelReference(network.identity, network.data)
