@@ -130,7 +130,7 @@ class WindowCoder:
         history[:, window:] = features.quantise(residual).T
         inputs = np.empty((steps, len(part), features.FEATURES), np.uint8)
         packed = np.ndarray((steps, len(part)), "V16", inputs.data, 0, inputs.strides[:2])
-        packed[...] = features.windows(history, steps)
+        packed[...] = np.ndarray((steps, len(part)), "V16", history.data, 0, (1, history.strides[0]))
         inputs[:, :, window] = features.quantise(-self._bias[index].astype(np.int32))
         means = features.initial_means(initial_scale)
         scratch, shifts = np.empty_like(means), features.shifts(means.shape[1])
