@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..predictor.lanes import Lanes
 from .rice import ESCAPE, ESCAPE_BITS, PLACE_BITS, PLACES, RANKS, RiceTables
 from .rice_bits import FieldPacker, UnaryPacker, pack_varint
-from .tables import SCALES, EntropyModel
+from .tables import SCALES
 
 RUNS = 0x80
 """Flag in the first byte of a body: it has runs, whose parameter is in the low bits."""
@@ -36,12 +35,6 @@ class RiceEncoder:
         self._runs: bool | None = None
         self._hits: list[np.ndarray] = []
         self._quiet = 0
-
-    @classmethod
-    def of(cls, entropy: EntropyModel, lanes: Lanes) -> RiceEncoder:
-        """For the lanes of a chunk or a stream."""
-        linear = np.flatnonzero(lanes.linear)
-        return cls(RiceTables.of(entropy, bool(len(linear))), linear, lanes.shift.astype(np.int64))
 
     def add(self, code, sample, location, scale, active=None) -> None:
         """Append steps.

@@ -27,10 +27,10 @@ class LaneDecoder:
         """Go back to the start of all lanes."""
         self._loop.reset()
 
-    def run(self, bodies: list[RiceBody], steps: int) -> tuple[np.ndarray, bool]:
-        """Return the samples int16 [steps, lanes] of the bodies, and whether these ended where they should."""
+    def run(self, body: RiceBody, steps: int) -> tuple[np.ndarray, bool]:
+        """Return the samples int16 [steps, lanes] of a body, and whether it ended where it should."""
         self._samples = np.empty((steps, self._samples.shape[1]), np.int16)
-        self._source.load(bodies)
+        self._source.load([body])
         self._loop.run(0, steps)
         self._loop.flush(steps)
         return self._samples, self._source.finish()
