@@ -20,7 +20,7 @@ from .recording.arrays import to_samples
 
 def encode(
     samples: np.ndarray,
-    rate: int,
+    sample_rate: int,
     *,
     model: str | os.PathLike | bytes | None = None,
     layout: str | None = None,
@@ -39,7 +39,7 @@ def encode(
     Parameters
     ----------
     samples : int16, uint16, int8 or uint8, [time, channel] or [time]
-    rate : Hz, a whole number; 0 if unknown
+    sample_rate : Hz, a whole number; 0 if unknown
     model : name, path or bytes of the model; None for the best one for what is asked for
     layout : "time-channel" or "channel-time"; without it, an array with more channels than time steps is refused
     embed_model : put the model into the result, so that decoding needs nothing else
@@ -73,13 +73,13 @@ def encode(
     settings |= {"independent": independent, "topology": topology}
     settings |= {"max_error": max_error, "target_rate": target_rate}
     settings |= {"keep": keep, "threshold": threshold, "window": window}
-    with Writer(file, rate, channels, dtype=dtype, frames=frames, **settings) as writer:
+    with Writer(file, sample_rate, channels, dtype=dtype, frames=frames, **settings) as writer:
         writer.write(from_int16(values, dtype))
     return file.getvalue()
 
 
 def decode(data: bytes, *, model: str | os.PathLike | bytes | None = None) -> tuple[np.ndarray, int]:
-    """The samples and the rate of a coded recording.
+    """Return the samples and the sample rate of a coded recording.
 
     Parameters
     ----------
@@ -89,14 +89,14 @@ def decode(data: bytes, *, model: str | os.PathLike | bytes | None = None) -> tu
     Returns
     -------
     samples : of their original type (in this machine's byte order), always [time, channel]: one channel is a column
-    rate : Hz, 0 if unknown
+    sample_rate : Hz, 0 if unknown
 
     Raises
     ------
     FileFormatError, CorruptError, ModelError
     """
     with Reader(io.BytesIO(data), model=model) as reader:
-        return reader.read(), reader.rate
+        return reader.read(), reader.sample_rate
 
 
 def encode_file(path: str | os.PathLike, output: str | os.PathLike | None = None, **options: object) -> Outcome:

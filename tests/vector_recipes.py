@@ -13,8 +13,6 @@ import zstandard
 from conformance import Vector
 
 from runtime.core.implant_table import CODE_TO_SAMPLE
-from runtime.spikes import chunk as activity_chunk
-from runtime.spikes.layout.plan import pack_plan
 from training.simulate import RATE, simulate
 
 
@@ -138,7 +136,7 @@ def other_originals(s):
         f"{channel}-µ.wav": wav(array[:, channel : channel + 1], behind=b"tail" * (channel % 2)) for channel in range(3)
     }
     return [
-        (Vector("npy", "", form="npy", options={"rate": 30000}), npy(array)),
+        (Vector("npy", "", form="npy", options={"sample_rate": 30000}), npy(array)),
         (Vector("npy-channel-time", "", 70, form="npy", options=last), npy(unsigned.astype(">u2").T) + b"tail"),
         (Vector("npy-fortran", "", form="npy"), npy(np.asfortranarray(array.astype(">i2")), (2, 0))),
         (Vector("npy-one-channel", "", form="npy"), npy(signed[:, 0], (3, 0))),
@@ -175,25 +173,7 @@ def activity_signals():
         (Vector("activity-grid", "", max_error=5, options=options, once=True), wav(linear)),
         (Vector("activity-grid-slow", "", options=slow, once=True), wav(linear)),
         (Vector("activity-8-bit", "", max_error=1, options=slow, once=True), wav(eight)),
-        (Vector("activity-peers", "", max_error=3, options=options, once=True), wav(implant(shared_spikes(2000)))),
-        (
-            Vector("activity-peers-grid", "", 700, max_error=20, options=slow, once=True),
-            wav(whole(shared_spikes(1100)[:, :4] * 45 + [[700, -3000, 0, 90]])),
-        ),
     ]
-
-
-def shared_spikes(frames):
-    """Six channels, float: spikes on all but one of them, some a few samples late, some loud."""
-    random = np.random.default_rng(23)
-    t = np.arange(-12, 30)
-    shape = -np.exp(-((t / 3) ** 2)) + 0.4 * np.exp(-(((t - 9) / 6) ** 2))
-    train = np.zeros((frames, 3))
-    for time in range(40, frames - 60, 45):
-        train[time + t + random.integers(0, 9), random.integers(0, 3)] += shape * random.uniform(0.4, 1.6)
-    a, b, c = 150 * train.T + noise(24, 6, 3, frames)
-    rows = [a, b, np.roll(a, 1) + b, a + b - c, a + b / 2 + np.roll(b, 1) / 2, 0 * a]
-    return np.stack(rows, axis=1) + noise(25, 3, frames, 6)
 
 
 def bounded_signals():
@@ -229,8 +209,6 @@ WHAT = {
     "activity-grid": "windows off the implant's table, with low bits and escapes",
     "activity-grid-slow": "exact windows off the implant's table on a slow band",
     "activity-8-bit": "windows and a slow band, 8 bits",
-    "activity-peers": "windows of channels that hear others in three order levels, or go with theirs",
-    "activity-peers-grid": "the same off the implant's table, on a slow band, chunks",
     "implant": "one channel on the implant's table, two segments",
     "lattice-channels": "four channels on the implant's table",
     "lattice-extremes": "codes at both ends of the lattice",
@@ -419,60 +397,8 @@ def activity_faults(streams):
         "activity-slow-lanes": ("a slow band of other lanes", patched(slow, b"C", band + 2, b"\2\0")),
         "activity-slow-size": ("a slow band beyond the chunk", patched(slow, b"C", band + 4, b"\xff\xff\xff\x7f")),
         "activity-short": ("ends within the plan", _cut_chunk(plain, 29)),
-        **hearing_faults(streams["activity-peers"]),
+        "activity-flag": ("a flag that is not used", patched(plain, b"C", 12, b"\x08")),
     }
-
-
-def hearing_faults(stream):
-    """name -> (what, stream) of what channels can't hear."""
-    payload = next(payload for tag, payload in split(stream) if tag == b"C")
-    _, plan = activity_plan(payload)
-    order_level = plan.hearing.order_levels()
-    channel = int(order_level.argmax())
-    reference = int(plan.hearing.references[channel, 0])
-    matched = int(np.flatnonzero(plan.match >= 0)[0])
-
-    def changed(change):
-        chunk, plan = activity_plan(payload)
-        change(plan)
-        return _with_chunk(stream, with_plan(payload, chunk, plan))
-
-    def early(plan):
-        first = int(np.flatnonzero((plan.match >= 0) & (plan.windows.channel == plan.windows.channel[matched]))[0])
-        plan.windows.start[first] = -1
-
-    def circle(plan):
-        plan.hearing.references[reference] = [channel, -1, -1, -1]
-        plan.match[plan.windows.channel == reference] = -1
-
-    def crowd(plan):
-        plan.hearing.references = np.hstack([plan.hearing.references, plan.hearing.references])
-        plan.hearing.references[channel] = reference
-        plan.hearing.taps = np.hstack([plan.hearing.taps] * 2)
-
-    def stranger(plan):
-        plan.hearing.references[channel, 1] = 7
-
-    return {
-        "activity-peers-circle": ("channels that hear each other", changed(circle)),
-        "activity-peers-many": ("a channel with eight peers", changed(crowd)),
-        "activity-peers-number": ("a peer that is not there", changed(stranger)),
-        "activity-peers-early": ("a window that begins in front of the chunk", changed(early)),
-        "activity-peers-flag": ("peers, and no flag", patched(stream, b"C", 12, b"\0")),
-        "activity-peers-taps": ("other coefficients", changed(lambda plan: plan.hearing.taps.__iadd__(1))),
-    }
-
-
-def activity_plan(payload):
-    """The parsed head of an activity chunk, and its plan."""
-    chunk, _ = activity_chunk.parse_head(payload, 6, 16, None)
-    return chunk, chunk.plan
-
-
-def with_plan(payload, chunk, plan):
-    """An activity chunk with another plan."""
-    data = pack_plan(plan, 10)
-    return payload[:23] + struct.pack("<I", len(data)) + data + payload[27 + chunk.plan_bytes :]
 
 
 def _with_chunk(stream, chunk):

@@ -17,7 +17,7 @@ from ..recording.sources import Given
 from .jobs import DecodeJob, EncodeJob, Outcome, Settings, decode_call, encode_call
 from .pipeline import Runner, default_processes
 from .rate_control import check_target
-from .writer import whole_rate
+from .writer import whole_sample_rate
 
 DECODE_BATCH = 2
 """Batches of decoding are larger than those of encoding: a sample takes less memory, and less time with more lanes."""
@@ -35,7 +35,7 @@ def encode_files(
     embed_model: bool = False,
     independent: bool = False,
     channels: int | None = None,
-    rate: int = 0,
+    sample_rate: int = 0,
     dtype: object = "int16",
     layout: str | None = None,
     array: bool = False,
@@ -70,7 +70,7 @@ def encode_files(
     threshold : of spikes, in robust deviations of a channel's band from 300 to 3000 Hz; 4.5 by default
     window : milliseconds before and after a spike's threshold crossing; (0.5, 1.5) by default
     channels : of raw files; with it, everything not named .wav or .npy is raw
-    rate : Hz, a whole number, of raw and .npy files; 0 if unknown
+    sample_rate : Hz, a whole number, of raw and .npy files; 0 if unknown
     dtype : of raw files: int16, uint16, int8 or uint8, little-endian
     layout : axes of raw and .npy files, "time-channel" or "channel-time"; without it, files with more channels than time steps
         are refused
@@ -94,8 +94,8 @@ def encode_files(
     files = [os.fspath(file) for file in files]
     if layout not in (None, *LAYOUTS):
         raise UsageError(f"layout is one of {LAYOUTS}, not {layout!r}")
-    given = Given(channels, whole_rate(rate), parse(dtype), layout)
-    kept, max_error = spikes.resolve(keep, max_error, threshold, window, independent=independent)
+    given = Given(channels, whole_sample_rate(sample_rate), parse(dtype), layout)
+    kept, max_error = spikes.resolve(keep, max_error, threshold, window)
     usual = models.default() if kept else models.default(max_error, target_rate)
     network = models.load(usual if model is None else model)
     known = None if topology is None else topologies.load(topology)
@@ -133,7 +133,7 @@ def decode_files(
     return _run([DecodeJob([file], settings) for file in files], decode_call, jobs, coded_samples(files), advance)
 
 
-def test_files(
+def verify_files(
     files: Iterable[str],
     *,
     model: str | os.PathLike | bytes | None = None,

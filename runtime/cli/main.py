@@ -137,7 +137,7 @@ def _decode(options: argparse.Namespace) -> int:
 
 def _test(options: argparse.Namespace) -> int:
     files = _files()
-    return _run("test", files.test_files, options, files.coded_samples(options.files), model=options.model)
+    return _run("test", files.verify_files, options, files.coded_samples(options.files), model=options.model)
 
 
 def _output_options(options: argparse.Namespace) -> dict[str, Any]:
@@ -166,7 +166,7 @@ def _run(verb: str, call: Any, options: argparse.Namespace, total: int | None, *
             if outcome.error is not None:
                 with progress.paused():
                     _complain(outcome.error, outcome.path)
-            elif outcome.bits_per_second is not None and not options.quiet:
+            elif outcome.bit_rate is not None and not options.quiet:
                 with progress.paused():
                     print(_rate(outcome), file=sys.stderr)
 
@@ -196,7 +196,7 @@ def _rate(outcome: Outcome) -> str:
     """What a target rate made of a file."""
     errors = outcome.max_errors or [0]
     used = f"largest error {min(errors)} to {max(errors)}, {sum(errors) / len(errors):.2f} in the mean of the chunks"
-    return f"{outcome.path}: {outcome.bits_per_second:.0f} bit/s; {used}"
+    return f"{outcome.path}: {outcome.bit_rate:.0f} bit/s; {used}"
 
 
 def _info(options: argparse.Namespace) -> int:

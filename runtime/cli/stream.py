@@ -207,7 +207,7 @@ def _calibrate(options: argparse.Namespace) -> int:
     from ..recording.sources import Given, Recording
     from ..streaming.calibration import MOST_FRAMES, Calibration
 
-    given = Given(options.channels, options.rate, options.dtype, options.layout)
+    given = Given(options.channels, options.sample_rate, options.dtype, options.layout)
     outputs = paths.Outputs(options.output, force=options.force)
     target = outputs.claim(paths.STREAM, str)
     if len(options.files) > 1 and not options.array:
