@@ -90,7 +90,11 @@ def without_limits(side: SideInformation) -> SideInformation:
     codes = codes_of(side.mean.astype(np.int16))
     implant = constant & (codes >= 0)
     side.kind[constant], side.coefficients[constant] = LINEAR, 0
-    side.kind[implant], side.mean[implant], side.magnitude_bits[implant] = IMPLANT, codes[implant], IMPLANT_MAGNITUDE_BITS
+    side.kind[implant], side.mean[implant], side.magnitude_bits[implant] = (
+        IMPLANT,
+        codes[implant],
+        IMPLANT_MAGNITUDE_BITS,
+    )
     _widen(side)
     return side
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterable
+from functools import partial
 
 import numpy as np
 
@@ -27,9 +28,9 @@ _CHOICE_FRAMES, _CHOICE_CHANNELS = 1 << 14, 64
 """The most frames and channels that the choice of a model looks at."""
 
 
-def default_block(channels: int, rate: int) -> int:
+def default_block(channels: int, sample_rate: int) -> int:
     """Frames of a block: 50 ms, less where that would be too many samples."""
-    return max(1, min(round(BLOCK_SECONDS * rate), MAX_BLOCK_SAMPLES // channels))
+    return max(1, min(round(BLOCK_SECONDS * sample_rate), MAX_BLOCK_SAMPLES // channels))
 
 
 class ActivityStreamEncoder:
@@ -40,7 +41,7 @@ class ActivityStreamEncoder:
     Parameters
     ----------
     channels : int
-    rate : Hz, a whole number of at least 2000
+    sample_rate : Hz, a whole number of at least 2000
     keep : "spikes", or "spikes,lfp" for a slow band as well
     max_error : bound of the error inside windows, 0..255; None for the default, 3
     target_rate : bits per second of all channels and packets; the bound is then the least one, and grows where it must;
@@ -60,7 +61,7 @@ class ActivityStreamEncoder:
     def __init__(
         self,
         channels: int,
-        rate: int,
+        sample_rate: int,
         *,
         keep: str | Iterable[str] = "spikes",
         max_error: int | None = None,
@@ -72,24 +73,27 @@ class ActivityStreamEncoder:
         resync: float = 1.0,
         stream: int = 0,
     ):
-        block = default_block(channels, rate) if block is None and 0 < channels <= MAX_CHANNELS and rate > 0 else block
-        lossless.check(channels, rate, 1 if block is None else block, resync, stream)
+        if block is None and 0 < channels <= MAX_CHANNELS and sample_rate > 0:
+            block = default_block(channels, sample_rate)
+        lossless.check(channels, sample_rate, 1 if block is None else block, resync, stream)
         options, bound = spikes.resolve(keep, max_error, threshold, window)
         if target_rate is not None and not 0 < target_rate < math.inf:
             raise UsageError(f"a target rate is a number of bits per second above 0, not {target_rate}")
         self.channels, self.block, self._stream = channels, block, stream
-        self._options, self._target, self._chooses = options.at(rate), target_rate, model is None
-        self._shape = rate, block, max(1, round(resync * rate / block)), bound, channels
+        self._options, self._target, self._chooses = options.at(sample_rate), target_rate, model is None
+        period = max(1, round(resync * sample_rate / block))
+        shape = {"sample_rate": sample_rate, "block": block, "period": period, "max_error": bound, "channels": channels}
+        self._describe = partial(Description, **shape, activity=True)
         self._begin(stateless(models.load(models.DEFAULT if model is None else model)))
         self._sequence = self._frames = 0
 
     def _begin(self, network: Model) -> None:
         """Set up the encoder."""
-        rate, block, period, *_ = self._shape
-        packet = OVERHEAD, period, DESCRIPTION_BYTES
-        self._bucket = None if self._target is None else Bucket(self._target, rate, *packet)
-        self._encoder = spikes.ActivityEncoder(self.channels, self._options, block, network, self._bucket)
-        self._description = Description(network.identity, *self._shape, activity=True)
+        self._description = told = self._describe(network.identity)
+        self._bucket = None
+        if self._target is not None:
+            self._bucket = Bucket(self._target, told.sample_rate, OVERHEAD, told.period, DESCRIPTION_BYTES)
+        self._encoder = spikes.ActivityEncoder(self.channels, self._options, self.block, network, self._bucket)
 
     @property
     def delay(self) -> int:
@@ -126,9 +130,7 @@ class ActivityStreamEncoder:
         errors = sorted(self.errors)
         raised, crowded = int((self._encoder.raised > 0).sum()), self._encoder.crowded
         text = f"errors within {errors[0]} to {errors[-1]}, " if errors else ""
-        text += (
-            f"at most {self._bucket.highest:.0f} of {self._target:.0f} bit/s over a second, thresholds of {raised} channels raised"
-        )
+        text += f"at most {self._bucket.highest:.0f} of {self._target:.0f} bit/s over a second, thresholds of {raised} channels raised"
         return text + (f", {crowded} packets larger than they should be" if crowded else "")
 
     def _packet(self, chunk: bytes, left: int | None = None) -> bytes:
