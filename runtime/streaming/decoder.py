@@ -10,7 +10,7 @@ import numpy as np
 
 from ..core import near_lossless
 from ..core.errors import CorruptError, ModelError
-from ..entropy.rice_decoder import RiceBody
+from ..entropy.rice_body import RiceBody
 from ..predictor import model as models
 from ..predictor.channel_parameters import LINEAR
 from ..predictor.model import Model

@@ -55,8 +55,9 @@ class BlockEncoder:
     def __init__(self, model: Model, side: SideInformation, max_error: int, block: int):
         model, lanes = model.coarse(max_error), parameters.lanes_of(side, model.entropy.reconstruction)
         self.packed = parameters.pack(side)
-        self._linear, self._shift = np.flatnonzero(side.kind == LINEAR), lanes.shift.astype(np.int64)
-        self._tables = RiceTables.of(model.entropy, bool(len(self._linear)))
+        self._linear = np.flatnonzero(side.kind == LINEAR)
+        tables = RiceTables.of(model.entropy, bool(len(self._linear)))
+        self._coder = RiceEncoder(tables, self._linear, lanes.shift.astype(np.int64))
         self._predictor = BlockPredictor(model, lanes, block)
         self._max_error, self._decoded_samples = max_error, _decoded_samples(max_error)
 
@@ -67,10 +68,8 @@ class BlockEncoder:
     def encode(self, samples: np.ndarray) -> tuple[bytes, np.ndarray]:
         """Return the body for samples int16 [frames, channels], and what it decodes to."""
         coded, decoded = self._quantised(samples) if self._max_error else (samples, samples)
-        coder = RiceEncoder(self._tables, self._linear, self._shift)
         found = self._predictor.run_block(coded)
-        coder.add(found.code.astype(np.int64), coded, found.location.astype(np.int64), found.scale.astype(np.int64))
-        return coder.bytes(), decoded
+        return self._coder.encode(found.code, coded, found.location, found.scale), decoded
 
     def _quantised(self, samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return what is coded in place of samples, and what it decodes to."""
