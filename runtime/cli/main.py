@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import __version__
 from ..core.errors import MiddleoutError, UsageError
+from ..core.threads import one_thread
 from . import stream as live
 from .options import bound, given_by, hertz, input_options, loss_options, positive, window
 from .progress import Progress
@@ -112,8 +113,6 @@ def _coding_options(command: argparse.ArgumentParser) -> None:
 
 
 def _files() -> ModuleType:
-    from ..batch.pipeline import one_thread
-
     one_thread()
     from ..batch import files
 
