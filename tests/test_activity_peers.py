@@ -11,8 +11,7 @@ from runtime.core.implant_table import CODE_TO_SAMPLE, codes_of
 from runtime.predictor import model
 from runtime.spikes.options import Activity
 from runtime.spikes.references import Hearing
-from training.simulate import RATE, simulate
-from training.simulate_array import ArraySimulation
+from training.simulate import RATE, ArraySimulation, simulate
 
 
 def values_of(samples):

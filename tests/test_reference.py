@@ -102,7 +102,7 @@ def test_agrees_on_channels_that_hear_each_other(root):
     import numpy as np
 
     import runtime
-    from training.simulate_array import ArraySimulation
+    from training.simulate import ArraySimulation
 
     codes = np.concatenate(list(ArraySimulation(2500, 16, seed=3).blocks())).astype(np.int16)
     data = (root / "models" / "n1-v1.onnx").read_bytes()
