@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import runtime
-from runtime.batch import chunking, writer
+from runtime.batch import chunking, worker, writer
 from runtime.batch import reader as reader_module
 from runtime.fit.topology import Topology
 from runtime.recording.wav import WavFormat, canonical_header
@@ -79,13 +79,13 @@ def test_any_range_is_read_by_the_chunks_that_hold_it_only(monkeypatch):
     reader = runtime.Reader(io.BytesIO(runtime.encode(samples, 20000)))
     assert (reader.frames, reader.channels, reader.sample_rate, len(reader)) == (1000, 3, 20000, 1000)
     decoded = []
-    real = reader_module.worker.decode_batch
+    real = worker.Decoder.run
 
-    def counted(ref, payloads, *rest):
-        decoded.extend(payloads)
-        return real(ref, payloads, *rest)
+    def counted(self, tasks):
+        decoded.extend(tasks)
+        return real(self, tasks)
 
-    monkeypatch.setattr(reader_module.worker, "decode_batch", counted)
+    monkeypatch.setattr(worker.Decoder, "run", counted)
     for start, stop, chunks in (
         (0, 100, 1),
         (99, 101, 2),
@@ -224,13 +224,13 @@ def test_importing_the_package_is_cheap_and_never_loads_the_training():
 
 
 def test_independence_and_topology_reach_the_codec(simulation_wav, tmp_path, monkeypatch):
-    seen, real = [], writer.worker.codec.encode_chunks
+    seen, real = [], worker.codec.encode_chunks
 
     def listening(batch, model, bits, *, independent, topology, **options):
         seen.append((independent, topology))
         return real(batch, model, bits, independent=independent, topology=topology, **options)
 
-    monkeypatch.setattr(writer.worker.codec, "encode_chunks", listening)
+    monkeypatch.setattr(worker.codec, "encode_chunks", listening)
     known = Topology(["0001", "0000", "else"], [([0, 1, 2], 9000, 1)], {(0, 1): (0.5, 3), (0, 2): (0.5, 1)})
     path = tmp_path / "t.json"
     path.write_text(known.to_json(), encoding="utf-8")
@@ -240,8 +240,8 @@ def test_independence_and_topology_reach_the_codec(simulation_wav, tmp_path, mon
     runtime.encode(samples[:, 0], 1, topology=known, model="n1")
     (tmp_path / "two.wav").write_bytes(canonical_header(WavFormat(2, 1, 16), 3000) + samples.tobytes())
     runtime.encode_file(tmp_path / "two.wav", topology=known, model="n1")
-    (first, given), alone, (third, (again,)) = seen
-    assert (first, alone, third) == (True, (False, None), False)
+    (first, (given,)), alone, (third, (again,)) = seen
+    assert (first, alone, third) == (True, (False, [None]), False)
     for arrangement in (given, again):
         assert sorted(arrangement.order_level.tolist()) == [0, 1] and arrangement.correlation.max() == 0.5
     with pytest.raises(runtime.UsageError, match="knows none"):
