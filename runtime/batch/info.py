@@ -8,7 +8,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from ..container.blocks import BLOCK_HEAD, VERSION, read_block
-from ..container.header import BOUNDED, CHUNK_HEAD, CODED_HEAD, CODING, RANS, RICE, chunk_bound, is_activity
+from ..container.header import BOUNDED, CHUNK_HEAD, CODED_HEAD, CODING, RANS, chunk_bound, is_activity
 from ..container.index import Layout, read_layout
 from ..core import sample_formats
 from ..core.errors import CorruptError
@@ -77,7 +77,7 @@ def _kinds(file: BinaryIO, layout: Layout) -> dict[str, int] | None:
         return None
     file.seek(layout.index.first)
     payload, *_ = read_block(file, layout.first_sequence, layout.header_crc, b"C")
-    if payload[4] & CODING not in (RANS, RICE):
+    if payload[4] & CODING != RANS:
         return None
     channels, start = layout.header.channels, _SIDE_INFORMATION + bool(payload[4] & BOUNDED)
     coded = payload[start : start + (channels + 3) // 4]

@@ -71,7 +71,7 @@ class EncodeOptions:
         check_target(self.target_rate, 0 if self.keep is not None else self.bound)
 
     def _losses(self) -> tuple[spikes.Activity | None, int]:
-        return spikes.resolve(self.keep, self.max_error, self.threshold, self.window, independent=self.independent)
+        return spikes.resolve(self.keep, self.max_error, self.threshold, self.window)
 
     @property
     def spikes(self) -> spikes.Activity | None:

@@ -11,7 +11,7 @@ from ..codec import codec
 from ..container.header import Header, chunk_bound, is_activity
 from ..core import near_lossless
 from ..core.errors import CorruptError, MiddleoutError, ModelError
-from ..fit.prediction_order import Arrangement
+from ..fit.prediction_order import PredictionOrder
 from ..predictor import model
 from . import rate_control
 
@@ -52,7 +52,7 @@ class EncodeTask:
 
     samples: np.ndarray
     sample_bits: int
-    topology: Arrangement | None = None
+    topology: PredictionOrder | None = None
     budget: int | None = None
     spikes: spikes.Activity | None = None
 

@@ -17,7 +17,7 @@ from ..core.terms import FILES, NPY, RAW, SAMPLES, WAV
 BLOCK_OVERHEAD = 9
 """Bytes of a block besides its payload: tag, length, crc."""
 
-STORED, RANS, RICE, ACTIVITY = range(4)
+STORED, RANS, ACTIVITY = 0, 1, 3
 """Codings of a chunk: the low bits of its coding byte."""
 CODING = 7
 """These bits."""
