@@ -94,8 +94,7 @@ class Group:
         if packet["last"]:
             frames, payload, after = int.from_bytes(payload[:2], "little"), payload[2:-4], payload[-4:]
             must(frames < self.block, "too many frames in a last packet")
-        lanes = decode_body(payload, self.lanes, [frames] * len(self.lanes), self.model) if frames else []
-        rows = [list(row) for row in zip(*lanes, strict=True)]
+        rows = decode_body(payload, self.lanes, frames, self.model) if frames else []
         if self.bound:
             rows = middles_of_bins(rows, self.channels, 16, self.bound)
         self.crc = zlib.crc32(stored_bytes(rows, 16), self.crc)

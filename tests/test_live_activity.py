@@ -103,7 +103,7 @@ def test_joins_at_a_key_packet(packets, whole):
 
 
 def test_masks_of_lossless_streams_are_all_true(array):
-    encoder = runtime.live.StreamEncoder(5, RATE, block=50)
+    encoder = runtime.streaming.StreamEncoder(5, RATE, block=50)
     _, decoder = decoded(encoder.push(array.samples[:100]) + encoder.finish())
     assert [first for first, _ in decoder.masks] == [0, 50, 100] and all(mask.all() for _, mask in decoder.masks)
 

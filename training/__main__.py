@@ -15,7 +15,7 @@ def add_data(parser, name="data", **more):
     )
     parser.add_argument("--channels", type=int, help="of raw files")
     parser.add_argument("--dtype", default="int16", choices=TYPES, help="of raw files (default: int16)")
-    parser.add_argument("--rate", type=int, default=0, help="Hz, of files that do not say it")
+    parser.add_argument("--sample-rate", type=int, default=0, help="Hz, of files that do not say it")
     layout = parser.add_mutually_exclusive_group()
     layout.add_argument("--layout", choices=LAYOUTS, help="order of the axes of .npy and raw files")
     same = "the same as --layout channel-time"

@@ -63,7 +63,7 @@ class Recordings:
 
 def given(options):
     """What a command's options say of recordings that do not say it themselves."""
-    return Given(options.channels, options.rate, options.dtype, options.layout)
+    return Given(options.channels, options.sample_rate, options.dtype, options.layout)
 
 
 def read_samples(path, given=NOTHING):
@@ -85,7 +85,7 @@ def read_samples(path, given=NOTHING):
         raise ValueError(f"{path}: not one of {', '.join(SUFFIXES)}")
     try:
         with Recording([str(path)], given) as recording:
-            return recording.source.read(recording.source.frames), recording.source.rate
+            return recording.source.read(recording.source.frames), recording.source.sample_rate
     except MiddleoutError as error:
         raise ValueError(f"{path}: {error}") from error
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from runtime.core.implant_table import CODE_TO_SAMPLE
 from runtime.core.near_lossless import implant_bins
-from runtime.fit.parameters import fit
+from runtime.fit.parameters import FitOptions, fit
 from runtime.predictor import features as rf
 
 from .entropy import LEVELS
@@ -139,7 +139,7 @@ def _prepare(recordings, levels, max_error):
     random = np.random.default_rng(0)
     for i in range(len(recordings)):
         codes = recordings[i]
-        side = fit(CODE_TO_SAMPLE[codes][:, None], reconstruction, max_error=max_error)
+        side = fit(CODE_TO_SAMPLE[codes][:, None], reconstruction, options=FitOptions(max_error=max_error))
         mean = reconstruction[side.mean[0]]
         lanes.append((codes, *predict(reconstruction[codes] - mean, side.coefficients[0]), mean))
         spreads.append(int(side.initial_scale[0]))

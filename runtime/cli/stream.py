@@ -233,14 +233,14 @@ def _calibrate(options: argparse.Namespace) -> int:
     from ..recording.sources import Given, Recording
     from ..streaming.calibration import MOST_FRAMES, Calibration
 
-    given = Given(options.channels, options.rate, options.dtype, options.layout)
+    given = Given(options.channels, options.sample_rate, options.dtype, options.layout)
     outputs = paths.Outputs(options.output, force=options.force)
     target = outputs.claim(paths.STREAM, str)
     if len(options.files) > 1 and not options.array:
         raise UsageError("a calibration is made from one recording; several files of one channel each need --array")
     with Recording(options.files, given, options.array) as recording:
         samples = recording.source.read(MOST_FRAMES)
-        made = Calibration.of_samples(samples, recording.source.rate, options.model)
+        made = Calibration.of_samples(samples, recording.source.sample_rate, options.model)
     output = outputs.open(target)
     try:
         output.file.write(made.text().encode())

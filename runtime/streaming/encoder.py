@@ -14,7 +14,7 @@ from ..entropy.rice_encoder import RiceEncoder
 from ..fit.parameters import fit
 from ..predictor import model as models
 from ..predictor.channel_parameters import LINEAR, SideInformation
-from ..predictor.forward import Forward
+from ..predictor.block import BlockPredictor
 from ..predictor.model import Model
 from ..predictor.recurrent import stateless
 from . import records as sides
@@ -82,7 +82,7 @@ class GroupEncoder:
             self._fit(samples)
         payload = []
         if key:
-            self._forward.reset()
+            self._predictor.reset()
             payload = [description.pack(), self._packed_side, self._crc.to_bytes(4, "little")]
             self._crc = 0
         if last:
@@ -103,7 +103,8 @@ class GroupEncoder:
             coded, samples = self._bounded(samples, bound)
         self._crc = zlib.crc32(samples.astype("<i2", copy=False).data, self._crc)
         coder = RiceEncoder.of(self._model.entropy, self._lanes)
-        coder.add(*self._forward.symbols(coded))
+        found = self._predictor.run_block(coded)
+        coder.add(found.code.astype(np.int64), coded, found.location.astype(np.int64), found.scale.astype(np.int64))
         return coder.bytes()
 
     def _bounded(self, samples: np.ndarray, bound: int) -> tuple[np.ndarray, np.ndarray]:
@@ -132,7 +133,7 @@ class GroupEncoder:
         self._side, self._packed_side = side, sides.pack(side)
         self._linear = np.flatnonzero(side.kind == LINEAR)
         self._lanes = sides.lanes_of(side, self._model.entropy.reconstruction)
-        self._forward = Forward(self._model, self._lanes, self._description.block)
+        self._predictor = BlockPredictor(self._model, self._lanes, self._description.block)
         self._coarse = _coarse_samples(self._description.max_error)
 
 

@@ -12,8 +12,8 @@ from ..core.errors import CorruptError
 from ..entropy.rice_decoder import RiceBody
 from ..predictor.channel_parameters import LINEAR
 from ..predictor.model import Model
-from ..predictor.stepper import Stepper
 from . import records as sides
+from .lane_decoder import LaneDecoder
 from .packets import Description, Packet
 
 
@@ -79,8 +79,8 @@ class GroupDecoder:
             side, _ = sides.unpack(payload, offset, description.count)
             self._packed_side = payload[offset:end]
             self._linear = side.kind == LINEAR
-            self._stepper = Stepper(self._model, sides.lanes_of(side, self._model.entropy.reconstruction))
-        self._stepper.reset()
+            self._lanes = LaneDecoder(self._model, sides.lanes_of(side, self._model.entropy.reconstruction))
+        self._lanes.reset()
         if len(payload) < end + 4:
             raise CorruptError("a key packet is too short")
         if going_on and int.from_bytes(payload[end : end + 4], "little") != self._crc:
@@ -91,7 +91,7 @@ class GroupDecoder:
     def _samples(self, body: bytes, frames: int) -> np.ndarray:
         if frames == 0 and not body:
             return np.empty((0, self.description.count), np.int16)
-        samples, good = self._stepper.run([RiceBody(body)], frames)
+        samples, good = self._lanes.run([RiceBody(body)], frames)
         if not good:
             raise CorruptError("a packet's coded bits do not end where they should")
         if self.description.max_error and self._linear.any():

@@ -11,7 +11,7 @@ from ..core.compressed_bytes import pack_blob, parse_blob
 from ..core.errors import CorruptError
 from ..core.implant_table import codes_of
 from ..predictor.channel_parameters import CONSTANT, IMPLANT, IMPLANT_MAGNITUDE_BITS, LINEAR, ORDER, SideInformation
-from ..predictor.features import q6_values
+from ..core.q6 import q6_values
 from ..predictor.lanes import Lanes, join
 
 _RECORD = np.dtype(

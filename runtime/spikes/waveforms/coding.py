@@ -39,7 +39,6 @@ class WindowCoder:
     bins : int64 [samples], in order of window
     level : int64 [windows], Q6 units: what is expected of a window's first sample, where the lane does not know better
     chained : whether lanes know better: the last sample of the channel's window before
-    heard : int64 [samples], Q6 units: what channels expect from what they hear of others
     """
 
     def __init__(
@@ -51,7 +50,6 @@ class WindowCoder:
         bins: np.ndarray,
         level: np.ndarray,
         chained: bool,
-        heard: np.ndarray,
     ):
         self._model, self._units, self._windows, self._sequence = model, units, windows, sequence
         self.bins = bins
@@ -63,15 +61,14 @@ class WindowCoder:
         if chained:
             later = sequence.rank > 0
             self._expected[self._first[later]] = self._q6[self._first[later] - 1]
-        self._heard = heard
-        self._bias = self._templates() + heard
+        self._bias = self._templates()
 
     def _templates(self) -> np.ndarray:
         """Running templates as they are at every sample, int64 [samples]."""
         place = np.arange(TEMPLATE)
         inside = (place[None] < self._windows.length[:, None]) & (place[None] > 0)
         index = np.minimum(self._first[:, None] + place[None], max(len(self.bins) - 1, 0))
-        difference = (self._q6 - self._expected - self._heard)[index]
+        difference = (self._q6 - self._expected)[index]
         bias = np.zeros(len(self.bins), np.int64)
         bias[index[inside]] = expected_steps(difference, inside, self._sequence)[inside]
         return bias

@@ -12,7 +12,6 @@ from ...predictor import features
 from ...predictor.model import Model
 from ..layout.sequence import TEMPLATE, TEMPLATE_BITS, Sequence, template_shift
 from ..layout.units import Units
-from ..references import Hearing, heard_by
 from ..windows import Windows
 
 _COLUMNS = 64
@@ -23,7 +22,6 @@ class WindowDecoder:
     """Decodes the windows of a chunk; parameters as for `coding.WindowCoder`, and
 
     spread, scale : int64 [windows]
-    hearing, frames : who hears whom; frames of the chunk
     low : int64 [samples], low bits in order of window; all zero if there are none
     escapes : int64, bins
     """
@@ -38,18 +36,15 @@ class WindowDecoder:
         chained: bool,
         initial_scale: np.ndarray,
         scale: np.ndarray,
-        hearing: Hearing,
-        frames: int,
         low: np.ndarray,
         escapes: np.ndarray,
     ):
         self._model, self._units, self._windows, self._sequence = model, units, windows, sequence
         self._level, self._chained, self._initial_scale, self._scale = level, chained, initial_scale, scale
         self._low, self._escapes, self._used = low, escapes, 0
-        self._hearing, self._frames = hearing, frames
         lanes = sequence.lanes
         self._search = SymbolSearch(model.entropy, model.guesses, np.full(lanes, units.offset, np.int64))
-        self._expected, self._residual = np.zeros(lanes, np.int64), np.zeros(lanes, np.int32)
+        self._expected = np.zeros(lanes, np.int64)
         self._means, self._scratch = np.zeros((2, len(features.RATES), lanes), np.int32)
         self._shifts = features.shifts(lanes)
         self._history = np.full((lanes, features.WINDOW + _COLUMNS), 128, np.uint8)
@@ -57,33 +52,22 @@ class WindowDecoder:
         self._inputs = np.zeros((lanes, features.FEATURES), np.uint8)
         self._output = np.zeros((lanes, 2), np.int32)
         self._network = model.bind(self._inputs, self._output)
-        self.bins, self._q6, self._heard = np.zeros((3, int(windows.length.sum())), np.int64)
+        self.bins = np.zeros(int(windows.length.sum()), np.int64)
         """int64 [samples] in order of window, filled by `run`."""
 
     def run(self, states: np.ndarray, words: np.ndarray) -> None:
         """Decode everything. Raises `CorruptError` where words or escapes do not end where they should."""
         coder = rans.Decoder(states, [words], np.zeros(len(states), np.int64))
         window, place, index = self._schedule(self._sequence.steps)
-        column, begin = 0, 0
-        order_level = self._hearing.order_levels()
-        for number, end in enumerate(self._sequence.ends.tolist()):
-            for channel in np.flatnonzero(order_level == number).tolist() if number else []:
-                self._hear(channel)
-            for t in range(begin, end):
-                if column == _COLUMNS:
-                    self._history[:, : features.WINDOW] = self._history[:, -features.WINDOW :]
-                    column = 0
-                self._step(coder, window[t], place[t], index[t], column)
-                column += 1
-            begin = end
+        column = 0
+        for t in range(self._sequence.steps):
+            if column == _COLUMNS:
+                self._history[:, : features.WINDOW] = self._history[:, -features.WINDOW :]
+                column = 0
+            self._step(coder, window[t], place[t], index[t], column)
+            column += 1
         if not coder.finish().all() or self._used != len(self._escapes):
             raise CorruptError("a chunk's coded words do not end where they should")
-
-    def _hear(self, channel: int) -> None:
-        """What a channel hears of others, all of whose windows are decoded."""
-        own, offset = self._windows.of_channel(channel), self._windows.offset
-        heard = heard_by(self._hearing, self._windows, self._q6, channel, self._frames)
-        self._heard[offset[own.start] : offset[own.stop]] = heard
 
     def _schedule(self, steps: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Window, place within it and number of the sample for every step of every lane [steps, lanes]; a place of -1
@@ -102,11 +86,10 @@ class WindowDecoder:
         units = self._units
         first = np.flatnonzero(place == 0)
         if len(first):
-            self._begin(first, window[first], column)
+            self._begin(first, window[first])
         covered = np.flatnonzero((place > 0) & (place < TEMPLATE))
         cell = place[covered]
-        heard = np.where(place > 0, self._heard[index], 0)
-        prediction = self._expected + heard
+        prediction = self._expected.copy()
         prediction[covered] += self._templates[covered, cell] >> TEMPLATE_BITS
         self._ask_network(self._expected - prediction, column)
         offset, scale = self._output[:, 0].astype(np.int64) << 2, self._output[:, 1].astype(np.int64)
@@ -122,11 +105,11 @@ class WindowDecoder:
         if units.linear:
             bins = self._linear_bins(code, centre, place, index)
         q6, busy = units.q6(bins), place >= 0
-        self.bins[index[busy]], self._q6[index[busy]] = bins[busy], q6[busy]
-        self._learn_template(q6 - self._expected - heard, window, covered, cell)
+        self.bins[index[busy]] = bins[busy]
+        self._learn_template(q6 - self._expected, window, covered, cell)
         self._learn(q6, prediction, first, column)
 
-    def _begin(self, lanes: np.ndarray, window: np.ndarray, column: int) -> None:
+    def _begin(self, lanes: np.ndarray, window: np.ndarray) -> None:
         """Start windows in some lanes."""
         opens = self._sequence.rank[window] == 0
         self._templates[lanes[opens]] = 0
@@ -151,7 +134,7 @@ class WindowDecoder:
         return bins
 
     def _learn_template(self, step: np.ndarray, window: np.ndarray, covered: np.ndarray, cell: np.ndarray) -> None:
-        """Move templates on, in lanes that are at a place of theirs: to what nothing else explains."""
+        """Move templates on, in lanes that are at a place of theirs."""
         before = self._templates[covered, cell]
         moved = (step[covered] << TEMPLATE_BITS) - before
         self._templates[covered, cell] = before + (moved >> template_shift(self._sequence.rank[window[covered]]))
