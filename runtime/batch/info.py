@@ -7,16 +7,16 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from ..codec.coding import DecodeTask
 from ..container.blocks import BLOCK_HEAD, VERSION, read_block
-from ..container.header import BOUNDED, CHUNK_HEAD, CODED_HEAD, CODING, RANS, chunk_bound, is_activity
+from ..container.header import ACTIVITY, CHUNK_HEAD, CODED_HEAD, chunk_bound
 from ..container.index import Layout, read_layout
 from ..core import sample_formats
-from ..core.errors import CorruptError
 from ..core.identity import identity_of
 from ..core.terms import CHANNEL_TIME, FILES, NPY, RAW, SAMPLES, TIME_CHANNEL, WAV
 from ..recording import paths
+from .codings import coding_of
 
-_KINDS = ("constant", "implant", "linear", "copy")
 _SOURCES = {
     SAMPLES: "never a file",
     WAV: "WAV file",
@@ -77,14 +77,8 @@ def _kinds(file: BinaryIO, layout: Layout) -> dict[str, int] | None:
         return None
     file.seek(layout.index.first)
     payload, *_ = read_block(file, layout.first_sequence, layout.header_crc, b"C")
-    if payload[4] & CODING != RANS:
-        return None
-    channels, start = layout.header.channels, _SIDE_INFORMATION + bool(payload[4] & BOUNDED)
-    coded = payload[start : start + (channels + 3) // 4]
-    if len(coded) < (channels + 3) // 4:
-        raise CorruptError("the first chunk is too short")
-    kinds = [_KINDS[coded[channel // 4] >> (6 - channel % 4 * 2) & 3] for channel in range(channels)]
-    return {kind: kinds.count(kind) for kind in _KINDS if kind in kinds}
+    found = coding_of(payload).describe(DecodeTask(payload, layout.header.channels, layout.header.sample_bits))
+    return found if isinstance(found, dict) and found else None
 
 
 def _bounds(file: BinaryIO, layout: Layout) -> dict[str, float]:
@@ -101,15 +95,15 @@ def _bounds(file: BinaryIO, layout: Layout) -> dict[str, float]:
 
 def _activity(file: BinaryIO, layout: Layout) -> dict[str, float] | None:
     """What activity mode kept; None where there is no such chunk. Bits are per sample of the recording."""
-    from ..spikes.summary import Summary, summary
+    from ..spikes.summary import Summary
 
     header, total, offset = layout.header, Summary(), layout.index.first
     for number, size in enumerate(layout.index.sizes):
         file.seek(offset + BLOCK_HEAD)
-        if is_activity(file.read(CHUNK_HEAD.size)):
+        if coding_of(file.read(CHUNK_HEAD.size)).number == ACTIVITY:
             file.seek(offset)
             payload, *_ = read_block(file, layout.first_sequence + number, layout.header_crc, b"C")
-            total += summary(payload, header.channels, header.sample_bits)
+            total += coding_of(payload).describe(DecodeTask(payload, header.channels, header.sample_bits))
         offset += size
     if not total.frames:
         return None

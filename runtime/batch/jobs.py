@@ -11,6 +11,7 @@ from functools import partial
 
 import numpy as np
 
+from ..codec.coding import DecodeTask
 from ..container.blocks import BlockReader, BlockWriter
 from ..container.header import Header, chunk_bound, chunk_frames, parse_foreign, parse_model
 from ..container.index import read_layout
@@ -25,7 +26,7 @@ from ..recording.wav import WavFormat, canonical_header
 from .chunking import cut
 from .encoding import Encoding, Loaded
 from .pipeline import Back, Chunk, Front
-from .worker import Decoder, DecodeTask, reference
+from .worker import Decoder, reference
 
 
 @dataclass

@@ -9,9 +9,9 @@ from typing import BinaryIO
 
 import numpy as np
 
-from .. import spikes
+from ..codec.coding import DecodeTask
 from ..container.blocks import read_block
-from ..container.header import check_bound, chunk_frames, is_activity
+from ..container.header import check_bound, chunk_frames
 from ..container.index import read_layout, scan_layout
 from ..core.errors import CorruptError, MiddleoutError, UsageError
 from ..core.file_io import PositionalFile
@@ -20,7 +20,8 @@ from ..core.sample_formats import from_int16
 from ..core.terms import FILES
 from ..predictor import model as models
 from ..recording.originals import members_of
-from .worker import Decoder, DecodeTask, reference
+from .codings import coding_of
+from .worker import Decoder, reference
 
 
 class Reader:
@@ -106,7 +107,7 @@ class Reader:
     ) -> np.ndarray:
         """Return which samples are guaranteed, bool [time, channel]; parameters as for `read`.
 
-        Within the bound that the file was made with, or exact without one. All are, but in activity mode only those in
+        Within the bound that the file was made with, or exact without one. All are, but in spike mode only those in
         windows around spikes. Nothing is decoded.
         """
         start, stop, _ = slice(start, stop).indices(self.frames)
@@ -115,10 +116,13 @@ class Reader:
         for chunk in range(len(self._layout.index.frames)):
             at, end = (int(x) for x in self._starts[chunk : chunk + 2])
             low, high = max(start, at), min(stop, end)
-            if low < high and is_activity(payload := self._chunk(chunk)):
-                part = spikes.mask(payload, self.channels, self.header.sample_bits)
+            if low < high and (part := self._guaranteed(chunk)) is not None:
                 known[low - start : high - start] = part[low - at : high - at, columns]
         return known
+
+    def _guaranteed(self, number: int) -> np.ndarray | None:
+        payload = self._chunk(number)
+        return coding_of(payload).guaranteed(DecodeTask(payload, self.channels, self.header.sample_bits))
 
     def __iter__(self) -> Iterator[np.ndarray]:
         """The recording in pieces [time, channel], in memory for a batch of chunks at most."""

@@ -6,8 +6,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..codec.rans_chunk import pack_stored
-from ..container.header import CHUNK_HEAD
 from ..predictor.model import Model
 from ..predictor.recurrent import stateless
 from . import chunk as chunks
@@ -86,11 +84,8 @@ def encode(samples: np.ndarray, sample_bits: int, options: Activity, budget: int
 
     source = Source(samples, sample_bits, options, stateless(model))
     if budget is None:
-        payload = chunks.pack(source.encoded(source.watched(), options.max_error))
-    else:
-        payload = encode_within(source, budget)
-    raw = CHUNK_HEAD.size + samples.size * sample_bits // 8
-    return payload if len(payload) < raw else pack_stored(samples, sample_bits)
+        return chunks.pack(source.encoded(source.watched(), options.max_error))
+    return encode_within(source, budget)
 
 
 def within(samples: np.ndarray, decoded: np.ndarray, payload: bytes, sample_bits: int) -> bool:
