@@ -4,9 +4,9 @@ import struct
 import zlib
 
 import zstandard
-from reference_activity import decode_activity
 from reference_chunk import IMPLANT, LINEAR, Channel, Lane, Refused, middles_of_bins, must, stored_bytes
 from reference_rice import decode_body
+from reference_spikes import decode_spikes
 
 HEAD = 12
 
@@ -113,7 +113,7 @@ class Group:
             must(not payload, "a packet without frames holds something")
             return []
         must(payload[:5] == struct.pack("<IB", frames, 3) and payload[11] >= self.bound, "a packet's chunk")
-        return decode_activity(payload[5:], frames, self.count, 16, self.model)
+        return decode_spikes(payload[5:], frames, self.count, 16, self.model)
 
     def begin(self, payload, going_on):
         """Sections 11.2 and 11.3; the rest of the payload."""

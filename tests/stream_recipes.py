@@ -9,7 +9,7 @@ import conformance
 import numpy as np
 import vector_recipes
 
-from runtime.streaming import ActivityStreamEncoder, Calibration, StreamEncoder
+from runtime.streaming import Calibration, SpikeStreamEncoder, StreamEncoder
 from training.simulate import simulate
 
 FOLDER = conformance.FOLDER.parent / "streams"
@@ -52,7 +52,7 @@ def valid():
 def activity(frames, first=0, **options):
     """Blocks of 100 frames; every third packet is a key packet. The first frames come first."""
     options = {"block": 100, "resync": 300 / RATE, "threshold": 3.0, "model": conformance.MODEL, **options}
-    encoder = ActivityStreamEncoder(frames.shape[1], RATE, **options)
+    encoder = SpikeStreamEncoder(frames.shape[1], RATE, **options)
     return encoder.push(frames[:first]) + encoder.push(frames[first:]) + encoder.finish()
 
 

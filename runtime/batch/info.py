@@ -8,7 +8,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from ..container.blocks import BLOCK_HEAD, VERSION, read_block
-from ..container.header import BOUNDED, CHUNK_HEAD, CODED_HEAD, CODING, RANS, chunk_bound, is_activity
+from ..container.header import BOUNDED, CHUNK_HEAD, CODED_HEAD, CODING, RANS, chunk_bound, is_spikes
 from ..container.index import Layout, read_layout
 from ..core import sample_formats
 from ..core.errors import CorruptError
@@ -106,7 +106,7 @@ def _activity(file: BinaryIO, layout: Layout) -> dict[str, float] | None:
     header, total, offset = layout.header, Summary(), layout.index.first
     for number, size in enumerate(layout.index.sizes):
         file.seek(offset + BLOCK_HEAD)
-        if is_activity(file.read(CHUNK_HEAD.size)):
+        if is_spikes(file.read(CHUNK_HEAD.size)):
             file.seek(offset)
             payload, *_ = read_block(file, layout.first_sequence + number, layout.header_crc, b"C")
             total += summary(payload, header.channels, header.sample_bits)
@@ -114,7 +114,7 @@ def _activity(file: BinaryIO, layout: Layout) -> dict[str, float] | None:
     if not total.frames:
         return None
     samples = total.frames * header.channels
-    parts = ("times", "waveforms", "slow", "rest")
+    parts = ("times", "waveforms", "lfp", "rest")
     return {
         "events": total.windows,
         "events_per_second": total.windows * header.rate / samples,
@@ -174,7 +174,7 @@ def _activity_lines(kept: dict[str, Any]) -> dict[str, str]:
         if kept["channels_raised"]
         else ""
     )
-    parts = ", ".join(f"{part} {kept[f'bits_{part}']:.5f}" for part in ("times", "waveforms", "slow", "rest"))
+    parts = ", ".join(f"{part} {kept[f'bits_{part}']:.5f}" for part in ("times", "waveforms", "lfp", "rest"))
     return {
         "kept": f"{kept['events']} events ({kept['events_per_second']:.2f} per second and channel), "
         f"{100 * kept['share_kept']:.2f} % of the samples within the error, all else is only sketched",

@@ -25,7 +25,7 @@ from ..recording import paths
 from ..recording.originals import ChannelTimeSink, FileSink, MembersSink
 from ..recording.sources import NOTHING, Given, Recording
 from ..recording.wav import WavFormat, canonical_header
-from ..spikes import Activity
+from ..spikes import SpikeOptions
 from . import worker
 from .chunking import cut
 from .model_choice import choose
@@ -68,7 +68,7 @@ class Settings:
     given: Given = NOTHING
     max_error: int = 0
     target_rate: float | None = None
-    activity: Activity | None = None
+    activity: SpikeOptions | None = None
     chooses: bool = False
     independent: bool = False
 
@@ -145,7 +145,7 @@ class EncodeJob(_Job):
             outcome.original_bytes = source.outside
             topology = self._topology(recording.names)
             self._plan(recording)
-            activity = self._settings.activity and self._settings.activity.at(source.rate)
+            activity = self._settings.activity and self._settings.activity.with_rate(source.rate)
             if self._header.has_front:
                 yield Item(0, passed=source.front)
             for chunk in itertools.chain([] if first is None else [first], chunks):

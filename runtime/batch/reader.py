@@ -10,7 +10,7 @@ import numpy as np
 
 from .. import spikes
 from ..container.blocks import read_block
-from ..container.header import check_bound, chunk_frames, is_activity
+from ..container.header import check_bound, chunk_frames, is_spikes
 from ..container.index import read_layout, scan_layout
 from ..core.errors import CorruptError, MiddleoutError, UsageError
 from ..core.limits import BATCH_SAMPLES
@@ -106,7 +106,7 @@ class Reader:
         for chunk in range(len(self._layout.index.frames)):
             at, end = (int(x) for x in self._starts[chunk : chunk + 2])
             low, high = max(start, at), min(stop, end)
-            if low < high and is_activity(payload := self._chunk(chunk)):
+            if low < high and is_spikes(payload := self._chunk(chunk)):
                 part = spikes.mask(payload, self.channels, self.header.sample_bits)
                 known[low - start : high - start] = part[low - at : high - at, columns]
         return known

@@ -8,7 +8,7 @@ import numpy as np
 
 from .. import spikes
 from ..codec import codec
-from ..container.header import Header, chunk_bound, is_activity
+from ..container.header import Header, chunk_bound, is_spikes
 from ..core import near_lossless
 from ..core.errors import CorruptError, MiddleoutError, ModelError
 from ..predictor import model
@@ -42,7 +42,7 @@ def encode_batch(
     bits: list[int],
     verify: bool,
     budgets: list[int | None] | None = None,
-    activities: list[spikes.Activity | None] | None = None,
+    activities: list[spikes.SpikeOptions | None] | None = None,
     **options: object,
 ) -> list[bytes | MiddleoutError]:
     """Encode chunks, int16 [frames, channels] each; with `verify` also decode them and check every sample.
@@ -70,7 +70,7 @@ def _verified(
     chunk: np.ndarray, payload: bytes, decoded: np.ndarray | MiddleoutError, bits: int
 ) -> bytes | MiddleoutError:
     if isinstance(decoded, np.ndarray):
-        if is_activity(payload):
+        if is_spikes(payload):
             good = spikes.within(chunk, decoded, payload, bits)
         else:
             good = near_lossless.within(chunk, decoded, chunk_bound(payload), bits)

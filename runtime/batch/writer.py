@@ -98,7 +98,7 @@ class Writer:
             known = topologies.load(topology).of(topologies.channel_names(channels))
             self._options["topology"] = known.arrangement(past=True)
         check_target(target_rate, 0 if kept else max_error)
-        self._activity = kept and kept.at(self.header.rate)
+        self._activity = kept and kept.with_rate(self.header.rate)
         self._budget: Budget | None = None
         if target_rate is not None:
             embedded = len(pack_blob(network.data, always=True)[1]) if embed_model else 0

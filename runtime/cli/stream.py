@@ -13,7 +13,7 @@ from ..core.errors import UsageError
 
 if TYPE_CHECKING:
     from ..streaming.encoder import StreamEncoder
-    from ..streaming.spikes import ActivityStreamEncoder
+    from ..streaming.spikes import SpikeStreamEncoder
 
 _READ = 1 << 16
 
@@ -135,7 +135,7 @@ def _encode(options: argparse.Namespace) -> int:
 
 
 def _encode_activity(options: argparse.Namespace) -> int:
-    from ..streaming.spikes import ActivityStreamEncoder
+    from ..streaming.spikes import SpikeStreamEncoder
 
     if options.calibration is not None or options.refit is not None:
         raise UsageError("with --keep there is no calibration and nothing is fitted")
@@ -144,12 +144,12 @@ def _encode_activity(options: argparse.Namespace) -> int:
     names = ("keep", "max_error", "threshold", "window", "target_rate", "block", "resync", "stream", "model")
     settings = {name: getattr(options, name) for name in names}
     settings["groups"] = options.groups or 1
-    encoder = ActivityStreamEncoder(options.channels, options.rate, **settings)
+    encoder = SpikeStreamEncoder(options.channels, options.rate, **settings)
     return _encode_all(encoder, *_pipes(), options)
 
 
 def _encode_all(
-    encoder: StreamEncoder | ActivityStreamEncoder, source: int, out: BinaryIO, options: argparse.Namespace
+    encoder: StreamEncoder | SpikeStreamEncoder, source: int, out: BinaryIO, options: argparse.Namespace
 ) -> int:
     import numpy as np
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from .. import spikes
-from ..container.header import CHUNK_HEAD, chunk_frames, is_activity
+from ..container.header import CHUNK_HEAD, chunk_frames, is_spikes
 from ..core import near_lossless
 from ..core.errors import CorruptError
 from ..entropy import rans
@@ -173,7 +173,7 @@ def _finish(chunk: CodedChunk, samples: np.ndarray, width: int) -> None:
 
 def _parsed(payload: bytes, channels: int, width: int, model: Model) -> CodedChunk | np.ndarray:
     """A chunk's coded parts, or its samples where they are to be had at once."""
-    if is_activity(payload):
+    if is_spikes(payload):
         return spikes.decode(payload, channels, width, model)
     return chunks.parse(payload, channels, width)
 

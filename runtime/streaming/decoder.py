@@ -14,7 +14,7 @@ from ..predictor.model import Model
 from ..predictor.recurrent import stateless
 from .group_decoder import GroupDecoder
 from .packets import SEQUENCES, Description, Packet, PacketReader
-from .spikes import ActivityGroupDecoder, mask
+from .spikes import SpikeGroupDecoder, mask
 
 _PATIENCE = 64
 """Blocks that a group of channels may be behind another one before its packets count as lost."""
@@ -193,7 +193,7 @@ class StreamDecoder:
             self._groups[packet.group] = self._decoder(packet.group, description)
         return True
 
-    def _decoder(self, group: int, description: Description) -> GroupDecoder | ActivityGroupDecoder:
+    def _decoder(self, group: int, description: Description) -> GroupDecoder | SpikeGroupDecoder:
         return group_decoder(self._model, description)
 
     def _ready(self, final: bool) -> list[tuple[int, np.ndarray]]:
@@ -247,6 +247,6 @@ def _joined(parts: dict[int, np.ndarray]) -> np.ndarray:
     return np.concatenate([parts[group] for group in sorted(parts)], axis=1) if len(parts) > 1 else parts[0]
 
 
-def group_decoder(model: Model, description: Description) -> GroupDecoder | ActivityGroupDecoder:
+def group_decoder(model: Model, description: Description) -> GroupDecoder | SpikeGroupDecoder:
     """What decodes the packets of a group."""
-    return (ActivityGroupDecoder if description.activity else GroupDecoder)(model, description)
+    return (SpikeGroupDecoder if description.activity else GroupDecoder)(model, description)

@@ -11,13 +11,13 @@ import numpy as np
 from .. import spikes
 from ..batch.model_choice import choose
 from ..batch.rate_control import check_target
-from ..container.header import ACTIVITY, CHUNK_HEAD, chunk_bound
+from ..container.header import SPIKES, CHUNK_HEAD, chunk_bound
 from ..core.errors import CorruptError
 from ..core.limits import MAX_CHANNELS
 from ..predictor import model as models
 from ..predictor.model import Model
 from ..predictor.recurrent import stateless
-from ..spikes.token_bucket import Bucket
+from ..spikes.token_bucket import TokenBucket
 from . import encoder as lossless
 from .packets import DESCRIPTION_BYTES, MAX_BLOCK_SAMPLES, OVERHEAD, Description, Packet
 
@@ -31,7 +31,7 @@ def default_block(channels: int, rate: int) -> int:
     return max(1, min(round(BLOCK_SECONDS * rate), MAX_BLOCK_SAMPLES // channels))
 
 
-class ActivityStreamEncoder:
+class SpikeStreamEncoder:
     """`StreamEncoder` for activity mode: windows around spikes, lines or a slow band between them.
 
     A packet comes out when what follows its block is known, `delay` frames of it.
@@ -78,7 +78,7 @@ class ActivityStreamEncoder:
         check_target(target_rate, 0)
         self.channels, self.block, self._stream = channels, block, stream
         self._parts = lossless.split(channels, groups)
-        self._options, self._target, self._chooses = options.at(rate), target_rate, model is None
+        self._options, self._target, self._chooses = options.with_rate(rate), target_rate, model is None
         self._shape = rate, block, max(1, round(resync * rate / block)), bound, groups, channels
         self._begin(stateless(models.load(models.DEFAULT if model is None else model)))
         self._sequence = self._frames = 0
@@ -90,9 +90,9 @@ class ActivityStreamEncoder:
         self._encoders, self._descriptions, self._buckets = [], [], []
         for part in self._parts:
             count = part.stop - part.start
-            bucket = None if self._target is None else Bucket(self._target * count / self.channels, rate, *packet)
+            bucket = None if self._target is None else TokenBucket(self._target * count / self.channels, rate, *packet)
             self._buckets.append(bucket)
-            self._encoders.append(spikes.ActivityEncoder(count, self._options, block, network, bucket))
+            self._encoders.append(spikes.SpikeEncoder(count, self._options, block, network, bucket))
             self._descriptions.append(Description(network.identity, *self._shape, part.start, count, activity=True))
 
     @property
@@ -153,7 +153,7 @@ class ActivityStreamEncoder:
         return made
 
 
-class ActivityGroupDecoder:
+class SpikeGroupDecoder:
     """`GroupDecoder` for packets of activity mode, which do not depend on each other."""
 
     elsewhere = False
@@ -192,7 +192,7 @@ def chunk_of(packet: Packet, description: Description) -> bytes:
     chunk = payload[at:]
     if not frames and not chunk and packet.last:
         return b""
-    if len(chunk) < CHUNK_HEAD.size or CHUNK_HEAD.unpack_from(chunk) != (frames, ACTIVITY):
+    if len(chunk) < CHUNK_HEAD.size or CHUNK_HEAD.unpack_from(chunk) != (frames, SPIKES):
         raise CorruptError("a packet holds another chunk than its stream's")
     if chunk_bound(chunk) < description.max_error:
         raise CorruptError("a packet has a smaller bound than its stream")
