@@ -2,8 +2,8 @@
 
 Arrays are int16 (or uint8), [time, channel]:
 
-    data = runtime.encode(samples, rate=20000)
-    samples, rate = runtime.decode(data)
+    data = runtime.encode(samples, sample_rate=20000)
+    samples, sample_rate = runtime.decode(data)
 
     runtime.encode_file("day1.wav")                  # writes day1.mdo
     with runtime.open("day1.mdo") as recording:      # reads only what it needs
@@ -18,7 +18,10 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "CorruptError": "core.errors",
+    "Destination": "batch.options",
+    "EncodeOptions": "batch.options",
     "FileFormatError": "core.errors",
+    "Given": "recording.sources",
     "MiddleoutError": "core.errors",
     "ModelError": "core.errors",
     "Outcome": "batch.jobs",
@@ -33,7 +36,7 @@ _HOMES = {
     "encode_file": "api",
     "encode_files": "batch.files",
     "open": "batch.reader:Reader",
-    "test_files": "batch.files",
+    "verify_files": "batch.files",
 }
 
 __all__ = [*_HOMES, "__version__"]  # noqa: PLE0604

@@ -100,9 +100,9 @@ def test_the_command_line_says_so(channels, tmp_path, capsys):
 
     np.save(tmp_path / "x.npy", channels)
     name = str(conformance.RECURRENT_MODEL)
-    assert main(["encode", str(tmp_path / "x.npy"), "--rate", "20000", "--model", name, "--keep", "spikes"]) == 3
+    assert main(["encode", str(tmp_path / "x.npy"), "--sample-rate", "20000", "--model", name, "--keep", "spikes"]) == 3
     assert "use another model" in capsys.readouterr().err
-    assert main(["encode", str(tmp_path / "x.npy"), "--rate", "20000", "--model", name]) == 0
+    assert main(["encode", str(tmp_path / "x.npy"), "--sample-rate", "20000", "--model", name]) == 0
     assert main(["decode", str(tmp_path / "x.mdo"), "-o", str(tmp_path / "y.npy"), "--model", name]) == 0
     assert (tmp_path / "y.npy").read_bytes() == (tmp_path / "x.npy").read_bytes()
 

@@ -136,7 +136,7 @@ def other_originals(s):
         f"{channel}-µ.wav": wav(array[:, channel : channel + 1], behind=b"tail" * (channel % 2)) for channel in range(3)
     }
     return [
-        (Vector("npy", "", form="npy", options={"rate": 30000}), npy(array)),
+        (Vector("npy", "", form="npy", options={"sample_rate": 30000}), npy(array)),
         (Vector("npy-channel-time", "", 70, form="npy", options=last), npy(unsigned.astype(">u2").T) + b"tail"),
         (Vector("npy-fortran", "", form="npy"), npy(np.asfortranarray(array.astype(">i2")), (2, 0))),
         (Vector("npy-one-channel", "", form="npy"), npy(signed[:, 0], (3, 0))),

@@ -36,7 +36,7 @@ def describe(path: str) -> dict[str, Any]:
         size = file.seek(0, io.SEEK_END)
         implant = _kinds(file, layout)
         bounds = _bounds(file, layout) if layout.header.bounded else None
-        kept = _activity(file, layout) if layout.header.bounded else None
+        kept = _spikes(file, layout) if layout.header.bounded else None
     header = layout.header
     frames = layout.index.total
     samples = frames * header.channels
@@ -45,17 +45,17 @@ def describe(path: str) -> dict[str, Any]:
         "file": path,
         "format": VERSION,
         "channels": header.channels,
-        "rate": header.rate,
+        "sample_rate": header.sample_rate,
         "frames": frames,
         "samples": samples,
-        "seconds": frames / header.rate if header.rate else None,
+        "seconds": frames / header.sample_rate if header.sample_rate else None,
         "sample_bits": header.sample_bits,
         "dtype": sample_formats.name(header.dtype),
         "layout": CHANNEL_TIME if header.channel_time else TIME_CHANNEL,
         "implant": implant,
         "lossless": not layout.header.bounded,
         "max_error": bounds,
-        "activity": kept,
+        "spikes": kept,
         "model": header.model.hex(),
         "model_name": _model_name(header.model),
         "model_embedded": header.embedded,
@@ -99,8 +99,8 @@ def _bounds(file: BinaryIO, layout: Layout) -> dict[str, float]:
     return {"min": min(bounds), "mean": sum(bounds) / len(bounds), "max": max(bounds)}
 
 
-def _activity(file: BinaryIO, layout: Layout) -> dict[str, float] | None:
-    """What activity mode kept; None where there is no such chunk. Bits are per sample of the recording."""
+def _spikes(file: BinaryIO, layout: Layout) -> dict[str, float] | None:
+    """What spike mode kept; None where there is no such chunk. Bits are per sample of the recording."""
     from ..spikes.summary import Summary, summary
 
     header, total, offset = layout.header, Summary(), layout.index.first
@@ -117,7 +117,7 @@ def _activity(file: BinaryIO, layout: Layout) -> dict[str, float] | None:
     parts = ("times", "waveforms", "lfp", "rest")
     return {
         "events": total.windows,
-        "events_per_second": total.windows * header.rate / samples,
+        "events_per_second": total.windows * header.sample_rate / samples,
         "share_kept": total.kept / samples,
         "threshold": total.threshold,
         "threshold_highest": total.highest,
@@ -140,7 +140,7 @@ def as_text(facts: dict[str, Any]) -> str:
     """Lines for people."""
     length = "" if facts["seconds"] is None else f", {facts['seconds']:.3f} s"
     kinds = facts["implant"] or {}
-    plain = "stored" if facts["activity"] is None else "not said"
+    plain = "stored" if facts["spikes"] is None else "not said"
     first = ", ".join(f"{count} {kind}" for kind, count in kinds.items()) or plain
     model = f"{facts['model_name'] or 'not one of the shipped ones'} ({facts['model']})"
     lines = {
@@ -149,7 +149,7 @@ def as_text(facts: dict[str, Any]) -> str:
         + (", canonical header" if facts["canonical_header"] else "")
         + (f", {facts['dtype']}, " + (facts["layout"] if facts["channels"] > 1 else "one channel")),
         "channels": str(facts["channels"]),
-        "rate": f"{facts['rate']} Hz" if facts["rate"] else "unknown",
+        "rate": f"{facts['sample_rate']} Hz" if facts["sample_rate"] else "unknown",
         "samples": f"{facts['samples']} of {facts['sample_bits']} bits, {facts['frames']} frames{length}",
         "implant": f"{first} (channels of the first chunk)" if facts["chunks"] else "no samples",
         "model": model + (", embedded" if facts["model_embedded"] else ""),
@@ -160,15 +160,15 @@ def as_text(facts: dict[str, Any]) -> str:
         least, mean, most = facts["max_error"].values()
         several = "" if least == most else f" ({least} to {most}, {mean:.2f} in the mean of the chunks)"
         lines["error"] = f"not lossless: at most {most}{several}, in codes or, off the implant's table, in sample units"
-    if facts["activity"] is not None:
-        lines |= _activity_lines(facts["activity"])
+    if facts["spikes"] is not None:
+        lines |= _spike_lines(facts["spikes"])
     if facts["bits_per_sample"] is not None:
         lines["bytes"] += f", {facts['bits_per_sample']:.3f} bits per sample"
     return "\n".join([facts["file"], *(f"  {name:8} {text}" for name, text in lines.items())])
 
 
-def _activity_lines(kept: dict[str, Any]) -> dict[str, str]:
-    """What activity mode kept, for people."""
+def _spike_lines(kept: dict[str, Any]) -> dict[str, str]:
+    """What spike mode kept, for people."""
     raised = (
         f", up to {kept['threshold_highest']:.2f} on {kept['channels_raised']} channels"
         if kept["channels_raised"]

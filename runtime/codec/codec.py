@@ -16,8 +16,8 @@ from ..container.header import CHUNK_HEAD, chunk_frames, is_spikes
 from ..core import near_lossless
 from ..core.errors import CorruptError
 from ..entropy import rans
-from ..fit.parameters import fit
-from ..fit.prediction_order import Arrangement
+from ..fit.parameters import FitOptions, fit
+from ..fit.prediction_order import PredictionOrder
 from ..predictor.channel_parameters import CONSTANT, COPY, LINEAR, SideInformation
 from ..predictor.lanes import Lanes, Places, join, segment_count, to_lanes
 from ..predictor.model import Model
@@ -39,7 +39,7 @@ def encode_chunks(
     sample_bits: list[int] | int = 16,
     *,
     independent: bool = False,
-    topology: list[Arrangement | None] | Arrangement | None = None,
+    topology: list[PredictionOrder | None] | PredictionOrder | None = None,
     max_error: list[int] | int = 0,
 ) -> list[bytes]:
     """Payloads of chunks.
@@ -72,7 +72,7 @@ def encode_chunks(
 
 
 def _fitted(
-    samples: np.ndarray, max_error: int, width: int, topology: Arrangement | None, model: Model, hear: bool
+    samples: np.ndarray, max_error: int, width: int, topology: PredictionOrder | None, model: Model, hear: bool
 ) -> tuple[np.ndarray, CodedChunk]:
     """Samples [frames, channels] as they are coded, and a chunk with all but these."""
     linear, decoded = None, samples
@@ -80,7 +80,7 @@ def _fitted(
         samples, linear = near_lossless.quantise(samples, max_error, width)
         decoded = samples.copy()
         near_lossless.restore(decoded, linear, max_error, width)
-    side = fit(samples, model.entropy.reconstruction, linear, hear, topology, max_error > 0, max_error)
+    side = fit(samples, model.entropy.reconstruction, linear, FitOptions(hear, topology, max_error > 0, max_error))
     return samples, CodedChunk(len(samples), 1, _sample_crc(decoded), side, [], *NOTHING, max_error)
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from ..core import limits
 from ..core.compressed_bytes import index_from_bytes, index_to_bytes, pack_blob, parse_blob
 from ..core.errors import CorruptError
-from ..core.identity import identity_of
+from ..core.identity import IDENTITY_BYTES, identity_of
 from ..core.names import is_suffix
 from ..core.terms import FILES, NPY, RAW, SAMPLES, WAV
 
@@ -65,8 +65,8 @@ class Header:
     """
 
     channels: int
-    rate: int
-    model: bytes
+    sample_rate: int
+    model: bytes = bytes(IDENTITY_BYTES)
     dtype: str = "<i2"
     frames: int | None = None
     mtime: int | None = None
@@ -106,7 +106,7 @@ class Header:
             flags |= _FILE | _FILES.index(self.source) << _SOURCE_SHIFT
         frames = _UNKNOWN_FRAMES if self.frames is None else self.frames
         mtime = _UNKNOWN_TIME if self.mtime is None else self.mtime
-        fields = (flags, _FORMAT_NUMBERS[self.dtype], self.channels, self.rate, frames, self.model, mtime)
+        fields = (flags, _FORMAT_NUMBERS[self.dtype], self.channels, self.sample_rate, frames, self.model, mtime)
         return _HEADER.pack(*fields) + (b"" if usual else self.suffix.encode("utf-8"))
 
     @classmethod
@@ -114,7 +114,7 @@ class Header:
         """Parse the payload of a block whose CRC has been checked."""
         if len(payload) < _HEADER.size:
             raise CorruptError("the header is too short")
-        flags, number, channels, rate, frames, model, mtime = _HEADER.unpack_from(payload)
+        flags, number, channels, sample_rate, frames, model, mtime = _HEADER.unpack_from(payload)
         try:
             suffix = payload[_HEADER.size :].decode("utf-8")
         except UnicodeDecodeError:
@@ -126,7 +126,7 @@ class Header:
             raise CorruptError("the header holds impossible values")
         header = cls(
             channels=channels,
-            rate=rate,
+            sample_rate=sample_rate,
             model=model,
             dtype=_DTYPES[number],
             frames=None if frames == _UNKNOWN_FRAMES else frames,
@@ -204,7 +204,7 @@ def chunk_frames(payload: bytes, channels: int = 1) -> int:
 
 
 def is_spikes(payload: bytes) -> bool:
-    """Whether a chunk keeps no more than activity."""
+    """Return whether a chunk is in spike mode."""
     return len(payload) >= CHUNK_HEAD.size and payload[CHUNK_HEAD.size - 1] & CODING == SPIKES
 
 

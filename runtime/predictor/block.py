@@ -141,7 +141,9 @@ class BlockPredictor:
         size = len(inputs.own)
         own, output = inputs.own.reshape(-1, features.FEATURES), self._output[:size]
         if inputs.messages is not None:
-            return self._model.run(own, inputs.messages.reshape(len(own), *inputs.messages.shape[2:])).reshape(output.shape)
+            return self._model.run(own, inputs.messages.reshape(len(own), *inputs.messages.shape[2:])).reshape(
+                output.shape
+            )
         if size not in self._calls:
             self._calls[size] = self._model.bind(own, output.reshape(-1, 2))
         self._calls[size]()

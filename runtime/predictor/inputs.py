@@ -123,7 +123,9 @@ class NetworkInputs:
         return self.inputs[:size]
 
     @staticmethod
-    def _assemble(contexts: np.ndarray, means: np.ndarray, place: _Place, windows: np.ndarray, rest: np.ndarray) -> None:
+    def _assemble(
+        contexts: np.ndarray, means: np.ndarray, place: _Place, windows: np.ndarray, rest: np.ndarray
+    ) -> None:
         """Turn contexts into inputs, by way of the history."""
         differences = contexts[:, :2]
         features.to_quantised(differences, differences)

@@ -46,12 +46,13 @@ class MonoFilesReader:
         self.outside = 0
         self._form: tuple | None = None
         self._parts: list[_Part] = []
+        self.seen: list[paths.Seen] = []
         members = [self._open(path, open_one) for path in files]
         names = [member.name for member in members]
         if len(set(names)) < len(names):
             raise UsageError("two of the files have the same name")
-        self.frames, self.dtype, self.rate = self._form
-        form = WavFormat(1, self.rate, 8 * sample_formats.width(self.dtype))
+        self.frames, self.dtype, self.sample_rate = self._form
+        form = WavFormat(1, self.sample_rate, 8 * sample_formats.width(self.dtype))
         self.front = pack(members, canonical_header(form, self.frames))
         self._done = 0
 
@@ -61,15 +62,16 @@ class MonoFilesReader:
         if not is_file_name(name):
             raise UsageError(f"{path}: such a name can't be restored everywhere; rename the file")
         with _opened(path) as source:
-            if source.size is None:
+            if source.seen is None:
                 raise UsageError(f"{path}: not a regular file")
+            self.seen.append(source.seen)
             try:
                 reader = open_one(source)
             except MiddleoutError as error:
                 raise type(error)(f"{path}: {error}") from None
             if reader.channels != 1:
                 raise UsageError(f"{path}: {reader.channels} channels; files of an array hold one each")
-            form = (reader.frames, reader.dtype, reader.rate)
+            form = (reader.frames, reader.dtype, reader.sample_rate)
             self._form = self._form or form
             if form != self._form:
                 raise UsageError(f"{path}: {_plain(form)}, unlike the files before: {_plain(self._form)}")
@@ -113,5 +115,5 @@ def _opened(path: str) -> paths.Input:
 
 
 def _plain(form: tuple) -> str:
-    frames, dtype, rate = form
-    return f"{frames} samples of {sample_formats.name(dtype)} at {rate} Hz"
+    frames, dtype, sample_rate = form
+    return f"{frames} samples of {sample_formats.name(dtype)} at {sample_rate} Hz"

@@ -10,7 +10,7 @@ from ...predictor.model import Model
 from ..chunk import SpikeChunk
 from ..layout.sequence import Sequence
 from ..windows import Windows
-from .coding import Coded, WindowCoder
+from .coding import Coded, WindowCoder, WindowLayout
 from .fitting import channel_parameters
 
 
@@ -21,12 +21,12 @@ def encode_windows(chunk: SpikeChunk, model: Model, bins: np.ndarray, level: np.
     ----------
     model : for bins of the chunk's bound
     bins : int64 [samples], in order of window
-    level : see `WindowCoder`
+    level : see `WindowLayout`
     lanes : at most so many
     """
     windows, channels = chunk.plan.windows, len(chunk.plan.lines.level)
     sequence = Sequence.of(windows, min(lanes, len(windows)))
-    coder = WindowCoder(model, chunk.units, windows, sequence, bins, level, chunk.lfp is None)
+    coder = WindowCoder(model, WindowLayout(chunk.units, windows, sequence, level, chunk.lfp is None), bins)
     parameters = channel_parameters(coder, windows, chunk.shape.before, channels)
     chunk.plan.parameters = parameters
     coded = coder.run(parameters.initial_scale[windows.channel], parameters.scale[windows.channel])
