@@ -63,7 +63,7 @@ class Encoding:
         reference = ModelReference(identity, self._network.data)
         self.encoder = Encoder(reference, options.verify)
         self._loss = {"max_error": options.bound, "independent": options.independent}
-        self._spikes = options.spikes and options.spikes.at(header.sample_rate)
+        self._spikes = options.spikes and options.spikes.with_rate(header.sample_rate)
         self._topology = None
         if loaded.topology is not None and len(names) > 1:
             self._topology = loaded.topology.subset(names).prediction_order(past=True)

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..codec.coding import DecodeTask
 from ..container.blocks import BLOCK_HEAD, VERSION, read_block
-from ..container.header import ACTIVITY, CHUNK_HEAD, CODED_HEAD, chunk_bound
+from ..container.header import SPIKES, CHUNK_HEAD, CODED_HEAD, chunk_bound
 from ..container.index import Layout, read_layout
 from ..core import sample_formats
 from ..core.identity import identity_of
@@ -36,7 +36,7 @@ def describe(path: str) -> dict[str, Any]:
         size = file.seek(0, io.SEEK_END)
         implant = _kinds(file, layout)
         bounds = _bounds(file, layout) if layout.header.bounded else None
-        kept = _activity(file, layout) if layout.header.bounded else None
+        kept = _spikes(file, layout) if layout.header.bounded else None
     header = layout.header
     frames = layout.index.total
     samples = frames * header.channels
@@ -55,7 +55,7 @@ def describe(path: str) -> dict[str, Any]:
         "implant": implant,
         "lossless": not layout.header.bounded,
         "max_error": bounds,
-        "activity": kept,
+        "spikes": kept,
         "model": header.model.hex(),
         "model_name": _model_name(header.model),
         "model_embedded": header.embedded,
@@ -93,14 +93,14 @@ def _bounds(file: BinaryIO, layout: Layout) -> dict[str, float]:
     return {"min": min(bounds), "mean": sum(bounds) / len(bounds), "max": max(bounds)}
 
 
-def _activity(file: BinaryIO, layout: Layout) -> dict[str, float] | None:
-    """What activity mode kept; None where there is no such chunk. Bits are per sample of the recording."""
+def _spikes(file: BinaryIO, layout: Layout) -> dict[str, float] | None:
+    """What spike mode kept; None where there is no such chunk. Bits are per sample of the recording."""
     from ..spikes.summary import Summary
 
     header, total, offset = layout.header, Summary(), layout.index.first
     for number, size in enumerate(layout.index.sizes):
         file.seek(offset + BLOCK_HEAD)
-        if coding_of(file.read(CHUNK_HEAD.size)).number == ACTIVITY:
+        if coding_of(file.read(CHUNK_HEAD.size)).number == SPIKES:
             file.seek(offset)
             payload, *_ = read_block(file, layout.first_sequence + number, layout.header_crc, b"C")
             total += coding_of(payload).describe(DecodeTask(payload, header.channels, header.sample_bits))
@@ -108,7 +108,7 @@ def _activity(file: BinaryIO, layout: Layout) -> dict[str, float] | None:
     if not total.frames:
         return None
     samples = total.frames * header.channels
-    parts = ("times", "waveforms", "slow", "rest")
+    parts = ("times", "waveforms", "lfp", "rest")
     return {
         "events": total.windows,
         "events_per_second": total.windows * header.sample_rate / samples,
@@ -134,7 +134,7 @@ def as_text(facts: dict[str, Any]) -> str:
     """Lines for people."""
     length = "" if facts["seconds"] is None else f", {facts['seconds']:.3f} s"
     kinds = facts["implant"] or {}
-    plain = "stored" if facts["activity"] is None else "not said"
+    plain = "stored" if facts["spikes"] is None else "not said"
     first = ", ".join(f"{count} {kind}" for kind, count in kinds.items()) or plain
     model = f"{facts['model_name'] or 'not one of the shipped ones'} ({facts['model']})"
     lines = {
@@ -154,21 +154,21 @@ def as_text(facts: dict[str, Any]) -> str:
         least, mean, most = facts["max_error"].values()
         several = "" if least == most else f" ({least} to {most}, {mean:.2f} in the mean of the chunks)"
         lines["error"] = f"not lossless: at most {most}{several}, in codes or, off the implant's table, in sample units"
-    if facts["activity"] is not None:
-        lines |= _activity_lines(facts["activity"])
+    if facts["spikes"] is not None:
+        lines |= _spike_lines(facts["spikes"])
     if facts["bits_per_sample"] is not None:
         lines["bytes"] += f", {facts['bits_per_sample']:.3f} bits per sample"
     return "\n".join([facts["file"], *(f"  {name:8} {text}" for name, text in lines.items())])
 
 
-def _activity_lines(kept: dict[str, Any]) -> dict[str, str]:
-    """What activity mode kept, for people."""
+def _spike_lines(kept: dict[str, Any]) -> dict[str, str]:
+    """What spike mode kept, for people."""
     raised = (
         f", up to {kept['threshold_highest']:.2f} on {kept['channels_raised']} channels"
         if kept["channels_raised"]
         else ""
     )
-    parts = ", ".join(f"{part} {kept[f'bits_{part}']:.5f}" for part in ("times", "waveforms", "slow", "rest"))
+    parts = ", ".join(f"{part} {kept[f'bits_{part}']:.5f}" for part in ("times", "waveforms", "lfp", "rest"))
     return {
         "kept": f"{kept['events']} events ({kept['events_per_second']:.2f} per second and channel), "
         f"{100 * kept['share_kept']:.2f} % of the samples within the error, all else is only sketched",

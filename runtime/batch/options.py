@@ -70,12 +70,12 @@ class EncodeOptions:
             raise UsageError(f"a topology is an object or the path of a file, not {self.topology}")
         check_target(self.target_rate, 0 if self.keep is not None else self.bound)
 
-    def _losses(self) -> tuple[spikes.Activity | None, int]:
+    def _losses(self) -> tuple[spikes.SpikeOptions | None, int]:
         return spikes.resolve(self.keep, self.max_error, self.threshold, self.window)
 
     @property
-    def spikes(self) -> spikes.Activity | None:
-        """What activity mode keeps; None where everything is kept."""
+    def spikes(self) -> spikes.SpikeOptions | None:
+        """What spike mode keeps; None where everything is kept."""
         return self._losses()[0]
 
     @property

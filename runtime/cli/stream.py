@@ -15,7 +15,7 @@ from ..core.threads import one_thread
 if TYPE_CHECKING:
     from ..streaming.decoder import StreamDecoder
     from ..streaming.encoder import StreamEncoder
-    from ..streaming.spikes import ActivityStreamEncoder
+    from ..streaming.spikes import SpikeStreamEncoder
 
 _READ = 1 << 16
 
@@ -109,7 +109,7 @@ def _encode(options: argparse.Namespace) -> int:
     from ..streaming.encoder import StreamEncoder
 
     if options.keep is not None:
-        return _encode_activity(options)
+        return _encode_spikes(options)
     if options.target_rate is not None:
         raise UsageError("in streams a target rate goes with --keep")
     _, bound = resolve(None, options.max_error, options.threshold, options.window)
@@ -119,19 +119,19 @@ def _encode(options: argparse.Namespace) -> int:
     return _encode_all(encoder, *_pipes(), options)
 
 
-def _encode_activity(options: argparse.Namespace) -> int:
-    from ..streaming.spikes import ActivityStreamEncoder
+def _encode_spikes(options: argparse.Namespace) -> int:
+    from ..streaming.spikes import SpikeStreamEncoder
 
     if options.calibration is not None:
         raise UsageError("with --keep there is no calibration")
     names = ("keep", "max_error", "threshold", "window", "target_rate", "block", "resync", "stream", "model")
     settings = {name: getattr(options, name) for name in names}
-    encoder = ActivityStreamEncoder(options.channels, options.sample_rate, **settings)
+    encoder = SpikeStreamEncoder(options.channels, options.sample_rate, **settings)
     return _encode_all(encoder, *_pipes(), options)
 
 
 def _encode_all(
-    encoder: StreamEncoder | ActivityStreamEncoder, source: int, out: BinaryIO, options: argparse.Namespace
+    encoder: StreamEncoder | SpikeStreamEncoder, source: int, out: BinaryIO, options: argparse.Namespace
 ) -> int:
     import numpy as np
 

@@ -17,7 +17,7 @@ from ..core.terms import FILES, NPY, RAW, SAMPLES, WAV
 BLOCK_OVERHEAD = 9
 """Bytes of a block besides its payload: tag, length, crc."""
 
-STORED, RANS, ACTIVITY = 0, 1, 3
+STORED, RANS, SPIKES = 0, 1, 3
 """Codings of a chunk: the low bits of its coding byte."""
 CODING = 7
 """These bits."""
@@ -203,22 +203,22 @@ def chunk_frames(payload: bytes, channels: int = 1) -> int:
     return frames
 
 
-def is_activity(payload: bytes) -> bool:
-    """Whether a chunk keeps no more than activity."""
-    return len(payload) >= CHUNK_HEAD.size and payload[CHUNK_HEAD.size - 1] & CODING == ACTIVITY
+def is_spikes(payload: bytes) -> bool:
+    """Return whether a chunk is in spike mode."""
+    return len(payload) >= CHUNK_HEAD.size and payload[CHUNK_HEAD.size - 1] & CODING == SPIKES
 
 
 def chunk_bound(payload: bytes) -> int:
     """The bound of the error in a chunk (in its windows), 0 where it is lossless; its first bytes will do."""
     offset = CHUNK_HEAD.size + CODED_HEAD.size
-    if len(payload) <= offset or not (payload[CHUNK_HEAD.size - 1] & BOUNDED or is_activity(payload)):
+    if len(payload) <= offset or not (payload[CHUNK_HEAD.size - 1] & BOUNDED or is_spikes(payload)):
         return 0
     return payload[offset]
 
 
 def check_bound(payload: bytes, header: Header) -> None:
     """Refuse a chunk that is not lossless in a file that says that it is."""
-    if (chunk_bound(payload) or is_activity(payload)) and not header.bounded:
+    if (chunk_bound(payload) or is_spikes(payload)) and not header.bounded:
         raise CorruptError("a chunk is not lossless, against what the header says")
 
 

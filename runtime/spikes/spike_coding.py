@@ -6,7 +6,7 @@ import numpy as np
 
 from ..codec.coding import DecodeTask, EncodeTask
 from ..codec.stored import smaller
-from ..container.header import ACTIVITY
+from ..container.header import SPIKES
 from ..predictor.model import Model
 from . import codec, encoder, summary
 
@@ -14,7 +14,7 @@ from . import codec, encoder, summary
 class SpikeCoding:
     """See `codec.coding.Coding`."""
 
-    number = ACTIVITY
+    number = SPIKES
 
     def encode(self, tasks: list[EncodeTask], model: Model) -> list[bytes]:
         """Return payloads that keep what the tasks' spike options say."""
@@ -29,11 +29,11 @@ class SpikeCoding:
 
     def verify(self, task: EncodeTask, payload: bytes, decoded: np.ndarray) -> bool:
         """Return whether all samples in windows are within the bound."""
-        return encoder.within(task.samples, decoded, payload, task.sample_bits)
+        return codec.within(task.samples, decoded, payload, task.sample_bits)
 
     def guaranteed(self, task: DecodeTask) -> np.ndarray:
         """Return which samples are in windows."""
-        return summary.mask(task.payload, task.channels, task.sample_bits)
+        return codec.mask(task.payload, task.channels, task.sample_bits)
 
     def describe(self, task: DecodeTask) -> summary.Summary:
         """Return what is kept, and the bytes of its parts."""

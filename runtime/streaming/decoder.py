@@ -18,7 +18,7 @@ from ..predictor.recurrent import stateless
 from . import parameters
 from .lane_decoder import LaneDecoder
 from .packets import DESCRIPTION_BYTES, SEQUENCES, Description, Packet, PacketReader
-from .spikes import ActivityDecoder, mask
+from .spikes import SpikePacketDecoder, mask
 
 
 @dataclass(frozen=True)
@@ -143,7 +143,7 @@ class StreamDecoder:
     complete : whether the last packet has come
     missing : frames that are missing so far
     masks : list of (number of the first frame, bool [frames, channels]) of the blocks that `push` and `finish` gave:
-        which samples are within the bound, all of them but in activity mode; take away what you have seen
+        which samples are within the bound, all of them but in spike mode; take away what you have seen
     """
 
     def __init__(
@@ -162,7 +162,7 @@ class StreamDecoder:
         self._model = None if model is None else models.load(model)
         self._joining, self._stream, self._with_masks = join, stream, masks
         self._reader, self._order = PacketReader(), BlockOrder()
-        self._decoder: PacketDecoder | ActivityDecoder | None = None
+        self._decoder: PacketDecoder | SpikePacketDecoder | None = None
         self._total_frames: int | None = None
         """Frames of the stream, once its last packet has come."""
 
@@ -245,7 +245,7 @@ class StreamDecoder:
             if self._model is not None and self._model.identity != description.model:
                 raise ModelError(f"made with model {description.model.hex()}; the one given is another one")
             model = stateless(self._model or models.find(description.model))
-            self._decoder = (ActivityDecoder if description.activity else PacketDecoder)(model, description)
+            self._decoder = (SpikePacketDecoder if description.spikes else PacketDecoder)(model, description)
             self.description = description
         if description != self.description:
             self._note("foreign", "a key packet describes another stream")
