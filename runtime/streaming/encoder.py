@@ -133,10 +133,10 @@ class StreamEncoder:
         if calibration is not None and calibration.channels != channels:
             raise UsageError(f"the calibration is of {calibration.channels} channels, the stream of {channels}")
         self.channels, self.block, self._stream = channels, block, stream
-        self._model, self._calibration = stateless(models.load(model)), calibration
+        self._model = stateless(models.load(model))
         period = max(1, round(resync * sample_rate / block))
         self._description = Description(self._model.identity, sample_rate, block, period, max_error, channels)
-        self._blocks: BlockEncoder | None = None
+        self._blocks = None if calibration is None else self._block_encoder(calibration.side)
         self._pending = np.empty((block, channels), np.int16)
         self._filled = self._sequence = self._crc = 0
 
@@ -178,17 +178,14 @@ class StreamEncoder:
     def _key_head(self, samples: np.ndarray) -> list[bytes]:
         """Begin anew; returns description, parameters, and the checksum of the samples since the last key packet."""
         if self._blocks is None:
-            self._blocks = self._block_encoder(samples)
+            first = samples if len(samples) else np.zeros((1, self.channels), np.int16)
+            self._blocks = self._block_encoder(parameters.general(first))
         self._blocks.reset()
         crc, self._crc = self._crc, 0
         return [self._description.pack(), self._blocks.packed, crc.to_bytes(4, "little")]
 
-    def _block_encoder(self, samples: np.ndarray) -> BlockEncoder:
-        """Return the encoder of all blocks, given the first one."""
-        if self._calibration is not None:
-            side = self._calibration.side
-        else:
-            side = parameters.general(samples if len(samples) else np.zeros((1, self.channels), np.int16))
+    def _block_encoder(self, side: SideInformation) -> BlockEncoder:
+        """Return the encoder of all blocks, for parameters of the original samples."""
         max_error = self._description.max_error
         return BlockEncoder(self._model, parameters.under_bound(side, max_error), max_error, self.block)
 
