@@ -5,8 +5,8 @@ import pytest
 
 pytest.importorskip("matplotlib")
 
-from training import plots, signals  # noqa: E402
 from training.__main__ import main  # noqa: E402
+from training.analysis import plots, signals  # noqa: E402
 from training.simulate import simulate, write_wav  # noqa: E402
 
 
