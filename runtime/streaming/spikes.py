@@ -130,7 +130,8 @@ class ActivityStreamEncoder:
         errors = sorted(self.errors)
         raised, crowded = int((self._encoder.raised > 0).sum()), self._encoder.crowded
         text = f"errors within {errors[0]} to {errors[-1]}, " if errors else ""
-        text += f"at most {self._bucket.highest:.0f} of {self._target:.0f} bit/s over a second, thresholds of {raised} channels raised"
+        text += f"at most {self._bucket.highest:.0f} of {self._target:.0f} bit/s over a second, "
+        text += f"thresholds of {raised} channels raised"
         return text + (f", {crowded} packets larger than they should be" if crowded else "")
 
     def _packet(self, chunk: bytes, left: int | None = None) -> bytes:
