@@ -90,7 +90,9 @@ class QuantisedChecker(GraphChecker):
         require(x.kind == "dequantised", node, "input must come from a DequantizeLinear")
         require(not x.group, node, "two dimensions only: others are computed by other kernels")
         if w.kind == "weights":
-            require(w.dtype is np.int8 and b.kind == "weights" and b.dtype is np.int32, node, "int8 weights, int32 bias")
+            require(
+                w.dtype is np.int8 and b.kind == "weights" and b.dtype is np.int32, node, "int8 weights, int32 bias"
+            )
             require(b.unit == w.unit * x.unit, node, "the bias's scale must be that of the products")
             self.reaches_quantiser(node)
             kind, weight, unit, bias = "sum", w.constant, w.unit * x.unit, b.constant
