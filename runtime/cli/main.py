@@ -15,7 +15,7 @@ from .. import __version__
 from ..core.errors import MiddleoutError, UsageError, as_error
 from ..core.threads import one_thread
 from . import stream as live
-from .options import bound, given_by, hertz, input_options, loss_options, positive, window
+from .options import given_by, input_options, loss_options, positive
 from .progress import Progress
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def _parser() -> argparse.ArgumentParser:
     topology.add_argument("-f", "--force", action="store_true", help="overwrite an existing file")
     topology.add_argument("--update", metavar="OLD", help="topology to go on from, e.g. of the day before")
     input_options(topology)
-    live.add(commands, {"positive": positive, "rate": hertz, "bound": bound, "window": window}, input_options)
+    live.add(commands)
     models = commands.add_parser("models", help="list the models that are available")
     models.set_defaults(run=_models)
     return parser
