@@ -2,8 +2,8 @@
 
 Arrays are int16 (or uint8), [time, channel]:
 
-    data = runtime.encode(samples, rate=20000)
-    samples, rate = runtime.decode(data)
+    data = runtime.encode(samples, sample_rate=20000)
+    samples, sample_rate = runtime.decode(data)
 
     runtime.encode_file("day1.wav")                  # writes day1.mdo
     with runtime.open("day1.mdo") as recording:      # reads only what it needs
@@ -33,7 +33,7 @@ _HOMES = {
     "encode_file": "api",
     "encode_files": "batch.files",
     "open": "batch.reader:Reader",
-    "test_files": "batch.files",
+    "verify_files": "batch.files",
 }
 
 __all__ = [*_HOMES, "__version__"]  # noqa: PLE0604

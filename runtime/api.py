@@ -20,7 +20,7 @@ from .recording.arrays import to_samples
 
 def encode(
     samples: np.ndarray,
-    rate: int,
+    sample_rate: int,
     *,
     model: str | os.PathLike | bytes | None = None,
     layout: str | None = None,
@@ -33,14 +33,13 @@ def encode(
     threshold: float | None = None,
     window: tuple[float, float] | None = None,
     target_rate: float | None = None,
-    coder: str = "rans",
 ) -> bytes:
     """Code a recording.
 
     Parameters
     ----------
     samples : int16, uint16, int8 or uint8, [time, channel] or [time]
-    rate : Hz, a whole number; 0 if unknown
+    sample_rate : Hz, a whole number; 0 if unknown
     model : name, path or bytes of the model; None for the best one for what is asked for
     layout : "time-channel" or "channel-time"; without it, an array with more channels than time steps is refused
     embed_model : put the model into the result, so that decoding needs nothing else
@@ -55,7 +54,6 @@ def encode(
     window : milliseconds before and after a spike's threshold crossing; (0.5, 1.5) by default
     target_rate : bits per second, all channels together, to stay under: every chunk gets the smallest error that keeps it
         there
-    coder : "rans", or "rice", which is that of streams: larger results, each channel alone
 
     Returns
     -------
@@ -69,20 +67,19 @@ def encode(
     values, dtype = to_samples(samples, layout)
     frames, channels = values.shape
     if model is None:
-        alone, kept = independent or coder != "rans", keep is not None
-        model = choose(values, alone, check_bound(max_error or 0), target_rate, kept)
+        model = choose(values, independent, check_bound(max_error or 0), target_rate, keep is not None)
     file = io.BytesIO()
     settings = {"model": model, "embed_model": embed_model, "verify": verify}
-    settings |= {"independent": independent, "topology": topology, "coder": coder}
+    settings |= {"independent": independent, "topology": topology}
     settings |= {"max_error": max_error, "target_rate": target_rate}
     settings |= {"keep": keep, "threshold": threshold, "window": window}
-    with Writer(file, rate, channels, dtype=dtype, frames=frames, **settings) as writer:
+    with Writer(file, sample_rate, channels, dtype=dtype, frames=frames, **settings) as writer:
         writer.write(from_int16(values, dtype))
     return file.getvalue()
 
 
 def decode(data: bytes, *, model: str | os.PathLike | bytes | None = None) -> tuple[np.ndarray, int]:
-    """The samples and the rate of a coded recording.
+    """Return the samples and the sample rate of a coded recording.
 
     Parameters
     ----------
@@ -92,14 +89,14 @@ def decode(data: bytes, *, model: str | os.PathLike | bytes | None = None) -> tu
     Returns
     -------
     samples : of their original type (in this machine's byte order), always [time, channel]: one channel is a column
-    rate : Hz, 0 if unknown
+    sample_rate : Hz, 0 if unknown
 
     Raises
     ------
     FileFormatError, CorruptError, ModelError
     """
     with Reader(io.BytesIO(data), model=model) as reader:
-        return reader.read(), reader.rate
+        return reader.read(), reader.sample_rate
 
 
 def encode_file(path: str | os.PathLike, output: str | os.PathLike | None = None, **options: object) -> Outcome:

@@ -95,7 +95,7 @@ def encode(vector: Vector, recording: bytes, model: str | os.PathLike = MODEL, v
     """The stream of a recording, encoded as the vector says; what was made once is not made again."""
     if vector.once and (FOLDER / "valid" / f"{vector.name}.mdo").exists() and recording == vector.recording():
         return vector.stream()
-    model = HEARING_MODEL if vector.has_messages else RECURRENT_MODEL if vector.recurrent else model
+    model = HEARING_MODEL if vector.hears else RECURRENT_MODEL if vector.recurrent else model
     options = {"model": model, "embed_model": vector.embed, "verify": verify, "max_error": vector.max_error}
     with chunks_of(vector.chunk_frames), tempfile.TemporaryDirectory() as folder:
         if vector.array:

@@ -29,15 +29,18 @@ def decode_activity(body, frames, channels, bits, model):
     """A list of frames, each a list of samples; `body` is what follows the coding byte."""
     must(len(body) >= 22, "an activity chunk's length")
     crc, lanes, bound, flags, _, before, standard, lift, base, size = struct.unpack_from("<IHBBHHHHhI", body)
-    must((flags & 4 == 0 or flags & 2) and before and standard and lanes <= 4096, "an activity chunk's head")
+    must(
+        (flags & 4 == 0 or flags & 2) and not flags & 8 and before and standard and lanes <= 4096,
+        "an activity chunk's head",
+    )
     must(size <= len(body) - 22, "an activity chunk's plan")
     units = Units(model, bound, flags & 1, flags >> 4, bits)
     must((units.linear or not units.shift) and units.low <= base <= -1 - units.low, "an activity chunk's head")
     must(units.linear or bits == 16, "a lattice of 8 bits")
-    plan = read_plan(Fields(body[22 : 22 + size]), channels, base, standard, units, flags & 8)
+    plan = read_plan(Fields(body[22 : 22 + size]), channels, base, standard, units)
     windows = [window for channel in plan for window in channel["windows"]]
     must(bool(lanes) == bool(windows), "an activity chunk's lanes")
-    must(all(0 <= w["start"] <= frames - w["length"] < frames for w in windows), "a window leaves the chunk")
+    must(all(w["start"] <= frames - w["length"] < frames for w in windows), "a window leaves the chunk")
     rest = body[22 + size :]
     if flags & 2:
         curves, rest = slow_band(rest, frames, channels, model, flags & 4)
@@ -89,7 +92,7 @@ class Units:
         return value if self.linear else implant_sample(value)
 
 
-def read_plan(reader, channels, base, standard, units, hears):
+def read_plan(reader, channels, base, standard, units):
     """Section 12.1."""
     ranges = [(reader.take(low), reader.take(width)) for low, width in ((8, 4), (7, 3), (5, 3))]
     if reader.take(1):
@@ -97,25 +100,20 @@ def read_plan(reader, channels, base, standard, units, hears):
             reader.gamma()
     plan = []
     for _ in range(channels):
-        channel = {"level": base, "windows": [], "hold": 0, "curve": None, "peers": [], "order_level": 0}
+        channel = {"level": base, "windows": [], "hold": 0, "curve": None}
         plan.append(channel)
         if not reader.take(1):
             continue
         if not reader.take(1):
             channel["level"] = reader.take(units.level_bits, signed=True)
-        count, at = reader.gamma(), 0
+        count = reader.gamma()
         if not count:
             continue
         channel["hold"] = reader.take(1)
         initial_scale, scale, k = (low + reader.take(width) for low, width in ranges)
         must(initial_scale <= 255 and scale <= 127 and k <= 26, "a channel's parameters")
         common = {"channel": channel, "initial_scale": initial_scale, "scale": scale, "length": standard, "tent": 0}
-        if hears:
-            read_references(reader, channel, channels)
-        matches = read_matches(reader) if channel["peers"] else []
-        must(len(matches) <= count, "a channel's windows that go with others")
-        channel["windows"] = [{**common, "match": match, "apart": apart} for match, apart in matches]
-        channel["windows"] += [{**common, "match": None, "gap": reader.rice(k)} for _ in range(count - len(matches))]
+        channel["windows"] = [{**common, "gap": reader.rice(k)} for _ in range(count)]
     windows = [window for channel in plan for window in channel["windows"]]
     count, at = reader.gamma(), -1
     if count:
@@ -127,51 +125,12 @@ def read_plan(reader, channels, base, standard, units, hears):
         windows[at]["tent"] = reader.signed(reader.gamma())
         must(abs(windows[at]["tent"]) <= 255, "a tent's height")
     must(8 * len(reader.data) - reader.at < 8 and not reader.take(8 * len(reader.data) - reader.at), "a plan's end")
-    for _ in range(16):
-        for channel in plan:
-            channel["order_level"] = max((plan[number]["order_level"] + 1 for number, _ in channel["peers"]), default=0)
-    must(all(channel["order_level"] < 16 for channel in plan), "channels hear each other in a circle")
-    for channel in sorted(plan, key=lambda channel: channel["order_level"]):
-        place(channel, plan)
-    return plan
-
-
-def read_references(reader, channel, channels):
-    """Section 12.5: numbers and coefficients of those that a channel hears."""
-    count = reader.gamma()
-    must(count <= 4, "a channel's peers")
-    for _ in range(count):
-        number, width = reader.take(max(1, (channels - 1).bit_length())), reader.take(3)
-        must(number < channels, "a peer's number")
-        channel["peers"].append((number, [reader.take(width, signed=True) if width else 0 for _ in range(3)]))
-
-
-def read_matches(reader):
-    """Section 12.5: windows of the first peer by number, and frames from them."""
-    count, made, at = reader.gamma(), [], -1
-    if count:
-        a, b = (min(reader.take(5), 26) for _ in range(2))
-        shift = reader.take(6, signed=True)
-    for _ in range(count):
-        at += 1 + reader.rice(a)
-        made.append((at, shift + reader.signed(reader.rice(b))))
-    return made
-
-
-def place(channel, plan):
-    """Where the windows of a channel begin, in order of time."""
-    end = 0
-    for window in channel["windows"]:
-        if window["match"] is None:
+    for channel in plan:
+        end = 0
+        for window in channel["windows"]:
             window["start"] = end + window["gap"]
             end = window["start"] + window["length"]
-        else:
-            with_those = plan[channel["peers"][0][0]]["windows"]
-            must(window["match"] < len(with_those), "a window that goes with one that is not there")
-            window["start"] = with_those[window["match"]]["start"] + window["apart"]
-    channel["windows"].sort(key=lambda window: window["start"])
-    for a, b in zip(channel["windows"], channel["windows"][1:], strict=False):
-        must(a["start"] + a["length"] <= b["start"], "windows overlap")
+    return plan
 
 
 def decode_windows(plan, lanes, units, data):
@@ -190,20 +149,17 @@ def decode_windows(plan, lanes, units, data):
     low = iter(low)
     for window in windows:
         window["low"] = [next(low) for _ in range(window["length"])]
-    for order_level in range(max((channel["order_level"] for channel in plan), default=0) + 1):
-        some = [window for window in windows if window["channel"]["order_level"] == order_level]
-        total, queues, first = sum(window["length"] for window in some), [[] for _ in range(lanes)], 0
-        for window in some:
-            window["reference_taps"] = heard(window, plan)
-            queues[first * lanes // total].append(window)
-            first += window["length"]
-        run([coder(queue, states, lane, units, escapes, words) for lane, queue in enumerate(queues)], units)
+    queues, first = [[] for _ in range(lanes)], 0
+    for window in windows:
+        queues[first * lanes // total].append(window)
+        first += window["length"]
+    run([coder(queue, states, lane, units, escapes, words) for lane, queue in enumerate(queues)], units)
     must(all(state == 1 << 24 for state in states), "a state does not end at 2^24")
     must(not words and not escapes, "words or escapes are left over")
 
 
 def run(coders, units):
-    """All lanes through a order level, step by step."""
+    """All lanes, step by step."""
     while coders:
         asked = [(c, next(c, None)) for c in coders]  # features, or None where a lane has ended
         rows = [row for _, row in asked if row is not None]
@@ -212,20 +168,6 @@ def run(coders, units):
             if row is not None:
                 lane.send(next(answers))
         coders = [lane for lane, row in asked if row is not None]
-
-
-def heard(window, plan):
-    """Section 12.5: what a window's samples are expected to do from what peers do."""
-    total = [16] * window["length"]
-    for number, taps in window["channel"]["peers"]:
-        step = {}
-        for other in plan[number]["windows"]:
-            q6 = other["q6"]
-            step |= {other["start"] + p: q6[p] - q6[p - 1] for p in range(1, len(q6))}
-        for place in range(window["length"]):
-            for delay, tap in zip((-1, 0, 1), taps, strict=True):
-                total[place] += tap * step.get(window["start"] + place + delay, 0)
-    return [min(max(value >> 5, -(1 << 20)), 1 << 20) if place else 0 for place, value in enumerate(total)]
 
 
 def take_states(reader, lanes):
@@ -239,7 +181,7 @@ def take_states(reader, lanes):
 
 
 def coder(queue, states, lane, units, escapes, words):
-    """One lane in a order level: gives features and is sent what the network says, sample by sample."""
+    """One lane: gives features and is sent what the network says, sample by sample."""
     channel, template, rank, x, state = None, [], 0, 0, states[lane]
     for window in queue:
         fresh = window["channel"] is not channel
@@ -253,7 +195,7 @@ def coder(queue, states, lane, units, escapes, words):
         window["values"], window["q6"], residuals = [], [], [128] * 16
         means = [(16 + (window["initial_scale"] & 15)) << (window["initial_scale"] + 128 >> 4)] * 3
         for place in range(window["length"]):
-            r = x + window["reference_taps"][place] + (template[place] >> 4 if 0 < place < 64 else 0)
+            r = x + (template[place] >> 4 if 0 < place < 64 else 0)
             offset, scale = yield [*residuals, q8(x - r), *map(level, means)]
             if not place:
                 offset, scale = 0, window["scale"]
@@ -281,7 +223,7 @@ def coder(queue, states, lane, units, escapes, words):
                 a = min(abs(e), 65535) << 12
                 means = [m + (a - m >> rate) for m, rate in zip(means, (4, 7, 11), strict=True)]
             if 0 < place < 64:
-                step = q6 - x - window["reference_taps"][place]
+                step = q6 - x
                 template[place] += ((step << 4) - template[place]) >> min(rank + 1, 3)
             x = q6
             yield None

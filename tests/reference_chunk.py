@@ -29,20 +29,15 @@ def decode_chunk(payload, channels, bits, model):
         from reference_activity import decode_activity
 
         return decode_activity(body, frames, channels, bits, model)
-    must((coding & ~24 == 1 or coding & ~8 == 2) and len(body) >= 7, "a chunk's coding")
+    must(coding & ~24 == 1 and len(body) >= 7, "a chunk's coding")
     crc, segments = struct.unpack_from("<IH", body)
     bound, body = (body[6], body[7:]) if coding & 8 else (0, body[6:])
     must(bound > 0 or not coding & 8, "a chunk's bound")
     must(segments >= 1 and (segments - 1) * -(-frames // segments) < frames, "a chunk's segments")
-    if coding & 7 == 2:
-        from reference_rice import decode_chunk as decode_rice
-
-        samples, channels = decode_rice(body, frames, channels, segments, model, bound)
-    else:
-        chunk = CodedChunk(body, frames, channels, segments, model, bound, coding & 16)
-        samples, channels = chunk.decode(), chunk.channels
+    chunk = CodedChunk(body, frames, channels, segments, model, bound, coding & 16)
+    samples = chunk.decode()
     if bound:
-        samples = middles_of_bins(samples, channels, bits, bound)
+        samples = middles_of_bins(samples, chunk.channels, bits, bound)
     must(zlib.crc32(stored_bytes(samples, 16)) == crc, "a chunk's samples have another checksum")
     return samples
 

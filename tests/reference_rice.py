@@ -1,52 +1,22 @@
-"""The Rice coder for `reference.py`: docs/format.md, section 10, sample by sample."""
+"""The Rice coder for `reference_stream.py`: docs/format.md, section 10, sample by sample."""
 
 from bisect import bisect_right
 
-from reference_chunk import COPY, IMPLANT, LINEAR, Bits, Channel, Lane, must
+from reference_chunk import IMPLANT, LINEAR, must
 
 
 def decode_body(body, lanes, frames, model):
-    """Samples of each lane, from a body of section 10.3; every lane has its own number of frames."""
-    reader = Body(body, model)
-    samples = [[] for _ in lanes]
-    for t in range(max(frames, default=0)):
-        active = [number for number in range(len(lanes)) if t < frames[number]]
-        rows = [lanes[number].features(t) for number in active]
-        for number, (offset, scale) in zip(active, model.run(rows), strict=True):
-            sample, q6 = reader.next(lanes[number], offset, min(max(scale, 0), 127))
-            lanes[number].learn(q6)
-            samples[number].append(sample)
+    """Frames, each a list of one sample a lane, from a body of section 10.3."""
+    reader, rows = Body(body, model), []
+    for t in range(frames):
+        rows.append([])
+        outputs = model.run([lane.features(t) for lane in lanes])
+        for lane, (offset, scale) in zip(lanes, outputs, strict=True):
+            sample, q6 = reader.next(lane, offset, min(max(scale, 0), 127))
+            lane.learn(q6)
+            rows[-1].append(sample)
     reader.finish()
-    return samples
-
-
-def decode_chunk(body, frames, channels, segments, model, bound):
-    """Samples, a list for each frame, and the channels, of a chunk of coding 2 behind its bound."""
-    reader = Bits(body)
-    kinds = [reader.take(2) for _ in range(channels)]
-    channels = [Channel(kind, reader, model, bound, 0) for kind in kinds]
-    for number, channel in enumerate(channels):
-        channel.check(number, channels)
-    length = -(-frames // segments)
-    lanes = [
-        Lane(channel, s * length) for s in range(segments) for channel in channels if channel.kind in (IMPLANT, LINEAR)
-    ]
-    samples = [[channel.mean] * frames for channel in channels]
-    if not lanes:
-        must(reader.rest() == b"", "something follows constant channels")
-        return transposed(samples, channels)
-    counts = [min(length, frames - lane.start) for lane in lanes]
-    for lane, values in zip(lanes, decode_body(reader.rest(), lanes, counts, model), strict=True):
-        samples[channels.index(lane.channel)][lane.start : lane.start + len(values)] = values
-    return transposed(samples, channels)
-
-
-def transposed(samples, channels):
-    """Frames, with copies filled in, and the channels."""
-    columns = [
-        samples[channel.mean] if channel.kind == COPY else x for channel, x in zip(channels, samples, strict=True)
-    ]
-    return [list(frame) for frame in zip(*columns, strict=True)], channels
+    return rows
 
 
 class Body:

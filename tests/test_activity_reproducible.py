@@ -34,11 +34,11 @@ def sha256(payloads):
 
 
 @pytest.mark.parametrize(
-    "keep, lattice, expected",
+    "keep, implant, expected",
     [
-        ("spikes", True, ("2d30578d3667414c", "cc4e140932db0a9e")),
-        ("spikes,lfp", True, ("46ec045181fe18d7", "5c17b23c2e79974d")),
-        ("spikes,lfp", False, ("b03cdfd60d6d2211", "c97c64e1d008a889")),
+        ("spikes", True, ("3867a367ae87f248", "cc4e140932db0a9e")),
+        ("spikes,lfp", True, ("5284773773dbf32a", "5c17b23c2e79974d")),
+        ("spikes,lfp", False, ("7f52975db2f8513e", "c97c64e1d008a889")),
     ],
 )
 def test_same_bytes(keep, implant, expected):

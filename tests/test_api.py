@@ -52,14 +52,14 @@ def test_extremes_and_views_round_trip():
         (np.zeros((40, 3), np.int16), {"layout": "sideways"}, "layout is one of"),
         (np.zeros((4, 0), np.int16), {}, "0 channels"),
         (np.zeros((1, 70000), np.int16), {"layout": "time-channel"}, "70000 channels"),
-        (np.zeros(10, np.int16), {"rate": 19531.25}, "whole Hz"),
-        (np.zeros(10, np.int16), {"rate": -1}, "whole Hz"),
-        (np.zeros(10, np.int16), {"rate": float("nan")}, "whole Hz"),
+        (np.zeros(10, np.int16), {"sample_rate": 19531.25}, "whole Hz"),
+        (np.zeros(10, np.int16), {"sample_rate": -1}, "whole Hz"),
+        (np.zeros(10, np.int16), {"sample_rate": float("nan")}, "whole Hz"),
     ],
 )
 def test_bad_arrays_are_refused_with_a_way_out(samples, arguments, message):
     with pytest.raises(runtime.UsageError, match=message):
-        runtime.encode(samples, **{"rate": 20000, **arguments})
+        runtime.encode(samples, **{"sample_rate": 20000, **arguments})
 
 
 def test_a_damaged_recording_is_never_decoded():
@@ -77,7 +77,7 @@ def test_any_range_is_read_by_the_chunks_that_hold_it_only(monkeypatch):
     samples = recording(1000, 3)
     monkeypatch.setattr(chunking, "CHUNK_FRAMES", 100)
     reader = runtime.Reader(io.BytesIO(runtime.encode(samples, 20000)))
-    assert (reader.frames, reader.channels, reader.rate, len(reader)) == (1000, 3, 20000, 1000)
+    assert (reader.frames, reader.channels, reader.sample_rate, len(reader)) == (1000, 3, 20000, 1000)
     decoded = []
     real = reader_module.worker.decode_batch
 
@@ -150,9 +150,9 @@ def test_writing_checks_what_it_is_given(tmp_path):
         target.write(np.zeros((10, 2), np.uint8))
     with pytest.raises(runtime.MiddleoutError, match="10 frames"), runtime.Writer(path, 20000, frames=11) as target:
         target.write(np.zeros(10, np.int16))
-    for arguments in ({"channels": 0}, {"dtype": "int32"}, {"suffix": "/x"}, {"rate": 2**32}):
+    for arguments in ({"channels": 0}, {"dtype": "int32"}, {"suffix": "/x"}, {"sample_rate": 2**32}):
         with pytest.raises(runtime.UsageError):
-            runtime.Writer(path, **{"rate": 1, **arguments})
+            runtime.Writer(path, **{"sample_rate": 1, **arguments})
     assert os.listdir(tmp_path) == []
     path.write_bytes(b"precious")
     with pytest.raises(runtime.UsageError, match="exists"):
@@ -224,13 +224,13 @@ def test_importing_the_package_is_cheap_and_never_loads_the_training():
 
 
 def test_independence_and_topology_reach_the_codec(simulation_wav, tmp_path, monkeypatch):
-    seen, real = [], writer.work.codec.encode_chunks
+    seen, real = [], writer.worker.codec.encode_chunks
 
     def listening(batch, model, bits, *, independent, topology, **options):
         seen.append((independent, topology))
         return real(batch, model, bits, independent=independent, topology=topology, **options)
 
-    monkeypatch.setattr(writer.work.codec, "encode_chunks", listening)
+    monkeypatch.setattr(writer.worker.codec, "encode_chunks", listening)
     known = Topology(["0001", "0000", "else"], [([0, 1, 2], 9000, 1)], {(0, 1): (0.5, 3), (0, 2): (0.5, 1)})
     path = tmp_path / "t.json"
     path.write_text(known.to_json(), encoding="utf-8")
@@ -242,8 +242,8 @@ def test_independence_and_topology_reach_the_codec(simulation_wav, tmp_path, mon
     runtime.encode_file(tmp_path / "two.wav", topology=known, model="n1")
     (first, given), alone, (third, (again,)) = seen
     assert (first, alone, third) == (True, (False, None), False)
-    for arrangement in (given, again):
-        assert sorted(arrangement.order_level.tolist()) == [0, 1] and arrangement.correlation.max() == 0.5
+    for order in (given, again):
+        assert sorted(order.level.tolist()) == [0, 1] and order.correlation.max() == 0.5
     with pytest.raises(runtime.UsageError, match="knows none"):
         runtime.encode(samples, 1, topology=Topology(["a"]), model="n1")
     path.write_text("{}")

@@ -195,7 +195,7 @@ def test_a_terminal_gets_a_progress_bar(wav, tmp_path, monkeypatch, capsys):
 def test_info(mdo, capsys):
     assert main("info", mdo) == 0
     text = capsys.readouterr().out
-    assert "4000 of 16 bits" in text and "1 lattice" in text and "ratio" in text
+    assert "4000 of 16 bits" in text and "1 implant" in text and "ratio" in text
     assert main("info", "--json", mdo) == 0
     (facts,) = json.loads(capsys.readouterr().out)
     assert facts["channels"] == 1 and facts["frames"] == facts["samples"] == 4000

@@ -29,7 +29,7 @@ CHUNKS = (payload(3), payload(4), payload(5))
 
 def coded(chunks=CHUNKS, front=b"front", back=b"back", **changes):
     """A file with a block of every kind."""
-    fields = {"channels": 2, "rate": 20000, "model": IDENTITY, "source": "wav", "embedded": True, "mtime": -5}
+    fields = {"channels": 2, "sample_rate": 20000, "model": IDENTITY, "source": "wav", "embedded": True, "mtime": -5}
     header = Header(**{**fields, **changes})
     file = io.BytesIO()
     writer = BlockWriter(file, header, MODEL)
@@ -76,11 +76,11 @@ def test_a_file_comes_back_block_by_block():
     [
         {"frames": 2**63, "mtime": 2**63 - 1, "suffix": ""},
         {"frames": None, "mtime": None, "suffix": ".wäv"},
-        {"frames": 0, "source": "wav", "canonical": True, "dtype": "|u1", "channels": 65535, "rate": 2**32 - 1},
+        {"frames": 0, "source": "wav", "canonical": True, "dtype": "|u1", "channels": 65535, "sample_rate": 2**32 - 1},
     ],
 )
 def test_headers_round_trip(changes):
-    header = Header(**{"channels": 1, "rate": 0, "model": bytes(range(16)), **changes})
+    header = Header(**{"channels": 1, "sample_rate": 0, "model": bytes(range(16)), **changes})
     assert Header.parse(header.pack()) == header
 
 
@@ -132,7 +132,7 @@ def test_chunks_cannot_be_moved_dropped_or_repeated(order):
 
 
 def test_chunks_of_another_file_are_noticed():
-    one, other = coded(), coded(rate=20001)
+    one, other = coded(), coded(sample_rate=20001)
     layout = read_layout(io.BytesIO(one))
     start = layout.index.first
     with pytest.raises(CorruptError):
@@ -167,7 +167,7 @@ def test_well_formed_blocks_in_a_wrong_arrangement_are_refused(change):
     [{"channels": 0}, {"source": "wav", "dtype": "<u2"}, {"canonical": True, "frames": 1}, {"canonical": True}],
 )
 def test_impossible_headers_are_refused(changes):
-    packed = Header(**{"channels": 1, "rate": 1, "model": IDENTITY, **changes}).pack()
+    packed = Header(**{"channels": 1, "sample_rate": 1, "model": IDENTITY, **changes}).pack()
     with pytest.raises(CorruptError):
         Header.parse(packed)
 

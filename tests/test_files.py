@@ -10,8 +10,7 @@ import pytest
 
 from runtime.batch import jobs, pipeline, worker
 from runtime.batch.chunking import cut, plan
-from runtime.batch.files import decode_files, encode_files
-from runtime.batch.files import test_files as check_files
+from runtime.batch.files import decode_files, encode_files, verify_files
 from runtime.core import limits
 from runtime.core.errors import CorruptError, FileFormatError, MiddleoutError, ModelError, UsageError
 from runtime.recording import paths
@@ -73,7 +72,7 @@ def test_all_kinds_of_files_come_back_with_name_and_time(folder, tmp_path):
     files = sorted(folder.iterdir())
     encoded = all_good(encode_files(files, folder=tmp_path / "coded", jobs=1))
     assert sorted(os.listdir(tmp_path / "coded")) == sorted(f"{paths.split_name(f.name)[0]}.mdo" for f in files)
-    all_good(check_files([outcome.output for outcome in encoded], jobs=1))
+    all_good(verify_files([outcome.output for outcome in encoded], jobs=1))
     decoded = all_good(decode_files([outcome.output for outcome in encoded], folder=tmp_path / "back", jobs=1))
     for file, there, back in zip(files, encoded, decoded, strict=True):
         restored = tmp_path / "back" / file.name
@@ -242,17 +241,17 @@ def test_another_model_is_refused_and_an_embedded_one_used(folder, tmp_path, mon
     (whole,) = all_good(encode_files([folder / "audio.wav"], output=tmp_path / "whole.mdo", embed_model=True, jobs=1))
     model = worker.model.load()
     monkeypatch.setattr(worker.model, "available", lambda: [])
-    assert all_good(check_files([whole.output], jobs=1))
-    (outcome,) = check_files([plain.output], jobs=1)
+    assert all_good(verify_files([whole.output], jobs=1))
+    (outcome,) = verify_files([plain.output], jobs=1)
     assert isinstance(outcome.error, ModelError)
     assert model.identity.hex() in str(outcome.error) and "--model PATH" in str(outcome.error)
-    assert all_good(check_files([plain.output], model=model.data, jobs=1))
+    assert all_good(verify_files([plain.output], model=model.data, jobs=1))
 
     class Other:
         identity, data = bytes(16), b"other"
 
     monkeypatch.setattr(worker.model, "load", lambda source: Other)
-    (outcome,) = check_files([plain.output], model="other", jobs=1)
+    (outcome,) = verify_files([plain.output], model="other", jobs=1)
     assert isinstance(outcome.error, ModelError)
     assert bytes(16).hex() in str(outcome.error)
 

@@ -93,7 +93,7 @@ def test_what_can_not_be_asked_for(simulation):
             runtime.encode(simulation.samples, 100, target_rate=target)
     with pytest.raises(runtime.UsageError, match="only one"):
         runtime.encode(simulation.samples, 100, target_rate=100, max_error=1)
-    with pytest.raises(runtime.UsageError, match="rate in Hz"):
+    with pytest.raises(runtime.UsageError, match="sample rate in Hz"):
         runtime.encode(simulation.samples, 0, target_rate=100)
     with pytest.raises(runtime.RateError, match="more"):
         runtime.encode(simulation.samples, 100, target_rate=1)

@@ -78,7 +78,6 @@ def test_a_part_of_the_recording(channels, tmp_path):
 
 def refusals(channels, tmp_path):
     plain = channels[:, :2]
-    yield lambda: runtime.encode(plain, 20000, model=DATA, coder="rice")
     yield lambda: runtime.encode(np.tile(plain, (4, 1)), 20000, model=DATA, keep="spikes")
     yield lambda: StreamEncoder(2, 20000, model=DATA)
     yield lambda: ActivityStreamEncoder(2, 20000, model=DATA)
@@ -101,9 +100,9 @@ def test_the_command_line_says_so(channels, tmp_path, capsys):
 
     np.save(tmp_path / "x.npy", channels)
     name = str(conformance.RECURRENT_MODEL)
-    assert main(["encode", str(tmp_path / "x.npy"), "--rate", "20000", "--model", name, "--coder", "rice"]) == 3
+    assert main(["encode", str(tmp_path / "x.npy"), "--sample-rate", "20000", "--model", name, "--keep", "spikes"]) == 3
     assert "use another model" in capsys.readouterr().err
-    assert main(["encode", str(tmp_path / "x.npy"), "--rate", "20000", "--model", name]) == 0
+    assert main(["encode", str(tmp_path / "x.npy"), "--sample-rate", "20000", "--model", name]) == 0
     assert main(["decode", str(tmp_path / "x.mdo"), "-o", str(tmp_path / "y.npy"), "--model", name]) == 0
     assert (tmp_path / "y.npy").read_bytes() == (tmp_path / "x.npy").read_bytes()
 

@@ -1,4 +1,4 @@
-"""The Rice coder: its tables, its bit strings, chunks that use it, and what it costs."""
+"""The Rice coder: its tables, its bit strings, steps through encoder and decoder, and what it costs."""
 
 import numpy as np
 import pytest
@@ -6,10 +6,10 @@ from test_codec import signals
 
 import runtime
 from runtime.codec import codec
-from runtime.container.header import RICE
 from runtime.core import near_lossless
-from runtime.entropy import rice, rice_bits, rice_decoder, rice_encoder
+from runtime.entropy import rice, rice_bits, rice_body, rice_decoder, rice_encoder
 from runtime.predictor import model
+from runtime.streaming import Calibration, StreamDecoder, StreamEncoder
 
 
 @pytest.fixture(scope="module")
@@ -65,16 +65,13 @@ def test_bit_strings_come_back(seed):
     sizes = random.integers(0, 400, 9)
     widths = [random.integers(0, 23 if seed else 2, n) for n in sizes]
     values = [random.integers(0, 1 << 30, n) & ((1 << w) - 1) for n, w in zip(sizes, widths, strict=True)]
-    fields, unary = rice_bits.FieldPacker(), rice_bits.UnaryPacker()
-    for v, w in zip(values, widths, strict=True):
-        fields.add(v, w)
-        unary.add(w)
-    whole, widths, values = fields.bytes(), np.concatenate(widths), np.concatenate(values)
+    widths, values = np.concatenate(widths), np.concatenate(values)
+    whole, unary = rice_bits.pack_fields(values, widths), rice_bits.pack_unary(widths)
     assert len(whole) == (widths.sum() + 7) // 8
     start = np.cumsum(widths) - widths
     read = rice_bits.field_windows(whole)[start >> 3].astype(np.int64) >> (start & 7)
     assert np.array_equal(read & ((1 << widths) - 1), values)
-    numbers, padding = rice_bits.unary_numbers(unary.bytes())
+    numbers, padding = rice_bits.unary_numbers(unary)
     assert np.array_equal(numbers, widths) and 0 <= padding < 8
     integer = sum(int(v) << int(s) for v, s in zip(values, start, strict=True))
     assert integer.to_bytes(len(whole), "little") == whole
@@ -90,61 +87,79 @@ def test_varints(value):
         rice_bits.unpack_varint(b"\xff" * 9, 0)
 
 
-@pytest.mark.parametrize("max_error", [0, 1, 7, 60, 255])
-def test_every_signal_comes_back(n0, max_error):
-    batch = list(signals().values())
-    payloads = codec.encode_chunks(batch, n0, max_error=max_error, coder="rice")
-    assert RICE in {payload[4] & 7 for payload in payloads}
-    decoded = codec.decode_chunks(payloads, [x.shape[1] for x in batch], n0)
-    for name, samples, result in zip(signals(), batch, decoded, strict=True):
-        assert near_lossless.within(samples, result, max_error), name
-        assert max_error or np.array_equal(samples, result), name
-    alone = [codec.encode_chunks([x], n0, max_error=max_error, coder="rice")[0] for x in batch]
-    assert alone == payloads, "depends on the batch"
+@pytest.mark.parametrize("max_error", [0, 1, 60])
+def test_every_signal_comes_back(max_error):
+    for name, samples in signals().items():
+        middle = len(samples) // 2
+        samples = samples[max(middle - 500, 0) : middle + 500]
+        encoder = StreamEncoder(samples.shape[1], 20000, block=250, resync=0.025, max_error=max_error)
+        decoder = StreamDecoder()
+        decoded = [part for _, part in decoder.push(b"".join(encoder.push(samples) + encoder.finish()))]
+        assert decoder.complete and not decoder.events, name
+        assert near_lossless.within(samples, np.concatenate([samples[:0], *decoded]), max_error), name
 
 
-def test_chunks_of_both_coders_and_bounds_decode_together(n0, simulation):
-    samples = simulation.samples[:5000]
-    payloads = [
-        codec.encode_chunks([samples], n0, max_error=bound, coder=coder)[0]
-        for bound in (0, 3)
-        for coder in codec.CODERS
-    ]
-    assert len(set(payloads)) == 4
-    decoded = codec.decode_chunks(payloads, [1] * 4, n0)
-    assert np.array_equal(decoded[0], samples) and np.array_equal(decoded[1], samples)
-    assert np.array_equal(decoded[2], decoded[3]) and near_lossless.within(samples, decoded[2], 3)
+def random_steps(random, tables, steps, lanes, linear, shift, quiet):
+    """Codes with their samples, locations and scales; some of the codes have no rank."""
+    scale = random.integers(-3, 20 if quiet else 140, (steps, lanes))
+    location = random.integers(-40000, 40000, (steps, lanes)) // (64 if quiet else 1)
+    row = (np.clip(scale, 0, 127) >> 4 << 10) + np.clip((location >> 6) + 512, 0, 1023)
+    row[:, linear] += 8 << 10
+    code = tables.order[row << 8] + np.rint(random.normal(0, 0.2 if quiet else 30, (steps, lanes))).astype(np.int64)
+    code = np.clip(code, -5, 1030)
+    code[7::50] = -1
+    sample = random.integers(-32768, 32768, (steps, lanes)).astype(np.int16)
+    sample[:, linear] &= ~((1 << shift[linear]) - 1).astype(np.int16)
+    sample[:, linear] |= random.integers(0, 1 << shift[linear], (steps, len(linear))).astype(np.int16)
+    return code, sample, location, scale
 
 
-def test_runs_pay_where_little_happens(n0, simulation):
+@pytest.mark.parametrize("quiet", [False, True])
+@pytest.mark.parametrize("kind", ["implant", "linear", "low bits"])
+@pytest.mark.parametrize("lanes", [1, 9])
+def test_codes_come_back_step_by_step(n0, lanes, kind, quiet):
+    random = np.random.default_rng(lanes)
+    linear = np.arange(0, lanes, 2) if kind != "implant" else np.arange(0)
+    shift = np.zeros(lanes, np.int64)
+    shift[linear] = 3 if kind == "low bits" else 0
+    tables = rice.RiceTables.of(n0.entropy, bool(len(linear)))
+    code, sample, location, scale = random_steps(random, tables, 300, lanes, linear, shift, quiet)
+    body = rice_encoder.RiceEncoder(tables, linear, shift).encode(code, sample, location, scale)
+    assert kind != "implant" or bool(body[0] & rice.RUNS) == quiet
+    source = rice_decoder.RiceSource(tables, linear, shift)
+    source.load(rice_body.RiceBody(body))
+    escaped = 0
+    for t in range(300):
+        expected = code[t].copy()
+        found = source.next(location[t].astype(np.int32), scale[t].astype(np.int32))
+        numbers, samples = source.escapes(found, None) or (np.zeros(0, int), np.zeros(0, np.int16))
+        assert np.array_equal(samples, sample[t, numbers])
+        coded = ~np.isin(linear, numbers)
+        assert np.array_equal(source.low_bits(t)[coded], (sample[t] & (1 << shift) - 1)[linear][coded])
+        expected[numbers] = found[numbers]
+        escaped += len(numbers)
+        assert np.array_equal(found, expected)
+    assert source.finish() and escaped >= 6 * lanes
+    source.load(rice_body.RiceBody(body + b"\0"))
+    with pytest.raises(runtime.CorruptError):
+        for t in range(301):
+            source.next(location[t % 300].astype(np.int32), scale[t % 300].astype(np.int32))
+
+
+def test_runs_pay_where_little_happens(simulation):
     """Samples that are nearly always predicted cost less than the bit that a code without runs takes at least."""
-    samples = simulation.samples
-    (payload,) = codec.encode_chunks([samples], n0, coder="rice", max_error=30)
-    assert len(payload) * 8 < 0.8 * samples.size
-    (decoded,) = codec.decode_chunks([payload], [1], n0)
-    assert near_lossless.within(samples, decoded, 30)
+    known = Calibration.of_samples(simulation.samples)
+    encoder = StreamEncoder(1, 20000, block=5000, max_error=30, calibration=known)
+    size = sum(map(len, encoder.push(simulation.samples) + encoder.finish()))
+    assert size * 8 < 0.9 * simulation.samples.size
 
 
 def test_cost_against_rans(n0, simulation):
-    sizes = {coder: len(codec.encode_chunks([simulation.samples], n0, coder=coder)[0]) for coder in codec.CODERS}
-    assert 1.0 < sizes["rice"] / sizes["rans"] < 1.025, sizes
-
-
-def test_damaged_bodies_are_refused(n0):
-    samples = signals()["lattice, grid and flat channels"][:1500]
-    (payload,) = codec.encode_chunks([samples], n0, coder="rice")
-    random = np.random.default_rng(2)
-    for at in random.integers(5, len(payload), 30).tolist():
-        bad = payload[:at] + bytes([payload[at] ^ 1 << int(random.integers(8))]) + payload[at + 1 :]
-        with pytest.raises(runtime.CorruptError):
-            result = codec.decode_chunks([bad], [samples.shape[1]], n0)
-            assert np.array_equal(result[0], samples), "wrong samples"
-            raise runtime.CorruptError  # padding bits do not matter
-    for cut in (12, len(payload) // 2, len(payload) - 1):
-        with pytest.raises(runtime.CorruptError):
-            codec.decode_chunks([payload[:cut]], [samples.shape[1]], n0)
-    with pytest.raises(runtime.CorruptError):
-        codec.decode_chunks([payload + b"\0"], [samples.shape[1]], n0)
+    known = Calibration.of_samples(simulation.samples)
+    encoder = StreamEncoder(1, 20000, block=20000, calibration=known)
+    packets = encoder.push(simulation.samples) + encoder.finish()
+    rans = len(codec.encode_chunks([simulation.samples], n0)[0])
+    assert 1.0 < sum(map(len, packets)) / rans < 1.03
 
 
 @pytest.mark.parametrize(
@@ -153,18 +168,10 @@ def test_damaged_bodies_are_refused(n0):
 )
 def test_impossible_bodies(body):
     with pytest.raises(runtime.CorruptError):
-        rice_decoder.RiceBody(body)
+        rice_body.RiceBody(body)
 
 
 def test_the_best_parameter_for_runs():
     lengths = np.random.default_rng(3).geometric(0.03, 500) - 1
     parameter, bits = rice_encoder._cost(lengths)
     assert parameter in (4, 5) and bits < 1.1 * 500 * 6.4
-
-
-def test_through_the_api(simulation):
-    data = runtime.encode(simulation.samples, 19531, coder="rice")
-    samples, rate = runtime.decode(data)
-    assert rate == 19531 and np.array_equal(samples, simulation.samples)
-    with pytest.raises(runtime.UsageError):
-        runtime.encode(simulation.samples, 19531, coder="huffman")

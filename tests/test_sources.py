@@ -72,9 +72,9 @@ def test_npy(dtype, first, fortran, tmp_path, monkeypatch):
     array = samples.T if first else samples
     array = np.asfortranarray(array) if fortran else np.ascontiguousarray(array)
     path = npy(tmp_path / "day.1.npy", array)
-    coded = there_and_back(path, "--rate", 30000, *(["--channels-first"] if first else []))
+    coded = there_and_back(path, "--sample-rate", 30000, *(["--channels-first"] if first else []))
     with runtime.open(coded) as reader:
-        assert (reader.rate, reader.channels, reader.frames) == (30000, 3, 600)
+        assert (reader.sample_rate, reader.channels, reader.frames) == (30000, 3, 600)
         assert reader.dtype == np.dtype(dtype).newbyteorder("=")
         assert reader.header.channel_time == (first != fortran)
         for part in (reader.read(), np.concatenate(list(reader))):
@@ -116,7 +116,7 @@ def test_raw(dtype, layout, name, tmp_path, monkeypatch):
     samples = signal(np.dtype(dtype).newbyteorder("<"))
     path = tmp_path / name
     path.write_bytes((samples.T if layout == "channel-time" else samples).tobytes())
-    coded = there_and_back(path, "--channels", 3, "--rate", 20000, "--dtype", dtype, "--layout", layout)
+    coded = there_and_back(path, "--channels", 3, "--sample-rate", 20000, "--dtype", dtype, "--layout", layout)
     with runtime.open(coded) as reader:
         assert np.array_equal(reader.read(100, 500), samples[100:500]) and reader.dtype == dtype
 
@@ -125,12 +125,12 @@ def test_options_of_raw_files_do_not_disturb_others(simulation_wav, tmp_path):
     files = [tmp_path / "a.wav", npy(tmp_path / "b.npy", signal("<i2")), tmp_path / "c.bin"]
     files[0].write_bytes(simulation_wav.read_bytes())
     files[2].write_bytes(signal("<i2").tobytes())
-    assert main("encode", "-q", "--channels", 3, "--rate", 9, *files, "-d", tmp_path / "c") == 0
+    assert main("encode", "-q", "--channels", 3, "--sample-rate", 9, *files, "-d", tmp_path / "c") == 0
     coded = sorted((tmp_path / "c").iterdir())
     rates = []
     for path in coded:
         with runtime.open(path) as reader:
-            rates.append(reader.rate)
+            rates.append(reader.sample_rate)
     assert rates == [19531, 9, 9]
     assert main("decode", "-q", "--rm", *coded, "-d", tmp_path / "o") == 0
     assert all((tmp_path / "o" / path.name).read_bytes() == path.read_bytes() for path in files)
@@ -198,7 +198,7 @@ def test_an_array_of_other_files(tmp_path):
     samples = signal(">u2", channels=3)
     for channel in range(3):
         npy(tmp_path / f"{channel}.npy", samples[:, channel])
-    assert main("encode", "-q", "--array", "--rm", *sorted(tmp_path.glob("*.npy")), "--rate", 7) == 0
+    assert main("encode", "-q", "--array", "--rm", *sorted(tmp_path.glob("*.npy")), "--sample-rate", 7) == 0
     assert os.listdir(tmp_path) == ["0.mdo"]
     assert main("decode", "-q", "--rm", tmp_path / "0.mdo") == 0
     assert sorted(os.listdir(tmp_path)) == ["0.npy", "1.npy", "2.npy"]
@@ -249,7 +249,7 @@ def test_pipes(kind, tmp_path):
     file = io.BytesIO()
     np.lib.format.write_array(file, samples, (2, 0) if kind == "npy 2" else None)
     data = samples.tobytes() if kind == "raw" else file.getvalue()
-    coded = piped("encode", "-", "--rate", 5, *raw, stdin=data)
+    coded = piped("encode", "-", "--sample-rate", 5, *raw, stdin=data)
     assert coded.returncode == 0, coded.stderr
     reader = runtime.Reader(io.BytesIO(coded.stdout))
     assert np.array_equal(reader.read(), samples) and reader.header.suffix == f".{kind[:3]}"

@@ -7,7 +7,7 @@ import pytest
 
 from runtime.cli.main import main
 from runtime.fit.correlation import correlate, whiten
-from runtime.fit.prediction_order import arrange
+from runtime.fit.prediction_order import find_order
 from runtime.fit.topology import Topology
 from training.simulate import quantise, simulate
 
@@ -53,8 +53,8 @@ def test_only_what_is_there():
     made = Topology()
     made.observe([f"{i}" for i in range(30)], rows(channels(3, 0, count=30)))
     assert not made.significant()
-    arrangement = made.arrangement()
-    assert not arrangement.order_level.any() and (arrangement.references < 0).all()
+    order = made.prediction_order()
+    assert not order.level.any() and (order.references < 0).all()
 
 
 def test_weak_evidence_adds_up_and_survives_a_file():
@@ -76,17 +76,17 @@ def test_hubs_come_first():
     for i in range(1, 8):
         correlation[0, i] = correlation[i, 0] = 0.5
     correlation[1, 2] = correlation[2, 1] = -0.6
-    made = arrange(correlation, order_levels=3, references=2)
+    made = find_order(correlation, levels=3, references=2)
     order_level, heard = (
-        made.order_level.tolist(),
+        made.level.tolist(),
         [[reference for reference in row if reference >= 0] for row in made.references.tolist()],
     )
     assert all(made.correlation[i, 0] == correlation[i, heard[i][0]] for i in range(9) if heard[i])
     assert order_level[0] == 0 and order_level[8] == 0 and heard[0] == heard[8] == []
     assert order_level[0] == 0 and all(0 in heard[i] for i in range(1, 8)) and heard[2] == [1, 0]
     assert all(order_level[j] < order_level[i] for i in range(9) for j in heard[i]) and max(order_level) == 2
-    more = arrange(correlation, order_levels=3, references=2, past=True)
-    assert (more.order_level == made.order_level).all() and more.references[0].tolist() == [
+    more = find_order(correlation, levels=3, references=2, past=True)
+    assert (more.level == made.level).all() and more.references[0].tolist() == [
         1,
         2,
     ]  # nobody comes before it
@@ -130,6 +130,6 @@ def test_peers_are_chosen_for_what_they_add():
     pairs += [(hub, channel, 0.9) for hub, channels in ((0, (3, 4)), (1, (5,)), (2, (6, 7))) for channel in channels]
     for i, j, value in pairs:
         correlation[i, j] = correlation[j, i] = value
-    made = arrange(correlation, order_levels=5, references=2)
-    assert made.order_level[8] > made.order_level[:3].max()
+    made = find_order(correlation, levels=5, references=2)
+    assert made.level[8] > made.level[:3].max()
     assert made.references[8].tolist() == [0, 2]

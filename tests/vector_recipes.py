@@ -13,8 +13,6 @@ import zstandard
 from conformance import Vector
 
 from runtime.core.implant_table import CODE_TO_SAMPLE
-from runtime.spikes import chunk as activity_chunk
-from runtime.spikes.layout.plan import pack_plan
 from training.simulate import RATE, simulate
 
 
@@ -125,7 +123,6 @@ def recordings():
     ]
     made += other_originals(s)
     made += [decoded(name, wav(samples), bound, chunk) for name, samples, bound, chunk in bounded_signals()]
-    made += rice_vectors(s)
     made += activity_signals()
     return [(Vector(**{**vars(vector), "what": WHAT[vector.name]}), data) for vector, data in made]
 
@@ -139,7 +136,7 @@ def other_originals(s):
         f"{channel}-µ.wav": wav(array[:, channel : channel + 1], behind=b"tail" * (channel % 2)) for channel in range(3)
     }
     return [
-        (Vector("npy", "", form="npy", options={"rate": 30000}), npy(array)),
+        (Vector("npy", "", form="npy", options={"sample_rate": 30000}), npy(array)),
         (Vector("npy-channel-time", "", 70, form="npy", options=last), npy(unsigned.astype(">u2").T) + b"tail"),
         (Vector("npy-fortran", "", form="npy"), npy(np.asfortranarray(array.astype(">i2")), (2, 0))),
         (Vector("npy-one-channel", "", form="npy"), npy(signed[:, 0], (3, 0))),
@@ -161,22 +158,6 @@ def npy(samples, version=(1, 0)):
     return file.getvalue()
 
 
-def rice_vectors(s):
-    """(vector, recording) of files of the Rice coder."""
-    options = {"coder": "rice"}
-    exact = {
-        "rice": s["lattice-prime"][:2000],
-        "rice-channels": s["lattice-many-channels"],
-        "rice-extremes": s["lattice-extremes"],
-        "rice-escapes": s["grid-heavy-tails"],
-        "rice-mixed": s["mixed"],
-    }
-    made = [(Vector(name, "", options=options), wav(samples)) for name, samples in exact.items()]
-    close = {"rice-bounded": (s["implant"][:1500], 2), "rice-runs": (np.hstack([s["lattice-channels"]] * 2), 12)}
-    close["rice-bounded-mixed"] = (s["mixed"], 5)
-    return made + [decoded(name, wav(samples), bound, 450, options) for name, (samples, bound) in close.items()]
-
-
 def activity_signals():
     """(vector, recording before it is encoded) of vectors that keep activity."""
     codes = np.round(simulate(1100, 3, seed=21).codes * [1.0, 1.0, 0.0] + [0, 0, 9])
@@ -192,25 +173,7 @@ def activity_signals():
         (Vector("activity-grid", "", max_error=5, options=options, once=True), wav(linear)),
         (Vector("activity-grid-slow", "", options=slow, once=True), wav(linear)),
         (Vector("activity-8-bit", "", max_error=1, options=slow, once=True), wav(eight)),
-        (Vector("activity-peers", "", max_error=3, options=options, once=True), wav(implant(shared_spikes(2000)))),
-        (
-            Vector("activity-peers-grid", "", 700, max_error=20, options=slow, once=True),
-            wav(whole(shared_spikes(1100)[:, :4] * 45 + [[700, -3000, 0, 90]])),
-        ),
     ]
-
-
-def shared_spikes(frames):
-    """Six channels, float: spikes on all but one of them, some a few samples late, some loud."""
-    random = np.random.default_rng(23)
-    t = np.arange(-12, 30)
-    shape = -np.exp(-((t / 3) ** 2)) + 0.4 * np.exp(-(((t - 9) / 6) ** 2))
-    train = np.zeros((frames, 3))
-    for time in range(40, frames - 60, 45):
-        train[time + t + random.integers(0, 9), random.integers(0, 3)] += shape * random.uniform(0.4, 1.6)
-    a, b, c = 150 * train.T + noise(24, 6, 3, frames)
-    rows = [a, b, np.roll(a, 1) + b, a + b - c, a + b / 2 + np.roll(b, 1) / 2, 0 * a]
-    return np.stack(rows, axis=1) + noise(25, 3, frames, 6)
 
 
 def bounded_signals():
@@ -233,9 +196,9 @@ def bounded_signals():
     ]
 
 
-def decoded(name, recording, bound, chunk, options=None):
+def decoded(name, recording, bound, chunk):
     """The vector of a recording under a bound, and what it decodes to, which then comes back as it is."""
-    vector = Vector(name, "", chunk_frames=chunk, max_error=bound, options=options or {})
+    vector = Vector(name, "", chunk_frames=chunk, max_error=bound)
     return vector, conformance.decode(conformance.encode(vector, recording, verify=True))
 
 
@@ -246,8 +209,6 @@ WHAT = {
     "activity-grid": "windows off the implant's table, with low bits and escapes",
     "activity-grid-slow": "exact windows off the implant's table on a slow band",
     "activity-8-bit": "windows and a slow band, 8 bits",
-    "activity-peers": "windows of channels that hear others in three order levels, or go with theirs",
-    "activity-peers-grid": "the same off the implant's table, on a slow band, chunks",
     "implant": "one channel on the implant's table, two segments",
     "lattice-channels": "four channels on the implant's table",
     "lattice-extremes": "codes at both ends of the lattice",
@@ -294,14 +255,6 @@ WHAT = {
     "bounded-stages": "bounded error: a channel that changes its nature",
     "bounded-stored": "bounded error allowed, but the chunks do not compress and are exact",
     "bounded-8-bit": "bounded error, 8 bits",
-    "rice": "Rice coder, one channel on the implant's table",
-    "rice-channels": "Rice coder, 40 channels",
-    "rice-extremes": "Rice coder, codes at both ends of the lattice",
-    "rice-escapes": "Rice coder off the implant's table, with low bits and escapes",
-    "rice-mixed": "Rice coder: lattice, grid and constant channels in one chunk",
-    "rice-bounded": "Rice coder, bounded error, chunks",
-    "rice-runs": "Rice coder, bounded error, runs",
-    "rice-bounded-mixed": "Rice coder, bounded error: lattice, grid and constant channels in one chunk",
     "npy": "an .npy file [time, channel]",
     "npy-channel-time": "an .npy file [channel, time] of big-endian uint16, chunks, bytes behind",
     "npy-fortran": "an .npy file of version 2 [time, channel] in Fortran order, big-endian int16",
@@ -396,12 +349,6 @@ def faulty(streams):
         "bounded-otherwise": ("another bound", patched(close, b"C", 11, b"\2")),
         "bounded-unannounced": ("a bounded error against the header", patched(close, b"H", 0, b"\x0b")),
         "bounded-stored": ("a stored chunk with a bound", patched(streams["stored"], b"C", 4, b"\x08")),
-        "rice-head": ("an impossible head of a Rice body", _rice_patched(streams["rice"], 0, b"\x1f")),
-        "rice-length": ("bins beyond the end of a Rice body", _rice_patched(streams["rice"], 1, b"\xff\xff\x7f")),
-        "rice-bins": ("too few bins", _rice_patched(streams["rice"], 3, bytes(20))),
-        "rice-remainders": ("a remainder", patched(streams["rice"], b"C", -2, b"\xff")),
-        "rice-trailing": ("a byte behind the remainders", _longer_chunk(streams["rice"])),
-        "rice-with-peers": ("channels that hear each other", patched(streams["rice"], b"C", 4, b"\x12")),
         "bounded-short": ("ends in front of the bound", _cut_chunk(close, 11)),
         "unknown-format": ("a sample format that is not one", patched(one, b"H", 1, b"\x0a")),
         "format-of-wav": ("a WAV file of uint16", patched(one, b"H", 1, b"\x11")),
@@ -422,34 +369,8 @@ def faulty(streams):
     made = {name: (what, "CorruptError", stream) for name, (what, stream) in corrupt.items()}
     made["wrong-magic"] = ("another kind of file", "FileFormatError", b"RIFF" + one[4:])
     made["wrong-version"] = ("format version 2", "FileFormatError", one[:4] + b"\x02" + one[5:])
-    made["rice-with-state"] = ("a Rice chunk of a network with a state", "ModelError", _rice_with_state(streams))
     made["unknown-model"] = ("a model that is not here", "ModelError", patched(one, b"H", 16, bytes(16)))
     return made
-
-
-def _rice_with_state(streams):
-    """A stream of the Rice coder, with another model's header field and block."""
-    other, blocks = split(streams["recurrent"]), split(streams["rice"])
-    flags, model = blocks[0][1][0] | 4, other[0][1][16:32]
-    blocks[0][1] = bytes([flags]) + blocks[0][1][1:16] + model + blocks[0][1][32:]
-    return joined([blocks[0], other[1], *blocks[1:]])
-
-
-def _rice_patched(stream, at, new):
-    """A chunk of one implant channel with other bytes in its Rice body, whose unary string begins with byte 3."""
-    payload = next(payload for tag, payload in split(stream) if tag == b"C")
-    bits = 2 + 10 + 8 + sum([16] + [4 * _width_of_group(payload, group) for group in range(4)])
-    return patched(stream, b"C", 11 + (bits + 7) // 8 + at, new)
-
-
-def _width_of_group(payload, group):
-    start = 11 * 8 + 20 + 4 * group
-    return int.from_bytes(payload, "big") >> (8 * len(payload) - start - 4) & 15
-
-
-def _longer_chunk(stream):
-    blocks = split(stream)
-    return joined([[tag, payload + b"\0" if tag == b"C" else payload] for tag, payload in blocks])
 
 
 def activity_faults(streams):
@@ -476,60 +397,8 @@ def activity_faults(streams):
         "activity-slow-lanes": ("a slow band of other lanes", patched(slow, b"C", band + 2, b"\2\0")),
         "activity-slow-size": ("a slow band beyond the chunk", patched(slow, b"C", band + 4, b"\xff\xff\xff\x7f")),
         "activity-short": ("ends within the plan", _cut_chunk(plain, 29)),
-        **hearing_faults(streams["activity-peers"]),
+        "activity-flag": ("a flag that is not used", patched(plain, b"C", 12, b"\x08")),
     }
-
-
-def hearing_faults(stream):
-    """name -> (what, stream) of what channels can't hear."""
-    payload = next(payload for tag, payload in split(stream) if tag == b"C")
-    _, plan = activity_plan(payload)
-    order_level = plan.hearing.order_levels()
-    channel = int(order_level.argmax())
-    reference = int(plan.hearing.references[channel, 0])
-    matched = int(np.flatnonzero(plan.match >= 0)[0])
-
-    def changed(change):
-        chunk, plan = activity_plan(payload)
-        change(plan)
-        return _with_chunk(stream, with_plan(payload, chunk, plan))
-
-    def early(plan):
-        first = int(np.flatnonzero((plan.match >= 0) & (plan.windows.channel == plan.windows.channel[matched]))[0])
-        plan.windows.start[first] = -1
-
-    def circle(plan):
-        plan.hearing.references[reference] = [channel, -1, -1, -1]
-        plan.match[plan.windows.channel == reference] = -1
-
-    def crowd(plan):
-        plan.hearing.references = np.hstack([plan.hearing.references, plan.hearing.references])
-        plan.hearing.references[channel] = reference
-        plan.hearing.taps = np.hstack([plan.hearing.taps] * 2)
-
-    def stranger(plan):
-        plan.hearing.references[channel, 1] = 7
-
-    return {
-        "activity-peers-circle": ("channels that hear each other", changed(circle)),
-        "activity-peers-many": ("a channel with eight peers", changed(crowd)),
-        "activity-peers-number": ("a peer that is not there", changed(stranger)),
-        "activity-peers-early": ("a window that begins in front of the chunk", changed(early)),
-        "activity-peers-flag": ("peers, and no flag", patched(stream, b"C", 12, b"\0")),
-        "activity-peers-taps": ("other coefficients", changed(lambda plan: plan.hearing.taps.__iadd__(1))),
-    }
-
-
-def activity_plan(payload):
-    """The parsed head of an activity chunk, and its plan."""
-    chunk, _ = activity_chunk.parse_head(payload, 6, 16, None)
-    return chunk, chunk.plan
-
-
-def with_plan(payload, chunk, plan):
-    """An activity chunk with another plan."""
-    data = pack_plan(plan, 10)
-    return payload[:23] + struct.pack("<I", len(data)) + data + payload[27 + chunk.plan_bytes :]
 
 
 def _with_chunk(stream, chunk):

@@ -16,7 +16,7 @@ def add_data(parser: argparse.ArgumentParser, name: str = "data", **more) -> Non
     )
     parser.add_argument("--channels", type=int, help="of raw files")
     parser.add_argument("--dtype", default="int16", choices=TYPES, help="of raw files (default: int16)")
-    parser.add_argument("--rate", type=int, default=0, help="Hz, of files without a header")
+    parser.add_argument("--sample-rate", type=int, default=0, help="Hz, of files without a header")
     layout = parser.add_mutually_exclusive_group()
     layout.add_argument("--layout", choices=LAYOUTS, help="order of the axes of .npy and raw files")
     same = "the same as --layout channel-time"

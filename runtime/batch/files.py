@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable
 from functools import partial
 
 from .. import spikes
-from ..codec.codec import check_coder
 from ..core.errors import UsageError
 from ..core.sample_formats import parse
 from ..core.terms import LAYOUTS
@@ -18,7 +17,7 @@ from ..recording.sources import Given
 from .jobs import DecodeJob, EncodeJob, Outcome, Settings, decode_call, encode_call
 from .pipeline import Runner, default_processes
 from .rate_control import check_target
-from .writer import whole_rate
+from .writer import whole_sample_rate
 
 DECODE_BATCH = 2
 """Batches of decoding are larger than those of encoding: a sample takes less memory, and less time with more lanes."""
@@ -36,7 +35,7 @@ def encode_files(
     embed_model: bool = False,
     independent: bool = False,
     channels: int | None = None,
-    rate: int = 0,
+    sample_rate: int = 0,
     dtype: object = "int16",
     layout: str | None = None,
     array: bool = False,
@@ -46,7 +45,6 @@ def encode_files(
     threshold: float | None = None,
     window: tuple[float, float] | None = None,
     target_rate: float | None = None,
-    coder: str = "rans",
     jobs: int | None = None,
     done: Callable[[Outcome], None] = lambda outcome: None,
     advance: Callable[[int], None] = lambda samples: None,
@@ -72,14 +70,13 @@ def encode_files(
     threshold : of spikes, in robust deviations of a channel's band from 300 to 3000 Hz; 4.5 by default
     window : milliseconds before and after a spike's threshold crossing; (0.5, 1.5) by default
     channels : of raw files; with it, everything not named .wav or .npy is raw
-    rate : Hz, a whole number, of raw and .npy files; 0 if unknown
+    sample_rate : Hz, a whole number, of raw and .npy files; 0 if unknown
     dtype : of raw files: int16, uint16, int8 or uint8, little-endian
     layout : axes of raw and .npy files, "time-channel" or "channel-time"; without it, files with more channels than time steps
         are refused
     array : the files hold one channel each, of one recording, which gets one coded file
     target_rate : bits per second, all channels together, that each file is to stay under: every chunk gets the smallest
         error that keeps it there; a file that can't be kept there is a `RateError` and is not written
-    coder : "rans", or "rice", which is that of streams: larger files, each channel alone
     jobs : processes; None for one per processor; one is used where there is little to do
     done : called with every file's outcome, good or bad, as it comes
     advance : called with numbers of samples as they are done
@@ -97,17 +94,17 @@ def encode_files(
     files = [os.fspath(file) for file in files]
     if layout not in (None, *LAYOUTS):
         raise UsageError(f"layout is one of {LAYOUTS}, not {layout!r}")
-    given = Given(channels, whole_rate(rate), parse(dtype), layout)
-    kept, max_error = spikes.resolve(keep, max_error, threshold, window, check_coder(coder), independent)
+    given = Given(channels, whole_sample_rate(sample_rate), parse(dtype), layout)
+    kept, max_error = spikes.resolve(keep, max_error, threshold, window)
     usual = models.default() if kept else models.default(max_error, target_rate)
     network = models.load(usual if model is None else model)
     known = None if topology is None else topologies.load(topology)
     made = paths.Outputs(output, folder, force)
     check_target(target_rate, 0 if kept else max_error)
     coding = {"max_error": max_error, "target_rate": target_rate, "activity": kept}
-    coding |= {"chooses": model is None, "independent": independent or coder != "rans"}
+    coding |= {"chooses": model is None, "independent": independent}
     settings = Settings(made, network, done, remove, verify, embed_model, known, given, **coding)
-    call = partial(encode_call, verify=verify, independent=independent, max_error=max_error, coder=coder)
+    call = partial(encode_call, verify=verify, independent=independent, max_error=max_error)
     each = [files] if array else [[file] for file in files]
     work = [EncodeJob(some, settings, array) for some in each]
     return _run(work, call, jobs, expected_samples(files), advance)
@@ -136,7 +133,7 @@ def decode_files(
     return _run([DecodeJob([file], settings) for file in files], decode_call, jobs, coded_samples(files), advance)
 
 
-def test_files(
+def verify_files(
     files: Iterable[str],
     *,
     model: str | os.PathLike | bytes | None = None,

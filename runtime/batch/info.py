@@ -8,7 +8,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from ..container.blocks import BLOCK_HEAD, VERSION, read_block
-from ..container.header import BOUNDED, CHUNK_HEAD, CODED_HEAD, CODING, RANS, RICE, chunk_bound, is_activity
+from ..container.header import BOUNDED, CHUNK_HEAD, CODED_HEAD, CODING, RANS, chunk_bound, is_activity
 from ..container.index import Layout, read_layout
 from ..core import sample_formats
 from ..core.errors import CorruptError
@@ -45,10 +45,10 @@ def describe(path: str) -> dict[str, Any]:
         "file": path,
         "format": VERSION,
         "channels": header.channels,
-        "rate": header.rate,
+        "sample_rate": header.sample_rate,
         "frames": frames,
         "samples": samples,
-        "seconds": frames / header.rate if header.rate else None,
+        "seconds": frames / header.sample_rate if header.sample_rate else None,
         "sample_bits": header.sample_bits,
         "dtype": sample_formats.name(header.dtype),
         "layout": CHANNEL_TIME if header.channel_time else TIME_CHANNEL,
@@ -77,7 +77,7 @@ def _kinds(file: BinaryIO, layout: Layout) -> dict[str, int] | None:
         return None
     file.seek(layout.index.first)
     payload, *_ = read_block(file, layout.first_sequence, layout.header_crc, b"C")
-    if payload[4] & CODING not in (RANS, RICE):
+    if payload[4] & CODING != RANS:
         return None
     channels, start = layout.header.channels, _SIDE_INFORMATION + bool(payload[4] & BOUNDED)
     coded = payload[start : start + (channels + 3) // 4]
@@ -117,7 +117,7 @@ def _activity(file: BinaryIO, layout: Layout) -> dict[str, float] | None:
     parts = ("times", "waveforms", "slow", "rest")
     return {
         "events": total.windows,
-        "events_per_second": total.windows * header.rate / samples,
+        "events_per_second": total.windows * header.sample_rate / samples,
         "share_kept": total.kept / samples,
         "threshold": total.threshold,
         "threshold_highest": total.highest,
@@ -149,7 +149,7 @@ def as_text(facts: dict[str, Any]) -> str:
         + (", canonical header" if facts["canonical_header"] else "")
         + (f", {facts['dtype']}, " + (facts["layout"] if facts["channels"] > 1 else "one channel")),
         "channels": str(facts["channels"]),
-        "rate": f"{facts['rate']} Hz" if facts["rate"] else "unknown",
+        "rate": f"{facts['sample_rate']} Hz" if facts["sample_rate"] else "unknown",
         "samples": f"{facts['samples']} of {facts['sample_bits']} bits, {facts['frames']} frames{length}",
         "implant": f"{first} (channels of the first chunk)" if facts["chunks"] else "no samples",
         "model": model + (", embedded" if facts["model_embedded"] else ""),

@@ -18,7 +18,7 @@ from ..core import sample_formats
 from ..core.compressed_bytes import pack_blob
 from ..core.errors import CorruptError, MiddleoutError
 from ..core.terms import FILES, SAMPLES
-from ..fit.prediction_order import Arrangement
+from ..fit.prediction_order import PredictionOrder
 from ..fit.topology import Topology
 from ..predictor import model as models
 from ..recording import paths
@@ -30,7 +30,7 @@ from . import worker
 from .chunking import cut
 from .model_choice import choose
 from .pipeline import Item
-from .rate_control import FILE_COST, Budget, bits_per_second
+from .rate_control import FILE_COST, Budget, bit_rate
 
 
 @dataclass
@@ -40,7 +40,7 @@ class Outcome:
     original_bytes, coded_bytes : sizes of the two forms
     samples : of all channels together
     max_errors : bound of the error in each chunk, 0 where it is exact; of an encoded file
-    bits_per_second : of all channels together, if a target rate was given
+    bit_rate : of all channels together, if a target rate was given
     error : None if all went well
     """
 
@@ -50,7 +50,7 @@ class Outcome:
     coded_bytes: int = 0
     samples: int = 0
     max_errors: list[int] = field(default_factory=list)
-    bits_per_second: float | None = None
+    bit_rate: float | None = None
     error: Exception | None = None
 
 
@@ -145,7 +145,7 @@ class EncodeJob(_Job):
             outcome.original_bytes = source.outside
             topology = self._topology(recording.names)
             self._plan(recording)
-            activity = self._settings.activity and self._settings.activity.at(source.rate)
+            activity = self._settings.activity and self._settings.activity.at(source.sample_rate)
             if self._header.has_front:
                 yield Item(0, passed=source.front)
             for chunk in itertools.chain([] if first is None else [first], chunks):
@@ -174,7 +174,7 @@ class EncodeJob(_Job):
         frames = writer.end().total
         self.outcome.coded_bytes = writer.offset
         if self._budget is not None:
-            self.outcome.bits_per_second = bits_per_second(writer.offset, frames, self._budget.rate)
+            self.outcome.bit_rate = bit_rate(writer.offset, frames, self._budget.sample_rate)
             self._budget.check(writer.offset, frames)
         if self._settings.verify and self._output.seekable:
             self._output.file.seek(0)
@@ -194,12 +194,12 @@ class EncodeJob(_Job):
                 reserve += max(behind - source.frames * source.channels * sample_formats.width(source.dtype), 0)
         if settings.embed_model:
             reserve += len(pack_blob(self._network.data, always=True)[1])
-        self._budget = Budget(settings.target_rate, source.rate, source.frames, reserve)
+        self._budget = Budget(settings.target_rate, source.sample_rate, source.frames, reserve)
 
-    def _topology(self, names: list[str]) -> Arrangement | None:
+    def _topology(self, names: list[str]) -> PredictionOrder | None:
         """What was given, for the channels of this recording."""
         known = self._settings.topology
-        return known.of(names).arrangement(past=True) if known is not None and len(names) > 1 else None
+        return known.subset(names).prediction_order(past=True) if known is not None and len(names) > 1 else None
 
     def _make_header(self, recording: Recording) -> Header:
         source, path = recording.source, self._files[0]
@@ -209,7 +209,7 @@ class EncodeJob(_Job):
             suffix = f".{source.kind}" if path == paths.STREAM else paths.split_name(path)[1]
         return Header(
             channels=source.channels,
-            rate=source.rate,
+            sample_rate=source.sample_rate,
             dtype=source.dtype,
             frames=source.frames,
             model=self._network.identity,
@@ -242,7 +242,7 @@ class DecodeJob(_Job):
                 self._claim(None)
             embedded, claimed = None, False
             if header.canonical or header.source == SAMPLES:
-                form = WavFormat(header.channels, header.rate, header.sample_bits)
+                form = WavFormat(header.channels, header.sample_rate, header.sample_bits)
                 yield Item(0, passed=canonical_header(form, _frames(header, source)))
             for block in blocks:
                 if blocks.members is not None and not claimed:

@@ -18,7 +18,7 @@ from ..recording.sources import NOTHING, Given, Recording
 SECONDS = 30
 """Of a recording, in pieces spread over it; more tells little about which channels belong together."""
 _FRAMES = 1 << 20
-"""The same where the rate is unknown."""
+"""The same where the sample rate is unknown."""
 _SAMPLES = 1 << 26
 """Samples of all channels that are looked at together, which bounds the memory."""
 _SHORTEST = 1000
@@ -76,7 +76,7 @@ def _opened(files: Sequence[str], given: Given, array: bool = False) -> Recordin
 
 def _excerpt(recording: Recording) -> np.ndarray:
     source = recording.source
-    frames = SECONDS * source.rate or _FRAMES
+    frames = SECONDS * source.sample_rate or _FRAMES
     return recording.excerpt(min(frames, max(_SAMPLES // source.channels, _SHORTEST)))
 
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ..core.errors import MiddleoutError
 from ..core.limits import BATCH_SAMPLES
+from ..core.threads import one_thread
 from ..recording.paths import as_error
 from . import shared_memory
 
@@ -242,15 +243,6 @@ def _end(pool: ProcessPoolExecutor, given_up: bool) -> None:
 def _start_worker() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends its workers
     one_thread()
-
-
-def one_thread() -> None:
-    """Keep numpy's linear algebra to one thread, if called before numpy is imported.
-
-    Its products are small here, and threads that wait for each other cost more than they bring.
-    """
-    for library in ("OPENBLAS", "MKL", "VECLIB"):
-        os.environ.setdefault(f"{library}_NUM_THREADS", "1")
 
 
 def default_processes() -> int:

@@ -31,20 +31,20 @@ class Budget:
     """What the chunks of a recording may take.
 
     target : bits per second of all channels together, the file's other bytes included
-    rate : Hz
+    sample_rate : Hz
     frames : of the recording; None if unknown
     reserve : bytes that are needed besides the chunks: every chunk bears its share, or the first one does if it is not
         known how many there will be
     """
 
     target: float
-    rate: int
+    sample_rate: int
     frames: int | None
     reserve: int
 
     def __post_init__(self) -> None:
-        if self.rate == 0:
-            raise UsageError("a target rate needs to know the recording's rate in Hz")
+        if self.sample_rate == 0:
+            raise UsageError("a target rate needs to know the recording's sample rate in Hz")
 
     def take(self, frames: int) -> int:
         """Bytes of payload for the next chunk; may be below 0."""
@@ -52,11 +52,11 @@ class Budget:
             share, self.reserve = self.reserve, 0
         else:
             share = self.reserve * frames / self.frames
-        return math.floor(self.target * frames / self.rate / 8 - share) - _CHUNK_COST
+        return math.floor(self.target * frames / self.sample_rate / 8 - share) - _CHUNK_COST
 
     def check(self, size: int, frames: int) -> None:
         """Raise `RateError` if a file of `size` bytes is beyond the target."""
-        achieved = bits_per_second(size, frames, self.rate)
+        achieved = bit_rate(size, frames, self.sample_rate)
         if achieved > self.target:
             raise RateError(
                 f"{self.target:.0f} bit/s can't be met: with as much left out as there may be it still takes "
@@ -72,9 +72,9 @@ def check_target(target: float | None, max_error: int) -> None:
         raise UsageError("a target rate picks the largest error itself: give only one of the two")
 
 
-def bits_per_second(size: int, frames: int, rate: int) -> float:
+def bit_rate(size: int, frames: int, sample_rate: int) -> float:
     """Rate of `size` bytes over the time of a recording; 0 if it has no frames."""
-    return 8 * size * rate / frames if frames else 0.0
+    return 8 * size * sample_rate / frames if frames else 0.0
 
 
 def encode_within(

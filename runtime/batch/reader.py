@@ -31,7 +31,7 @@ class Reader:
 
     Attributes
     ----------
-    channels, rate : of the recording; the rate in Hz, 0 if unknown
+    channels, sample_rate : of the recording; the sample rate in Hz, 0 if unknown
     frames : length of the recording
     dtype : of the samples: int16, uint16, int8 or uint8, as in the original but in this machine's byte order
     header : everything that the file's header says
@@ -57,7 +57,7 @@ class Reader:
             raise
         self.header = self._layout.header
         self.channels = self.header.channels
-        self.rate = self.header.rate
+        self.sample_rate = self.header.sample_rate
         self.dtype = np.dtype(self.header.dtype).newbyteorder("=")
         index = self._layout.index
         self._starts = np.concatenate([[0], np.cumsum(np.asarray(index.frames, np.int64))])

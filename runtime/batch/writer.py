@@ -9,14 +9,13 @@ from typing import BinaryIO
 import numpy as np
 
 from .. import spikes
-from ..codec.codec import check_coder
 from ..container.blocks import BlockWriter
 from ..container.header import Header
 from ..core import sample_formats
 from ..core.compressed_bytes import pack_blob
 from ..core.errors import MiddleoutError, UsageError
 from ..core.limits import BATCH_SAMPLES, CHUNK_FRAMES, CHUNK_SAMPLES, MAX_CHANNELS
-from ..core.names import is_suffix
+from ..core.names import channel_names, is_suffix
 from ..fit import topology as topologies
 from ..predictor import model as models
 from ..recording import paths
@@ -32,7 +31,7 @@ class Writer:
     Parameters
     ----------
     target : path, or binary file object (need not be seekable); a path gets its file when all is written
-    rate : Hz, a whole number; 0 if unknown
+    sample_rate : Hz, a whole number; 0 if unknown
     channels : number of channels
     dtype : of the samples: int16, uint16, int8 or uint8
     model : name, path or bytes of the model; None for the best one for what is asked for
@@ -50,14 +49,13 @@ class Writer:
     window : milliseconds before and after a spike's threshold crossing; (0.5, 1.5) by default
     target_rate : bits per second, all channels together, to stay under: every chunk gets the smallest error that keeps it
         there; `close` raises `RateError` if it can't be done
-    coder : "rans", or "rice", which is that of streams: larger files, each channel alone
     force : whether an existing file may be replaced
     """
 
     def __init__(
         self,
         target: str | os.PathLike | BinaryIO,
-        rate: int,
+        sample_rate: int,
         channels: int = 1,
         *,
         dtype: object = "int16",
@@ -73,16 +71,15 @@ class Writer:
         threshold: float | None = None,
         window: tuple[float, float] | None = None,
         target_rate: float | None = None,
-        coder: str = "rans",
         force: bool = False,
     ) -> None:
-        kept, max_error = spikes.resolve(keep, max_error, threshold, window, check_coder(coder), independent)
+        kept, max_error = spikes.resolve(keep, max_error, threshold, window)
         usual = models.default() if kept else models.default(max_error, target_rate)
         network = models.load(usual if model is None else model)
         self._model = worker.ModelReference(network.identity, network.data)
         self.header = Header(
             channels=channels,
-            rate=whole_rate(rate),
+            sample_rate=whole_sample_rate(sample_rate),
             model=network.identity,
             dtype=sample_formats.parse(dtype).replace(">", "<"),
             frames=frames,
@@ -96,17 +93,16 @@ class Writer:
             "independent": independent,
             "topology": None,
             "max_error": max_error,
-            "coder": coder,
         }
         if topology is not None and channels > 1:
-            known = topologies.load(topology).of(topologies.channel_names(channels))
-            self._options["topology"] = known.arrangement(past=True)
+            known = topologies.load(topology).subset(channel_names(channels))
+            self._options["topology"] = known.prediction_order(past=True)
         check_target(target_rate, 0 if kept else max_error)
-        self._activity = kept and kept.at(self.header.rate)
+        self._activity = kept and kept.at(self.header.sample_rate)
         self._budget: Budget | None = None
         if target_rate is not None:
             embedded = len(pack_blob(network.data, always=True)[1]) if embed_model else 0
-            self._budget = Budget(target_rate, self.header.rate, frames, FILE_COST + embedded)
+            self._budget = Budget(target_rate, self.header.sample_rate, frames, FILE_COST + embedded)
         self._output: paths.Output | None = None
         if isinstance(target, str | os.PathLike):
             outputs = paths.Outputs(os.fspath(target), force=force)
@@ -180,11 +176,11 @@ class Writer:
             chunks = chunks[count:]
 
 
-def whole_rate(rate: float) -> int:
-    """A rate as the format keeps it."""
-    if not 0 <= rate < 2**32 or rate != int(rate):
-        raise UsageError(f"the rate is kept in whole Hz, 0 to 2^32 - 1; {rate} is not")
-    return int(rate)
+def whole_sample_rate(sample_rate: float) -> int:
+    """Return a sample rate as the format keeps it."""
+    if not 0 <= sample_rate < 2**32 or sample_rate != int(sample_rate):
+        raise UsageError(f"the sample rate is kept in whole Hz, 0 to 2^32 - 1; {sample_rate} is not")
+    return int(sample_rate)
 
 
 def _check(header: Header) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import __version__
 from ..core.errors import MiddleoutError, UsageError
+from ..core.threads import one_thread
 from . import stream as live
 from .options import bound, given_by, hertz, input_options, loss_options, positive, window
 from .progress import Progress
@@ -68,12 +69,6 @@ def _parser() -> argparse.ArgumentParser:
     encode.add_argument(
         "--model", metavar="NAME|PATH", help="default: n1 or a1, by the recording; b1 for a --max-error from 5 on"
     )
-    encode.add_argument(
-        "--coder",
-        choices=("rans", "rice"),
-        default="rans",
-        help="rice is that of streams: larger files, each channel alone (default: %(default)s)",
-    )
     encode.add_argument("--embed-model", action="store_true", help="put the model into the file")
     encode.add_argument("--independent", action="store_true", help="code each channel alone")
     encode.add_argument("--topology", metavar="FILE", help="which channels listen to which, of `topology`")
@@ -118,8 +113,6 @@ def _coding_options(command: argparse.ArgumentParser) -> None:
 
 
 def _files() -> ModuleType:
-    from ..batch.pipeline import one_thread
-
     one_thread()
     from ..batch import files
 
@@ -128,7 +121,7 @@ def _files() -> ModuleType:
 
 def _encode(options: argparse.Namespace) -> int:
     files = _files()
-    names = ("model", "verify", "embed_model", "independent", "topology", "max_error", "target_rate", "coder")
+    names = ("model", "verify", "embed_model", "independent", "topology", "max_error", "target_rate")
     names += ("keep", "threshold", "window")
     extra = {name: getattr(options, name) for name in names}
     extra |= given_by(options)
@@ -144,7 +137,7 @@ def _decode(options: argparse.Namespace) -> int:
 
 def _test(options: argparse.Namespace) -> int:
     files = _files()
-    return _run("test", files.test_files, options, files.coded_samples(options.files), model=options.model)
+    return _run("test", files.verify_files, options, files.coded_samples(options.files), model=options.model)
 
 
 def _output_options(options: argparse.Namespace) -> dict[str, Any]:
@@ -173,7 +166,7 @@ def _run(verb: str, call: Any, options: argparse.Namespace, total: int | None, *
             if outcome.error is not None:
                 with progress.paused():
                     _complain(outcome.error, outcome.path)
-            elif outcome.bits_per_second is not None and not options.quiet:
+            elif outcome.bit_rate is not None and not options.quiet:
                 with progress.paused():
                     print(_rate(outcome), file=sys.stderr)
 
@@ -203,7 +196,7 @@ def _rate(outcome: Outcome) -> str:
     """What a target rate made of a file."""
     errors = outcome.max_errors or [0]
     used = f"largest error {min(errors)} to {max(errors)}, {sum(errors) / len(errors):.2f} in the mean of the chunks"
-    return f"{outcome.path}: {outcome.bits_per_second:.0f} bit/s; {used}"
+    return f"{outcome.path}: {outcome.bit_rate:.0f} bit/s; {used}"
 
 
 def _info(options: argparse.Namespace) -> int:

@@ -13,7 +13,8 @@ def input_options(command: argparse.ArgumentParser) -> None:
     more = command.add_argument_group("recordings that are no WAV files")
     more.add_argument("--channels", type=positive, metavar="N", help="of raw samples: how many channels")
     more.add_argument("--dtype", default="int16", choices=TYPES, help="of raw samples, little-endian (default: int16)")
-    more.add_argument("--rate", type=hertz, default=0, metavar="HZ", help="of raw samples and .npy (default: unknown)")
+    rate = "of raw samples and .npy (default: unknown)"
+    more.add_argument("--sample-rate", type=hertz, default=0, metavar="HZ", help=rate)
     layout = more.add_mutually_exclusive_group()
     layout.add_argument("--layout", choices=LAYOUTS, help="order of the axes of raw samples and .npy")
     more_help = "the same as --layout channel-time"
@@ -51,11 +52,11 @@ def loss_options(command: argparse.ArgumentParser) -> None:
 
 def given_by(options: argparse.Namespace) -> dict[str, Any]:
     """The values of `input_options`, as `files.encode_files` takes them."""
-    return {name: getattr(options, name) for name in ("channels", "rate", "dtype", "layout", "array")}
+    return {name: getattr(options, name) for name in ("channels", "sample_rate", "dtype", "layout", "array")}
 
 
 def hertz(text: str) -> int:
-    """A rate."""
+    """Parse a sample rate."""
     if not text.isdecimal() or int(text) >= 2**32:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of Hz below 2^32")
     return int(text)

@@ -8,29 +8,26 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator
-from types import ModuleType
 
 import numpy as np
 
 from .. import spikes
 from ..container.header import CHUNK_HEAD, chunk_frames, is_activity
 from ..core import near_lossless
-from ..core.errors import CorruptError, UsageError
+from ..core.errors import CorruptError
 from ..entropy import rans
-from ..fit.parameters import fit
-from ..fit.prediction_order import Arrangement
-from ..predictor.block import Encoder
+from ..fit.parameters import FitOptions, fit
+from ..fit.prediction_order import PredictionOrder
 from ..predictor.channel_parameters import CONSTANT, COPY, LINEAR, SideInformation
-from ..predictor.lanes import Lanes, join, segment_count, to_lanes
-from ..predictor.loop import Decoder
+from ..predictor.lanes import Lanes, Places, join, segment_count, to_lanes
 from ..predictor.model import Model
 from . import rans_chunk as chunks
+from .chunk_symbols import ChunkSymbols
+from .decode_loop import DecodeLoop
+from .intervals import intervals
 from .rans_chunk import NOTHING, CodedChunk
 
 __all__ = ["chunk_frames", "decode_chunks", "encode_chunks"]
-
-CODERS = ("rans", "rice")
-RICE_CODER = CODERS[1]
 
 _GROUP_SAMPLES = 1 << 24
 """Samples whose intervals are held at once (128 MB)."""
@@ -42,9 +39,8 @@ def encode_chunks(
     sample_bits: list[int] | int = 16,
     *,
     independent: bool = False,
-    topology: list[Arrangement | None] | Arrangement | None = None,
+    topology: list[PredictionOrder | None] | PredictionOrder | None = None,
     max_error: list[int] | int = 0,
-    coder: str = CODERS[0],
 ) -> list[bytes]:
     """Payloads of chunks.
 
@@ -57,21 +53,15 @@ def encode_chunks(
     topology : of the channels of a chunk, in their order, for all or for each; None: find out from the chunk
     max_error : 0..255, for all or for each
         Bound of the error: in codes for channels on the implant's table, in sample units for others; 0 for lossless.
-    coder : "rans", or "rice", which is that of streams: larger, channels alone
     """
     widths = [sample_bits] * len(batch) if isinstance(sample_bits, int) else sample_bits
     bounds = [max_error] * len(batch) if isinstance(max_error, int) else max_error
     known = topology if isinstance(topology, list) else [topology] * len(batch)
-    hear = coder != RICE_CODER and not independent
-    fine = coder != RICE_CODER
-    forms = [_fitted(*args, model, hear, fine) for args in zip(batch, bounds, widths, known, strict=True)]
+    forms = [_fitted(*args, model, not independent) for args in zip(batch, bounds, widths, known, strict=True)]
     coded = [chunk for _, chunk in forms]
     for steps in sorted({_steps_of(chunk) for chunk in coded}):
         busy = [form for form in forms if _steps_of(form[1]) == steps and len(form[1].side.coded)]
-        if coder == RICE_CODER:
-            for samples, chunk in busy:
-                _rice().encode(samples, chunk, model.coarse(*steps))
-        elif busy:
+        if busy:
             _code(*map(list, zip(*busy, strict=True)), model.coarse(*steps))
     payloads = []
     for samples, chunk, width in zip(batch, coded, widths, strict=True):
@@ -81,15 +71,8 @@ def encode_chunks(
     return payloads
 
 
-def check_coder(name: str) -> str:
-    """The name of a coder. Raises `UsageError` if there is none of that name."""
-    if name not in CODERS:
-        raise UsageError(f"coders are {' and '.join(CODERS)}, not {name!r}")
-    return name
-
-
 def _fitted(
-    samples: np.ndarray, max_error: int, width: int, topology: Arrangement | None, model: Model, hear: bool, fine: bool
+    samples: np.ndarray, max_error: int, width: int, topology: PredictionOrder | None, model: Model, hear: bool
 ) -> tuple[np.ndarray, CodedChunk]:
     """Samples [frames, channels] as they are coded, and a chunk with all but these."""
     linear, decoded = None, samples
@@ -97,7 +80,7 @@ def _fitted(
         samples, linear = near_lossless.quantise(samples, max_error, width)
         decoded = samples.copy()
         near_lossless.restore(decoded, linear, max_error, width)
-    side = fit(samples, model.entropy.reconstruction, linear, hear, topology, fine and max_error > 0, max_error)
+    side = fit(samples, model.entropy.reconstruction, linear, FitOptions(hear, topology, max_error > 0, max_error))
     return samples, CodedChunk(len(samples), 1, _sample_crc(decoded), side, [], *NOTHING, max_error)
 
 
@@ -135,10 +118,10 @@ def _coded_lanes(
     for part in groups:
         chosen = lanes.take(part)
         samples = to_lanes(batch, chosen)
-        intervals = Encoder(model, chosen, samples).run(memory)
-        states[part], found = rans.encode(intervals.start, intervals.frequency)
+        coded = intervals(model, chosen, samples, memory)
+        states[part], found = rans.encode(coded.start, coded.frequency)
         words.append(rans.Words(found.values, found.counts, part.astype(np.int32)[found.lanes]))
-        step, lane = intervals.escapes.T
+        step, lane = coded.escapes.T
         escapes.append(np.column_stack([step, part[lane], samples[step, lane]]))
     escapes = np.concatenate(escapes)
     return states, words, escapes[np.lexsort((escapes[:, 1], escapes[:, 0]))]
@@ -167,23 +150,14 @@ def decode_chunks(
     parsed = [_parsed(*args, model) for args in zip(payloads, channels, widths, strict=True)]
     results = [x if isinstance(x, np.ndarray) else _constant_channels(x.side, x.frames) for x in parsed]
     busy = [i for i, x in enumerate(parsed) if isinstance(x, CodedChunk) and len(x.side.coded)]
-    if any(isinstance(x, CodedChunk) and x.rice and not len(x.side.coded) for x in parsed):
-        raise CorruptError("something follows a chunk of constant channels")
     busy.sort(key=lambda i: -parsed[i].steps)
-    for steps, with_rice in sorted({_kind_of(parsed[i]) for i in busy}):
-        group = [i for i in busy if _kind_of(parsed[i]) == (steps, with_rice)]
-        decode = _rice().decode if with_rice else _decode
-        decode([parsed[i] for i in group], [results[i] for i in group], model.coarse(*steps))
+    for steps in sorted({_steps_of(parsed[i]) for i in busy}):
+        group = [i for i in busy if _steps_of(parsed[i]) == steps]
+        _decode([parsed[i] for i in group], [results[i] for i in group], model.coarse(*steps))
     for chunk, samples, width in zip(parsed, results, widths, strict=True):
         if isinstance(chunk, CodedChunk):
             _finish(chunk, samples, width)
     return results
-
-
-def _rice() -> ModuleType:
-    from . import rice_chunk  # imported with the first chunk of its kind
-
-    return rice_chunk
 
 
 def _finish(chunk: CodedChunk, samples: np.ndarray, width: int) -> None:
@@ -195,11 +169,6 @@ def _finish(chunk: CodedChunk, samples: np.ndarray, width: int) -> None:
         near_lossless.restore(samples, linear, chunk.max_error, width)
     if _sample_crc(samples) != chunk.sample_crc:
         raise CorruptError("decoded samples do not have the checksum of the original ones")
-
-
-def _kind_of(chunk: CodedChunk) -> tuple[tuple[int, int], bool]:
-    """What chunks that are decoded together have in common: bins, Q6 units and coder."""
-    return _steps_of(chunk), chunk.rice is not None
 
 
 def _parsed(payload: bytes, channels: int, width: int, model: Model) -> CodedChunk | np.ndarray:
@@ -218,23 +187,8 @@ def _constant_channels(side: SideInformation, frames: int) -> np.ndarray:
 
 def _decode(coded: list[CodedChunk], results: list[np.ndarray], model: Model) -> None:
     """Fill in the channels that are not constant, of chunks in order of falling steps."""
-    lanes = join([(chunk.side, chunk.frames, chunk.segments) for chunk in coded], model.entropy.reconstruction)
-    states = np.empty(len(lanes), np.uint64)
-    for number, chunk in enumerate(coded):
-        states[lanes.owner == number] = chunk.states
-    coder = rans.Decoder(states, [chunk.words for chunk in coded], lanes.owner)
-    decoder = Decoder(model, lanes, coder, _low_bits(coded, lanes), [c.escapes for c in coded])
-    decoder.run(results)
-    if not coder.finish().all() or any(decoder.unused_escapes()):
+    symbols = ChunkSymbols(coded, model)
+    places = Places(symbols.lanes)
+    DecodeLoop(model, symbols.lanes, symbols.part, lambda rows, first: places.put(rows, results, first)).run_all()
+    if not symbols.used_up():
         raise CorruptError("a chunk's coded words do not end where they should")
-
-
-def _low_bits(coded: list[CodedChunk], lanes: Lanes) -> np.ndarray:
-    """Low bits int16 [steps, lanes]; no lanes where none has any use for them."""
-    if not lanes.linear.any():
-        return np.zeros((0, 0), np.int16)
-    low = [np.zeros((chunk.frames, len(chunk.side.kind)), np.int16) for chunk in coded]
-    for chunk, values in zip(coded, low, strict=True):
-        for channel, bits in zip(chunks.channels_with_low_bits(chunk.side), chunk.low_bits, strict=True):
-            values[:, channel] = bits
-    return to_lanes(low, lanes)

@@ -11,10 +11,8 @@ from ..container.header import (
     BOUNDED,
     CHUNK_HEAD,
     CODED_HEAD,
-    CODING,
     HAS_REFERENCES,
     RANS,
-    RICE,
     STORED,
     chunk_bound,
     chunk_frames,
@@ -41,7 +39,6 @@ class CodedChunk:
     states : uint64 [lanes]
     words : uint32 [n]
     max_error : bound of the error, 0 for lossless
-    rice : body of the Rice coder, in place of low bits, escapes, states and words; None with rANS
     """
 
     frames: int
@@ -53,7 +50,6 @@ class CodedChunk:
     states: np.ndarray
     words: np.ndarray
     max_error: int = 0
-    rice: bytes | None = None
 
     @property
     def steps(self) -> int:
@@ -75,20 +71,17 @@ def pack_coded(chunk: CodedChunk) -> bytes:
             CODED_HEAD.pack(chunk.sample_crc, chunk.segments),
             bytes([chunk.max_error] if chunk.max_error else []),
             pack(chunk.side),
-            _pack_rans(chunk) if chunk.rice is None else chunk.rice,
+            _pack_low_bits(chunk),
+            _pack_escapes(chunk),
+            rans.pack_states(chunk.states),
+            chunk.words.astype("<u4").tobytes(),
         ]
     )
 
 
 def _coding(chunk: CodedChunk) -> int:
     """The coding byte."""
-    coder = RANS if chunk.rice is None else RICE
-    return coder | BOUNDED * bool(chunk.max_error) | HAS_REFERENCES * chunk.side.has_references
-
-
-def _pack_rans(chunk: CodedChunk) -> bytes:
-    states = rans.pack_states(chunk.states)
-    return b"".join([_pack_low_bits(chunk), _pack_escapes(chunk), states, chunk.words.astype("<u4").tobytes()])
+    return RANS | BOUNDED * bool(chunk.max_error) | HAS_REFERENCES * chunk.side.has_references
 
 
 def parse(payload: bytes, channels: int, sample_bits: int) -> CodedChunk | np.ndarray:
@@ -97,7 +90,7 @@ def parse(payload: bytes, channels: int, sample_bits: int) -> CodedChunk | np.nd
     coding = payload[4]
     if coding == STORED:
         return _parse_stored(payload, frames, channels, sample_bits)
-    if coding & ~(BOUNDED | HAS_REFERENCES) not in (RANS, RICE) or coding & HAS_REFERENCES and coding & CODING == RICE:
+    if coding & ~(BOUNDED | HAS_REFERENCES) != RANS:
         raise CorruptError(f"a chunk uses an unknown coding ({coding}); a newer version may read it")
     try:
         return _parse_coded(payload, frames, channels, bool(coding & HAS_REFERENCES))
@@ -123,13 +116,10 @@ def _parse_coded(payload: bytes, frames: int, channels: int, has_references: boo
     bounded = bool(payload[4] & BOUNDED)
     if bounded and not max_error:
         raise CorruptError("a chunk has no bound where it should have one")
-    fine = bounded and payload[4] & 7 == RANS
-    side, offset = unpack(payload, CHUNK_HEAD.size + CODED_HEAD.size + bounded, channels, has_references, fine)
+    side, offset = unpack(payload, CHUNK_HEAD.size + CODED_HEAD.size + bounded, channels, has_references, bounded)
     lanes = segments * len(side.coded)
     if lanes > MAX_LANES:
         raise CorruptError(f"a chunk of {lanes} lanes is beyond the limits")
-    if payload[4] & ~BOUNDED == RICE:
-        return CodedChunk(frames, segments, crc, side, [], *NOTHING, max_error, payload[offset:])
     low_bits, offset = _parse_low_bits(payload, offset, side, frames)
     escapes, offset = _parse_escapes(payload, offset, side)
     states, offset = rans.unpack_states(payload, offset, lanes)

@@ -159,7 +159,7 @@ class BlockReader:
         elif block.tag in b"CE" and self.members is None:
             from ..recording.wav import WavFormat, canonical_header
 
-            form = WavFormat(1, self.header.rate, self.header.sample_bits)
+            form = WavFormat(1, self.header.sample_rate, self.header.sample_bits)
             usual = canonical_header(form, self.header.frames)
             self.members = parse_members(b"".join(self._table), self.header.channels, usual)
             self._table.clear()

@@ -17,7 +17,7 @@ from ..core.terms import FILES, NPY, RAW, SAMPLES, WAV
 BLOCK_OVERHEAD = 9
 """Bytes of a block besides its payload: tag, length, crc."""
 
-STORED, RANS, RICE, ACTIVITY = range(4)
+STORED, RANS, ACTIVITY = 0, 1, 3
 """Codings of a chunk: the low bits of its coding byte."""
 CODING = 7
 """These bits."""
@@ -65,7 +65,7 @@ class Header:
     """
 
     channels: int
-    rate: int
+    sample_rate: int
     model: bytes
     dtype: str = "<i2"
     frames: int | None = None
@@ -106,7 +106,7 @@ class Header:
             flags |= _FILE | _FILES.index(self.source) << _SOURCE_SHIFT
         frames = _UNKNOWN_FRAMES if self.frames is None else self.frames
         mtime = _UNKNOWN_TIME if self.mtime is None else self.mtime
-        fields = (flags, _FORMAT_NUMBERS[self.dtype], self.channels, self.rate, frames, self.model, mtime)
+        fields = (flags, _FORMAT_NUMBERS[self.dtype], self.channels, self.sample_rate, frames, self.model, mtime)
         return _HEADER.pack(*fields) + (b"" if usual else self.suffix.encode("utf-8"))
 
     @classmethod
@@ -114,7 +114,7 @@ class Header:
         """Parse the payload of a block whose CRC has been checked."""
         if len(payload) < _HEADER.size:
             raise CorruptError("the header is too short")
-        flags, number, channels, rate, frames, model, mtime = _HEADER.unpack_from(payload)
+        flags, number, channels, sample_rate, frames, model, mtime = _HEADER.unpack_from(payload)
         try:
             suffix = payload[_HEADER.size :].decode("utf-8")
         except UnicodeDecodeError:
@@ -126,7 +126,7 @@ class Header:
             raise CorruptError("the header holds impossible values")
         header = cls(
             channels=channels,
-            rate=rate,
+            sample_rate=sample_rate,
             model=model,
             dtype=_DTYPES[number],
             frames=None if frames == _UNKNOWN_FRAMES else frames,

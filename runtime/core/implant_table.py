@@ -31,3 +31,30 @@ SAMPLE_TO_CODE[CODE_TO_SAMPLE.astype(np.int64) + 32768] = np.arange(CODES)
 def codes_of(samples: np.ndarray) -> np.ndarray:
     """Codes 0..1023 of int16 samples, -1 where a sample is off the implant's table. Same shape, int16."""
     return SAMPLE_TO_CODE[samples.view(np.uint16) ^ np.uint16(0x8000)]
+
+
+def mostly_in_table(samples: np.ndarray) -> bool:
+    """Return whether most channels of int16 [frames, channels], constant ones aside, hold nothing but table values."""
+    live = samples[:, samples.min(axis=0) != samples.max(axis=0)]
+    in_table = [codes_of(np.ascontiguousarray(column)).min() >= 0 for column in live.T]
+    return 2 * sum(in_table) >= len(in_table)
+
+
+class ImplantValues:
+    """Coded value and Q6 value of every int16 sample of an implant lane.
+
+    codes : int32 [65536] by the sample's 16 bits; -1 where it is not in the implant's table
+    q6 : int32 [65536]; of the nearest code where it is not in the table
+
+    Parameters
+    ----------
+    reconstruction : int32 [1024], Q6 value of each code
+    bins : int32 [1024], what is coded for each code; None for the code itself
+    """
+
+    def __init__(self, reconstruction: np.ndarray, bins: np.ndarray | None = None):
+        samples = np.arange(1 << 16).astype(np.uint16).view(np.int16)
+        codes = codes_of(samples).astype(np.int32)
+        nearest = np.where(codes < 0, (samples >> 6) + CODES // 2, codes)
+        self.q6 = reconstruction[nearest].astype(np.int32)
+        self.codes = codes if bins is None else np.where(codes < 0, -1, bins[codes]).astype(np.int32)

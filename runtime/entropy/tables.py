@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..core.implant_table import CODE_TO_SAMPLE
+from ..core.implant_table import CODE_TO_SAMPLE, ImplantValues
 from ..core.near_lossless import implant_bins
 from ..core.scalars import constant
 
@@ -83,12 +83,20 @@ class EntropyModel:
         self._set_levels(implant, linear)
         self.reconstruction = ((tables.levels[:-1] + tables.levels[1:]) >> 1).astype(np.int32)
         self.bins, self.q6, self.samples = None, self.reconstruction, CODE_TO_SAMPLE
+        self._implant_values: ImplantValues | None = None
         self.rows = tables.cumulative.astype(np.int32)
         self.table = np.pad(self.rows, ((0, 0), (_GUARD, _GUARD)), "edge").ravel()
         reach = -(-(_HALF << MULTIPLIER_BITS) // tables.multiplier.astype(np.int64))
         self.shape = tables.shape
         row = self.shape.astype(np.int64) * (TABLE + 2 * _GUARD) + _GUARD + _HALF
         self.by_scale = np.stack([tables.multiplier, -reach, reach, row]).astype(np.int32)
+
+    @property
+    def implant_values(self) -> ImplantValues:
+        """Coded value and Q6 value of every sample of an implant channel."""
+        if self._implant_values is None:
+            self._implant_values = ImplantValues(self.reconstruction, self.bins)
+        return self._implant_values
 
     def _set_levels(self, *parts: np.ndarray) -> None:
         self.levels = np.concatenate(parts).astype(np.int32)
@@ -106,6 +114,7 @@ class EntropyModel:
         made._set_levels(self.levels[first], np.full(padding + 1, FAR), linear)
         codes = np.concatenate([codes, np.full(padding, CODES - 1)])
         made.q6, made.samples = self.reconstruction[codes], CODE_TO_SAMPLE[codes]
+        made._implant_values = None
         return made
 
     def intervals(self, code, location, scale, offset):

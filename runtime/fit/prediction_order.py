@@ -1,4 +1,4 @@
-"""Order levels and peers: which channels are coded before which within a time step, and which of them a channel hears."""
+"""The prediction order: which channels are coded before which within a time step, and from which each is predicted."""
 
 from __future__ import annotations
 
@@ -11,103 +11,113 @@ import numpy as np
 from ..predictor.channel_parameters import REFERENCES
 
 _CANDIDATES = 24
+"""Strongest channels among which references are chosen."""
 _UNIT = 1024
-_BETTER = 1
+"""Squared correlations are compared as integers in units of 2^-20."""
 
 
 @dataclass(frozen=True)
-class Arrangement:
-    """An order of channels for coding them.
+class PredictionOrder:
+    """In which order the channels of a time step are coded, and from which others each is predicted.
 
-    order level    int64 [channels]: order levels are coded one after the other within every time step
-    references   int64 [channels, 4]: channels that are heard, best first; -1 where there is none
+    level        int64 [channels]: levels are coded one after the other within every time step
+    references   int64 [channels, 4]: reference channels, best first; -1 where there is none
     correlation  float64 [channels, 4]: correlations with them
     """
 
-    order_level: np.ndarray
+    level: np.ndarray
     references: np.ndarray
     correlation: np.ndarray
 
+    def restricted(self, numbers: np.ndarray) -> PredictionOrder:
+        """Return the order of some of the channels, int64 [n]; others are no references any more."""
+        place = np.full(len(self.level) + 1, -1, np.int64)
+        place[numbers] = np.arange(len(numbers))
+        references = place[self.references[numbers]]
+        correlation = np.where(references >= 0, self.correlation[numbers], 0)
+        return PredictionOrder(self.level[numbers], references, correlation)
 
-def order_level_count(connected: int) -> int:
-    """Order levels for so many channels that have activity in common: more gain little and cost time."""
+
+def level_count(connected: int) -> int:
+    """Return how many levels so many correlated channels get: more gain little and cost time."""
     return max(1, min(6, connected.bit_length()))
 
 
-def arrange(
-    correlation: np.ndarray, order_levels: int | None = None, references: int = REFERENCES, past: bool = False
-) -> Arrangement:
-    """Tier of each channel, and the channels of earlier order levels that it hears.
+def find_order(
+    correlation: np.ndarray, levels: int | None = None, references: int = REFERENCES, past: bool = False
+) -> PredictionOrder:
+    """Find levels and references by the correlations of channels.
 
-    Hubs come first: channels are ordered so that each next one adds most to what all channels behind it can hear (the sum of
-    the largest squared correlation with any channel before). Order levels double in size up to the last but one, and a channel whose
-    best peer would be in its own order level moves to the next one. Channels without any correlation are in order level 0 and hear
-    nobody.
+    Hubs come first: each next channel adds most to what all channels behind it can use (the sum of the largest squared
+    correlation with any channel before). Levels double in size up to the last but one, and a channel whose best reference
+    would be in its own level moves to the next one. Channels without any correlation are in level 0.
 
     Parameters
     ----------
     correlation : float [channels, channels]
         Zero where it may be chance.
+    levels : number of levels; by default `level_count`
+    references : the most references of a channel
     past : bool
-        Whether channels that have room for more peers hear others than those of earlier order levels too, up to the last step.
+        Whether channels that have room for more references get others than those of earlier levels too, whose samples
+        they know up to the last step.
     """
     power = np.rint(np.square(correlation.astype(np.float64)) * _UNIT * _UNIT).astype(np.int64)
     np.fill_diagonal(power, 0)
     order = _hubs_first(power)
-    order_levels = order_level_count(len(order)) if order_levels is None else order_levels
-    order_level = np.zeros(len(power), np.int64)
+    levels = level_count(len(order)) if levels is None else levels
+    level = np.zeros(len(power), np.int64)
     for place, channel in enumerate(order):
         behind = math.frexp(len(order) / (place + 1))[1] - 1 if place + 1 < len(order) else 0
-        order_level[channel] = max(0, order_levels - 2 - behind)
-    _step_back(power, order, order_level, order_levels)
-    heard = np.full((len(power), references), -1, np.int64)
-    metric = np.zeros((len(power), references))
-    for channel in order if past else np.flatnonzero(order_level):
-        chosen: list[int] = []
-        for among in (order_level < order_level[channel], order_level >= order_level[channel])[: 1 + past]:
+        level[channel] = max(0, levels - 2 - behind)
+    _step_back(power, order, level, levels)
+    chosen = np.full((len(power), references), -1, np.int64)
+    for channel in order if past else np.flatnonzero(level):
+        found: list[int] = []
+        for among in (level < level[channel], level >= level[channel])[: 1 + past]:
             others = np.flatnonzero((power[channel] > 0) & among)
             best = others[np.argsort(-power[channel, others], kind="stable")[:_CANDIDATES]]
-            chosen += forward_selection(correlation, channel, best, references - len(chosen))
-        heard[channel, : len(chosen)] = chosen
-        metric[channel, : len(chosen)] = correlation[channel, chosen]
-    return Arrangement(order_level, heard, metric)
+            found += forward_selection(correlation, channel, best, references - len(found))
+        chosen[channel, : len(found)] = found
+    strength = np.where(chosen >= 0, np.take_along_axis(correlation, np.maximum(chosen, 0), axis=1), 0.0)
+    return PredictionOrder(level, chosen, strength.astype(np.float64))
 
 
 def _hubs_first(power: np.ndarray) -> list[int]:
-    """Connected channels by what they add; gains only shrink, so those in the heap are upper bounds."""
+    """Return correlated channels by what they add. Gains only shrink, so those in the heap are upper bounds."""
     connected = power.any(axis=1)
-    left, heard = connected.copy(), np.zeros(len(power), np.int64)
+    left, best = connected.copy(), np.zeros(len(power), np.int64)
     heap = [(-int(gain), int(channel)) for channel, gain in enumerate(power.sum(axis=1)) if connected[channel]]
     heapq.heapify(heap)
     order = []
     while heap:
         _, channel = heapq.heappop(heap)
-        gain = int(np.maximum(power[channel, left] - heard[left], 0).sum())
+        gain = int(np.maximum(power[channel, left] - best[left], 0).sum())
         if heap and (-gain, channel) > heap[0]:
             heapq.heappush(heap, (-gain, channel))
             continue
         order.append(channel)
         left[channel] = False
-        np.maximum(heard, power[channel], out=heard)
+        np.maximum(best, power[channel], out=best)
     return order
 
 
-def _step_back(power: np.ndarray, order: list[int], order_level: np.ndarray, order_levels: int) -> None:
-    """Move channels to the next order level that have a better peer in their own order level than in all earlier ones."""
-    for level in range(order_levels - 1):
+def _step_back(power: np.ndarray, order: list[int], level: np.ndarray, levels: int) -> None:
+    """Move channels to the next level that have a better reference in their own level than in all earlier ones."""
+    for number in range(levels - 1):
         settled: list[int] = []
-        earlier = np.flatnonzero((order_level < level) & power.any(axis=1))
+        earlier = np.flatnonzero((level < number) & power.any(axis=1))
         for channel in order:
-            if order_level[channel] != level:
+            if level[channel] != number:
                 continue
-            if settled and power[channel, settled].max() > _BETTER * power[channel, earlier].max(initial=0):
-                order_level[channel] = level + 1
+            if settled and power[channel, settled].max() > power[channel, earlier].max(initial=0):
+                level[channel] = number + 1
             else:
                 settled.append(channel)
 
 
 def forward_selection(correlation: np.ndarray, channel: int, candidates: np.ndarray, count: int) -> list[int]:
-    """Candidates that explain most of a channel together: the best one, then the best for what is left, and so on."""
+    """Return the candidates that explain most of a channel together: the best, then the best for what is left, and so on."""
     among = correlation[np.ix_(candidates, candidates)].astype(np.float64)
     own = correlation[channel, candidates].astype(np.float64)
     chosen: list[int] = []

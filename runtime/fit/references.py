@@ -1,183 +1,178 @@
-"""Which channels of a chunk hear which others, and with what coefficients: where it saves more than it costs.
+"""Reference channels of a chunk's channels, and their taps: where they save more bits than they cost.
 
-Reproducible on every machine (see `least_squares.py` and `correlation.py`). A decoder needs none of this.
+Reproducible on every machine (see `least_squares.py` and `correlation.py`).
 """
 
 from __future__ import annotations
-
-from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from ..predictor import features
 from ..predictor.channel_parameters import CORRELATION_UNIT, ORDER, REFERENCE_TAPS, REFERENCES, SideInformation
 from .correlation import correlate, to_white
-from .least_squares import moments, solve, spacing
-from .prediction_order import Arrangement, arrange
+from .least_squares import moments, residual_of, solve, spacing
+from .prediction_order import PredictionOrder, find_order
+from .signals import Signals
 
 _WHITE_FRAMES, _WHITE_BLOCK = 1 << 14, 1 << 11
-"""Frames that tell which channels belong together, in blocks."""
+"""Frames that are correlated, in blocks."""
 _CHANCE = 5.0
-"""Correlations count from so many deviations of chance on."""
+"""Correlations count from so many standard deviations of chance on."""
 _LAG = 1
 _REFERENCE_BITS = 48
-"""Side information of one peer, about."""
+"""Side information of one reference channel, about."""
 _THINNED = 1 << 12
-"""Rows that do for the first of two fits with peers, whose residuals give the weights of the second."""
+"""Rows that do for the first of two fits, whose residuals give the weights of the second."""
 _FEW_CHANNELS = 16
 """Chunks of more channels are fitted on every eighth frame instead of every second: 0.0010 bit for 30 ns a sample."""
 _COST_BLOCK, _COST_FLOOR = 16, 16
 """Samples whose mean residual tells what they cost, and Q6 units that are added to it."""
 
 
-@dataclass
-class Channels:
-    """Channels that are coded, in order: their numbers, signals, Q6 units per unit of a signal, and what one step of the
-    coded values is in that unit."""
-
-    numbers: np.ndarray
-    signals: list[np.ndarray]
-    q6: np.ndarray
-    bins: np.ndarray
-
-
-def found(channels: Channels, coefficients: np.ndarray) -> Arrangement:
-    """Order levels and peers from the residuals of the channels' own predictors."""
-    frames = len(channels.signals[0]) - ORDER
+def order_of(signals: Signals, own: np.ndarray) -> PredictionOrder:
+    """Return a prediction order by the residuals of the channels' own predictors, float64 [channels, 16]."""
+    frames = len(signals.signals[0]) - ORDER
     blocks = max(1, min(_WHITE_FRAMES, frames) // _WHITE_BLOCK)
     length = min(_WHITE_BLOCK, frames) if blocks > 1 else frames
     starts = [(frames - length) * i // max(blocks - 1, 1) for i in range(blocks)]
-    rows = np.empty((len(channels.signals), blocks * length), np.float32)
-    for row, signal, own in zip(rows, channels.signals, coefficients, strict=True):
+    rows = np.empty((len(signals), blocks * length), np.float32)
+    for row, signal, coefficients in zip(rows, signals.signals, own, strict=True):
         parts = [signal[start : start + length + ORDER] for start in starts]
-        row[:] = to_white(np.concatenate([_residual(part, own) for part in parts]))
-    found, _ = correlate(rows, _LAG)
-    found[np.abs(found) < _CHANCE / np.sqrt(rows.shape[1])] = 0
-    return arrange(found, past=True)
+        row[:] = to_white(np.concatenate([residual_of(part, coefficients) for part in parts]))
+    correlation, _ = correlate(rows, _LAG)
+    correlation[np.abs(correlation) < _CHANCE / np.sqrt(rows.shape[1])] = 0
+    return find_order(correlation, past=True)
 
 
-def _residual(signal: np.ndarray, coefficients: np.ndarray, heard: Sequence[np.ndarray] = ()) -> np.ndarray:
-    """What a linear predictor leaves: coefficients for 16 own samples, then for four of each channel that is heard."""
-    signal, *heard = (source.astype(np.float64) for source in (signal, *heard))
-    taps = [(signal, delay) for delay in range(1, ORDER + 1)]
-    taps += [(other, delay) for other in heard for delay in range(REFERENCE_TAPS)]
-    total, product = np.full(len(signal) - ORDER, 512.0), np.empty(len(signal) - ORDER)
-    for coefficient, (source, delay) in zip(coefficients.tolist(), taps):
-        total += np.multiply(source[ORDER - delay : len(source) - delay], coefficient, out=product)
-    return signal[ORDER:] - np.floor(total / 1024)
-
-
-def restricted(topology: Arrangement, numbers: np.ndarray) -> Arrangement:
-    """A recording's arrangement for those of its channels that are coded."""
-    place = np.full(len(topology.order_level) + 1, -1, np.int64)
-    place[numbers] = np.arange(len(numbers))
-    references = place[topology.references[numbers]]
-    return Arrangement(
-        topology.order_level[numbers], references, np.where(references >= 0, topology.correlation[numbers], 0)
-    )
-
-
-def hear_references(
-    side: SideInformation, channels: Channels, arrangement: Arrangement, own: np.ndarray, error: np.ndarray
+def fit_references(
+    side: SideInformation, signals: Signals, order: PredictionOrder, own: np.ndarray, error: np.ndarray
 ) -> np.ndarray:
-    """Let channels hear peers where that pays; mean absolute residuals."""
+    """Fill in references, their taps (as floats) and order levels, where they save bits.
+
+    Parameters
+    ----------
+    order : PredictionOrder of the channels of `signals`
+    own : float64 [channels, 16], coefficients without references
+    error : float64 [channels], mean absolute residuals of these
+
+    Returns
+    -------
+    float64 [channels], mean absolute residuals
+    """
     error = error.copy()
-    side.reference_taps = side.reference_taps.astype(np.float64)  # until grids are known
-    side.order_level[channels.numbers] = arrangement.order_level
-    listeners = np.flatnonzero((arrangement.references >= 0).any(axis=1))
-    frames = len(channels.signals[0]) - ORDER
-    step = spacing(frames, 2 if len(side.kind) <= _FEW_CHANNELS else 8)
-    size = 1 + ORDER + REFERENCES * REFERENCE_TAPS
-    start = np.concatenate([own, np.zeros((len(own), REFERENCES * REFERENCE_TAPS))], axis=1)[listeners]
-    sizes = error[listeners]
-    there = arrangement.references[listeners] >= 0
-    passes = (4 * step, step) if frames >= _THINNED * 4 * step else (step, step)
-    for step in passes:
-        total, weight = np.zeros((len(listeners), size, size)), np.ones(len(listeners))
-        for row, channel in enumerate(listeners):
-            heard = _heard(channels, arrangement, channel)
-            taps = ORDER + REFERENCE_TAPS * len(heard)
-            found = moments(channels.signals[channel], heard, step, start[row, :taps], float(sizes[row]))
-            total[row, : taps + 1, : taps + 1], weight[row], sizes[row] = found
-        start, variance = solve(total, weight)
-        sizes = np.maximum(sizes, 1 / 64)
-    used, coefficients, before, after = _worthwhile(total, weight, there, frames)
-    for row, channel in enumerate(listeners):
-        references = np.flatnonzero(used[row])
-        heard = _heard(channels, arrangement, channel)
-        if not len(references) or not _pays(
-            channels.signals[channel], heard, channels.q6[channel], own[channel], coefficients[row]
+    side.reference_taps = side.reference_taps.astype(np.float64)
+    side.order_level[signals.numbers] = order.level
+    channels = np.flatnonzero((order.references >= 0).any(axis=1))
+    total, weight = _normal_equations(signals, order, own[channels], error[channels], channels)
+    frames = len(signals.signals[0]) - ORDER
+    used, coefficients, gain = _worthwhile(total, weight, order.references[channels] >= 0, frames)
+    for row, channel in enumerate(channels):
+        chosen = np.flatnonzero(used[row])
+        others = _reference_signals(signals, order, channel)
+        if len(chosen) and _pays(
+            signals.signals[channel], others, signals.q6[channel], own[channel], coefficients[row]
         ):
-            continue
-        number, among = channels.numbers[channel], arrangement.references[channel, references]
-        side.coefficients[number] = coefficients[row, :ORDER]
-        side.references[number, : len(references)] = channels.numbers[among]
-        metric = np.rint(arrangement.correlation[channel, references] * CORRELATION_UNIT)
-        side.correlation[number, : len(references)] = np.clip(metric, -CORRELATION_UNIT, CORRELATION_UNIT - 1)
-        scale = (channels.q6[channel] / channels.q6[among])[:, None]
-        heard = coefficients[row, ORDER:].reshape(REFERENCES, REFERENCE_TAPS)[references]
-        side.reference_taps[number, : len(references)] = heard * scale
-        error[channel] *= np.sqrt(after[row] / max(before[row], 1e-9))
+            _set_references(side, signals, order, channel, chosen, coefficients[row])
+            error[channel] *= gain[row]
     return error
 
 
+def _normal_equations(
+    signals: Signals, order: PredictionOrder, own: np.ndarray, error: np.ndarray, channels: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the moments of some channels with all their references, and sums of weights; see `least_squares.moments`."""
+    frames = len(signals.signals[0]) - ORDER
+    step = spacing(frames, 2 if len(order.level) <= _FEW_CHANNELS else 8)
+    size = 1 + ORDER + REFERENCES * REFERENCE_TAPS
+    start = np.concatenate([own, np.zeros((len(own), REFERENCES * REFERENCE_TAPS))], axis=1)
+    passes = (4 * step, step) if frames >= _THINNED * 4 * step else (step, step)
+    for step in passes:
+        total, weight = np.zeros((len(channels), size, size)), np.ones(len(channels))
+        for row, channel in enumerate(channels):
+            others = _reference_signals(signals, order, channel)
+            taps = ORDER + REFERENCE_TAPS * len(others)
+            found = moments(signals.signals[channel], others, step, start[row, :taps], float(error[row]))
+            total[row, : taps + 1, : taps + 1], weight[row], error[row] = found
+        start, _ = solve(total, weight)
+        error = np.maximum(error, 1 / 64)
+    return total, weight
+
+
+def _set_references(
+    side: SideInformation,
+    signals: Signals,
+    order: PredictionOrder,
+    channel: int,
+    chosen: np.ndarray,
+    coefficients: np.ndarray,
+) -> None:
+    """Write what was found for a channel into the side information; taps in units of the references' Q6."""
+    number, among = signals.numbers[channel], order.references[channel, chosen]
+    side.coefficients[number] = coefficients[:ORDER]
+    side.references[number, : len(chosen)] = signals.numbers[among]
+    correlation = np.rint(order.correlation[channel, chosen] * CORRELATION_UNIT)
+    side.correlation[number, : len(chosen)] = np.clip(correlation, -CORRELATION_UNIT, CORRELATION_UNIT - 1)
+    taps = coefficients[ORDER:].reshape(REFERENCES, REFERENCE_TAPS)[chosen]
+    side.reference_taps[number, : len(chosen)] = taps * (signals.q6[channel] / signals.q6[among])[:, None]
+
+
 def settle_order_levels(side: SideInformation) -> None:
-    """Channels that hear nobody are of order level 0, unless one of a higher order level hears them a step late: it must go on so."""
-    listener, number = np.nonzero(side.references >= 0)
-    reference = side.references[listener, number]
-    late = reference[(side.order_level[reference] >= side.order_level[listener]) & (side.order_level[listener] > 0)]
+    """Move channels without references to level 0, but for those that a higher level refers to a step late."""
+    channel, number = np.nonzero(side.references >= 0)
+    reference = side.references[channel, number]
+    late = reference[(side.order_level[reference] >= side.order_level[channel]) & (side.order_level[channel] > 0)]
     free = (side.references < 0).all(axis=1)
     free[late] = False
     side.order_level[free] = 0
 
 
-def _heard(channels: Channels, arrangement: Arrangement, channel: int) -> list[np.ndarray]:
-    """Signals of a channel's peers, those that it hears only up to the last step a step late."""
-    references = [reference for reference in arrangement.references[channel] if reference >= 0]
-    late = [arrangement.order_level[reference] >= arrangement.order_level[channel] for reference in references]
-    signals = [channels.signals[reference] for reference in references]
-    return [np.concatenate([other[:1], other[:-1]]) if wait else other for other, wait in zip(signals, late)]
+def _reference_signals(signals: Signals, order: PredictionOrder, channel: int) -> list[np.ndarray]:
+    """Return the signals of a channel's references, a step late where they are not of an earlier level."""
+    found = []
+    for reference in order.references[channel]:
+        if reference >= 0:
+            signal = signals.signals[reference]
+            late = order.level[reference] >= order.level[channel]
+            found.append(np.concatenate([signal[:1], signal[:-1]]) if late else signal)
+    return found
 
 
-def _pays(signal: np.ndarray, heard: list[np.ndarray], q6: float, own: np.ndarray, both: np.ndarray) -> bool:
-    """Whether a channel's residuals cost less if it hears others, by their logarithm in blocks."""
+def _pays(signal: np.ndarray, others: list[np.ndarray], q6: float, own: np.ndarray, both: np.ndarray) -> bool:
+    """Return whether references make a channel's residuals cheaper, by their logarithm in blocks."""
     costs = []
-    for others, coefficients in (([], own), (heard, both)):
-        size = np.abs(_residual(signal, coefficients, others)) * q6
+    for sources, coefficients in (([], own), (others, both)):
+        size = np.abs(residual_of(signal, coefficients, sources)) * q6
         blocks = size[: len(size) - len(size) % _COST_BLOCK].reshape(-1, _COST_BLOCK).sum(axis=1) / _COST_BLOCK
         means = np.clip(blocks + _COST_FLOOR, 1, features.MAX_MAGNITUDE).astype(np.int32) << features.MEAN_BITS
         costs.append(int(features.log_means(means).sum(dtype=np.int64)) * _COST_BLOCK / 16)
     return costs[0] - costs[1] > _REFERENCE_BITS
 
 
-def _worthwhile(total: np.ndarray, weight: np.ndarray, there: np.ndarray, frames: int) -> tuple[np.ndarray, ...]:
-    """Drop peers, the least useful first, while they save less than their side information.
+def _worthwhile(
+    total: np.ndarray, weight: np.ndarray, there: np.ndarray, frames: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Drop references, the least useful first, while they save less than their side information.
 
-    Returns which peers stay (bool [channels, 4]), the coefficients, and the variance with own past only and with peers.
+    Returns which references stay (bool [channels, 4]), the coefficients, and by what factor residuals shrink.
     """
 
     def solved(used: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        predictors = np.concatenate(
-            [np.ones((len(used), ORDER), bool), np.repeat(used, REFERENCE_TAPS, axis=1)], axis=1
-        )
-        coefficients, variance = solve(total, weight, predictors)
+        taps = np.concatenate([np.ones((len(used), ORDER), bool), np.repeat(used, REFERENCE_TAPS, axis=1)], axis=1)
+        coefficients, variance = solve(total, weight, taps)
         return coefficients, np.maximum(variance, 1e-3)
 
     used = there.copy()
     coefficients, variance = solved(used)
     for _ in range(REFERENCES):
         loss = np.full(used.shape, np.inf)
-        for reference in range(REFERENCES):
+        for number in range(REFERENCES):
             without = used.copy()
-            without[:, reference] = False
-            loss[:, reference] = np.where(
-                used[:, reference], frames / 2 * np.log2(solved(without)[1] / variance), np.inf
-            )
+            without[:, number] = False
+            loss[:, number] = np.where(used[:, number], frames / 2 * np.log2(solved(without)[1] / variance), np.inf)
         worst = loss.argmin(axis=1)
         drop = loss[np.arange(len(used)), worst] < _REFERENCE_BITS
         if not drop.any():
             break
         used[drop, worst[drop]] = False
         coefficients, variance = solved(used)
-    return used, coefficients, solved(np.zeros_like(used))[1], variance
+    return used, coefficients, np.sqrt(variance / solved(np.zeros_like(used))[1])

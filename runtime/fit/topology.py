@@ -1,9 +1,9 @@
 """Which channels have activity in common: correlation of whitened channels within small lags, tested against chance.
 
 A channel's own past hides what it shares with others, so each is whitened by its linear predictor first. What correlates
-then within a few samples can be heard by a decoder that knows one channel before it decodes the other: from the
-correlations follow each channel's peers and an order in order levels (`arrange`). Evidence of several recordings adds up, and
-channels that were never recorded together are not compared.
+then within a few samples helps a decoder that knows one channel before it decodes the other. From the correlations follows
+the prediction order (`find_order`). Evidence of several recordings adds up. Channels that were never recorded together are
+not compared.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import numpy as np
 from ..core.errors import UsageError
 from ..predictor.channel_parameters import REFERENCES
 from .correlation import LAG, correlate
-from .prediction_order import Arrangement, arrange
+from .prediction_order import PredictionOrder, find_order
 
 CHANCE = 0.01
 """Probability that any pair at all of a topology passes by chance."""
@@ -49,7 +49,7 @@ class Topology:
     edges: dict = field(default_factory=dict)
 
     def observe(self, names: list[str], rows: np.ndarray) -> None:
-        """Add a recording of simultaneous channels, some of which may be known: float32 [channels, time] of `whiten`."""
+        """Add a recording of simultaneous channels, float32 [channels, time] of `whiten`; some may be known already."""
         self.channels += [name for name in names if name not in set(self.channels)]
         place = {name: i for i, name in enumerate(self.channels)}
         numbers = [place[name] for name in names]
@@ -69,8 +69,8 @@ class Topology:
             lag = int(lags[a, b]) if abs(found[a, b]) * samples >= abs(old) * known else old_lag
             self.edges[pair] = (value, lag)
 
-    def of(self, names: list[str]) -> Topology:
-        """The topology of some channels, which are numbered as `names` lists them; unknown ones have nothing in common.
+    def subset(self, names: list[str]) -> Topology:
+        """Return the topology of the channels that `names` lists; unknown ones have no correlations.
 
         Raises
         ------
@@ -90,7 +90,7 @@ class Topology:
         return Topology(list(names), recordings, edges)
 
     def shared(self) -> dict[tuple[int, int], int]:
-        """Samples that each pair of channels was recorded together."""
+        """Return how many samples of each pair of channels were recorded together."""
         total: dict[tuple[int, int], int] = {}
         for numbers, samples, _ in self.recordings:
             for pair in combinations(sorted(numbers), 2):
@@ -98,7 +98,7 @@ class Topology:
         return total
 
     def thresholds(self, chance: float = CHANCE) -> dict[tuple[int, int], float]:
-        """Magnitude that a pair's correlation must pass: no pair of independent channels does, but for `chance`.
+        """Return what each pair's correlation must exceed: no pair of independent channels does, but for `chance`.
 
         The correlation of n samples of white noise has a deviation of 1 / sqrt(n); all lags of all pairs are tested
         (Bonferroni).
@@ -109,32 +109,32 @@ class Topology:
         return {pair: level / math.sqrt(samples) for pair, samples in shared.items()}
 
     def significant(self, chance: float = CHANCE) -> dict[tuple[int, int], float]:
-        """Correlations beyond chance, by pair."""
+        """Return the correlations beyond chance, by pair."""
         limits = self.thresholds(chance)
         return {pair: value for pair, (value, _) in self.edges.items() if abs(value) > limits[pair]}
 
     def matrix(self) -> np.ndarray:
-        """Significant correlations, symmetric float64 [channels, channels] with ones on the diagonal."""
+        """Return significant correlations, symmetric float64 [channels, channels] with ones on the diagonal."""
         made = np.eye(len(self.channels))
         for (i, j), value in self.significant().items():
             made[i, j] = made[j, i] = value
         return made
 
-    def arrangement(
-        self, order_levels: int | None = None, references: int = REFERENCES, past: bool = False
-    ) -> Arrangement:
-        """Order levels and peers of all channels, in the order of `channels`."""
-        return arrange(self.matrix(), order_levels, references, past)
+    def prediction_order(
+        self, levels: int | None = None, references: int = REFERENCES, past: bool = False
+    ) -> PredictionOrder:
+        """Return the prediction order of all channels, in the order of `channels`; see `find_order`."""
+        return find_order(self.matrix(), levels, references, past)
 
-    def to_json(self, order_levels: int | None = None, references: int = REFERENCES) -> str:
-        """The topology as text, with peers and order levels of `arrange`."""
+    def to_json(self, levels: int | None = None, references: int = REFERENCES) -> str:
+        """Return the topology as text, with its prediction order."""
         limits = self.thresholds()
-        arrangement = self.arrangement(order_levels, references)
-        heard = [[channel for channel in row if channel >= 0] for row in arrangement.references.tolist()]
+        order = self.prediction_order(levels, references)
+        chosen = [[channel for channel in row if channel >= 0] for row in order.references.tolist()]
         kept = {pair: edge for pair, edge in self.edges.items() if abs(edge[0]) > _KEEP * limits[pair]}
         passed = self.significant()
         edges = [[i, j, round(r, 5), lag, (i, j) in passed] for (i, j), (r, lag) in sorted(kept.items())]
-        lists = {"channels": self.channels, "order_levels": arrangement.order_level.tolist(), "references": heard}
+        lists = {"channels": self.channels, "order_levels": order.level.tolist(), "references": chosen}
         lists |= {"recordings": self.recordings, "edges": edges}
         lines = [f'"format": {FORMAT}'] + [f'"{key}": {json.dumps(value)}' for key, value in lists.items()]
         return "{" + ",\n".join(lines) + "}\n"
@@ -154,12 +154,12 @@ class Topology:
                 raise ValueError(f"format {found['format']}")
             edges = {(i, j): (r, lag) for i, j, r, lag, _ in found["edges"]}
             return cls(found["channels"], [tuple(entry) for entry in found["recordings"]], edges)
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, RecursionError) as error:
             raise ValueError(f"not a topology of format {FORMAT}: {error}") from error
 
 
 def load(source: Topology | str | os.PathLike) -> Topology:
-    """A topology, or what a file holds as one; UsageError if it does not."""
+    """Return a topology, or load it from a file. Raises `UsageError` if that holds none."""
     if isinstance(source, Topology):
         return source
     try:

@@ -17,6 +17,8 @@ MIDDLE_LOG_MEAN = 18
 """The one of them that tells the level of the middle running mean."""
 RATES = np.array([4, 7, 11], np.int32)
 """A running mean moves by 2^-rate of its distance to the newest value."""
+ZERO = 128
+"""A quantised difference of nothing."""
 MEAN_BITS = 12
 MAX_MAGNITUDE = 65535
 ROUND = 1 << (COEFFICIENT_BITS - 1)
@@ -24,15 +26,6 @@ ROUND = 1 << (COEFFICIENT_BITS - 1)
 _LOG_ZERO = constant(127 * 16 + 128)
 _HALF_CODES, _MIDDLE, _MANTISSA, _SIXTEENTHS = (constant(value) for value in (5, 128, 4, 19))
 _MOST, _MEAN_SHIFT = constant(MAX_MAGNITUDE), constant(MEAN_BITS)
-
-
-def q6_values(samples: np.ndarray, shift: np.ndarray | int) -> np.ndarray:
-    """Q6 values int32 of linear samples (docs/format.md section 4.2); shifts below 0 make Q6 units finer than samples."""
-    values = (2 * samples.astype(np.int32) + 1) << 5
-    if np.min(shift, initial=0) < 0:
-        values <<= np.maximum(-shift, 0)
-        shift = np.maximum(shift, 0)
-    return values >> shift
 
 
 def quantise(difference: np.ndarray) -> np.ndarray:
@@ -109,12 +102,3 @@ def to_log_means(means: np.ndarray, out: np.ndarray) -> None:
     pattern = out.astype(np.float32).view(np.int32)
     np.right_shift(pattern, _SIXTEENTHS, out=out)
     out -= _LOG_ZERO
-
-
-def windows(history: np.ndarray, steps: int, first: int = 0) -> np.ndarray:
-    """The last 16 columns before each of `steps` columns, as 16-byte items [steps, lanes].
-
-    `history` is uint8 [lanes, columns], lane by lane; column `first + t + 16` is step t.
-    """
-    lanes, columns = history.shape
-    return np.ndarray((steps, lanes), "V16", history.data, first, (1, history.strides[0]))

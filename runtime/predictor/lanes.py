@@ -7,10 +7,9 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from ..core.implant_table import codes_of
-from ..entropy.tables import LINEAR_OFFSET, EntropyModel
+from ..core.q6 import q6_values
+from ..entropy.tables import LINEAR_OFFSET
 from .channel_parameters import LINEAR, ORDER, REFERENCE_TAPS, REFERENCES, SideInformation
-from .features import q6_values
 
 _CACHE_LINE, _CACHE_LINES = 32, 256
 """Samples of a line, and lines that are worked on at once."""
@@ -150,7 +149,7 @@ def to_lanes(chunks: list[np.ndarray], lanes: Lanes) -> np.ndarray:
     for owner, start, index in lanes.segments():
         length = int(lanes.length[index[0]])
         rows = chunks[owner][start : start + length]
-        out[:length, _columns(index)] = rows[:, _columns(lanes.channel[index])]
+        out[:length, as_columns(index)] = rows[:, as_columns(lanes.channel[index])]
     return out
 
 
@@ -164,7 +163,7 @@ class Places:
 
     def __init__(self, lanes: Lanes):
         self._segments = [
-            (owner, start, int(lanes.length[index[0]]), _columns(lanes.channel[index]), _columns(index))
+            (owner, start, int(lanes.length[index[0]]), as_columns(lanes.channel[index]), as_columns(index))
             for owner, start, index in lanes.segments()
         ]
 
@@ -190,22 +189,7 @@ def columns(samples: np.ndarray) -> Iterator[np.ndarray]:
         yield from out
 
 
-def _columns(index: np.ndarray) -> np.ndarray | slice:
+def as_columns(index: np.ndarray) -> np.ndarray | slice:
     """An index for columns; a slice, which is quicker, where they lie side by side."""
     side_by_side = index[-1] - index[0] == len(index) - 1 and (np.diff(index) == 1).all()
     return slice(int(index[0]), int(index[-1]) + 1) if side_by_side else index
-
-
-def lane_values(samples: np.ndarray, lanes: Lanes, entropy: EntropyModel) -> tuple[np.ndarray, np.ndarray]:
-    """Q6 units without their mean (int32), and coded values or linear values + 512 (int32), of int16 [steps, lanes]."""
-    values = codes_of(samples).astype(np.int32)
-    q6 = entropy.reconstruction.take(values, mode="clip")
-    if entropy.bins is not None:
-        values = entropy.bins.take(values, mode="clip")
-    if lanes.linear.any():
-        linear = np.flatnonzero(lanes.linear)
-        shift = lanes.shift[linear]
-        values[:, linear] = (samples[:, linear] >> np.maximum(shift, 0)) + 512
-        q6[:, linear] = q6_values(samples[:, linear], shift)
-    q6 -= lanes.mean
-    return q6, values

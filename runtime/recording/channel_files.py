@@ -50,8 +50,8 @@ class MonoFilesReader:
         names = [member.name for member in members]
         if len(set(names)) < len(names):
             raise UsageError("two of the files have the same name")
-        self.frames, self.dtype, self.rate = self._form
-        form = WavFormat(1, self.rate, 8 * sample_formats.width(self.dtype))
+        self.frames, self.dtype, self.sample_rate = self._form
+        form = WavFormat(1, self.sample_rate, 8 * sample_formats.width(self.dtype))
         self.front = pack(members, canonical_header(form, self.frames))
         self._done = 0
 
@@ -69,7 +69,7 @@ class MonoFilesReader:
                 raise type(error)(f"{path}: {error}") from None
             if reader.channels != 1:
                 raise UsageError(f"{path}: {reader.channels} channels; files of an array hold one each")
-            form = (reader.frames, reader.dtype, reader.rate)
+            form = (reader.frames, reader.dtype, reader.sample_rate)
             self._form = self._form or form
             if form != self._form:
                 raise UsageError(f"{path}: {_plain(form)}, unlike the files before: {_plain(self._form)}")
@@ -113,5 +113,5 @@ def _opened(path: str) -> paths.Input:
 
 
 def _plain(form: tuple) -> str:
-    frames, dtype, rate = form
-    return f"{frames} samples of {sample_formats.name(dtype)} at {rate} Hz"
+    frames, dtype, sample_rate = form
+    return f"{frames} samples of {sample_formats.name(dtype)} at {sample_rate} Hz"

@@ -19,13 +19,13 @@ _MAX_HEADER = 1 << 16
 """Bytes of the description; numpy itself writes about a hundred."""
 
 
-def read_header(file: BinaryIO, rate: int = 0, layout: str | None = None) -> tuple[bytes, Form]:
+def read_header(file: BinaryIO, sample_rate: int = 0, layout: str | None = None) -> tuple[bytes, Form]:
     """The bytes in front of the samples, and how those lie.
 
     Parameters
     ----------
     file : binary file object, at its start
-    rate : Hz, which the file does not say
+    sample_rate : Hz, which the file does not say
     layout : axes of the array: "time-channel", "channel-time", or None for the first unless that looks wrong
 
     Raises
@@ -40,10 +40,11 @@ def read_header(file: BinaryIO, rate: int = 0, layout: str | None = None) -> tup
     if len(shape) not in (1, 2) or min(shape) < 0:
         raise FileFormatError(f"an array of shape {shape}; supported are [time, channel] and [time]")
     if len(shape) == 1:
-        return front, Form(1, rate, dtype, shape[0], layout)
+        return front, Form(1, sample_rate, dtype, shape[0], layout)
     turned = layout == CHANNEL_TIME
     channels, frames = shape if turned else shape[::-1]
-    return front, Form(channels, rate, dtype, frames, layout, channel_time=turned != description["fortran_order"])
+    channel_time = turned != description["fortran_order"]
+    return front, Form(channels, sample_rate, dtype, frames, layout, channel_time)
 
 
 def _description(file: BinaryIO) -> tuple[bytes, dict]:

@@ -25,7 +25,7 @@ class Form:
     """
 
     channels: int
-    rate: int
+    sample_rate: int
     dtype: str
     frames: int | None = None
     layout: str | None = None
@@ -49,7 +49,7 @@ class RawReader:
         self._file, self._form, self.front = file, form, front
         self.outside = len(front)
         self.kind = NPY if front else RAW
-        self.channels, self.rate, self.dtype = form.channels, form.rate, form.dtype
+        self.channels, self.sample_rate, self.dtype = form.channels, form.sample_rate, form.dtype
         self.channel_time = form.channel_time and form.channels > 1
         self._width = sample_formats.width(form.dtype)
         if form.frames is not None:

@@ -28,14 +28,14 @@ class Given:
     """What a caller says of recordings that do not say it themselves.
 
     channels : of raw files
-    rate : Hz, of raw and .npy files; 0 if unknown
+    sample_rate : Hz, of raw and .npy files; 0 if unknown
     dtype : sample format of raw files
     layout : which axis of raw and .npy files is which, "time-channel" or "channel-time"; None for the first, refused where
         that would give more channels than time steps
     """
 
     channels: int | None = None
-    rate: int = 0
+    sample_rate: int = 0
     dtype: str = "int16"
     layout: str | None = None
 
@@ -49,7 +49,7 @@ class Source(Protocol):
     Attributes
     ----------
     kind : of the original (see `terms`)
-    channels, rate, dtype : of the recording; dtype as in `formats`
+    channels, sample_rate, dtype : of the recording; dtype as in `formats`
     channel_time : whether the samples of a channel lie together, not those of a frame
     frames : of the recording, None if only reading on will tell
     front : bytes that are kept in front of the samples
@@ -59,7 +59,7 @@ class Source(Protocol):
 
     kind: str
     channels: int
-    rate: int
+    sample_rate: int
     dtype: str
     channel_time: bool
     frames: int | None
@@ -147,7 +147,7 @@ def _reader(source: paths.Input, given: Given) -> Source:
     suffix = os.path.splitext(source.path)[1].lower()
     start, file = _ahead(source)
     if suffix == ".npy" or (suffix != ".wav" and start.startswith(npy.MAGIC)):
-        front, form = npy.read_header(file, given.rate, given.layout)
+        front, form = npy.read_header(file, given.sample_rate, given.layout)
         left = None if source.size is None else source.size - len(front)
         return RawReader(file, left, form, front)
     wav = suffix == ".wav" or (start[:4], start[8:]) == (b"RIFF", b"WAVE")
@@ -156,7 +156,7 @@ def _reader(source: paths.Input, given: Given) -> Source:
     if given.channels is None:
         raise UsageError("a raw file: say with --channels how many channels it has, and --dtype if it is not int16")
     dtype = sample_formats.parse(given.dtype)
-    form = Form(given.channels, given.rate, dtype, None, given.layout, given.layout == CHANNEL_TIME)
+    form = Form(given.channels, given.sample_rate, dtype, None, given.layout, given.layout == CHANNEL_TIME)
     return RawReader(file, source.size, form)
 
 

@@ -41,7 +41,7 @@ class WavFormat:
     """How samples lie in a WAV file."""
 
     channels: int
-    rate: int
+    sample_rate: int
     sample_bits: int
 
     @property
@@ -63,10 +63,12 @@ def canonical_header(form: WavFormat, frames: int | None) -> bytes:
     block = form.frame_bytes
     size = _UNKNOWN_SIZE if frames is None else min(frames * block, _UNKNOWN_SIZE)
     riff = min(size + 36, _UNKNOWN_SIZE)
-    rate = (form.rate, form.rate * block & 0xFFFFFFFF)
-    block &= 0xFFFF
-    fields = (b"RIFF", riff, b"WAVE", b"fmt ", 16, _PCM, form.channels, *rate, block, form.sample_bits, b"data", size)
-    return _CANONICAL.pack(*fields)
+    rates = (form.sample_rate, form.sample_rate * block & 0xFFFFFFFF)
+    return _CANONICAL.pack(
+        *(b"RIFF", riff, b"WAVE"),
+        *(b"fmt ", 16, _PCM, form.channels, *rates, block & 0xFFFF, form.sample_bits),
+        *(b"data", size),
+    )
 
 
 class WavReader:
@@ -80,7 +82,7 @@ class WavReader:
     Attributes
     ----------
     form : WavFormat
-    kind, channels, rate, dtype, channel_time : as of every source (`sources.Source`)
+    kind, channels, sample_rate, dtype, channel_time : as of every source (`sources.Source`)
     front : bytes in front of the samples
     frames : of the recording, None if only reading on will tell
     canonical : whether `canonical_header` and the samples are the whole file (False where frames is None)
@@ -93,7 +95,7 @@ class WavReader:
         self._file = file
         walk = _Walk(file)
         self.form, claimed = walk.run()
-        self.channels, self.rate, self.dtype = self.form.channels, self.form.rate, self.form.dtype
+        self.channels, self.sample_rate, self.dtype = self.form.channels, self.form.sample_rate, self.form.dtype
         self.front = bytes(walk.front)
         self.outside = len(self.front)
         self.frames = None
@@ -176,7 +178,7 @@ def parse_fmt(body: bytes) -> WavFormat:
     """The format from the body of a `fmt ` chunk; FileFormatError for all that is not integer PCM of 8 to 16 bits."""
     if len(body) < _FMT.size:
         raise FileFormatError("the WAV file's format chunk is too short")
-    encoding, channels, rate, _, block, bits = _FMT.unpack_from(body)
+    encoding, channels, sample_rate, _, block, bits = _FMT.unpack_from(body)
     if encoding == _EXTENSIBLE and len(body) >= 40:
         encoding = int.from_bytes(body[24:26], "little") if body[26:40] == _PCM_GUID[2:] else encoding
     if encoding != _PCM:
@@ -188,4 +190,4 @@ def parse_fmt(body: bytes) -> WavFormat:
         raise FileFormatError(
             f"the WAV file's format chunk contradicts itself: {channels} channels, {block} bytes a frame"
         )
-    return WavFormat(channels, rate, 8 * width)
+    return WavFormat(channels, sample_rate, 8 * width)

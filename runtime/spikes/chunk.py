@@ -20,7 +20,7 @@ from .render.corrections import Frame
 
 _HEAD = struct.Struct("<BBHHHHhI")
 """bound, flags and shift, threshold, before, standard length, step of tents, base, bytes of the plan."""
-_LINEAR, _SLOW, _SHORT, _HEARS = 1, 2, 4, 8
+_LINEAR, _SLOW, _SHORT, _RESERVED = 1, 2, 4, 8
 _SHIFT = 4
 _SPARE_CELLS = 1 << 22
 MAX_WINDOW_SAMPLES = 1 << 24
@@ -69,7 +69,7 @@ def pack(chunk: ActivityChunk) -> bytes:
     """The payload."""
     units = chunk.units
     plan = pack_plan(chunk.plan, units.level_bits)
-    flags = _LINEAR * units.linear | _SLOW * (chunk.slow is not None) | _HEARS * bool(chunk.plan.hearing)
+    flags = _LINEAR * units.linear | _SLOW * (chunk.slow is not None)
     flags |= _SHORT * (chunk.slow is not None and chunk.slow.short) | units.shift << _SHIFT
     shape = (chunk.before, chunk.plan.standard, chunk.lift_step, chunk.plan.lines.base)
     low = bits.pack(chunk.low_bits, np.full(len(chunk.low_bits), units.shift))
@@ -102,14 +102,15 @@ def parse_head(payload: bytes, channels: int, sample_bits: int, model: Model | N
         raise CorruptError("a chunk ends too early") from error
     at += _HEAD.size
     linear, shift = bool(flags & _LINEAR), flags >> _SHIFT
-    possible = (flags & _SLOW or not flags & _SHORT) and (linear or not shift) and before >= 1 and standard >= 1
+    possible = (flags & _SLOW or not flags & _SHORT) and not flags & _RESERVED
+    possible = possible and (linear or not shift) and before >= 1 and standard >= 1
     if not possible or size > len(payload) - at:
         raise CorruptError("the head of a chunk holds impossible values")
     entropy = None if model is None else model.coarse(max_error).entropy
     units = Units(entropy, max_error, linear, shift, sample_bits)
     if not units.low <= base <= units.high or (sample_bits == 8 and not linear):
         raise CorruptError("the head of a chunk holds impossible values")
-    plan = parse_plan(payload[at : at + size], frames, channels, base, standard, units.level_bits, bool(flags & _HEARS))
+    plan = parse_plan(payload[at : at + size], frames, channels, base, standard, units.level_bits)
     nothing = np.zeros(0, np.int64), np.zeros(0, np.int16), np.zeros(lanes, np.uint64), np.zeros(0, np.uint32)
     band = lfp.SlowBand.empty(channels, bool(flags & _SHORT)) if flags & _SLOW else None
     return ActivityChunk(frames, crc, units, threshold, before, lift_step, plan, band, *nothing, size), at + size
@@ -121,7 +122,7 @@ def parse(payload: bytes, channels: int, sample_bits: int, model: Model) -> tupl
     windows, lanes = chunk.plan.windows, len(chunk.states)
     if lanes > MAX_LANES or (lanes > 0) != (len(windows) > 0):
         raise CorruptError("a chunk has an impossible number of lanes")
-    sequence = Sequence.of(windows, lanes, chunk.plan.hearing.order_levels())
+    sequence = Sequence.of(windows, lanes)
     samples = int(windows.length.sum())
     if sequence.steps * lanes > 8 * samples + _SPARE_CELLS or samples > MAX_WINDOW_SAMPLES:
         raise CorruptError("the windows of a chunk are beyond the limits")

@@ -13,10 +13,10 @@ from .chunk import ActivityChunk
 from .layout.plan import ChannelParameters, Plan
 from .layout.sequence import lane_count
 from .layout.units import Units
-from .references import Hearing
 from .render import lfp
 from .render.corrections import Lines, render_all
-from .waveforms.candidates import Windowed
+from .waveforms.candidates import fill
+from .waveforms.coding import WindowLayout
 from .waveforms.decoding import WindowDecoder
 from .windows import Windows
 
@@ -33,7 +33,6 @@ def code(
     shape: tuple[int, int, int, int],
     model: Model,
     lanes: int | None = None,
-    hear: bool = False,
     shown: np.ndarray | None = None,
 ) -> ActivityChunk:
     """Code the windows of a chunk.
@@ -43,22 +42,19 @@ def code(
     samples : int16 [frames, channels]
     shape : threshold in 1/64, frames before a crossing and of a standard window, step of tents
     lanes : at most so many; None for what is good for files
-    hear : whether channels may hear each other
     shown : int16 [frames, channels], what `render_all` gives, where that is known
     """
     frames, channels = samples.shape
     threshold, before, standard, lift_step = shape
     parameters = ChannelParameters(*(np.zeros(channels, np.int64) for _ in range(4)))
     nothing = np.zeros(0, np.int64), np.zeros(0, np.int16), np.zeros(0, np.uint64), np.zeros(0, np.uint32)
-    plan = Plan(windows, lines, parameters, standard, Hearing.none(channels), np.full(len(windows), -1, np.int64))
+    plan = Plan(windows, lines, parameters, standard)
     made = ActivityChunk(frames, 0, units, threshold, before, lift_step, plan, band, *nothing)
     bins = units.bins(units.values(samples[windows.flat()]))
     if len(windows):
         lanes = lane_count(len(bins)) if lanes is None else lanes
         level = first_levels(windows, lines, band, units)
-        job = Windowed(made, model.coarse(units.max_error), bins, level, band is None, lanes)
-        alone = job.alone()
-        job.fill(job.shorter(alone) if hear else alone)
+        fill(made, model.coarse(units.max_error), bins, level, band is None, lanes)
     if shown is None:
         shown = render_all(made.frame, lines, windows, units.middles(bins), band)
     made.sample_crc = _crc(_samples(units, shown))
@@ -98,20 +94,10 @@ def decode(payload: bytes, channels: int, sample_bits: int, model: Model) -> np.
     values = np.zeros(0, np.int64)
     if len(windows):
         low = chunk.low_bits if units.shift else np.zeros(int(windows.length.sum()), np.int64)
-        decoder = WindowDecoder(
-            model.coarse(units.max_error),
-            units,
-            windows,
-            sequence,
-            first_levels(windows, chunk.plan.lines, chunk.slow, units),
-            chunk.slow is None,
-            parameters.initial_scale[windows.channel],
-            parameters.scale[windows.channel],
-            chunk.plan.hearing,
-            chunk.frames,
-            low,
-            chunk.escapes,
-        )
+        level = first_levels(windows, chunk.plan.lines, chunk.slow, units)
+        layout = WindowLayout(units, windows, sequence, level, chunk.slow is None)
+        scales = parameters.initial_scale[windows.channel], parameters.scale[windows.channel]
+        decoder = WindowDecoder(model.coarse(units.max_error), layout, *scales, low, chunk.escapes)
         decoder.run(chunk.states, chunk.words)
         values = units.middles(decoder.bins)
     elif len(chunk.words) or len(chunk.escapes):

@@ -62,7 +62,7 @@ class Source:
             inside = units.middles(units.bins(units.values(self.samples[windows.flat()])))
             rendered = render_all(frame, lines, windows, inside, band)
             windows = replace(windows, lift=lifts(watched, values, rendered, options, shape[3]))
-        made = code(self.samples, units, windows, lines, band, shape, self.model, hear=not options.independent)
+        made = code(self.samples, units, windows, lines, band, shape, self.model)
         made.plan.parameters.raised = watched.raised
         return made
 

@@ -27,7 +27,6 @@ class Activity:
     threshold : crossings lie so many robust deviations of the band-passed channel below zero
     window : milliseconds before and after a crossing
     rate : of the recording, Hz
-    independent : whether channels are coded without regard to each other
     """
 
     keep: tuple[str, ...] = (SPIKES,)
@@ -35,7 +34,6 @@ class Activity:
     threshold: float = 4.5
     window: tuple[float, float] = (0.5, 1.5)
     rate: int = 0
-    independent: bool = False
 
     def __post_init__(self) -> None:
         near_lossless.check(self.max_error)
@@ -69,8 +67,6 @@ def resolve(
     max_error: int | None,
     threshold: float | None,
     window: tuple[float, float] | None,
-    coder: str = "rans",
-    independent: bool = False,
 ) -> tuple[Activity | None, int]:
     """What callers say about losses: activity mode's options or None, and the bound of the error.
 
@@ -81,10 +77,8 @@ def resolve(
         if threshold is not None or window is not None:
             raise UsageError("a threshold and a window go with what to keep (spikes)")
         return None, near_lossless.check(max_error or 0)
-    if coder != "rans":
-        raise UsageError("activity mode has a coder of its own")
     words = tuple(keep.split(",")) if isinstance(keep, str) else tuple(keep)
     given = {"max_error": max_error, "threshold": threshold, "window": window and tuple(window)}
     given = {name: value for name, value in given.items() if value is not None}
-    options = Activity(words, independent=independent, **given)
+    options = Activity(words, **given)
     return options, options.max_error

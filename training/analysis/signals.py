@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from runtime.fit.least_squares import residual_of, to_signal
 from runtime.fit.own_predictor import linear_predictor
 
-from ..data.features import predict
 from ..data.recordings import CODES, UNIFORM_RECONSTRUCTION, Recordings
 
 SEGMENT, LAGS, DEFAULT_RATE = 1024, 64, 19531
@@ -56,7 +56,8 @@ class Signals:
         """Return the signal without its mean, and residual of the linear predictor; float64, in codes."""
         value = UNIFORM_RECONSTRUCTION[codes]
         value = value - np.int32(round(value.mean()))
-        residual = predict(value, linear_predictor(value)[0])[1]
+        signal, excess = to_signal(value)
+        residual = residual_of(signal, linear_predictor(value)[0]) * (1 << excess)
         return value / 64.0, residual[32:] / 64.0
 
 

@@ -52,9 +52,10 @@ class RowBuilder:
                 continue
             i = np.sort(random.permutation(size)[: round(wanted * (seen + size)) - round(wanted * seen)]) + skipped
             seen += size
-            features = np.concatenate([part.reshape(block.code.size, -1)[i] for part in block.inputs], axis=1)
+            parts = [block.own] if block.messages is None else [block.own, block.messages]
+            features = np.concatenate([part.reshape(block.code.size, -1)[i] for part in parts], axis=1)
             linear = np.broadcast_to(lanes.linear != 0, block.code.shape).ravel()[i]
-            codes = block.code.ravel()[i] + np.where(linear, LEVELS, 0)
+            codes = np.clip(block.code.ravel()[i], 0, LEVELS - 2) + np.where(linear, LEVELS, 0)
             made.append((padded(features, self.width), block.prediction.ravel()[i], codes.astype(np.int32)))
         rows = RowSet(*(np.concatenate(column) for column in zip(*made)))
         if messages:

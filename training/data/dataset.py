@@ -9,8 +9,9 @@ import numpy as np
 
 from runtime.core.near_lossless import implant_bins
 from runtime.predictor import features as rf
+from runtime.predictor.lanes import Lanes
 
-from .features import WINDOW, Lane, first_rows, fit_lane, reconstruction_of, running_log_means
+from .features import WINDOW, fit_lane, lane_inputs, reconstruction_of
 from .recordings import LEVELS, Recordings
 
 SKIP = 32  # samples at a recording's start that are left to the rows of lane starts
@@ -124,23 +125,27 @@ def prepare(recordings: Recordings, levels: np.ndarray, max_error: int = 0, bloc
     reconstruction, random = reconstruction_of(levels), np.random.default_rng(0)
     lanes, starts = [], []
     for i in range(len(seen)):
-        lanes.append(fit_lane(seen[i], reconstruction, max_error))
-        starts.append(start_rows(lanes[-1], seen[i], reconstruction, random))
+        lane = fit_lane(seen[i], reconstruction, max_error)
+        lanes.append(lane_inputs(lane, seen[i][:, None], reconstruction))
+        starts.append(start_rows(lane, seen[i], reconstruction, random))
     features, prediction, codes = (np.concatenate(column) for column in zip(*starts))
+    newest = [np.append(lane.own[1:, 0, WINDOW - 1], np.uint8(rf.ZERO)) for lane in lanes]
+    rest = np.concatenate([lane.own[:, 0, WINDOW:] for lane in lanes])
     return Dataset(
-        np.concatenate([rf.quantise(lane.residual) for lane in lanes]),
-        np.concatenate([rf.quantise(lane.last()) for lane in lanes]),
-        running_log_means([lane.residual for lane in lanes], np.array([lane.initial_scale for lane in lanes])),
-        np.concatenate([lane.linear + lane.mean for lane in lanes]),
+        np.concatenate(newest),
+        rest[:, 0],
+        rest[:, 1:],
+        np.concatenate([lane.prediction[:, 0] for lane in lanes]),
         target[recordings.codes].astype(np.uint16),
         np.stack([recordings.offsets[:-1], recordings.offsets[1:]], axis=1),
         (features, prediction, target[codes]),
     )
 
 
-def start_rows(lane: Lane, codes: np.ndarray, reconstruction: np.ndarray, random: np.random.Generator) -> Rows:
+def start_rows(lane: Lanes, codes: np.ndarray, reconstruction: np.ndarray, random: np.random.Generator) -> Rows:
     """Return rows of lanes that start at random places of a recording, as segments of a chunk do."""
     start = random.integers(0, max(len(codes) - START_STEPS, 1), START_LANES)
-    i = np.minimum(start[:, None] + np.arange(START_STEPS), len(codes) - 1)
-    lanes = lane.at(i, codes, reconstruction)
-    return first_rows(lanes), (lanes.linear + lane.mean).ravel().astype(np.int32), codes[i].ravel().astype(np.int32)
+    picked = codes[np.minimum(start + np.arange(START_STEPS)[:, None], len(codes) - 1)]
+    inputs = lane_inputs(lane, picked, reconstruction)
+    own = inputs.own.transpose(1, 0, 2).reshape(-1, inputs.own.shape[2])
+    return own, inputs.prediction.T.ravel(), picked.T.ravel().astype(np.int32)

@@ -64,7 +64,7 @@ class Recordings:
 
 def given(options) -> Given:
     """Return what a command's options say of files without a header."""
-    return Given(options.channels, options.rate, options.dtype, options.layout)
+    return Given(options.channels, options.sample_rate, options.dtype, options.layout)
 
 
 def read_samples(path: str | Path, given: Given = NOTHING) -> tuple[np.ndarray, int]:
@@ -87,7 +87,7 @@ def read_samples(path: str | Path, given: Given = NOTHING) -> tuple[np.ndarray, 
         raise ValueError(f"{path}: not one of {', '.join(SUFFIXES)}")
     try:
         with Recording([str(path)], given) as recording:
-            return recording.source.read(recording.source.frames), recording.source.rate
+            return recording.source.read(recording.source.frames), recording.source.sample_rate
     except MiddleoutError as error:
         raise ValueError(f"{path}: {error}") from error
 

@@ -32,7 +32,7 @@ class Sequence:
     begin : the time step of its first sample
     run : windows of one channel in one lane, numbered
     rank : number of the window within its run
-    ends : int64 [order levels], time steps at which order levels are through
+    steps : int, samples of the longest lane
     """
 
     lanes: int
@@ -40,32 +40,20 @@ class Sequence:
     begin: np.ndarray
     run: np.ndarray
     rank: np.ndarray
-    ends: np.ndarray
+    steps: int
 
     @classmethod
-    def of(cls, windows: Windows, lanes: int, order_level: np.ndarray) -> Sequence:
-        """Tier by order level (int64 [channels]), a window goes to the lane that its first sample falls into where all samples of
-        the order level are cut evenly."""
-        lane, begin = np.zeros((2, len(windows)), np.int64)
-        ends, step, of_window = [], 0, order_level[windows.channel]
-        for number in range(int(of_window.max(initial=0)) + 1):
-            some = np.flatnonzero(of_window == number)
-            offset = np.concatenate([[0], np.cumsum(windows.length[some])])
-            lane[some] = offset[:-1] * lanes // max(int(offset[-1]), 1)
-            length = np.bincount(lane[some], windows.length[some], lanes).astype(np.int64)
-            begin[some] = step + offset[:-1] - (np.cumsum(length) - length)[lane[some]]
-            step += int(length.max(initial=0))
-            ends.append(step)
+    def of(cls, windows: Windows, lanes: int) -> Sequence:
+        """Give each window to the lane that its first sample falls into where all samples are cut evenly."""
+        offset = windows.offset
+        lane = offset[:-1] * lanes // max(int(offset[-1]), 1)
+        length = np.bincount(lane, windows.length, lanes).astype(np.int64)
+        begin = offset[:-1] - (np.cumsum(length) - length)[lane]
         opens = np.ones(len(windows), bool)
         opens[1:] = (lane[1:] != lane[:-1]) | (windows.channel[1:] != windows.channel[:-1])
         run = np.cumsum(opens) - 1
         rank = np.arange(len(windows)) - np.flatnonzero(opens)[run]
-        return cls(lanes, lane, begin, run, rank, np.array(ends, np.int64))
-
-    @property
-    def steps(self) -> int:
-        """Of the longest lane."""
-        return int(self.ends[-1])
+        return cls(lanes, lane, begin, run, rank, int(length.max(initial=0)))
 
 
 def template_shift(rank: np.ndarray) -> np.ndarray:

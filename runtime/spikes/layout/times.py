@@ -1,15 +1,11 @@
-"""When the windows of a channel are: gaps from one to the next, or with those of a channel that it hears."""
+"""When the windows of a channel are: gaps from one to the next."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from ...core.errors import CorruptError
 from ..windows import Windows
-from .fields import MAX_RICE, FieldReader, FieldWriter, rice_bits, unzigzag, zigzag
-
-SHIFT_BITS = 6
-"""Signed: frames from a peer's window to the one that goes with it."""
+from .fields import MAX_RICE, rice_bits
 
 
 def gaps(windows: Windows) -> np.ndarray:
@@ -28,70 +24,8 @@ def best_rice(values: np.ndarray) -> int:
     return min(near, key=lambda parameter: int(rice_bits(values, parameter).sum()))
 
 
-def pack_matches(writer: FieldWriter, start: np.ndarray, match: np.ndarray, heard: np.ndarray) -> None:
-    """Windows of one channel that go with those of the first one that it hears.
-
-    Parameters
-    ----------
-    start : int64 [matches]
-    match : int64 [matches], rising: number of the peer's window
-    heard : int64 [peer's windows], their starts
-    """
-    writer.put_gamma(len(match))
-    if not len(match):
-        return
-    runs, apart = np.diff(match, prepend=-1) - 1, start - heard[match]
-    limit = 1 << (SHIFT_BITS - 1)
-    shift = int(np.clip(np.sort(apart)[len(apart) // 2], -limit, limit - 1))
-    late = np.array([zigzag(value) for value in (apart - shift).tolist()])
-    parameters = best_rice(runs), best_rice(late)
-    writer.put(parameters[0], 5)
-    writer.put(parameters[1], 5)
-    writer.put(shift & (2 * limit - 1), SHIFT_BITS)
-    for run, value in zip(runs.tolist(), late.tolist(), strict=True):
-        writer.put_rice(run, parameters[0])
-        writer.put_rice(value, parameters[1])
-
-
-def take_matches(reader: FieldReader) -> list[tuple[int, int]]:
-    """The inverse of `pack_matches`: number of the peer's window, and frames from it. Raises `CorruptError`."""
-    count = reader.take_gamma()
-    if not count:
-        return []
-    parameters = [min(reader.take(5), MAX_RICE) for _ in range(2)]
-    shift = reader.take(SHIFT_BITS)
-    shift -= (shift >> (SHIFT_BITS - 1)) << SHIFT_BITS
-    made, at = [], -1
-    for _ in range(count):
-        at += 1 + reader.take_rice(parameters[0])
-        made.append((at, shift + unzigzag(reader.take_rice(parameters[1]))))
-    return made
-
-
-def place(windows: Windows, match: np.ndarray, heard: np.ndarray, order_level: np.ndarray) -> np.ndarray:
-    """Starts of windows, in place of frames from a peer's window and of gaps; the order in which they then lie.
-
-    Parameters
-    ----------
-    windows : of each channel first those that go with others, then those by gaps
-    match : int64 [windows], the number of the peer's window, or -1
-    heard : int64 [channels], the first channel that each hears; -1 for none
-    order level : int64 [channels]
-
-    Raises `CorruptError` where a peer has no such window.
-    """
-    order = np.arange(len(windows))
-    used, first = np.unique(windows.channel, return_index=True)
-    spans = dict(zip(used.tolist(), zip(first.tolist(), [*first[1:].tolist(), len(windows)]), strict=True))
-    for channel in sorted(spans, key=lambda channel: int(order_level[channel])):
-        own = slice(*spans[channel])
-        start, length, matched = windows.start[own], windows.length[own], match[own] >= 0
-        count = int(matched.sum())
-        start[count:] = np.cumsum(start[count:] + length[count:]) - length[count:]
-        if count:
-            reference = windows.start[order[slice(*spans.get(int(heard[channel]), (0, 0)))]]
-            if match[own].max() >= len(reference):
-                raise CorruptError("a window goes with one that is not there")
-            start[:count] += reference[match[own][:count]]
-        order[own] = own.start + np.argsort(start, kind="stable")
-    return order
+def starts(channel: np.ndarray, gap: np.ndarray, length: np.ndarray) -> np.ndarray:
+    """Return where windows begin, int64 [windows]: the inverse of `gaps`. Windows are in order of channel."""
+    start = np.cumsum(gap + length) - length
+    first = np.searchsorted(channel, channel)  # the first window of the same channel
+    return start - (start - gap)[first]

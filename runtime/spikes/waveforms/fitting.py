@@ -53,33 +53,27 @@ def on_implant(samples: np.ndarray) -> bool:
     return all(int(codes_of(part).min()) >= 0 for part in np.array_split(samples, -(-samples.size // (1 << 22))))
 
 
-def channel_parameters(
-    coder: WindowCoder, windows: Windows, match: np.ndarray, before: int, channels: int, model: Model
-) -> ChannelParameters:
-    """Spread, scale and Rice parameter of every channel; of all together where windows are few.
-
-    match : int64 [windows], -1 where times are by gaps
-    """
+def channel_parameters(coder: WindowCoder, windows: Windows, before: int, channels: int) -> ChannelParameters:
+    """Initial scale, scale and Rice parameter of every channel; of all together where windows are few."""
     used = np.unique(windows.channel)
     alone = len(windows) >= _FEW * len(used)
     group = windows.channel if alone else np.zeros(len(windows), np.int64)
     made = ChannelParameters(*(np.zeros(channels, np.int64) for _ in range(4)))
-    by_gap = np.flatnonzero(match < 0)
-    gap = gaps(windows.take(by_gap))
-    spreads = _spreads(coder, windows, group, before, channels)
+    gap = gaps(windows)
+    initial_scales = _initial_scales(coder, windows, group, before, channels)
     scales = _scales(coder, group, channels)
     for channel in used.tolist():
         which = channel if alone else 0
-        own = gap[group[by_gap] == which]
+        own = gap[group == which]
         made.initial_scale[channel], made.scale[channel], made.rice[channel] = (
-            spreads[which],
+            initial_scales[which],
             scales[which],
             best_rice(own),
         )
     return made
 
 
-def _spreads(coder: WindowCoder, windows: Windows, group: np.ndarray, before: int, channels: int) -> np.ndarray:
+def _initial_scales(coder: WindowCoder, windows: Windows, group: np.ndarray, before: int, channels: int) -> np.ndarray:
     """Mean residuals in front of the crossings, as initial running means."""
     place = np.arange(1, max(before - 1, 2))
     inside = place[None] < windows.length[:, None]

@@ -1,0 +1,87 @@
+"""Symbols of rANS-coded chunks for the decode loop, with low bits and escapes of linear lanes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from ..entropy import rans
+from ..entropy.rans_source import RansSource
+from ..entropy.tables import CODES
+from ..predictor.lanes import Lanes, as_columns, join, to_lanes
+from ..predictor.model import Model
+from .rans_chunk import CodedChunk, channels_with_low_bits
+
+
+class ChunkSymbols:
+    """The symbols of a batch of chunks.
+
+    Parameters
+    ----------
+    coded : list of CodedChunk, in order of falling segment length
+
+    Attributes
+    ----------
+    lanes : Lanes of all chunks
+    """
+
+    def __init__(self, coded: list[CodedChunk], model: Model):
+        self._model = model
+        parts = [(chunk.side, chunk.frames, chunk.segments) for chunk in coded]
+        self.lanes = join(parts, model.entropy.reconstruction)
+        states = np.empty(len(self.lanes), np.uint64)
+        for number, chunk in enumerate(coded):
+            states[self.lanes.owner == number] = chunk.states
+        self._coder = rans.Decoder(states, [chunk.words for chunk in coded], self.lanes.owner)
+        self._low = _low_bits(coded, self.lanes)
+        self._escapes = [iter(chunk.escapes.tolist()) for chunk in coded]
+
+    def part(self, part: slice) -> LaneSymbols:
+        """Return the symbol source of some of the lanes."""
+        lanes = self.lanes
+        source = RansSource(self._coder, self._model.entropy, self._model.guesses, lanes.offset[part], part)
+        return LaneSymbols(source, lanes.linear[part], self._low[:, part], lanes.owner[part], self._escapes)
+
+    def used_up(self) -> bool:
+        """Return whether all words and escapes were taken, and every state is where its encoder began."""
+        return bool(self._coder.finish().all()) and all(next(values, None) is None for values in self._escapes)
+
+
+def _low_bits(coded: list[CodedChunk], lanes: Lanes) -> np.ndarray:
+    """Return low bits int16 [steps, lanes]; no steps where no lane has any use for them."""
+    if not lanes.linear.any():
+        return np.zeros((0, len(lanes)), np.int16)
+    low = [np.zeros((chunk.frames, len(chunk.side.kind)), np.int16) for chunk in coded]
+    for chunk, values in zip(coded, low, strict=True):
+        for channel, bits in zip(channels_with_low_bits(chunk.side), chunk.low_bits, strict=True):
+            values[:, channel] = bits
+    return to_lanes(low, lanes)
+
+
+class LaneSymbols:
+    """The symbol source (see `decode_loop.SymbolSource`) of some lanes of a batch of chunks."""
+
+    def __init__(
+        self, source: RansSource, linear: np.ndarray, low: np.ndarray, owner: np.ndarray, escapes: list[Iterator[int]]
+    ):
+        self.next = source.next
+        self._numbers = np.flatnonzero(linear)
+        self._low = low[:, as_columns(self._numbers)] if len(self._numbers) else low
+        self._owner, self._escapes = owner, escapes
+
+    def low_bits(self, t: int) -> np.ndarray:
+        """Return the low bits int16 [linear lanes] of a step."""
+        return self._low[t]
+
+    def escapes(self, code: np.ndarray, active: np.ndarray | None) -> tuple[np.ndarray, np.ndarray] | None:
+        """Return the lanes whose symbol says that their sample is not coded by it, and these samples."""
+        if not len(self._numbers):
+            return None
+        some = code[self._numbers]
+        numbers = self._numbers[(some == 0) | (some == CODES - 1)]
+        if active is not None:
+            numbers = numbers[active[numbers]]
+        if not len(numbers):
+            return None
+        return numbers, np.array([next(self._escapes[self._owner[n]], 0) for n in numbers], np.int16)

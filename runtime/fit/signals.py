@@ -1,0 +1,26 @@
+"""The channels of a chunk that are coded, as the fit sees them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass
+class Signals:
+    """Channels that are coded, in order.
+
+    numbers : int64 [channels], in the chunk
+    signals : list of int16 [16 + frames], see `least_squares.to_signal`
+    q6 : float64 [channels], Q6 units of one unit of a signal
+    bins : float64 [channels], what one step of the coded values is in units of the signal
+    """
+
+    numbers: np.ndarray
+    signals: list[np.ndarray]
+    q6: np.ndarray
+    bins: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.signals)
