@@ -29,7 +29,7 @@ def test_spikes_are_found():
     residual[1000::2000] -= 60
     value = np.concatenate([np.zeros(32), residual])
     count, shape = signals.find_spikes(value, residual)
-    assert count == 5 and shape.argmin() == 20 and -66 < shape[20] < -54
+    assert count == 10 and shape.argmin() == 20 and -66 < shape[20] < -54
 
 
 def test_white_noise_and_its_cost():

@@ -126,7 +126,7 @@ def test_every_baseline_restores_the_codes(baseline, channels, tmp_path):
 
 
 def test_a_failing_baseline_is_an_error(folder):
-    baseline = baselines.Baseline("false", (sys.executable, "-c", "raise SystemExit(3)"), (sys.executable, "-c", ""))
+    baseline = baselines.Baseline("false", "false {source}", "false {source}")
     with pytest.raises(baselines.BaselineError, match="false failed"):
         baselines.measure(folder / "0.wav", baseline)
 
