@@ -74,7 +74,7 @@ def test_files_of_the_same_name_are_refused(folder, tmp_path):
 def test_demo_of_simulated_recordings(root, tmp_path):
     result = run(root, "demo.py", "--output", tmp_path / "results" / "demo.md")
     page = (tmp_path / "results" / "demo.md").read_text()
-    assert page.startswith("# 4 simulated recording(s)") and "Measured by `scripts/demo.py --output" in page
+    assert page.startswith("# 4 simulated recording(s)") and "Measured by `scripts/demo.py` on " in page
     assert "| middleout | " in page and "|---:|" in page.replace(" ", "")
     assert result.returncode == 0, result.stdout + result.stderr
     assert "All restored byte for byte" in result.stdout
