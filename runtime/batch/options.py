@@ -68,7 +68,8 @@ class EncodeOptions:
             object.__setattr__(self, "keep", tuple(self.keep))
         if isinstance(self.topology, int):
             raise UsageError(f"a topology is an object or the path of a file, not {self.topology}")
-        check_target(self.target_rate, 0 if self.keep is not None else self.bound)
+        kept, bound = self._losses()
+        check_target(self.target_rate, 0 if kept else bound)
 
     def _losses(self) -> tuple[spikes.Activity | None, int]:
         return spikes.resolve(self.keep, self.max_error, self.threshold, self.window)
