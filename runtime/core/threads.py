@@ -1,4 +1,4 @@
-"""Threads of libraries."""
+"""Threads of numpy's linear algebra."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import os
 
 
 def one_thread() -> None:
-    """Keep numpy's linear algebra to one thread, if called before numpy is imported.
+    """Keep numpy's linear algebra to one thread; call it before numpy is imported.
 
-    Its products are small here, and threads that wait for each other cost more than they bring.
+    The products of this package are small: threads that wait for each other cost more than they bring.
     """
     for library in ("OPENBLAS", "MKL", "VECLIB"):
         os.environ.setdefault(f"{library}_NUM_THREADS", "1")
