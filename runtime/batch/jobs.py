@@ -106,9 +106,7 @@ class EncodeJob(_Job):
     array : whether the files are the channels of one recording
     """
 
-    def __init__(
-        self, files: list[str], settings: Settings, loaded: Loaded, given: Given, array: bool = False
-    ) -> None:
+    def __init__(self, files: list[str], settings: Settings, loaded: Loaded, given: Given, array: bool = False) -> None:
         super().__init__(files, settings)
         self._loaded, self._given, self._array = loaded, given, array
         self._encoding: Encoding | None = None
@@ -278,7 +276,7 @@ class DecodeJob(_Job):
 
 
 def _frames(header: Header, source: paths.Input) -> int | None:
-    """Frames of a recording: as its header says, else as its index does where that is within reach."""
+    """Return the frames of a recording by its header, else by its index where the file is seekable."""
     if header.frames is not None or source.size is None:
         return header.frames
     back = source.file.tell()

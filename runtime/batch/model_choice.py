@@ -19,11 +19,11 @@ def choose(
     target_rate: float | None = None,
     kept: bool = False,
 ) -> str:
-    """Name of a shipped model.
+    """Choose a shipped model by the first samples of a recording. Returns its name.
 
-    Single channels have their model by whether they are on the implant's table. Channels that may hear each other are coded
-    for a trial, since it depends on what they have in common which of the two is better. In activity mode (`kept`)
-    networks hear nobody, so that it is as with single channels.
+    Single channels get their model by whether their values are in the implant's table. Channels that may be predicted
+    from each other are encoded with both models: which one is smaller depends on what they have in common. In spikes
+    mode (`kept`) no channel is predicted from another, so that the rule of single channels holds.
 
     Parameters
     ----------

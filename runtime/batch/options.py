@@ -40,7 +40,7 @@ class EncodeOptions:
     independent : bool
         Encode each channel alone.
     topology : Topology, str, os.PathLike or None
-        Topology, or the path of its file, that says which channels predict which; None to find out from the recording.
+        Topology, or the path of its file, by which channels predict each other; None to find out from the recording.
     embed_model : bool
         Put the model into the file, so that decoding needs nothing else.
     verify : bool

@@ -47,7 +47,7 @@ class Budget:
             raise UsageError("a target rate needs to know the recording's sample rate in Hz")
 
     def take(self, frames: int) -> int:
-        """Bytes of payload for the next chunk; may be below 0."""
+        """Return the bytes of payload for the next chunk; may be below 0."""
         if self.frames is None:
             share, self.reserve = self.reserve, 0
         else:
@@ -73,14 +73,14 @@ def check_target(target: float | None, max_error: int) -> None:
 
 
 def bit_rate(size: int, frames: int, sample_rate: int) -> float:
-    """Rate of `size` bytes over the time of a recording; 0 if it has no frames."""
+    """Return the bits per second of `size` bytes over the time of a recording; 0 if it has no frames."""
     return 8 * size * sample_rate / frames if frames else 0.0
 
 
 def encode_within(
     chunks: list[np.ndarray], model: Model, sample_bits: list[int], budgets: list[int], **options: object
 ) -> list[bytes]:
-    """Payloads of chunks, each with the smallest bound by which it is within its budget, or else with the largest.
+    """Encode chunks, each with the smallest bound by which it is within its budget, or else with the largest.
 
     Parameters are those of `codec.encode_chunks`; `budgets` are bytes of payload.
     """
@@ -130,6 +130,6 @@ class _Search:
             self.guess = (self._low + self._high) // 2
 
     def _bounded(self, bits: float, step: int) -> int:
-        """The bound at which a sample takes so many bits less than with bins of `step`, within what is still open."""
+        """Return the open bound at which a sample takes so many bits less than with bins of `step`."""
         wanted = (step * 2.0 ** min(bits, 16) - 1) / 2
         return int(min(max(math.ceil(wanted), self._low + 1), self._high - 1))

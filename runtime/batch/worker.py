@@ -59,7 +59,7 @@ class EncodeTask:
 
 @dataclass(frozen=True)
 class DecodeTask:
-    """One chunk to decode: its payload, and what the file's header says of its samples."""
+    """One chunk to decode: its payload, and the form of its samples from the file's header."""
 
     payload: bytes
     channels: int
@@ -129,7 +129,7 @@ def _verified(task: EncodeTask, payload: bytes, decoded: np.ndarray | MiddleoutE
 
 
 def _within(task: EncodeTask, decoded: np.ndarray, payload: bytes) -> bool:
-    """Whether decoded samples keep the bound of their payload."""
+    """Return whether decoded samples keep the bound of their payload."""
     if is_activity(payload):
         return spikes.within(task.samples, decoded, payload, task.sample_bits)
     return near_lossless.within(task.samples, decoded, chunk_bound(payload), task.sample_bits)

@@ -54,7 +54,7 @@ def _interrupt(*_: object) -> None:
 
 
 def _complain(error: Exception, file: str | None = None) -> int:
-    """Say what went wrong; gives the exit code."""
+    """Print what went wrong. Returns the exit code."""
     place = "" if file is None else f"{file}: "
     print(f"runtime: {place}{error}", file=sys.stderr)
     return getattr(error, "exit_code", 1)
@@ -74,7 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     encode.add_argument("--embed-model", action="store_true", help="put the model into the file")
     encode.add_argument("--independent", action="store_true", help="code each channel alone")
-    encode.add_argument("--topology", metavar="FILE", help="which channels listen to which, of `topology`")
+    encode.add_argument("--topology", metavar="FILE", help="which channels predict which, of `topology`")
     loss_options(encode)
     encode.add_argument("--no-verify", dest="verify", action="store_false", help="do not decode and compare")
 
@@ -87,7 +87,7 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--jobs", type=positive, metavar="N", help="processes (default: one per processor)")
         command.add_argument("-q", "--quiet", action="store_true", help="no progress, no summary; only errors")
 
-    info = _command(commands, "info", _info, "print what header and index say")
+    info = _command(commands, "info", _info, "print the facts of header and index")
     info.add_argument("--json", action="store_true", help="as a JSON list with one object per file")
     topology = _command(commands, "topology", _topology, "find out which channels have activity in common")
     topology.add_argument("-o", "--output", required=True, metavar="OUT", help="file to write, for encode --topology")
@@ -192,7 +192,7 @@ def _summary(verb: str, outcomes: list[Outcome], seconds: float) -> str:
 
 
 def _rate(outcome: Outcome) -> str:
-    """What a target rate made of a file."""
+    """Describe what a target rate made of a file."""
     errors = outcome.max_errors or [0]
     used = f"largest error {min(errors)} to {max(errors)}, {sum(errors) / len(errors):.2f} in the mean of the chunks"
     return f"{outcome.path}: {outcome.bit_rate:.0f} bit/s; {used}"
@@ -230,7 +230,7 @@ def _topology(options: argparse.Namespace) -> int:
     with Progress("topology", len(options.files), shown=sys.stderr.isatty()) as progress:
         observe(found, options.files, Given(**given), options.array, lambda path: progress.advance(1))
     if not found.channels:
-        raise UsageError("no recordings that say anything about channels")
+        raise UsageError("no recordings that are long enough to compare channels")
     output = outputs.open(target)
     try:
         output.file.write(found.to_json().encode())

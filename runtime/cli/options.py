@@ -9,7 +9,7 @@ from ..core.terms import CHANNEL_TIME, LAYOUTS, TYPES
 
 
 def input_options(command: argparse.ArgumentParser) -> None:
-    """Add what says how recordings lie in their files."""
+    """Add the options on how recordings lie in their files."""
     more = command.add_argument_group("recordings that are no WAV files")
     more.add_argument("--channels", type=positive, metavar="N", help="of raw samples: how many channels")
     more.add_argument("--dtype", default="int16", choices=TYPES, help="of raw samples, little-endian (default: int16)")
@@ -23,7 +23,7 @@ def input_options(command: argparse.ArgumentParser) -> None:
 
 
 def loss_options(command: argparse.ArgumentParser) -> None:
-    """Add what says what may be lost."""
+    """Add the options on what may be lost."""
     loss = command.add_argument_group("what may be lost (by default nothing)")
     loss.add_argument(
         "--target-rate",
@@ -63,21 +63,21 @@ def hertz(text: str) -> int:
 
 
 def positive(text: str) -> int:
-    """A count, from 1 on."""
+    """Parse a count, from 1 on."""
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 on")
     return int(text)
 
 
 def bound(text: str) -> int:
-    """The largest error of a sample."""
+    """Parse the largest error of a sample."""
     if not text.isdecimal() or int(text) > 255:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 255")
     return int(text)
 
 
 def window(text: str) -> tuple[float, float]:
-    """Milliseconds before and after."""
+    """Parse milliseconds before and after."""
     try:
         before, after = map(float, text.split(","))
     except ValueError:

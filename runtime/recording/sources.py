@@ -26,7 +26,7 @@ RAW_SUFFIXES = (".bin", ".raw", ".dat")
 
 @dataclass(frozen=True)
 class Given:
-    """What a caller says of recordings that do not say it themselves.
+    """What a caller knows of recordings whose files do not hold it.
 
     Attributes
     ----------
@@ -84,13 +84,13 @@ class Source(Protocol):
     canonical: bool
 
     def read(self, frames: int) -> np.ndarray:
-        """The next frames, int16 [frames, channels]; fewer only at the end of the samples."""
+        """Read the next frames, int16 [frames, channels]; fewer only at the end of the samples."""
 
     def skip(self, frames: int) -> None:
-        """Pass over frames that are there."""
+        """Pass over frames, which must be there."""
 
     def back(self) -> Iterator[bytes]:
-        """The bytes behind the samples, in pieces."""
+        """Read the bytes behind the samples, in pieces."""
 
 
 class Recording:
@@ -156,7 +156,7 @@ class Recording:
         return len(source.front) + behind
 
     def excerpt(self, frames: int, pieces: int = 16) -> np.ndarray:
-        """At most so many frames in all, int16 [time, channel], in pieces spread evenly over the recording.
+        """Read at most so many frames in all, int16 [time, channel], in pieces spread evenly over the recording.
 
         Of a recording of unknown length, these are the first ones. Nothing else can be read then.
         """
@@ -173,7 +173,7 @@ class Recording:
 
 
 def _reader(source: paths.Input, given: Given) -> Source:
-    """The reader for what an input holds: .wav and .npy by their suffix, all else by its first bytes."""
+    """Return the reader for what an input holds: .wav and .npy by their suffix, all else by its first bytes."""
     suffix = os.path.splitext(source.path)[1].lower()
     start, file = _ahead(source)
     if suffix == ".npy" or (suffix != ".wav" and start.startswith(npy.MAGIC)):
@@ -191,7 +191,7 @@ def _reader(source: paths.Input, given: Given) -> Source:
 
 
 def _ahead(source: paths.Input) -> tuple[bytes, BinaryIO]:
-    """The first bytes, and the file with these still in front."""
+    """Return the first bytes, and the file with these still in front."""
     start = read_up_to(source.file, 12)
     if source.size is not None:
         source.file.seek(0)
