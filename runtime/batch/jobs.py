@@ -15,7 +15,7 @@ from ..container.blocks import BlockReader, BlockWriter
 from ..container.header import Header, chunk_bound, chunk_frames, parse_foreign, parse_model
 from ..container.index import read_layout
 from ..core import sample_formats
-from ..core.errors import CorruptError, MiddleoutError
+from ..core.errors import CorruptError, MiddleoutError, UsageError
 from ..core.terms import FILES, SAMPLES
 from ..predictor import model as models
 from ..recording import paths
@@ -164,8 +164,10 @@ class EncodeJob(_Job):
     def _header(self, recording: Recording) -> Header:
         """Say what the recording is; how it is encoded is not known yet."""
         source, path = recording.source, self._files[0]
-        if source.kind == FILES:
-            suffix = ""
+        if source.kind == SAMPLES and self._settings.remove:
+            raise UsageError("the file can't be restored from its samples, so that it is not to be removed")
+        if source.kind in (FILES, SAMPLES):
+            suffix = "" if source.kind == FILES else ".wav"
         else:
             suffix = f".{source.kind}" if path == paths.STREAM else paths.split_name(path)[1]
         return Header(

@@ -19,6 +19,8 @@ def input_options(command: argparse.ArgumentParser) -> None:
     layout.add_argument("--layout", choices=LAYOUTS, help="order of the axes of raw samples and .npy")
     more_help = "the same as --layout channel-time"
     layout.add_argument("--channels-first", dest="layout", action="store_const", const=CHANNEL_TIME, help=more_help)
+    only = "of FLAC, AIFF, CAF, W64: keep the samples, not the file; it decodes to a WAV file"
+    more.add_argument("--samples-only", action="store_true", help=only)
     command.add_argument("--array", action="store_true", help="the files hold one channel each of the same recording")
 
 
@@ -52,7 +54,7 @@ def loss_options(command: argparse.ArgumentParser) -> None:
 
 def given_by(options: argparse.Namespace) -> dict[str, Any]:
     """Return the values of `input_options` that are fields of `Given`."""
-    return {name: getattr(options, name) for name in ("channels", "sample_rate", "dtype", "layout")}
+    return {name: getattr(options, name) for name in ("channels", "sample_rate", "dtype", "layout", "samples_only")}
 
 
 def hertz(text: str) -> int:

@@ -13,7 +13,7 @@ from ..core import limits, sample_formats
 from ..core.errors import FileFormatError, MiddleoutError, UsageError
 from ..core.file_io import read_up_to
 from ..core.names import is_file_name
-from ..core.terms import FILES
+from ..core.terms import FILES, SAMPLES
 from . import paths
 from .wav import WavFormat, canonical_header
 
@@ -69,6 +69,8 @@ class MonoFilesReader:
                 reader = open_one(source)
             except MiddleoutError as error:
                 raise type(error)(f"{path}: {error}") from None
+            if reader.kind == SAMPLES:
+                raise UsageError(f"{path}: an array keeps whole files, not samples only")
             if reader.channels != 1:
                 raise UsageError(f"{path}: {reader.channels} channels; files of an array hold one each")
             form = (reader.frames, reader.dtype, reader.sample_rate)

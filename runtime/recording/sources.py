@@ -14,9 +14,10 @@ from ..core import sample_formats
 from ..core.errors import UsageError
 from ..core.file_io import read_up_to
 from ..core.names import channel_names
-from ..core.terms import CHANNEL_TIME
+from ..core.terms import CHANNEL_TIME, SAMPLES
 from . import npy, paths
 from .arrays import check_layout, whole_sample_rate
+from .audio import AudioReader
 from .channel_files import MonoFilesReader
 from .raw import Form, RawReader
 from .wav import WavReader
@@ -39,6 +40,9 @@ class Given:
     layout : str or None
         Axes of raw and .npy files, "time-channel" or "channel-time"; without it, files with more channels than time
         steps are refused.
+    samples_only : bool
+        Keep no more than the samples of files that are neither WAV nor .npy: FLAC, AIFF, CAF, W64. A WAV file is
+        restored in their place.
 
     Raises
     ------
@@ -49,6 +53,7 @@ class Given:
     sample_rate: int = 0
     dtype: str = "int16"
     layout: str | None = None
+    samples_only: bool = False
 
     def __post_init__(self) -> None:
         check_layout(self.layout)
@@ -129,6 +134,8 @@ class Recording:
             self.close()
             raise
         self.size, self.mtime = self._input.size, self._input.mtime
+        if self.source.kind == SAMPLES:  # of which the file is another form
+            self.size = None
         self.seen = [] if self._input.seen is None else [self._input.seen]
         self.names = channel_names(self.source.channels)
 
@@ -181,6 +188,10 @@ def _reader(source: paths.Input, given: Given) -> Source:
         left = None if source.size is None else source.size - len(front)
         return RawReader(file, left, form, front)
     wav = suffix == ".wav" or (start[:4], start[8:]) == (b"RIFF", b"WAVE")
+    if given.samples_only and not wav:
+        if source.size is None:
+            raise UsageError("--samples-only, or samples_only, needs a file; this is a pipe")
+        return AudioReader(source.path)
     if wav or (given.channels is None and suffix not in RAW_SUFFIXES):
         return WavReader(file, source.size)
     if given.channels is None:

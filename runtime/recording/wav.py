@@ -31,6 +31,7 @@ _OTHER_FILES = {
     b"OggS": "an Ogg file",
     b"\x8fMDO": "a middleout file already",
 }
+_AUDIO = (b"RF64", b"FORM", b"fLaC")
 _CANONICAL = struct.Struct("<4sI4s4sIHHIIHH4sI")
 _FMT = struct.Struct("<HHIIHH")
 _UNKNOWN_SIZE = 0xFFFFFFFF
@@ -148,7 +149,8 @@ class _Walk:
         start = self._take(12, strict=False)
         if start[:4] != b"RIFF" or start[8:12] != b"WAVE":
             kind = _OTHER_FILES.get(start[:4], "not a WAV file" if start else "empty")
-            raise FileFormatError(f"this is {kind}; {_SUPPORTED}")
+            more = " (--samples-only keeps its samples)" if start[:4] in _AUDIO else ""
+            raise FileFormatError(f"this is {kind}{more}; {_SUPPORTED}")
         riff_size = int.from_bytes(start[4:8], "little")
         form = None
         while True:
