@@ -85,15 +85,11 @@ def encode_within(
     Parameters are those of `codec.encode_chunks`; `budgets` are bytes of payload.
     """
     searches = [_Search(budget, samples.size) for budget, samples in zip(budgets, chunks, strict=True)]
-    topology = options.pop("topology", None)
+    orders = options.pop("topology", [None] * len(chunks))
     while open_ := [i for i, search in enumerate(searches) if not search.settled]:
-        if isinstance(topology, list):
-            options["topology"] = [topology[i] for i in open_]
-        else:
-            options["topology"] = topology
-        bounds = [searches[i].guess for i in open_]
+        some = {"topology": [orders[i] for i in open_], "max_error": [searches[i].guess for i in open_]}
         widths = [sample_bits[i] for i in open_]
-        payloads = codec.encode_chunks([chunks[i] for i in open_], model, widths, max_error=bounds, **options)
+        payloads = codec.encode_chunks([chunks[i] for i in open_], model, widths, **some, **options)
         for i, payload in zip(open_, payloads, strict=True):
             searches[i].learn(payload)
     return [search.payload for search in searches]

@@ -13,6 +13,7 @@ from ..core import near_lossless
 from ..core.errors import CorruptError, MiddleoutError, ModelError
 from ..fit.prediction_order import PredictionOrder
 from ..predictor import model
+from ..spikes.options import Activity
 from . import rate_control
 
 
@@ -54,7 +55,7 @@ class EncodeTask:
     sample_bits: int
     topology: PredictionOrder | None = None
     budget: int | None = None
-    spikes: spikes.Activity | None = None
+    spikes: Activity | None = None
 
 
 @dataclass(frozen=True)
