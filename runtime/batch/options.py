@@ -101,8 +101,8 @@ class Destination:
         Remove inputs once their output is complete.
     """
 
-    output: str | os.PathLike | None = None
-    folder: str | os.PathLike | None = None
+    output: str | None = None
+    folder: str | None = None
     force: bool = False
     remove: bool = False
 

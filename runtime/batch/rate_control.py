@@ -48,6 +48,7 @@ class Budget:
 
     def take(self, frames: int) -> int:
         """Return the bytes of payload for the next chunk; may be below 0."""
+        share: float
         if self.frames is None:
             share, self.reserve = self.reserve, 0
         else:

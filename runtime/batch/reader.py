@@ -55,7 +55,7 @@ class Reader:
         rebuild_index: bool = False,
     ) -> None:
         self._owns = isinstance(source, str | os.PathLike)
-        self._file: BinaryIO = open(source, "rb") if self._owns else source
+        self._file: BinaryIO = open(source, "rb") if isinstance(source, str | os.PathLike) else source
         try:
             self._layout = (scan_layout if rebuild_index else read_layout)(self._file)
             self._places = PositionalFile(self._file)
@@ -142,7 +142,8 @@ class Reader:
     def _decode(self, first: int, last: int) -> Iterator[tuple[int, np.ndarray]]:
         """Decode the chunks first..last-1. Gives their numbers, and their samples as int16."""
         while first < last:
-            payloads, samples = [], 0
+            payloads: list[bytes] = []
+            samples = 0
             while first + len(payloads) < last and (not payloads or samples < BATCH_SAMPLES):
                 payload = self._chunk(first + len(payloads))
                 payloads.append(payload)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ..batch.jobs import Outcome
 
 _ENCODING = ("model", "max_error", "keep", "threshold", "window", "target_rate")
-_ENCODING += ("independent", "topology", "embed_model", "verify")
+_HOW = ("independent", "topology", "embed_model", "verify")
 _INTERRUPTED = 130
 _EPILOG = "`-` stands for standard input or output. Exit codes: 0 fine, 1 bad or damaged data, 2 usage, 3 model."
 
@@ -33,7 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     handler = signal.signal(signal.SIGTERM, _interrupt)
     try:
-        code = options.run(options)
+        code: int = options.run(options)
         sys.stdout.flush()
         return code
     except MiddleoutError as error:
@@ -101,7 +101,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _command(commands: Any, name: str, run: Any, summary: str) -> argparse.ArgumentParser:
-    command = commands.add_parser(name, help=summary, description=summary, epilog=_EPILOG)
+    command: argparse.ArgumentParser = commands.add_parser(name, help=summary, description=summary, epilog=_EPILOG)
     command.add_argument("files", nargs="+", metavar="FILE")
     command.set_defaults(run=run)
     return command
@@ -120,7 +120,7 @@ def _encode(options: argparse.Namespace) -> int:
     from ..batch.options import EncodeOptions
 
     given = given_by(options)
-    made = EncodeOptions(**{name: getattr(options, name) for name in _ENCODING})
+    made = EncodeOptions(**{name: getattr(options, name) for name in _ENCODING + _HOW})
     call = partial(files.encode_files, options=made, array=options.array, **given, **_destination(options))
     return _run("encode", call, options, files.expected_samples(options.files))
 
@@ -244,6 +244,7 @@ def _topology(options: argparse.Namespace) -> int:
 
 
 def _models(options: argparse.Namespace) -> int:
+    from ..core.identity import identity_of
     from ..predictor import model
 
     uses = {model.resolve(model.default(max_error=255)): " (default for large errors and target rates)"}
@@ -251,5 +252,5 @@ def _models(options: argparse.Namespace) -> int:
     for name, path in model.available():
         data = path.read_bytes()
         default = uses.get(path, "")
-        print(f"{name}  {model.identity_of(data).hex()}  {len(data)} bytes{default}")
+        print(f"{name}  {identity_of(data).hex()}  {len(data)} bytes{default}")
     return 0

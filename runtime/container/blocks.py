@@ -71,7 +71,7 @@ class BlockWriter:
 
     def back(self, data: bytes) -> None:
         """Append bytes of the original behind the samples; they come after the last chunk."""
-        self._begin_chunks()
+        self._begun()
         self._foreign(b"B", data, self._header.may_have_back)
 
     def _foreign(self, tag: bytes, data: bytes, possible: bool) -> None:
@@ -81,26 +81,28 @@ class BlockWriter:
             coding, body = pack_blob(data[start : start + limits.MAX_FOREIGN_PIECE])
             self._block(tag, bytes([coding]) + body)
 
-    def _begin_chunks(self) -> None:
+    def _begun(self) -> Index:
+        """Return the index of the chunks, the first of which comes here or has come."""
         if self._index is None:
             self._index = Index(self.offset)
+        return self._index
 
     def chunk(self, payload: bytes) -> None:
         """Append one chunk."""
-        self._begin_chunks()
-        if len(self._index.frames) == limits.MAX_CHUNKS:
+        index = self._begun()
+        if len(index.frames) == limits.MAX_CHUNKS:
             raise MiddleoutError(f"a file holds at most {limits.MAX_CHUNKS} chunks; cut the recording")
-        self._index.frames.append(chunk_frames(payload, self._header.channels))
-        self._index.sizes.append(len(payload) + BLOCK_OVERHEAD)
+        index.frames.append(chunk_frames(payload, self._header.channels))
+        index.sizes.append(len(payload) + BLOCK_OVERHEAD)
         self._block(b"C", payload)
 
     def end(self) -> Index:
         """Write the end block; the file is complete then."""
-        self._begin_chunks()
-        if self._header.frames not in (None, self._index.total):
-            raise MiddleoutError(f"{self._index.total} frames were there, not the {self._header.frames} expected")
-        self._block(b"E", self._index.pack())
-        return self._index
+        index = self._begun()
+        if self._header.frames not in (None, index.total):
+            raise MiddleoutError(f"{index.total} frames were there, not the {self._header.frames} expected")
+        self._block(b"E", index.pack())
+        return index
 
     def _block(self, tag: bytes, payload: bytes) -> int:
         crc = block_crc(self._sequence, self._header_crc, tag, payload)

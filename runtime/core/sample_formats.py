@@ -6,6 +6,8 @@ unsigned ones their value less 32768.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from .errors import UsageError
@@ -15,10 +17,10 @@ FORMATS = ("<i2", "|u1", "|i1", "<u2", ">i2", ">u2")
 _POSSIBLE = f"possible are {', '.join(TYPES)}"
 
 
-def parse(dtype: object) -> str:
+def parse(dtype: Any) -> str:
     """Return the format that a user means: one of `TYPES`, a numpy dtype, or anything that numpy takes for one."""
     try:
-        found = np.dtype(dtype).str
+        found: str = np.dtype(dtype).str
     except TypeError:
         found = ""
     if found not in FORMATS:

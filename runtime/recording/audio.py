@@ -47,7 +47,7 @@ class AudioReader:
 
     def read(self, frames: int) -> np.ndarray:
         """Read the next frames, int16 [frames, channels]; fewer only at the end of the samples."""
-        return self._file.read(frames, dtype="int16", always_2d=True)
+        return np.asarray(self._file.read(frames, dtype="int16", always_2d=True))
 
     def skip(self, frames: int) -> None:
         """Pass over frames, which must be there."""

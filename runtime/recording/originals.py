@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import BinaryIO
 
 import numpy as np
 
@@ -62,7 +63,7 @@ class FileSink:
         if self._output is not None:
             self._output.abort()
 
-    def _file(self):
+    def _file(self) -> BinaryIO:
         if self._output is None:
             self._output = self._outputs.open(self.target)
         return self._output.file
@@ -104,7 +105,7 @@ class ChannelTimeSink(FileSink):
     def _place(self, channel: int, frame: int) -> int:
         return self._start + (channel * self._frames + frame) * self._width
 
-    def _file(self):
+    def _file(self) -> BinaryIO:
         file = super()._file()
         if not self._output.seekable:
             raise UsageError("its samples lie channel by channel, which only a file can take; say with -o which")

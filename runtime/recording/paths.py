@@ -110,7 +110,7 @@ class Output:
     def __init__(self, target: str, force: bool = False) -> None:
         self._target = os.path.realpath(target)
         self._force = force
-        self._temporary = None
+        self._temporary: str | None = None
         if target == STREAM:
             self.file: BinaryIO = sys.stdout.buffer
         elif os.path.exists(self._target) and not os.path.isfile(self._target):
@@ -146,25 +146,25 @@ class Output:
                 os.utime(self._temporary, ns=(mtime, mtime))
         os.fsync(self.file.fileno())
         self.file.close()
-        self._rename()
+        self._rename(self._temporary)
         self._temporary = None
         _sync_folder(os.path.dirname(self._target))
 
-    def _rename(self) -> None:
+    def _rename(self, written: str) -> None:
         """Give the file its name; without `force` never that of a file that is there."""
         if self._force:
-            os.replace(self._temporary, self._target)
+            os.replace(written, self._target)
             return
         try:
-            os.link(self._temporary, self._target)
+            os.link(written, self._target)
         except FileExistsError:
             raise UsageError(f"{self._target} exists; use -f to overwrite it") from None
         except OSError:  # no links on this file system
             if os.path.lexists(self._target):
                 raise UsageError(f"{self._target} exists; use -f to overwrite it") from None
-            os.replace(self._temporary, self._target)
+            os.replace(written, self._target)
         else:
-            os.unlink(self._temporary)
+            os.unlink(written)
 
     def abort(self) -> None:
         """Remove what was written."""
@@ -226,17 +226,19 @@ class Input:
 
     def __init__(self, path: str) -> None:
         self.path = path
+        self.seen: Seen | None = None
+        self.size: int | None = None
+        self.mtime: int | None = None
         if path == STREAM:
             self.file: BinaryIO = sys.stdin.buffer
-            self.seen = self.size = self.mtime = None
             return
         if os.path.isdir(path):
             raise UsageError("is a folder")
         self.file = open(path, "rb")
         status = os.fstat(self.file.fileno())
         self.seen = Seen.of(path, status) if stat.S_ISREG(status.st_mode) else None
-        self.size = self.seen and self.seen.size
-        self.mtime = self.seen and self.seen.mtime
+        if self.seen is not None:
+            self.size, self.mtime = self.seen.size, self.seen.mtime
 
     def __enter__(self) -> Input:
         return self
