@@ -18,7 +18,10 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "CorruptError": "core.errors",
+    "Destination": "batch.options",
+    "EncodeOptions": "batch.options",
     "FileFormatError": "core.errors",
+    "Given": "recording.sources",
     "MiddleoutError": "core.errors",
     "ModelError": "core.errors",
     "Outcome": "batch.jobs",

@@ -1,4 +1,4 @@
-"""Encode, decode and compare recordings through the public command line; used by demo, challenge_eval and validate."""
+"""Encode, decode and compare recordings through the public command line."""
 
 from __future__ import annotations
 
@@ -13,11 +13,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+from results import ROOT
 
 
 class RoundTripError(RuntimeError):
     """The command line failed, or files cannot be told apart by name."""
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What a command took, its workers included."""
+
+    seconds: float
+    megabytes: float
+    """Peak of the largest process; nan where the system does not tell."""
 
 
 @dataclass(frozen=True)
@@ -27,15 +36,22 @@ class RoundTrip:
     original_bytes: list[int]
     packed: list[Path]
     packed_bytes: list[int]
-    encode_seconds: float
-    """For all files in one command, start of the interpreter included, without the verification by `encode`."""
-    decode_seconds: float
+    encode: Usage
+    """For all files in one command, start of the interpreter included."""
+    decode: Usage
     different: list[Path]
     """Originals that were not restored byte for byte."""
 
+    def summary(self) -> str:
+        """Return times, and whether all files came back."""
+        times = f"Encode {self.encode.seconds:.1f} s, decode {self.decode.seconds:.1f} s, one command each."
+        if self.different:
+            return f"{times} NOT restored byte for byte: {', '.join(map(str, self.different))}"
+        return f"{times} All restored byte for byte."
+
 
 def runtime_command() -> tuple[list[str], dict[str, str]]:
-    """The installed `runtime` command of this environment, else this checkout's; and the environment to run it in."""
+    """Return the installed `runtime` command, else this checkout's; and the environment to run it in."""
     script = Path(sys.executable).parent / "runtime"
     if script.exists():
         return [str(script)], dict(os.environ)
@@ -44,24 +60,26 @@ def runtime_command() -> tuple[list[str], dict[str, str]]:
 
 
 def package_folder() -> Path:
-    """Folder of the package `runtime` that `runtime_command` runs."""
+    """Return the folder of the package `runtime` that `runtime_command` runs."""
     spec = importlib.util.find_spec("runtime")
     if spec is None or not spec.origin:
         raise RoundTripError("the package is not installed here: pip install .")
     return Path(spec.origin).parent
 
 
-def round_trip(paths: Sequence[Path], work: Path, encode_options: Sequence[str] = ()) -> RoundTrip:
-    """Encode `paths` with one command, decode the results with another one, compare byte for byte.
+def round_trip(paths: Sequence[Path], work: Path, options: Sequence[str] = (), jobs: int | None = None) -> RoundTrip:
+    """Encode files with one command, decode the results with another one, compare byte for byte.
 
     Parameters
     ----------
-    paths : sequence of Path
-        WAVs with different stems.
-    work : Path
+    paths
+        Recordings with different stems.
+    work
         Existing folder for the compressed and restored files.
-    encode_options : sequence of str
-        Passed to `runtime encode`.
+    options
+        Of `runtime encode`, which does not verify unless they hold "--verify".
+    jobs
+        Processes (default: one for each processor).
 
     Raises
     ------
@@ -71,38 +89,43 @@ def round_trip(paths: Sequence[Path], work: Path, encode_options: Sequence[str] 
     if len({path.stem for path in paths}) != len(paths):
         raise RoundTripError("two of the files have the same name without its suffix; rename one or run them apart")
     packed_folder, restored_folder = work / "packed", work / "restored"
-    packed_folder.mkdir()
-    restored_folder.mkdir()
-    encode_options = ["-q", "--no-verify", "-d", str(packed_folder), *encode_options]
-    encode_seconds, _ = _runtime("encode", *encode_options, "--", *map(str, paths))
+    verify = [] if "--verify" in options else ["--no-verify"]
+    common = ["-q", "-f", *(["--jobs", str(jobs)] if jobs else [])]
+    more = [*verify, *(option for option in options if option != "--verify")]
+    packed_folder.mkdir(exist_ok=True)
+    restored_folder.mkdir(exist_ok=True)
+    encode = run("encode", *common, *more, "-d", str(packed_folder), "--", *map(str, paths))
     packed = [packed_folder / (path.stem + ".mdo") for path in paths]
-    decode_seconds, _ = _runtime("decode", "-q", "-d", str(restored_folder), "--", *map(str, packed))
-    different = [path for path in paths if not _same(path, restored_folder / path.name)]
-    return RoundTrip(
-        [path.stat().st_size for path in paths],
-        packed,
-        [path.stat().st_size for path in packed],
-        encode_seconds,
-        decode_seconds,
-        different,
-    )
+    decode = run("decode", *common, "-d", str(restored_folder), "--", *map(str, packed))
+    different = [path for path in paths if not same(path, restored_folder / path.name)]
+    sizes = ([path.stat().st_size for path in some] for some in (paths, packed))
+    return RoundTrip(next(sizes), packed, next(sizes), encode, decode, different)
 
 
 def info(packed: Sequence[Path]) -> list[dict]:
-    """What `runtime info --json` says about compressed files."""
-    return json.loads(_runtime("info", "--json", "--", *map(str, packed))[1])
+    """Return what `runtime info --json` prints about compressed files."""
+    command, environment = runtime_command()
+    arguments = [*command, "info", "--json", "--", *map(str, packed)]
+    return json.loads(subprocess.run(arguments, env=environment, capture_output=True, check=True).stdout)
 
 
-def _runtime(*arguments: str) -> tuple[float, str]:
-    """Seconds that the command takes, and its standard output."""
+def run(*arguments: str) -> Usage:
+    """Run a `runtime` command."""
     command, environment = runtime_command()
     start = time.perf_counter()
-    result = subprocess.run([*command, *arguments], env=environment, capture_output=True, text=True)
-    seconds = time.perf_counter() - start
-    if result.returncode:
-        raise RoundTripError(f"runtime {arguments[0]} failed ({result.returncode}): {result.stderr.strip()}")
-    return seconds, result.stdout
+    process = subprocess.Popen([*command, *arguments], env=environment, stderr=subprocess.PIPE, text=True)
+    message = process.stderr.read()
+    peak = float("nan")
+    if hasattr(os, "wait4"):
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        peak = used.ru_maxrss / 1024
+    code = process.wait()
+    if code:
+        raise RoundTripError(f"runtime {arguments[0]} failed ({code}): {message.strip()}")
+    return Usage(time.perf_counter() - start, peak)
 
 
-def _same(original: Path, restored: Path) -> bool:
+def same(original: Path, restored: Path) -> bool:
+    """Return whether two files hold the same bytes."""
     return restored.exists() and filecmp.cmp(original, restored, shallow=False)

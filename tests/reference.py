@@ -127,15 +127,11 @@ def files(table, header, frames):
     for channel in range(header["channels"]):
         must(len(table) >= at + 10, "the table ends early")
         flags = table[at]
-        must(flags < 4, "a flag of a file")
-        length = 16 if flags & 2 else table[at + 9]
-        at += 9 if flags & 2 else 10
+        must(flags < 2, "a flag of a file")
+        length = table[at + 9]
+        at += 10
         name = table[at : at + length]
         at += length
-        if flags & 2:
-            digits = name.hex()
-            cuts = (0, 8, 12, 16, 20, 32)
-            name = "-".join(digits[a:b] for a, b in zip(cuts, cuts[1:])).encode() + b".wav"
         counts = (0, 0)
         if not flags & 1:
             must(len(table) >= at + 8, "the table ends early")

@@ -5,7 +5,7 @@ import zlib
 
 import zstandard
 from reference_activity import decode_activity
-from reference_chunk import IMPLANT, LINEAR, Channel, Lane, Refused, middles_of_bins, must, stored_bytes
+from reference_chunk import IMPLANT, LINEAR, Bits, Channel, Lane, Refused, middles_of_bins, must, stored_bytes
 from reference_rice import decode_body
 
 HEAD = 12
@@ -23,25 +23,19 @@ def decode(data, model):
     -------
     dict of frame number to list of samples, and the number of frames of the stream (None if it has no last packet)
     """
-    groups, size, end = {}, None, None
+    stream = Stream(model)
     for packet in packets(data):
-        group = groups.setdefault(packet["group"], Group(model))
+        if stream.number not in (None, packet["stream"]):
+            continue
+        stream.number = packet["stream"]
         try:
-            group.take(packet)
+            stream.take(packet)
         except Refused:
-            group.expected = None
-        size = group.block if group.block else size
-        if packet["last"] and group.end is not None:
-            end = group.end
-    if size is None:
-        return {}, None
+            stream.expected = None
     frames = {}
-    for block in range(max(group.magnitude_bits for group in groups.values())):
-        parts = [groups[number].blocks.get(block) for number in sorted(groups)]
-        if None not in parts and len(parts) == groups[0].groups:
-            for i, rows in enumerate(zip(*parts, strict=True)):
-                frames[block * size + i] = [s for row in rows for s in row]
-    return frames, end
+    for block, rows in stream.blocks.items():
+        frames |= {block * stream.block + i: row for i, row in enumerate(rows)}
+    return frames, stream.end
 
 
 def packets(data):
@@ -51,34 +45,28 @@ def packets(data):
         head = data[at : at + HEAD]
         size = int.from_bytes(head[8:11], "little") + HEAD + 4
         whole = data[at : at + size]
-        good = len(head) == HEAD and head[11] == zlib.crc32(head[:11]) & 255 and len(whole) == size
+        good = len(head) == HEAD and head[11] == zlib.crc32(head[:11]) & 255 and len(whole) == size and head[2] < 4
         if not good or zlib.crc32(whole[:-4]) != int.from_bytes(whole[-4:], "little"):
             at += 1
             continue
-        kind, stream, sequence = struct.unpack_from("<BBI", head, 2)
-        flags = {"group": kind & 63, "key": bool(kind & 64), "last": bool(kind & 128)}
+        flags, stream, sequence = struct.unpack_from("<BBI", head, 2)
+        flags = {"key": bool(flags & 1), "last": bool(flags & 2)}
         yield {**flags, "stream": stream, "sequence": sequence, "payload": whole[HEAD:-4]}
         at += size
 
 
-class Group:
-    """A group of channels."""
+class Stream:
+    """A stream's state."""
 
     def __init__(self, model):
-        self.model, self.block, self.magnitude_bits, self.expected, self.blocks, self.end = (
-            model,
-            None,
-            0,
-            None,
-            {},
-            None,
-        )
+        self.model, self.number, self.block, self.behind = model, None, None, 0
+        self.expected, self.blocks, self.end = None, {}, None
 
     def take(self, packet):
         block, payload = packet["sequence"], packet["payload"]
-        if block < self.magnitude_bits:
+        if block < self.behind:
             return
-        self.magnitude_bits = block + 1
+        self.behind = block + 1
         if packet["key"]:
             payload = self.begin(payload, self.expected == block)
         elif packet["last"] and self.block:
@@ -117,34 +105,22 @@ class Group:
 
     def begin(self, payload, going_on):
         """Sections 11.2 and 11.3; the rest of the payload."""
-        version, model, rate, block, period, self.bound, groups, channels, first, count = struct.unpack_from(
-            "<B16sIHIBBHHH", payload
-        )
-        must(version in (1, 2) and period > 0 and 0 < count <= channels - first, "a description's values")
-        self.block, self.groups, self.count, self.activity = block + 1, groups + 1, count, version == 2
+        version, model, rate, block, period, self.bound, self.count = struct.unpack_from("<B16sIHIBH", payload)
+        must(version in (1, 2) and period > 0 and self.count > 0, "a description's values")
+        self.block, self.activity = block + 1, version == 2
         if self.activity:
-            return payload[35:]
-        coding, size = struct.unpack_from("<BI", payload, 35)
-        side, rest = payload[40 : 40 + size], payload[40 + size :]
-        if coding:
-            side = zstandard.ZstdDecompressor().decompress(side)
-        must(len(side) == 38 * count, "the side information's size")
-        self.channels = [StreamChannel(side[38 * i : 38 * i + 38], self.model, self.bound) for i in range(count)]
+            return payload[30:]
+        coding, size = struct.unpack_from("<BI", payload, 30)
+        side, rest = payload[35 : 35 + size], payload[35 + size :]
+        reader = Bits(zstandard.ZstdDecompressor().decompress(side) if coding else side)
+        kinds = [reader.take(2) for _ in range(self.count)]
+        must(set(kinds) <= {IMPLANT, LINEAR}, "a channel's kind")
+        self.channels = [Channel(kind, reader, self.model, self.bound, 0) for kind in kinds]
+        for number, channel in enumerate(self.channels):
+            channel.check(number, self.channels)
+        must(reader.rest() == b"", "something follows the parameters")
         self.lanes = [Lane(channel, 0) for channel in self.channels]
         if going_on:
             must(rest[:4] == struct.pack("<I", self.crc), "samples have another checksum")
         self.crc = 0
         return rest[4:]
-
-
-class StreamChannel(Channel):
-    """A channel from a record of section 11.3."""
-
-    def __init__(self, record, model, bound):
-        self.kind, self.initial_scale, self.shift, self.magnitude_bits, self.mean, *self.coefficients = struct.unpack(
-            "<4Bh16h", record
-        )
-        must(self.kind in (IMPLANT, LINEAR) and self.magnitude_bits <= 22, "a record's values")
-        self.model, self.order_level, self.references = model, 0, []
-        self.check(0, [])
-        self.set_levels(bound)

@@ -25,11 +25,10 @@ def valid():
     spikes = simulate(860, 4, seed=21).samples
     wild[57, 1], wild[58:61, 2] = 11, -20000
     moved = np.vstack([spikes[:300, :2], spikes[300:, :2] // 2])
-    known = Calibration.of_samples(channels[:300], RATE, conformance.MODEL)
+    known = Calibration.of_samples(channels[:300], conformance.MODEL)
     return [
-        ("plain", "four channels, refitted at every resync point", channels, packets(channels)),
-        ("calibrated", "side information from a calibration", channels, packets(channels, calibration=known)),
-        ("groups", "two groups of channels", channels, packets(channels, groups=2)),
+        ("plain", "four channels, general parameters", channels, packets(channels)),
+        ("calibrated", "parameters from a calibration", channels, packets(channels, calibration=known)),
         (
             "off-lattice",
             "samples off the implant's table in implant channels, and a channel that is",
@@ -41,7 +40,7 @@ def valid():
         ("runs", "bounded error, runs", channels[:300], packets(channels[:300], max_error=25)),
         ("whole-blocks", "the last packet has no frames", channels[:200], packets(channels[:200])),
         ("empty", "no frames", channels[:0], packets(channels[:0])),
-        ("activity", "windows around spikes, two groups of channels", spikes, activity(spikes, groups=2)),
+        ("activity", "windows around spikes", spikes, activity(spikes)),
         ("activity-exact", "exact windows, the last packet has no frames", spikes[:800, :3], exact(spikes)),
         ("activity-slow", "windows on a slow band", spikes[:, :3], slow(spikes[:, :3])),
         ("activity-grid", "off the implant's table from the third block on", moved, activity(moved, 300, max_error=20)),
@@ -72,7 +71,7 @@ def packets(frames, **options):
 
 def faulty(made):
     """(name, what, packets, missing frames as [first, count], whether the end was seen) from valid ones by name."""
-    plain, groups, pairs = made["plain"], made["groups"], made["activity"]
+    plain, spikes = made["plain"], made["activity"]
     flipped = bytearray(plain[7])
     flipped[30] ^= 4
     length = bytearray(plain[7])
@@ -86,7 +85,6 @@ def faulty(made):
         ("lost-first", "the first packet is lost", without(plain, 0), [[0, 100]], True),
         ("lost-last", "the last packet is lost", without(plain, end), [], False),
         ("lost-before-last", "the packet before the last is lost", without(plain, end - 1), [[540, 30]], True),
-        ("lost-of-a-group", "a packet of the second group is lost", without(groups, 15), [[140, 60]], True),
         ("damaged", "a bit of packet 7", [*plain[:7], bytes(flipped), *plain[8:]], [[140, 60]], True),
         ("damaged-length", "the length of packet 7", [*plain[:7], bytes(length), *plain[8:]], [[140, 60]], True),
         (
@@ -105,12 +103,12 @@ def faulty(made):
         (
             "activity-lost",
             "packets of blocks 1 and 4 are lost",
-            [*pairs[:3], *pairs[4:9], *pairs[10:]],
+            without(without(spikes, 4), 1),
             [[100, 100], [400, 100]],
             True,
         ),
-        ("activity-joined", "the first two blocks are lost", pairs[4:], [[0, 300]], True),
-        ("activity-damaged", "a bit of a chunk, with a right CRC", wrong_chunk(pairs), [[400, 100]], True),
+        ("activity-joined", "the first two blocks are lost", spikes[2:], [[0, 300]], True),
+        ("activity-damaged", "a bit of a chunk, with a right CRC", wrong_chunk(spikes), [[400, 100]], True),
         ("wrong-samples", "a key packet with another checksum of samples", wrong_samples(plain), [[100, 100]], True),
     ]
 
@@ -135,14 +133,14 @@ def renumbered(some, stream):
 
 
 def wrong_chunk(some):
-    """Block 4 of the first group with another checksum of its samples."""
-    packet = bytearray(some[8])
+    """Block 4 with another checksum of its samples."""
+    packet = bytearray(some[4])
     packet[12 + 5] ^= 1
-    return [*some[:8], sealed(packet), *some[9:]]
+    return [*some[:4], sealed(packet), *some[5:]]
 
 
 def wrong_samples(some):
     packet = bytearray(some[5])
-    size = int.from_bytes(packet[12 + 36 : 12 + 40], "little")
-    packet[12 + 40 + size] ^= 1
+    size = int.from_bytes(packet[12 + 31 : 12 + 35], "little")
+    packet[12 + 35 + size] ^= 1
     return [*some[:5], sealed(packet), *some[6:]]

@@ -4,12 +4,13 @@ import io
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
 import runtime
-from runtime.batch import chunking, writer
+from runtime.batch import chunking, worker, writer
 from runtime.batch import reader as reader_module
 from runtime.fit.topology import Topology
 from runtime.recording.wav import WavFormat, canonical_header
@@ -79,13 +80,13 @@ def test_any_range_is_read_by_the_chunks_that_hold_it_only(monkeypatch):
     reader = runtime.Reader(io.BytesIO(runtime.encode(samples, 20000)))
     assert (reader.frames, reader.channels, reader.sample_rate, len(reader)) == (1000, 3, 20000, 1000)
     decoded = []
-    real = reader_module.worker.decode_batch
+    real = worker.Decoder.run
 
-    def counted(ref, payloads, *rest):
-        decoded.extend(payloads)
-        return real(ref, payloads, *rest)
+    def counted(self, tasks):
+        decoded.extend(tasks)
+        return real(self, tasks)
 
-    monkeypatch.setattr(reader_module.worker, "decode_batch", counted)
+    monkeypatch.setattr(worker.Decoder, "run", counted)
     for start, stop, chunks in (
         (0, 100, 1),
         (99, 101, 2),
@@ -224,13 +225,13 @@ def test_importing_the_package_is_cheap_and_never_loads_the_training():
 
 
 def test_independence_and_topology_reach_the_codec(simulation_wav, tmp_path, monkeypatch):
-    seen, real = [], writer.worker.codec.encode_chunks
+    seen, real = [], worker.codec.encode_chunks
 
     def listening(batch, model, bits, *, independent, topology, **options):
         seen.append((independent, topology))
         return real(batch, model, bits, independent=independent, topology=topology, **options)
 
-    monkeypatch.setattr(writer.worker.codec, "encode_chunks", listening)
+    monkeypatch.setattr(worker.codec, "encode_chunks", listening)
     known = Topology(["0001", "0000", "else"], [([0, 1, 2], 9000, 1)], {(0, 1): (0.5, 3), (0, 2): (0.5, 1)})
     path = tmp_path / "t.json"
     path.write_text(known.to_json(), encoding="utf-8")
@@ -240,13 +241,72 @@ def test_independence_and_topology_reach_the_codec(simulation_wav, tmp_path, mon
     runtime.encode(samples[:, 0], 1, topology=known, model="n1")
     (tmp_path / "two.wav").write_bytes(canonical_header(WavFormat(2, 1, 16), 3000) + samples.tobytes())
     runtime.encode_file(tmp_path / "two.wav", topology=known, model="n1")
-    (first, given), alone, (third, (again,)) = seen
-    assert (first, alone, third) == (True, (False, None), False)
+    (first, (given,)), alone, (third, (again,)) = seen
+    assert (first, alone, third) == (True, (False, [None]), False)
     for arrangement in (given, again):
-        assert sorted(arrangement.order_level.tolist()) == [0, 1] and arrangement.correlation.max() == 0.5
+        assert sorted(arrangement.level.tolist()) == [0, 1] and arrangement.correlation.max() == 0.5
     with pytest.raises(runtime.UsageError, match="knows none"):
         runtime.encode(samples, 1, topology=Topology(["a"]), model="n1")
     path.write_text("{}")
     for bad in (path, tmp_path / "missing"):
         with pytest.raises(runtime.UsageError, match=bad.name):
             runtime.encode_file(simulation_wav, topology=bad)
+
+
+@pytest.mark.parametrize("kind", ["path", "file", "memory"])
+def test_threads_share_a_reader(kind, tmp_path, monkeypatch):
+    samples = recording(2000)
+    monkeypatch.setattr(chunking, "CHUNK_FRAMES", 50)
+    path = tmp_path / "x.mdo"
+    path.write_bytes(runtime.encode(samples, 20000, independent=True))
+    with open(path, "rb") as file:
+        source = {"path": path, "file": file, "memory": io.BytesIO(path.read_bytes())}[kind]
+        with runtime.open(source) as reader:
+            file.seek(3)
+
+            def read(seed):
+                for start in np.random.default_rng(seed).integers(0, 1990, 20).tolist():
+                    assert np.array_equal(reader.read(start, start + 10), samples[start : start + 10])
+
+            with ThreadPoolExecutor(6) as threads:
+                list(threads.map(read, range(6)))
+        assert file.tell() == 3 or kind == "memory"
+
+
+def test_options_are_an_object_or_its_fields(tmp_path):
+    samples = recording()
+    options = runtime.EncodeOptions(max_error=2, verify=False, model="n1")
+    coded = runtime.encode(samples, 20000, options)
+    assert coded == runtime.encode(samples, 20000, max_error=2, verify=False, model="n1")
+    assert coded != runtime.encode(samples, 20000, options, max_error=1)
+    (tmp_path / "x.bin").write_bytes(samples.tobytes())
+    runtime.encode_file(tmp_path / "x.bin", options=options, channels=2, sample_rate=20000, folder=tmp_path / "c")
+    with runtime.open(tmp_path / "c" / "x.mdo") as reader:
+        assert np.array_equal(reader.read(), runtime.decode(coded)[0])
+    with pytest.raises(TypeError, match="unknown options: coder, noise"):
+        runtime.encode(samples, 20000, noise=1, coder="rice")
+    with pytest.raises(TypeError, match="unknown options: channels"):
+        runtime.decode_file(tmp_path / "c" / "x.mdo", channels=3)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"max_error": 256}, "255"),
+        ({"max_error": 1, "target_rate": 5}, "only one"),
+        ({"target_rate": 0}, "above 0"),
+        ({"keep": "spindles"}, "spikes"),
+        ({"window": (1, 2)}, "go with what to keep"),
+        ({"keep": "spikes", "threshold": 0}, "threshold"),
+        ({"topology": 5}, "topology"),
+    ],
+)
+def test_options_check_themselves(fields, message):
+    with pytest.raises(runtime.UsageError, match=message):
+        runtime.EncodeOptions(**fields)
+
+
+@pytest.mark.parametrize("fields", [{"dtype": "float32"}, {"sample_rate": "x"}, {"layout": "sideways"}])
+def test_what_is_said_of_raw_files_checks_itself(fields):
+    with pytest.raises(runtime.UsageError):
+        runtime.Given(**fields)

@@ -6,9 +6,9 @@ import pytest
 torch = pytest.importorskip("torch")
 onnx = pytest.importorskip("onnx")
 
-from training import export  # noqa: E402
-from training.certify import NotExact, certify  # noqa: E402
-from training.network import Network  # noqa: E402
+from training.exactness.certificate import NotExact, certify  # noqa: E402
+from training.export import feedforward as export  # noqa: E402
+from training.networks.network import Network  # noqa: E402
 
 
 @pytest.fixture

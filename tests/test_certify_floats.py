@@ -7,8 +7,10 @@ from test_certify import change, refuse
 
 onnx = pytest.importorskip("onnx")
 
-from training import certify_floats, recurrent_graph  # noqa: E402
-from training.certify import NotExact, certify  # noqa: E402
+from training.exactness.certificate import NotExact, certify  # noqa: E402
+from training.exactness.recurrent import RecurrentChecker  # noqa: E402
+from training.export import recurrent as recurrent_graph  # noqa: E402
+from training.networks.units import CELL_LIMIT  # noqa: E402
 
 
 @pytest.fixture
@@ -32,9 +34,9 @@ def constant(model, name, value):
 
 def test_accepts_the_exported_graph_and_finds_the_bounds_of_the_state(model):
     report = {line[0]: line for line in certify(model)}
-    assert {line[1] for line in report.values()} == set(certify_floats.OPERATORS)
-    assert report["cell_next"][2:] == (1.0, recurrent_graph.LIMIT) and report["shown_next"][2:] == (1.0, 128)
-    assert report["cell"][2:] == (1.0, recurrent_graph.LIMIT)  # what the state may be is what it may become
+    assert {line[1] for line in report.values()} == set(RecurrentChecker.OPERATORS)
+    assert report["cell_next"][2:] == (1.0, CELL_LIMIT) and report["shown_next"][2:] == (1.0, 128)
+    assert report["cell"][2:] == (1.0, CELL_LIMIT)  # what the state may be is what it may become
     assert max(line[3] for line in report.values()) < 1 << 24
 
 

@@ -33,11 +33,10 @@ def coded(chunks=CHUNKS, front=b"front", back=b"back", **changes):
     header = Header(**{**fields, **changes})
     file = io.BytesIO()
     writer = BlockWriter(file, header, MODEL)
-    writer.foreign(front)
+    writer.front(front)
     for chunk in chunks:
         writer.chunk(chunk)
-    writer.begin_chunks()
-    writer.foreign(back)
+    writer.back(back)
     writer.end()
     assert writer.offset == len(file.getvalue())
     return file.getvalue()

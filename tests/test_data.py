@@ -1,12 +1,15 @@
 """Loading recordings of every kind, the report on them, and the split."""
 
+import json
+
 import numpy as np
 import pytest
 import soundfile
 
 from runtime.core.implant_table import CODE_TO_SAMPLE
-from training import check, data
 from training.__main__ import main
+from training.data import check, splits
+from training.data import recordings as data
 from training.simulate import simulate, write_wav
 
 
@@ -24,9 +27,9 @@ def test_the_same_recording_in_every_format(recording, tmp_path):
     assert loaded.names == [f"{stem}:{channel:04d}" for stem in "abcd" for channel in range(3)]
     for i in range(12):
         assert np.array_equal(loaded[i], recording.codes[:, i % 3] + 512)
-    assert loaded.rate == recording.rate
+    assert loaded.sample_rate == recording.rate
     assert ("a:0000", "a:0002") in loaded.pairs() and ("a:0000", "b:0000") not in loaded.pairs()
-    training, held = data.split(loaded.names, loaded.pairs(), 1)
+    training, held = splits.split(loaded.names, loaded.pairs(), 1)
     assert len({name[0] for name in held}) == 1 and len(held) == 3 and len(training) == 9
 
 
@@ -101,3 +104,9 @@ def test_problems_of_channels(recording, tmp_path, capsys, monkeypatch):
 def test_longest_run():
     assert check.longest_run(np.array([1, 2, 2, 2, 3], np.int16)) == 3
     assert check.longest_run(CODE_TO_SAMPLE) == 1
+
+
+def test_pairs_of_names_are_read(tmp_path):
+    (tmp_path / "pairs.json").write_text(json.dumps([["0a", "0b"], ["1a", "1b"]]))
+    assert splits.read_pairs(tmp_path / "pairs.json") == [("0a", "0b"), ("1a", "1b")]
+    assert splits.read_pairs(None) == [] == splits.read_pairs(tmp_path / "nothing.json")

@@ -12,7 +12,7 @@ from runtime.batch import jobs, pipeline, worker
 from runtime.batch.chunking import cut, plan
 from runtime.batch.files import decode_files, encode_files, verify_files
 from runtime.core import limits
-from runtime.core.errors import CorruptError, FileFormatError, MiddleoutError, ModelError, UsageError
+from runtime.core.errors import CorruptError, FileFormatError, MiddleoutError, ModelError, UsageError, as_error
 from runtime.recording import paths
 
 RANDOM = np.random.default_rng(3)
@@ -345,3 +345,110 @@ def test_no_more_is_pending_than_fits_into_memory(folder, tmp_path, monkeypatch)
     assert max(most) <= 2 * 8000
     all_good(decode_files([tmp_path / "x.mdo"], folder=tmp_path / "back", jobs=2))
     assert (tmp_path / "back" / "x.wav").read_bytes() == path.read_bytes()
+
+
+def test_outputs_are_on_the_disk_before_inputs_go(folder, tmp_path, monkeypatch):
+    path = tmp_path / "a.wav"
+    path.write_bytes((folder / "audio.wav").read_bytes())
+    calls = []
+    for name in ("fsync", "link", "unlink"):
+        real = getattr(os, name)
+        monkeypatch.setattr(os, name, lambda *args, name=name, real=real: (calls.append(name), real(*args))[1])
+    all_good(encode_files([path], remove=True, jobs=1))
+    assert calls == ["fsync", "link", "unlink", "fsync", "unlink"]
+    assert os.listdir(tmp_path) == ["a.mdo"]
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_a_file_that_appears_meanwhile_is_not_replaced(folder, tmp_path, monkeypatch, links):
+    real = jobs.Encoding.end
+
+    def late(self, writer):
+        (tmp_path / "audio.mdo").write_bytes(b"precious")
+        return real(self, writer)
+
+    monkeypatch.setattr(jobs.Encoding, "end", late)
+    if not links:
+        monkeypatch.setattr(os, "link", lambda *_: (_ for _ in ()).throw(OSError(95, "no links here")))
+    (outcome,) = encode_files([folder / "audio.wav"], folder=tmp_path, jobs=1)
+    assert isinstance(outcome.error, UsageError) and "exists" in str(outcome.error)
+    assert (tmp_path / "audio.mdo").read_bytes() == b"precious" and os.listdir(tmp_path) == ["audio.mdo"]
+    monkeypatch.setattr(jobs.Encoding, "end", real)
+    all_good(encode_files([folder / "audio.wav"], folder=tmp_path / "new", jobs=1))
+    assert os.listdir(tmp_path / "new") == ["audio.mdo"]
+
+
+def changes(path, kind):
+    """Change a file as somebody else might."""
+    data = path.read_bytes()
+    if kind == "replaced":
+        path.with_suffix(".new").write_bytes(data)
+        os.replace(path.with_suffix(".new"), path)
+    elif kind == "deleted":
+        path.unlink()
+    elif kind == "cut":
+        os.truncate(path, len(data) // 2)
+    else:
+        path.write_bytes(data + b"\1\0" if kind == "grown" else data[:-1] + b"\7")
+        os.utime(path, ns=(5, 5))
+
+
+@pytest.mark.parametrize("kind", ["grown", "written", "cut", "replaced", "deleted"])
+@pytest.mark.parametrize("remove", [False, True])
+def test_an_input_that_changes_while_it_is_read_is_an_error(folder, tmp_path, monkeypatch, kind, remove):
+    path = tmp_path / "a.wav"
+    path.write_bytes((folder / "audio.wav").read_bytes())
+
+    def changing(read, frames, channels):
+        yield from cut(read, frames, channels)
+        changes(path, kind)
+
+    monkeypatch.setattr(jobs, "cut", changing)
+    (outcome,) = encode_files([path], remove=remove, jobs=1)
+    if kind == "deleted":
+        assert outcome.error is None and os.listdir(tmp_path) == ["a.mdo"]
+    else:
+        assert "changed while it was read" in str(outcome.error) and outcome.error.exit_code == 1
+        assert os.listdir(tmp_path) == ["a.wav"]
+
+
+@pytest.mark.parametrize("kind", ["grown", "written", "cut", "replaced", "deleted"])
+def test_an_input_is_removed_only_as_it_was_read(folder, tmp_path, monkeypatch, kind):
+    path = tmp_path / "a.wav"
+    path.write_bytes((folder / "audio.wav").read_bytes())
+    real = jobs.Encoding.end
+
+    def late(self, writer):
+        changes(path, kind)
+        return real(self, writer)
+
+    monkeypatch.setattr(jobs.Encoding, "end", late)
+    (outcome,) = encode_files([path], remove=True, jobs=1)
+    if kind == "deleted":
+        assert outcome.error is None and os.listdir(tmp_path) == ["a.mdo"]
+    else:
+        assert "it was not removed" in str(outcome.error) and outcome.error.exit_code == 1
+        assert sorted(os.listdir(tmp_path)) == ["a.mdo", "a.wav"]
+    (back,) = all_good(decode_files([tmp_path / "a.mdo"], folder=tmp_path / "back", jobs=1))
+    assert Path(back.output).read_bytes() == (folder / "audio.wav").read_bytes()
+
+
+@pytest.mark.parametrize("error", [KeyError("descr"), ValueError("reshape"), MemoryError(), SyntaxError("x"), OSError()])
+@pytest.mark.parametrize("where", ["reading", "coding", "writing"])
+def test_no_error_of_one_file_stops_the_others(folder, tmp_path, monkeypatch, error, where):
+    def fails(*_, **__):
+        raise error
+
+    if where == "reading":
+        monkeypatch.setattr(jobs, "cut", lambda read, frames, channels: fails() if channels == 5 else cut(read, frames, 1))
+    else:
+        home, name = (jobs.BlockWriter, "chunk") if where == "writing" else (worker.Encoder, "run")
+        monkeypatch.setattr(home, name, fails)
+    outcomes = encode_files([folder / "channels.wav", folder / "empty.wav"], folder=tmp_path, jobs=1)
+    assert isinstance(outcomes[0].error, MiddleoutError) and outcomes[1].error is None
+    assert os.listdir(tmp_path) == ["empty.mdo"]
+
+
+def test_errors_of_onnxruntime_are_model_errors():
+    kind = type("Fail", (Exception,), {"__module__": "onnxruntime.capi.onnxruntime_pybind11_state"})
+    assert isinstance(as_error(kind("x")), ModelError) and as_error(kind("x")).__cause__ is not None

@@ -8,7 +8,7 @@ onnx = pytest.importorskip("onnx")
 
 from onnx import TensorProto, helper, numpy_helper  # noqa: E402
 
-from training import lint  # noqa: E402
+from training.exactness import lint  # noqa: E402
 
 
 def test_our_models_pass(root):
@@ -80,7 +80,7 @@ def test_a_factor():
 
 def test_what_this_onnxruntime_makes_of_int8_weights_with_float_output():
     """Since 1.25.1 a MatMulNBits; whatever it is, the lint or the certificate must refuse it."""
-    from training.certify import NotExact, certify
+    from training.exactness.certificate import NotExact, certify
 
     nodes = [
         ("DequantizeLinear", "own a_s a_z", "x", {}),

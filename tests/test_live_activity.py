@@ -14,7 +14,7 @@ from runtime.predictor import model as models
 from runtime.spikes import ActivityEncoder
 from runtime.spikes.options import Activity
 from runtime.streaming import ActivityStreamEncoder, StreamDecoder
-from runtime.streaming.packets import HEAD_BYTES, Description, PacketReader
+from runtime.streaming.packets import DESCRIPTION_BYTES, HEAD_BYTES, Description, PacketReader
 from runtime.streaming.spikes import chunk_of, default_block
 from training.simulate import simulate
 
@@ -41,7 +41,7 @@ def decoded(packets, **options):
 
 @pytest.fixture(scope="module")
 def packets(array):
-    return encoded(array.samples, groups=2)
+    return encoded(array.samples)
 
 
 @pytest.fixture(scope="module")
@@ -77,13 +77,13 @@ def test_exact_windows_and_whole_blocks(array):
 
 
 def test_packets_do_not_depend_on_how_frames_come(array, packets):
-    assert packets == encoded(array.samples, 4567, groups=2)
+    assert packets == encoded(array.samples, 4567)
 
 
 def test_others_are_decoded_when_packets_are_lost(packets, whole):
-    """Each group's packets 4 and 5 of its first period, and a damaged one in the second group."""
-    bad = [*packets[:8], *packets[12:]]
-    bad[20] = bad[20][:40] + bytes([bad[20][40] ^ 1]) + bad[20][41:]
+    """Packets 4 and 5 of the first period are lost, and packet 12 is damaged."""
+    bad = [*packets[:4], *packets[6:]]
+    bad[10] = bad[10][:40] + bytes([bad[10][40] ^ 1]) + bad[10][41:]
     blocks, decoder = decoded(bad)
     damaged = 12 * BLOCK
     assert [event.first for event in decoder.events if event.kind == "missing"] == [4 * BLOCK, damaged]
@@ -97,7 +97,7 @@ def test_others_are_decoded_when_packets_are_lost(packets, whole):
 
 
 def test_joins_at_a_key_packet(packets, whole):
-    blocks, decoder = decoded(packets[5:], join=True)
+    blocks, decoder = decoded(packets[2:], join=True)
     assert blocks[0][0] == 6 * BLOCK and decoder.complete
     assert np.array_equal(np.concatenate([samples for _, samples in blocks]), whole[0][6 * BLOCK :])
 
@@ -111,7 +111,7 @@ def test_masks_of_lossless_streams_are_all_true(array):
 def test_chunks_of_another_kind_are_refused(packets, whole):
     """With right checksums: another bound, another length, a coding that is not activity, an end too early."""
     reader = PacketReader()
-    reader.push(packets[2])
+    reader.push(packets[1])
     good = reader.next()
     changed = [
         good.payload[:11] + b"\x04" + good.payload[12:],
@@ -123,16 +123,16 @@ def test_chunks_of_another_kind_are_refused(packets, whole):
         b"",
     ]
     for payload in changed:
-        packet = type(good)(good.stream, good.group, good.sequence, False, False, payload).pack()
-        blocks, decoder = decoded([*packets[:2], packet, *packets[3:]])
+        packet = replace(good, payload=payload).pack()
+        blocks, decoder = decoded([packets[0], packet, *packets[2:]])
         assert decoder.missing == BLOCK and "undecodable" in {event.kind for event in decoder.events}
         assert np.array_equal(np.concatenate([samples for _, samples in blocks][1:]), whole[0][2 * BLOCK :])
 
 
 def test_description(packets):
-    told, size = Description.parse(packets[0][HEAD_BYTES:-4])
-    assert told.activity and told.max_error == 3 and told.block == BLOCK and told.period == 6 and size == 35
-    assert Description.parse(told.pack())[0] == told
+    told = Description.parse(packets[0][HEAD_BYTES:-4])
+    assert told.activity and told.max_error == 3 and told.block == BLOCK and told.period == 6
+    assert Description.parse(told.pack()) == told
     with pytest.raises(runtime.CorruptError, match="version"):
         Description.parse(b"\x03" + told.pack()[1:])
 
@@ -156,15 +156,14 @@ def test_empty_stream():
         {"block": 1 << 17},
         {"channels": 0},
         {"channels": 70000},
-        {"rate": 1000},
-        {"rate": 0},
-        {"groups": 6},
+        {"sample_rate": 1000},
+        {"sample_rate": 0},
         {"stream": -1},
     ],
 )
 def test_impossible_options(options):
     with pytest.raises(runtime.UsageError):
-        ActivityStreamEncoder(**{"channels": 5, "rate": RATE, **options})
+        ActivityStreamEncoder(**{"channels": 5, "sample_rate": RATE, **options})
 
 
 def test_default_blocks():
@@ -178,27 +177,27 @@ def run(*arguments, data=b""):
 
 def test_pipes(array, packets, whole):
     data = array.samples.astype("<i2").tobytes()
-    options = ("--channels", 5, "--rate", RATE, "--keep", "spikes", "--block", BLOCK, "--resync", 0.2, "--groups", 2)
+    options = ("--channels", 5, "--sample-rate", RATE, "--keep", "spikes", "--block", BLOCK, "--resync", 0.2)
     coded = run("encode", *options, data=data)
     assert coded.returncode == 0 and coded.stdout == b"".join(packets)
     good = run("decode", data=coded.stdout)
     assert good.returncode == 0 and good.stdout == whole[0].astype("<i2").tobytes()
-    bad = run("decode", "--jobs", 2, data=b"".join([*packets[:8], *packets[10:]]))
+    bad = run("decode", data=b"".join([*packets[:4], *packets[5:]]))
     assert bad.returncode == 1 and b"frames 2800 to 3499 are missing" in bad.stderr
     assert bad.stdout == good.stdout[: 2800 * 10] + good.stdout[3500 * 10 :]
 
 
 @pytest.mark.parametrize(
     "more",
-    [("--jobs", 2), ("--refit",), ("--threshold", 0), ("--rate", 100), ("--calibration", "x")],
+    [("--threshold", 0), ("--sample-rate", 100), ("--calibration", "x")],
 )
 def test_usage(more):
-    made = run("encode", "--channels", 1, "--rate", RATE, "--keep", "spikes", *more)
+    made = run("encode", "--channels", 1, "--sample-rate", RATE, "--keep", "spikes", *more)
     assert made.returncode == 2 and made.stdout == b"" and b"Traceback" not in made.stderr
 
 
 def test_what_goes_with_keep_only():
-    assert run("encode", "--channels", 1, "--rate", RATE, "--threshold", 4).returncode == 2
+    assert run("encode", "--channels", 1, "--sample-rate", RATE, "--threshold", 4).returncode == 2
 
 
 def test_off_the_lattice(array):
@@ -208,7 +207,7 @@ def test_off_the_lattice(array):
     mask = np.concatenate([part for _, part in decoder.masks])
     error = np.abs(np.concatenate([part for _, part in blocks]).astype(int) - samples)
     assert decoder.complete and error[mask].max() == 100 < error[~mask].max() and 0.005 < mask.mean() < 0.2
-    told, _ = Description.parse(coded[0][HEAD_BYTES:-4])
+    told = Description.parse(coded[0][HEAD_BYTES:-4])
     assert told.model == models.load("a1").identity and 8 * sum(map(len, coded)) / samples.size < 0.6
 
 
@@ -260,7 +259,7 @@ def test_a_target_rate_is_kept_over_time(array):
         each, since = rates(coded[:-1])
         assert (since[5:] <= target).all() and since[-1] > 0.75 * target
         blocks, decoder = decoded(coded)
-        bounds = [packet[HEAD_BYTES + 35 * bool(packet[2] & 64) :][11] for packet in coded[:-1]]
+        bounds = [packet[HEAD_BYTES + DESCRIPTION_BYTES * bool(packet[2] & 1) :][11] for packet in coded[:-1]]
         assert min(bounds) >= 3 and max(bounds) > 3 and decoder.complete
         mask = np.concatenate([part for _, part in decoder.masks])
         error = error_of(array, np.concatenate([part for _, part in blocks]))
@@ -286,10 +285,10 @@ def test_busy_channels_and_saturated_ones_are_held_back(array):
 def test_pipes_with_more(array):
     data = (array.codes * 45 - 700).astype("<i2").tobytes()
     options = ("--keep", "spikes,lfp", "--max-error", 90, "--target-rate", 60000)
-    coded = run("encode", "--channels", 5, "--rate", RATE, *options, data=data)
+    coded = run("encode", "--channels", 5, "--sample-rate", RATE, *options, data=data)
     assert coded.returncode == 0 and b"of 60000 bit/s over a second" in coded.stderr
     assert run("decode", data=coded.stdout).returncode == 0
-    assert run("encode", "--channels", 5, "--rate", RATE, "--target-rate", 60000, data=data).returncode == 2
+    assert run("encode", "--channels", 5, "--sample-rate", RATE, "--target-rate", 60000, data=data).returncode == 2
 
 
 def test_damage_to_a_slow_band_is_an_error(array):
@@ -311,9 +310,8 @@ def test_damage_to_a_slow_band_is_an_error(array):
 
 def test_a_smaller_bound_than_the_streams_is_refused(packets):
     reader = PacketReader()
-    reader.push(b"".join(packets[:3]))
-    told, _ = Description.parse(reader.next().payload)
-    reader.next()
+    reader.push(b"".join(packets[:2]))
+    told = Description.parse(reader.next().payload)
     packet = reader.next()
     assert chunk_of(packet, replace(told, max_error=2)) == chunk_of(packet, told) == packet.payload
     with pytest.raises(runtime.CorruptError, match="smaller bound"):

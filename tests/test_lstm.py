@@ -7,8 +7,13 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("onnx")
 
 from runtime.predictor.model import load  # noqa: E402
-from training import data, dataset, export, lstm, recurrent_graph, train  # noqa: E402
-from training.certify import certify  # noqa: E402
+from training.data import dataset, sequences  # noqa: E402
+from training.data import recordings as data  # noqa: E402
+from training.exactness.certificate import certify  # noqa: E402
+from training.export import model_file  # noqa: E402
+from training.export import recurrent as recurrent_graph  # noqa: E402
+from training.learning import train  # noqa: E402
+from training.learning.checkpoint import integer_tables  # noqa: E402
 from training.simulate import simulate  # noqa: E402
 
 torch.set_num_threads(1)
@@ -31,7 +36,7 @@ def net():
     for layer in made.layers:
         torch.nn.init.normal_(layer.weight)
         torch.nn.init.constant_(layer.bias, 0.5)
-    made.kept = lstm.STEPS
+    made.loss_steps = sequences.STEPS
     made.calibrate(torch.from_numpy(rows()).float())
     made.quantised = True
     return made
@@ -39,7 +44,7 @@ def net():
 
 def rows(seed=0, sequences=20):
     random = np.random.default_rng(seed)
-    initial_scale = 2.0 ** random.uniform(0, 6, (sequences * lstm.STEPS, 1))
+    initial_scale = 2.0 ** random.uniform(0, 6, (sequences * sequences.STEPS, 1))
     return np.clip(np.rint(128 + initial_scale * random.standard_normal((len(initial_scale), 20))), 1, 255).astype(
         np.uint8
     )
@@ -49,13 +54,13 @@ def by_steps(parts, sequences):
     """int64 arithmetic, step by step: outputs [N, steps, 2] and the last state."""
     state, found = np.zeros((len(sequences), 2 * parts["cells"]), np.int64), []
     for own in sequences.transpose(1, 0, 2):
-        out, state = recurrent_graph.reference(parts, own, state)
+        out, state = recurrent_graph.prediction(parts, own, state)
         found.append(out)
     return np.stack(found, axis=1), state
 
 
 def test_fake_quantisation_is_the_integer_arithmetic(net):
-    features = rows(1).reshape(-1, lstm.STEPS, 20)
+    features = rows(1).reshape(-1, sequences.STEPS, 20)
     expected, state = by_steps(net.integers(), features)
     with torch.no_grad():
         found = net(torch.from_numpy(features.reshape(-1, 20)).float()).numpy()
@@ -69,11 +74,11 @@ def test_unseen_inputs_do_not_matter_and_are_not_counted(net):
 
 
 def test_rows_of_zeros_stand_in_front_of_a_lane(net):
-    cold = rows(2, 3).reshape(3, lstm.STEPS, 20)
-    first = lstm.STEPS - lstm.KEPT
+    cold = rows(2, 3).reshape(3, sequences.STEPS, 20)
+    first = sequences.STEPS - sequences.LOSS_STEPS
     cold[:, :first] = 0
     with torch.no_grad():
-        found = net(torch.from_numpy(cold.reshape(-1, 20)).float()).numpy().reshape(3, lstm.STEPS, 2)
+        found = net(torch.from_numpy(cold.reshape(-1, 20)).float()).numpy().reshape(3, sequences.STEPS, 2)
     assert np.array_equal(found[:, first:], by_steps(net.integers(), cold[:, first:])[0])
 
 
@@ -86,52 +91,52 @@ def test_weights_have_room_for_large_sums(net):
 
 
 def test_it_learns_on_the_samples_that_others_are_scored_on(prepared):
-    net, model = train.build(CONFIG, data.UNIFORM_LEVELS)
-    sequences = lstm.Sequences.of_rows(prepared, lstm.KEPT)
-    one = lstm.Sequences.of_rows(prepared, 1)
+    net, entropy = train.build(CONFIG, data.UNIFORM_LEVELS)
+    rows_ = sequences.Sequences.of_rows(prepared, sequences.LOSS_STEPS)
+    one = sequences.Sequences.of_rows(prepared, 1)
     for a, b in zip(one.fixed(50, size=150), prepared.fixed(50)):
-        assert np.array_equal(a[0][lstm.STEPS - 1 :: lstm.STEPS], b[0]) and np.array_equal(a[2], b[2])
-    net.kept = 1
-    before = train.score(net, model, one.fixed(100))[0]
-    net.kept = lstm.KEPT
-    train.fit(net, model, sequences, OPTIONS, lambda *_: None)
-    net.kept = 1
-    assert net.quantised and train.score(net, model, one.fixed(100))[0] < before - 0.1
+        assert np.array_equal(a[0][sequences.STEPS - 1 :: sequences.STEPS], b[0]) and np.array_equal(a[2], b[2])
+    net.loss_steps = 1
+    before = train.score(net, entropy, one.fixed(100))[0]
+    net.loss_steps = sequences.LOSS_STEPS
+    train.fit(net, entropy, rows_, OPTIONS, lambda *_: None)
+    net.loss_steps = 1
+    assert net.quantised and train.score(net, entropy, one.fixed(100))[0] < before - 0.1
 
 
 def test_a_few_sequences_of_a_batch_are_the_first_steps_of_lanes(prepared):
-    sequences = lstm.Sequences.of_rows(prepared, lstm.KEPT)
-    features, reference, codes = sequences.batch(np.random.default_rng(0), 100 * lstm.KEPT)
-    features = features.reshape(100, lstm.STEPS, 20)
-    assert len(reference) == len(codes) == 100 * lstm.KEPT
-    cold = ~features[:, : lstm.STEPS - lstm.KEPT].any(axis=(1, 2))
-    assert cold.sum() == 2 and (features[cold, lstm.STEPS - lstm.KEPT, :16] == 128).all()
-    lanes = prepared.cold[2].reshape(-1, lstm.KEPT)
+    rows_ = sequences.Sequences.of_rows(prepared, sequences.LOSS_STEPS)
+    features, prediction, codes = rows_.batch(np.random.default_rng(0), 100 * sequences.LOSS_STEPS)
+    features = features.reshape(100, sequences.STEPS, 20)
+    assert len(prediction) == len(codes) == 100 * sequences.LOSS_STEPS
+    cold = ~features[:, : sequences.STEPS - sequences.LOSS_STEPS].any(axis=(1, 2))
+    assert cold.sum() == 2 and (features[cold, sequences.STEPS - sequences.LOSS_STEPS, :16] == 128).all()
+    lanes = prepared.starts[2].reshape(-1, sequences.LOSS_STEPS)
     for own in codes.reshape(100, -1)[cold]:
         assert (lanes == own).all(axis=1).any()
 
 
 def test_a_stopped_run_goes_on_to_the_same_end(prepared, tmp_path, monkeypatch):
     monkeypatch.setattr(train, "STATE_EVERY", 60)
-    sequences, path = lstm.Sequences.of_rows(prepared, lstm.KEPT), tmp_path / "state.npz"
+    rows_, path = sequences.Sequences.of_rows(prepared, sequences.LOSS_STEPS), tmp_path / "state.npz"
     runs = []
     for kept in (None, path, path):  # the third begins at step 60 of the second
-        net, model = train.build(CONFIG, data.UNIFORM_LEVELS)
-        train.fit(net, model, sequences, OPTIONS, lambda *_: None, kept)
+        net, entropy = train.build(CONFIG, data.UNIFORM_LEVELS)
+        train.fit(net, entropy, rows_, OPTIONS, lambda *_: None, kept)
         runs.append(net.state_dict())
     assert all(torch.equal(a, b) for other in runs[1:] for a, b in zip(runs[0].values(), other.values()))
 
 
 def test_file_loads_in_the_runtime_and_is_reproducible(net, tmp_path):
-    _, model = train.build(CONFIG, data.UNIFORM_LEVELS)
-    tables = train.integer_tables(model, data.UNIFORM_LEVELS, np.full(128, 100), 5)
+    _, entropy = train.build(CONFIG, data.UNIFORM_LEVELS)
+    tables = integer_tables(entropy, data.UNIFORM_LEVELS, np.full(128, 100), 5)
     for name in ("a.onnx", "b.onnx"):
-        export.export(tmp_path / name, net, tables, "test-v1", rows(3, 1))
+        model_file.export(tmp_path / name, net, tables, "test-v1", rows(3, 1))
     assert (tmp_path / "a.onnx").read_bytes() == (tmp_path / "b.onnx").read_bytes()
     loaded, parts = load(tmp_path / "a.onnx"), net.integers()
     own, state = recurrent_graph.noise(np.random.default_rng(0), 300, parts)
     found = loaded.step(own.astype(np.uint8), state.astype(np.float32))
-    assert all(np.array_equal(a, b) for a, b in zip(found, recurrent_graph.reference(parts, own, state), strict=True))
+    assert all(np.array_equal(a, b) for a, b in zip(found, recurrent_graph.prediction(parts, own, state), strict=True))
 
 
 @pytest.mark.parametrize("stage", range(7))
@@ -140,5 +145,5 @@ def test_known_answers_tell_how_every_stage_rounds(net, stage, ties):
     parts = net.integers()
     own, state, *expected = recurrent_graph.answers(parts, rows(4, 1))
     assert recurrent_graph.roundings(parts) == 6
-    found = recurrent_graph.reference(parts, own, state, ["even"] * stage + [ties])
+    found = recurrent_graph.prediction(parts, own, state, ["even"] * stage + [ties])
     assert not all(np.array_equal(a, b) for a, b in zip(found, expected, strict=True))

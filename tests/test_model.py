@@ -103,7 +103,7 @@ def stages():
 @pytest.mark.parametrize("ties", ["up", "down", "away", "zero"])
 def test_another_rounding_of_halves_is_noticed(monkeypatch, stage, ties):
     """A machine on which one stage alone rounds halves differently, hence one row in thousands."""
-    from training import export
+    from training.export import feedforward as export
 
     layers, head = stages()
     other = lambda features: export.reference(layers, head, features, ["even"] * stage + [ties])  # noqa: E731
@@ -160,6 +160,6 @@ def test_known_answers_tell_how_every_stage_rounds(path, ties, monkeypatch):
 
 @pytest.mark.parametrize("path", [*shipped(), conformance.HEARING_MODEL], ids=lambda path: path.stem)
 def test_shipped_models_carry_their_certificate(path):
-    from training.certify import certify
+    from training.exactness.certificate import certify
 
     assert certify(onnx.load(path, load_external_data=False))

@@ -5,8 +5,14 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from training import config, data, dataset, export, train  # noqa: E402
-from training.network import Network, power_of_two, rounded  # noqa: E402
+from training import config  # noqa: E402
+from training.data import dataset  # noqa: E402
+from training.data import recordings as data  # noqa: E402
+from training.export import feedforward  # noqa: E402
+from training.learning import train  # noqa: E402
+from training.learning.checkpoint import integer_tables  # noqa: E402
+from training.networks.network import Network  # noqa: E402
+from training.networks.quantisation import power_of_two, quantise_weights, rounded  # noqa: E402
 from training.simulate import simulate  # noqa: E402
 
 torch.set_num_threads(1)
@@ -26,18 +32,18 @@ def prepared(recordings):
 
 
 def trained(prepared, **more):
-    net, model = train.build(CONFIG, data.UNIFORM_LEVELS)
-    history = train.fit(net, model, prepared, OPTIONS | more.pop("options", {}), **more)
-    return net, model, history
+    net, entropy = train.build(CONFIG, data.UNIFORM_LEVELS)
+    history = train.fit(net, entropy, prepared, OPTIONS | more.pop("options", {}), **more)
+    return net, entropy, history
 
 
 def test_the_loss_comes_down(prepared):
-    net, model, history = trained(prepared, report=lambda *_: None)
+    net, entropy, history = trained(prepared, report=lambda *_: None)
     before = train.score(*train.build(CONFIG, data.UNIFORM_LEVELS), prepared.fixed(1000))[0]
-    after, usage = train.score(net, model, prepared.fixed(1000))
+    after, usage = train.score(net, entropy, prepared.fixed(1000))
     assert net.quantised and len(history) == 2
     assert after < before - 0.25
-    tables = train.integer_tables(model, data.UNIFORM_LEVELS, usage, 4)
+    tables = integer_tables(entropy, data.UNIFORM_LEVELS, usage, 4)
     assert abs(train.score_integers(net, tables, prepared.fixed(1000)) - after) < 0.02
 
 
@@ -62,7 +68,7 @@ def test_a_stopped_run_goes_on_to_the_same_end(prepared, tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="another run"):
         trained(prepared, options={"rate": 0.1}, report=silent, path=path)
     with pytest.raises(ValueError, match="another run"):
-        trained(prepared.of([0, 1]), report=silent, path=path)
+        trained(prepared.subset([0, 1]), report=silent, path=path)
 
 
 @pytest.mark.parametrize("window", [1, 8, 16])
@@ -77,7 +83,7 @@ def test_unseen_inputs_do_not_matter_and_are_not_counted(window):
     layers, head = net.integers()
     assert layers[0]["weight"].shape == (6, 20) and not layers[0]["weight"][:, : 16 - window].any()
     with torch.no_grad():
-        assert np.array_equal(net(torch.from_numpy(rows).float()).numpy(), export.reference(layers, head, rows))
+        assert np.array_equal(net(torch.from_numpy(rows).float()).numpy(), feedforward.prediction(layers, head, rows))
 
 
 def test_gradients_pass_the_quantisers():
@@ -85,7 +91,7 @@ def test_gradients_pass_the_quantisers():
     (rounded(x) * torch.tensor([1.0, 2.0, 3.0])).sum().backward()
     assert x.grad.tolist() == [1.0, 2.0, 3.0]
     w = torch.randn(4, 3, requires_grad=True)
-    quantised, _ = Network.quantise(w, torch.zeros(4), 2.0**-6)
+    quantised, _ = quantise_weights(w, torch.zeros(4), 2.0**-6)
     step = power_of_two(w.detach().abs().max() / 64)
     assert (quantised / step == torch.round(quantised / step)).all() and (quantised / step).abs().max() <= 64
     quantised.sum().backward()
@@ -104,9 +110,9 @@ def test_gradients_pass_the_quantisers():
         ("[network]\ninputs = 20\nprojector = [4]\npredictor = []\n[training]\nseed = 1", "training.batch"),
         ("[network]\ninputs = 20\nlstm = [4]\npredictor = [4]\n[training]", "lstm must be a number"),
         ("[network]\ninputs = 20\nlstm = 4\npredictor = []\n[training]", "one layer behind it"),
-        ("[network]\ninputs = 20\nlstm = 4\npredictor = [4]\npeers = [8, 8]\n[training]", "hears no messages"),
+        ("[network]\ninputs = 20\nlstm = 4\npredictor = [4]\nmessages = [8, 8]\n[training]", "has no messages"),
         ("[network]\ninputs = 20\nlstm = 4\npredictor = [4]\n[training]\nbounds = [0, 1]", "without bounds"),
-        ("[network]\ninputs = 20\nprojector = [4]\npredictor = []\n[training]\nhearing = 'all'", "one of none, past"),
+        ("[network]\ninputs = 20\nprojector = [4]\npredictor = []\n[training]\ncross_channel = 1", "true or false"),
         ("[network]\ninputs = 20\nprojector = [4]\npredictor = []\n[training]\nheld = 0.7", "training.held"),
     ],
 )

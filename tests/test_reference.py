@@ -100,7 +100,7 @@ def test_agrees_on_spike_windows_of_an_array(root):
 
     import runtime
     from runtime.core.implant_table import CODE_TO_SAMPLE
-    from training.simulate_array import ArraySimulation
+    from training.simulate import ArraySimulation
 
     codes = np.concatenate(list(ArraySimulation(2500, 16, seed=3).blocks())).astype(np.int16)
     data = (root / "models" / "n1-v1.onnx").read_bytes()

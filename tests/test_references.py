@@ -7,7 +7,7 @@ from runtime.codec import codec, rans_chunk
 from runtime.container.header import HAS_REFERENCES, RANS
 from runtime.core.errors import CorruptError
 from runtime.core.implant_table import CODE_TO_SAMPLE
-from runtime.fit.prediction_order import Arrangement
+from runtime.fit.prediction_order import PredictionOrder
 from runtime.predictor import model
 from runtime.predictor.channel_parameters import SideInformation, pack, unpack
 
@@ -86,7 +86,7 @@ def test_a_given_topology_is_kept(n1):
     samples = on_implant(array(4))
     references = np.full((4, 4), -1)
     references[3, :2], references[0, 0] = [1, 2], 3  # channel 0 is before channel 3: it hears 3's past
-    given = Arrangement(np.array([0, 0, 0, 1]), references, np.where(references >= 0, 0.6, 0.0))
+    given = PredictionOrder(np.array([0, 0, 0, 1]), references, np.where(references >= 0, 0.6, 0.0))
     _, payload = size_and_back(samples, n1, topology=given)
     side = rans_chunk.parse(payload, 4, 16).side
     assert set(side.references[3].tolist()) == {1, 2, -1} and (side.references[1:3] < 0).all()

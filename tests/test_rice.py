@@ -7,7 +7,7 @@ from test_codec import signals
 import runtime
 from runtime.codec import codec
 from runtime.core import near_lossless
-from runtime.entropy import rice, rice_bits, rice_decoder, rice_encoder
+from runtime.entropy import rice, rice_bits, rice_body, rice_decoder, rice_encoder
 from runtime.predictor import model
 from runtime.streaming import Calibration, StreamDecoder, StreamEncoder
 
@@ -65,16 +65,13 @@ def test_bit_strings_come_back(seed):
     sizes = random.integers(0, 400, 9)
     widths = [random.integers(0, 23 if seed else 2, n) for n in sizes]
     values = [random.integers(0, 1 << 30, n) & ((1 << w) - 1) for n, w in zip(sizes, widths, strict=True)]
-    fields, unary = rice_bits.FieldPacker(), rice_bits.UnaryPacker()
-    for v, w in zip(values, widths, strict=True):
-        fields.add(v, w)
-        unary.add(w)
-    whole, widths, values = fields.bytes(), np.concatenate(widths), np.concatenate(values)
+    widths, values = np.concatenate(widths), np.concatenate(values)
+    whole, unary = rice_bits.pack_fields(values, widths), rice_bits.pack_unary(widths)
     assert len(whole) == (widths.sum() + 7) // 8
     start = np.cumsum(widths) - widths
     read = rice_bits.field_windows(whole)[start >> 3].astype(np.int64) >> (start & 7)
     assert np.array_equal(read & ((1 << widths) - 1), values)
-    numbers, padding = rice_bits.unary_numbers(unary.bytes())
+    numbers, padding = rice_bits.unary_numbers(unary)
     assert np.array_equal(numbers, widths) and 0 <= padding < 8
     integer = sum(int(v) << int(s) for v, s in zip(values, start, strict=True))
     assert integer.to_bytes(len(whole), "little") == whole
@@ -127,27 +124,26 @@ def test_codes_come_back_step_by_step(n0, lanes, kind, quiet):
     shift[linear] = 3 if kind == "low bits" else 0
     tables = rice.RiceTables.of(n0.entropy, bool(len(linear)))
     code, sample, location, scale = random_steps(random, tables, 300, lanes, linear, shift, quiet)
-    encoder = rice_encoder.RiceEncoder(tables, linear, shift)
-    for part in (slice(0, 130), slice(130, 300)):
-        encoder.add(code[part].copy(), sample[part], location[part].copy(), scale[part].copy())
-    source = rice_decoder.RiceSource(tables, linear, shift, np.zeros(lanes, np.int64))
-    body = encoder.bytes()
-    assert kind != "implant" or bool(body[0] & rice_encoder.RUNS) == quiet
-    source.load([rice_decoder.RiceBody(body)])
-    index, escapes = np.empty(lanes, np.int64), 0
+    body = rice_encoder.RiceEncoder(tables, linear, shift).encode(code, sample, location, scale)
+    assert kind != "implant" or bool(body[0] & rice.RUNS) == quiet
+    source = rice_decoder.RiceSource(tables, linear, shift)
+    source.load(rice_body.RiceBody(body))
+    escaped = 0
     for t in range(300):
-        place = (location[t] + rice_decoder.PLACE_OFFSET).astype(np.int32)
-        escaped, fields = source.next(place, scale[t].astype(np.int32), index, None)
-        escaped = np.zeros(0, int) if escaped is None else escaped
-        assert np.array_equal(fields[escaped].astype(np.uint16).view(np.int16), sample[t, escaped])
-        found = tables.order[np.delete(index, escaped)]
-        assert np.array_equal(found, np.delete(code[t], escaped))
-        low = np.delete(shift, escaped)
-        assert np.array_equal(
-            np.delete(fields, escaped) & ((1 << low) - 1), np.delete(sample[t], escaped) & ((1 << low) - 1)
-        )
-        escapes += len(escaped)
-    assert source.finish() and escapes >= 6 * lanes
+        expected = code[t].copy()
+        found = source.next(location[t].astype(np.int32), scale[t].astype(np.int32))
+        numbers, samples = source.escapes(found, None) or (np.zeros(0, int), np.zeros(0, np.int16))
+        assert np.array_equal(samples, sample[t, numbers])
+        coded = ~np.isin(linear, numbers)
+        assert np.array_equal(source.low_bits(t)[coded], (sample[t] & (1 << shift) - 1)[linear][coded])
+        expected[numbers] = found[numbers]
+        escaped += len(numbers)
+        assert np.array_equal(found, expected)
+    assert source.finish() and escaped >= 6 * lanes
+    source.load(rice_body.RiceBody(body + b"\0"))
+    with pytest.raises(runtime.CorruptError):
+        for t in range(301):
+            source.next(location[t % 300].astype(np.int32), scale[t % 300].astype(np.int32))
 
 
 def test_runs_pay_where_little_happens(simulation):
@@ -172,7 +168,7 @@ def test_cost_against_rans(n0, simulation):
 )
 def test_impossible_bodies(body):
     with pytest.raises(runtime.CorruptError):
-        rice_decoder.RiceBody(body)
+        rice_body.RiceBody(body)
 
 
 def test_the_best_parameter_for_runs():

@@ -13,7 +13,7 @@ import pytest
 import roundtrip
 import soundfile
 
-from training import baselines
+from training.evaluation import baselines
 from training.simulate import simulate, write_wav
 
 
@@ -53,15 +53,6 @@ def broken_command(tmp_path, monkeypatch):
     monkeypatch.setattr(roundtrip, "runtime_command", lambda: ([sys.executable, str(script)], dict(os.environ)))
 
 
-def test_models_are_compared_in_turns(root, folder):
-    files = sorted(folder.glob("*.wav"))
-    done = run(root, "compare_models", "n1", "n0", "--rounds", 1, "--files", *files)
-    assert done.returncode == 0, done.stderr
-    first, second = (line.split(" | ") for line in done.stdout.splitlines()[-2:])
-    assert first[0] == "| n1" and first[3] == "1.00" and second[0] == "| n0"
-    assert 4 < float(first[1]) < 6 and first[1] != second[1]
-
-
 def test_a_wrong_byte_is_noticed(folder, tmp_path, broken_command):
     (tmp_path / "work").mkdir()
     paths = sorted(folder.glob("*.wav"))
@@ -80,8 +71,11 @@ def test_files_of_the_same_name_are_refused(folder, tmp_path):
         roundtrip.round_trip([folder / "0.wav", tmp_path / "0.wav"], tmp_path)
 
 
-def test_demo_of_simulated_recordings(root):
-    result = run(root, "demo.py")
+def test_demo_of_simulated_recordings(root, tmp_path):
+    result = run(root, "demo.py", "--output", tmp_path / "results" / "demo.md")
+    page = (tmp_path / "results" / "demo.md").read_text()
+    assert page.startswith("# 4 simulated recording(s)") and "Measured by `scripts/demo.py --output" in page
+    assert "| middleout | " in page and "|---:|" in page.replace(" ", "")
     assert result.returncode == 0, result.stdout + result.stderr
     assert "All restored byte for byte" in result.stdout
     for name in ("middleout", *(baseline.name for baseline in baselines.BASELINES)):
@@ -106,7 +100,7 @@ def test_challenge_evaluation_needs_recordings(root, tmp_path):
     assert result.returncode == 2 and "no WAVs" in result.stderr
 
 
-def test_peers_work_on_codes(folder, tmp_path):
+def test_baselines_work_on_codes(folder, tmp_path):
     codes, rate = baselines.read_codes(folder / "1.wav")
     np.testing.assert_array_equal(codes, simulate(4000, seed=1).codes)
     assert rate == 19531
@@ -119,7 +113,7 @@ def test_peers_work_on_codes(folder, tmp_path):
 
 @pytest.mark.parametrize("baseline", baselines.BASELINES, ids=lambda baseline: baseline.name)
 @pytest.mark.parametrize("channels", [1, 2, 11])
-def test_every_peer_restores_the_codes(baseline, channels, tmp_path):
+def test_every_baseline_restores_the_codes(baseline, channels, tmp_path):
     if not baseline.installed:
         pytest.skip(f"{baseline.name} is not installed")
     path = tmp_path / "recording.wav"
@@ -131,7 +125,7 @@ def test_every_peer_restores_the_codes(baseline, channels, tmp_path):
     assert without.bytes == measured.bytes and np.isnan(without.decode_seconds)
 
 
-def test_a_failing_peer_is_an_error(folder):
+def test_a_failing_baseline_is_an_error(folder):
     baseline = baselines.Baseline("false", (sys.executable, "-c", "raise SystemExit(3)"), (sys.executable, "-c", ""))
     with pytest.raises(baselines.BaselineError, match="false failed"):
         baselines.measure(folder / "0.wav", baseline)
@@ -153,9 +147,9 @@ def test_memory(root):
     arguments = ["--megabytes", 3, "--channels", 40, "--busy", 2, "--layout", "channel-time", "--", "--independent"]
     result = run(root, "memory", *arguments)
     assert result.returncode == 0, result.stderr
-    lines = result.stdout.splitlines()
-    assert lines[0] == "3 MB, 40 channels, 37500 frames, channel-time"
-    assert lines[1].startswith("topology: ") and lines[2].startswith("encode: ") and "the same came back" in lines[4]
+    assert result.stdout.startswith("Memory: 3 MB, 40 channels, 37500 frames, channel-time")
+    assert all(f"| {name} | " in result.stdout for name in ("topology", "encode", "decode"))
+    assert "the same came back" in result.stdout
 
 
 def test_power(root):

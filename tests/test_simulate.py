@@ -11,8 +11,7 @@ from runtime.core.implant_table import codes_of
 from runtime.fit.correlation import correlate, whiten
 from runtime.recording import sources
 from training import simulate as simulator
-from training.simulate import RATE, quantise, simulate
-from training.simulate_array import ArraySimulation
+from training.simulate import RATE, ArraySimulation, quantise, simulate
 
 
 def test_shapes_types_and_lattice(simulation):

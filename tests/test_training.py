@@ -12,8 +12,10 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("matplotlib")
 
 import runtime  # noqa: E402
-from training import ablate, arrays, commands  # noqa: E402
+from training import commands  # noqa: E402
 from training.__main__ import main  # noqa: E402
+from training.data import training_sets  # noqa: E402
+from training.learning import ablation  # noqa: E402
 from training.simulate import simulate, write_wav  # noqa: E402
 
 TOML = """
@@ -90,30 +92,29 @@ def test_ablation_goes_on_where_it_was(folder, capsys, monkeypatch):
     assert "| toy | 104 | " in out and "| floats | 104 | " in out
     found = json.loads((folder / "rows.json").read_text())
     assert set(found["toy"]) > {"tables", "one_shape"} and "tables" not in found["floats"]
-    monkeypatch.setattr(ablate, "measure", None)
+    monkeypatch.setattr(ablation, "measure", None)
     assert main(["ablate", str(folder / "rows.toml"), *options]) == 0
 
 
-def test_ablation_of_what_channels_hear(folder, capsys, monkeypatch):
-    monkeypatch.setattr(arrays, "simulated", dict)
+def test_ablation_of_prediction_across_channels(folder, capsys, monkeypatch):
+    monkeypatch.setattr(training_sets, "simulated", dict)
     (folder / "arrays").mkdir()
     noise = np.random.default_rng(0).normal(0, 300, (3000, 4)).cumsum(axis=0) * [0.2, 0.1, 0.1, 0.2]
     four = np.stack([noise[:, 0], np.roll(noise[:, 0], 1), -noise[:, 0], noise[:, 3]], axis=1) + noise
     np.save(folder / "arrays" / "four.npy", np.rint(four).astype(np.int16))
     text = TOML.replace("float_part", "held = 0.2\nshares = { arrays = 0.4 }\nfloat_part")
-    heard = {"alone": "none", "late": "past", "now": "order_levels"}
-    rows = [f'[[rows]]\nname = "{name}"\ntraining = {{ hearing = "{what}" }}\n' for name, what in heard.items()]
-    rows.append('[[rows]]\nname = "said"\nnetwork = { peers = [2, 2] }\n')
+    rows = ['[[rows]]\nname = "alone"\ntraining = { cross_channel = false }\n[[rows]]\nname = "together"\n']
+    rows.append('[[rows]]\nname = "messages"\nnetwork = { messages = [2, 2] }\n')
     (folder / "rows.toml").write_text(text + "".join(rows))
     options = ["--data", str(folder / "data"), "-o", str(folder / "rows.json")]
     assert main(["ablate", str(folder / "rows.toml"), *options]) == 1
     assert "--arrays" in capsys.readouterr().err
     assert main(["ablate", str(folder / "rows.toml"), *options, "--arrays", str(folder / "arrays")]) == 0
     out = capsys.readouterr().out
-    assert "| network | MACs | single channels | four (held part) | seconds |" in out and "| said | 224 |" in out
+    assert "| network | MACs | single channels | four (held part) | seconds |" in out and "| messages | 224 |" in out
     found = json.loads((folder / "rows.json").read_text())
     bits = {name: row["sets"]["four (held part)"] for name, row in found.items()}
-    assert list(bits) == ["alone", "late", "now", "said"] and len(set(bits.values())) == 4
+    assert list(bits) == ["alone", "together", "messages"] and len(set(bits.values())) == 3
 
 
 def test_an_lstm_from_recordings_to_a_model(folder, capsys):

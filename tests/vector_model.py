@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from runtime.entropy.tables import SCALES, TABLE, Tables
-from training.export import export
+from training.export.model_file import export
 from training.simulate import TRANSITION_LEVELS
 
 UNIT = 2.0**-6
@@ -29,7 +29,7 @@ def messages(random):
     """Peers' latents of 4 and messages of 3; and the second layer with weights for these."""
     their = _layer(random.integers(-40, 41, (4, 8)), random.integers(-2000, 3000, 4))
     message = _layer(random.integers(-30, 31, (3, 12)), random.integers(-2000, 3000, 3), output=2 * UNIT)
-    return {"their": their, "message": message, "output": UNIT}
+    return {"reference": their, "message": message, "output": UNIT}
 
 
 def _layer(weight, bias, output=UNIT):

@@ -2,28 +2,29 @@
 
 import argparse
 import sys
+from collections.abc import Callable
 
 from runtime.core.terms import CHANNEL_TIME, LAYOUTS, TYPES
 
-from . import commands, evaluate, topology
+from . import commands
 
 
-def add_data(parser, name="data", **more):
-    """Options that say where recordings are and how to read them."""
+def add_data(parser: argparse.ArgumentParser, name: str = "data", **more) -> None:
+    """Add options that say where recordings are and how to read them."""
     parser.add_argument(
         name, help="folder of recordings, or one file: .wav, .npy, or raw samples (.bin, .raw, .dat)", **more
     )
     parser.add_argument("--channels", type=int, help="of raw files")
     parser.add_argument("--dtype", default="int16", choices=TYPES, help="of raw files (default: int16)")
-    parser.add_argument("--sample-rate", type=int, default=0, help="Hz, of files that do not say it")
+    parser.add_argument("--sample-rate", type=int, default=0, help="Hz, of files without a header")
     layout = parser.add_mutually_exclusive_group()
     layout.add_argument("--layout", choices=LAYOUTS, help="order of the axes of .npy and raw files")
     same = "the same as --layout channel-time"
     layout.add_argument("--channels-first", dest="layout", action="store_const", const=CHANNEL_TIME, help=same)
 
 
-def add_training(commands_, name, run):
-    """A command that trains by a configuration."""
+def add_training(commands_, name: str, run: Callable) -> None:
+    """Add a command that trains by a configuration."""
     c = commands_.add_parser(name, help=run.__doc__, description=run.__doc__)
     c.add_argument("config", help="TOML file, or the name of one in training/experiments")
     add_data(c, "--data", required=True)
@@ -40,14 +41,22 @@ def add_training(commands_, name, run):
     c.add_argument("--fresh", action="store_true", help="start anew where the state of a stopped run is there")
 
 
-def run_analyze(options):
-    """Write one self-contained page with plots: spectra, codes, correlations, spikes, and where the bits go."""
-    from . import analyze  # needs matplotlib
+def run_analyze(options: argparse.Namespace) -> None:
+    """Write one self-contained page with plots: spectra, codes, correlations, spikes."""
+    from .analysis import page  # needs matplotlib
 
-    analyze.run(options)
+    page.run(options)
 
 
-def parser():
+def run_evaluate(options: argparse.Namespace) -> None:
+    """Print bits per sample of every channel and in total through the real encoder, beside FLAC and WavPack."""
+    from .evaluation import evaluate
+
+    evaluate.run(options)
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands."""
     p = argparse.ArgumentParser(prog="python -m training", description=__doc__)
     sub = p.add_subparsers(required=True, metavar="COMMAND")
 
@@ -62,34 +71,27 @@ def parser():
     c = add("analyze", run_analyze)
     add_data(c)
     c.add_argument("-o", "--output", required=True, metavar="REPORT.html", help="file to write")
-    c.add_argument("--png", action="store_true", help="write every plot as a PNG beside the page too")
     c.add_argument("--seconds", type=float, default=5.0, help="of each channel, for all but pairs (default: 5)")
-    c = add("topology", topology.run)
-    add_data(c)
-    c.add_argument("-o", "--output", required=True, help="file to write")
-    c.add_argument("--update", metavar="TOPOLOGY", help="go on from this one instead of from nothing")
-    c.add_argument("--order levels", type=int, help="default: up to 6, by the number of channels")
-    c.add_argument("--peers", type=int, default=4, help="at most, of each channel")
-    c.add_argument("--pairs", help="JSON list of known pairs: print precision and recall")
     for name in ("levels", "train", "ablate"):
         add_training(sub, name, getattr(commands, name))
     c = add("export", commands.export)
     c.add_argument("checkpoint", help="what `train` wrote")
     c.add_argument("-o", "--output", help="file to write (default: models/NAME.onnx)")
     add("certify", commands.certify).add_argument("model", help="an .onnx file")
-    c = add("evaluate", evaluate.run)
+    c = add("evaluate", run_evaluate)
     add_data(c)
     c.add_argument("--model", default="n1", help="name or path of a model (default: n1)")
     c.add_argument("--validation", action="store_true", help="only recordings that the split keeps from training")
     c.add_argument("--pairs", help="JSON list of names recorded at the same time, as for `train`")
     c.add_argument("--first", type=int, metavar="N", help="only the first N files")
     c.add_argument("--lines", type=int, default=5, metavar="N", help="print the N best and worst channels (default: 5)")
-    c.add_argument("--jobs", type=int, default=1, help="peers to run at the same time")
-    c.add_argument("-o", "--output", metavar="FILE.json", help="write all figures, and a plot beside them")
+    c.add_argument("--jobs", type=int, default=1, help="baselines to run at the same time")
+    c.add_argument("-o", "--output", metavar="FILE.json", help="write all figures")
     return p
 
 
-def main(arguments=None):
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command; return its exit code."""
     options = parser().parse_args(arguments)
     try:
         return options.run(options) or 0

@@ -8,15 +8,14 @@ import numpy as np
 from runtime.core.near_lossless import MAX_ERROR
 from runtime.predictor.features import FEATURES, WINDOW
 
-from .data import UNIFORM_LEVELS
+from .data.recordings import UNIFORM_LEVELS
 
 HERE = Path(__file__).parent
-HEARING = ("none", "past", "order_levels")  # what channels hear of others: nothing, up to the last step, up to now
 EXPERIMENTS, CHECKPOINTS = HERE / "experiments", HERE / "checkpoints"
 
 
-def read(path):
-    """A configuration by path, or by the name of a file in training/experiments.
+def read(path: str | Path) -> dict:
+    """Read a configuration by path, or by the name of a file in training/experiments.
 
     Raises
     ------
@@ -37,61 +36,66 @@ def read(path):
     return config
 
 
-def check(config, path):
+def check(config: dict, path: Path) -> None:
     """Refuse what would fail later, with the entry's name."""
-
-    def need(condition, text):
-        if not condition:
-            raise ValueError(f"{path}: {text}")
-
     for part in ("network", "training"):
-        need(isinstance(config.get(part), dict), f"a section [{part}] is needed")
-    network, training = config["network"], config["training"]
-    need(network.get("inputs") == FEATURES, f"network.inputs must be {FEATURES}, as in format 1")
+        need(isinstance(config.get(part), dict), path, f"a section [{part}] is needed")
+    check_network(config["network"], path)
+    alone = "lstm" not in config["network"] or not {"shares", "bounds"} & set(config["training"])
+    need(alone, path, "a network with an LSTM trains on single channels, without bounds")
+    check_training(config["training"], path)
+
+
+def need(condition: bool, path: Path, text: str) -> None:
+    """Raise ValueError unless the condition holds."""
+    if not condition:
+        raise ValueError(f"{path}: {text}")
+
+
+def whole(values, low: int, high: int) -> bool:
+    """Return whether values are a list of integers from low to high."""
+    return isinstance(values, list) and all(isinstance(n, int) and low <= n <= high for n in values)
+
+
+def check_network(network: dict, path: Path) -> None:
+    """Check the section [network]."""
+    need(network.get("inputs") == FEATURES, path, f"network.inputs must be {FEATURES}, as in format 1")
     recurrent = "lstm" in network
     for key in ("predictor",) if recurrent else ("projector", "predictor"):
-        sizes = network.get(key)
-        fine = isinstance(sizes, list) and all(isinstance(n, int) and 1 <= n <= 512 for n in sizes)
-        need(fine, f"network.{key} must be a list of layer sizes, 1 to 512 each")
+        need(whole(network.get(key), 1, 512), path, f"network.{key} must be a list of layer sizes, 1 to 512 each")
     if recurrent:
-        cells = network["lstm"]
-        need(isinstance(cells, int) and 1 <= cells <= 512, "network.lstm must be a number of cells, 1 to 512")
-        need(network["predictor"], "a network with an LSTM needs one layer behind it at least")
-        need("peers" not in network, "a network with an LSTM hears no messages")
-        need(
-            not {"shares", "bounds"} & set(training), "a network with an LSTM trains on single channels, without bounds"
-        )
+        need(whole([network["lstm"]], 1, 512), path, "network.lstm must be a number of cells, 1 to 512")
+        need(network["predictor"], path, "a network with an LSTM needs one layer behind it at least")
+        need("messages" not in network, path, "a network with an LSTM has no messages")
     else:
-        need(network["projector"] or network["predictor"], "the network needs one hidden layer at least")
-    need(1 <= network.get("window", WINDOW) <= WINDOW, f"network.window must be 1 to {WINDOW}")
-    references = network.get("peers", [8, 8])
-    fine = (
-        isinstance(references, list)
-        and len(references) == 2
-        and all(isinstance(n, int) and 1 <= n <= 64 for n in references)
-    )
-    need(fine, "network.peers must be the sizes of a peer's latent and of a message, 1 to 64 each")
-    need("peers" not in network or network["projector"], "messages need a projector")
-    shares = training.get("shares", {})
+        need(network["projector"] or network["predictor"], path, "the network needs one hidden layer at least")
+    need(1 <= network.get("window", WINDOW) <= WINDOW, path, f"network.window must be 1 to {WINDOW}")
+    sizes = network.get("messages", [8, 8])
+    text = "network.messages must be the sizes of a reference's latent and of a message, 1 to 64 each"
+    need(whole(sizes, 1, 64) and len(sizes) == 2, path, text)
+    need("messages" not in network or network["projector"], path, "messages need a projector")
+
+
+def check_training(training: dict, path: Path) -> None:
+    """Check the section [training]."""
+    shares, bounds = training.get("shares", {}), training.get("bounds", [0])
     fine = isinstance(shares, dict) and set(shares) <= {"pairs", "arrays"}
     fine = fine and all(isinstance(s, int | float) and s >= 0 for s in shares.values()) and sum(shares.values()) < 1
-    need(fine, "training.shares must give the shares of `pairs` and `arrays` in a batch, below 1 together")
-    need(not (shares and training.get("bounds")), "training.shares and training.bounds do not go together")
-    hearing = training.get("hearing", HEARING[-1])
-    need(hearing in HEARING, f"training.hearing must be one of {', '.join(HEARING)}")
-    need(0 <= training.get("held", 0) <= 0.5, "training.held must be a share of the arrays' frames, 0 to 0.5")
+    need(fine, path, "training.shares must give the shares of `pairs` and `arrays` in a batch, below 1 together")
+    need(not (shares and training.get("bounds")), path, "training.shares and training.bounds do not go together")
+    need(isinstance(training.get("cross_channel", True), bool), path, "training.cross_channel must be true or false")
+    need(0 <= training.get("held", 0) <= 0.5, path, "training.held must be a share of the arrays' frames, 0 to 0.5")
     for key in ("seed", "batch", "rate", "float_part"):
-        need(isinstance(training.get(key), int | float), f"training.{key} must be a number")
-    need("rounds" in training or isinstance(training.get("steps"), int), "training.steps must be a whole number")
-    need(training.get("steps", 100) >= 100, "training.steps must be 100 or more")
-    bounds = training.get("bounds", [0])
-    fine = isinstance(bounds, list) and bounds and all(isinstance(n, int) and 0 <= n <= MAX_ERROR for n in bounds)
-    need(fine and len(bounds) < 64, f"training.bounds must be a list of at most 63 bounds, 0 to {MAX_ERROR} each")
-    need(0 <= training["float_part"] <= 1, "training.float_part must be from 0 to 1")
+        need(isinstance(training.get(key), int | float), path, f"training.{key} must be a number")
+    need("rounds" in training or isinstance(training.get("steps"), int), path, "training.steps must be a whole number")
+    need(training.get("steps", 100) >= 100, path, "training.steps must be 100 or more")
+    fine = whole(bounds, 0, MAX_ERROR) and 0 < len(bounds) < 64
+    need(fine, path, f"training.bounds must be a list of at most 63 bounds, 0 to {MAX_ERROR} each")
+    need(0 <= training["float_part"] <= 1, path, "training.float_part must be from 0 to 1")
 
 
-def levels(config):
-    """Transition levels int [1025] in Q6 units that a configuration names: a checkpoint, or `uniform`."""
+def levels(config: dict) -> np.ndarray:
+    """Return transition levels int [1025] in Q6 units that a configuration names: a checkpoint, or `uniform`."""
     name = config.get("levels")
     if name in (None, "uniform"):
         return UNIFORM_LEVELS

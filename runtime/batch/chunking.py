@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from ..core.errors import FileFormatError
 from ..core.limits import CHUNK_FRAMES, CHUNK_SAMPLES
 
 
 def plan(frames: int, channels: int) -> list[int]:
-    """Frames of every chunk of a recording of known length: nearly equal, none tiny."""
+    """Return the frames of every chunk of a recording of known length: nearly equal, none tiny."""
     chunks = max(-(-frames // _most(channels)), round(frames / CHUNK_FRAMES))
     return [frames * (i + 1) // chunks - frames * i // chunks for i in range(chunks)]
 
@@ -22,7 +23,10 @@ def cut(read: Callable[[int], np.ndarray], frames: int | None, channels: int) ->
     """
     if frames is not None:
         for count in plan(frames, channels):
-            yield read(count)
+            chunk = read(count)
+            if len(chunk) < count:
+                raise FileFormatError("the file is shorter than its header says, or changed while it was read")
+            yield chunk
         return
     most = _most(channels)
     aim = min(CHUNK_FRAMES, most)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..codec import codec
-from ..core.implant_table import codes_of
+from ..core.implant_table import mostly_in_table
 from ..predictor import model as models
 
 _CHANNELS, _SAMPLES, _FRAMES = 64, 1 << 18, 1 << 14
@@ -33,16 +33,9 @@ def choose(
     if usual != models.DEFAULT or not samples.size:
         return usual
     part = np.ascontiguousarray(samples[:_FRAMES, :_CHANNELS])
-    alone = models.DEFAULT if _on_implant(part) else models.ARRAYS
+    alone = models.DEFAULT if mostly_in_table(part) else models.ARRAYS
     if independent or kept or part.shape[1] == 1:
         return alone
     part = part[: max(_SAMPLES // part.shape[1], 1)]
     names = dict.fromkeys((alone, models.DEFAULT, models.ARRAYS))  # of equal ones the first is taken
     return min(names, key=lambda name: len(codec.encode_chunks([part], models.load(name))[0]))
-
-
-def _on_implant(samples: np.ndarray) -> bool:
-    """Whether most channels, of those that are not constant, are on the implant's table."""
-    live = samples[:, samples.min(axis=0) != samples.max(axis=0)]
-    implant = [codes_of(np.ascontiguousarray(column)).min() >= 0 for column in live.T]
-    return 2 * sum(implant) >= len(implant)

@@ -16,77 +16,134 @@ from concurrent.futures import BrokenExecutor, Future
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ..core.errors import MiddleoutError
+from ..core.errors import MiddleoutError, as_error
 from ..core.limits import BATCH_SAMPLES
-from ..recording.paths import as_error
+from ..core.threads import one_thread
 from . import shared_memory
 
 if TYPE_CHECKING:
     from concurrent.futures import ProcessPoolExecutor
 
+    from .worker import Decoder, DecodeTask, Encoder, EncodeTask
+
 _SMALL = 1 << 21
 """Samples that are not worth starting processes for."""
-_MAX_BATCH_ITEMS = 1024
+
+_MAX_BATCH_ENTRIES = 1024
+
 _MAX_PENDING = 3 << 26
 """Samples that are in work or wait for it: 400 MB, however many processes there are."""
+
 _DIED = "a worker process died: out of memory, or a script that lacks `if __name__ == '__main__':`; try jobs=1"
 
 
 @dataclass(frozen=True)
-class Item:
-    """What a job gives: work for a batch, or (`work` None) bytes that just keep their place in the order.
+class Front:
+    """Bytes of a file in front of its samples, which keep their place in the order of results."""
 
-    work : arguments for one chunk: the chunk, its channels, its sample bits, and for encoding the topology or None
-    key : chunks of one batch have the same, e.g. the model
+    data: bytes
+
+    @property
+    def samples(self) -> int:
+        """Samples that take as many bytes."""
+        return 0
+
+
+@dataclass(frozen=True)
+class Back(Front):
+    """Bytes of a file behind its samples."""
+
+    @property
+    def samples(self) -> int:
+        """Samples that take as many bytes."""
+        return len(self.data) // 2
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Work for a batch, in which all chunks have equal coders.
+
+    Attributes
+    ----------
+    coder : picklable; its method `run` gives a result for each of a list of tasks
+    task : None once it is with another process
+    samples : of the chunk
     """
 
+    coder: Encoder | Decoder
+    task: EncodeTask | DecodeTask | None
     samples: int
-    work: tuple | None = None
-    key: Any = None
-    passed: bytes = b""
+
+
+class _End:
+    """The end of a file's items."""
+
+    samples = 0
+
+
+@dataclass(frozen=True)
+class _Failure:
+    """The end of a file's items, by an error."""
+
+    error: Exception
+    samples: int = 0
 
 
 class Job(Protocol):
     """One file on its way. All calls are made in one process and thread."""
 
-    def items(self) -> Iterator[Item]:
-        """Read the input."""
+    def items(self) -> Iterator[Front | Chunk | Back]:
+        """Read the input: bytes in front of the samples, chunks, bytes behind them; in this order."""
 
-    def put_bytes(self, data: bytes) -> None:
-        """Take what was passed, in the order of the items."""
+    def put_front(self, data: bytes) -> None:
+        """Take bytes in front of the samples."""
 
     def put_chunk(self, result: Any) -> None:
-        """Take a result, in the order of the items."""
+        """Take the result of a chunk, in the order of the items."""
+
+    def put_back(self, data: bytes) -> None:
+        """Take bytes behind the samples."""
 
     def finish(self) -> None:
-        """Everything has been put."""
+        """Complete the output: everything has been put."""
 
     def fail(self, error: Exception | None) -> None:
-        """Give up, tidy up; `error` is None where the whole command is given up."""
+        """Give up and tidy up; `error` is None where the whole command is given up."""
+
+
+@dataclass
+class _Entry:
+    job: Job
+    item: Front | Chunk | Back | _End | _Failure
 
 
 @dataclass
 class _Batch:
-    entries: list[tuple[Job, Item | Exception | None]] = field(default_factory=list)
-    key: Any = None
+    entries: list[_Entry] = field(default_factory=list)
+    coder: Encoder | Decoder | None = None
     samples: int = 0
 
-    def works(self) -> list[tuple]:
-        return [item.work for _, item in self.entries if isinstance(item, Item) and item.work is not None]
+    def add(self, entry: _Entry) -> None:
+        self.entries.append(entry)
+        self.samples += entry.item.samples
+        if isinstance(entry.item, Chunk):
+            self.coder = entry.item.coder
+
+    def tasks(self) -> list[EncodeTask | DecodeTask]:
+        return [entry.item.task for entry in self.entries if isinstance(entry.item, Chunk)]
 
     def forget(self) -> None:
-        """Keep of the works only that there were some: they are with another process."""
-        for index, (job, item) in enumerate(self.entries):
-            if isinstance(item, Item) and item.work is not None:
-                self.entries[index] = job, replace(item, work=())
+        """Drop the tasks, which are with another process."""
+        for entry in self.entries:
+            if isinstance(entry.item, Chunk):
+                entry.item = replace(entry.item, task=None)
 
 
 class Runner:
-    """Runs jobs, with `call(key, works)` giving a result for each of a batch's works.
+    """Run jobs.
 
     Parameters
     ----------
-    call : picklable function of key and list of works
     processes : at most that many; 1 for none besides this one
     total : samples expected; None if unknown
     advance : called with the number of samples that have gone through
@@ -95,13 +152,11 @@ class Runner:
 
     def __init__(
         self,
-        call: Callable,
         processes: int = 1,
         total: int | None = None,
-        advance: Callable = lambda samples: None,
+        advance: Callable[[int], None] = lambda samples: None,
         size: int = 1,
     ) -> None:
-        self._call = call
         self._processes = processes if total is None else max(1, min(processes, total // (_SMALL // 2)))
         self._advance = advance
         self._target = size * BATCH_SAMPLES
@@ -113,53 +168,53 @@ class Runner:
             self._target = -(-total // (rounds * self._processes))
         self._pool: ProcessPoolExecutor | None = None
         self._pending: deque[tuple[_Batch, Future]] = deque()
-        self._open: dict[int, Job] = {}
+        self._open: dict[Job, None] = {}
 
     def run(self, jobs: Iterable[Job]) -> None:
-        """Run all jobs; their errors go to `Job.fail`, only interrupts and broken pipes come out of here."""
+        """Run all jobs. Their errors go to `Job.fail`; only interrupts and broken pipes are raised."""
         batch = _Batch()
         try:
             for job in jobs:
-                self._open[id(job)] = job
+                self._open[job] = None
                 for item in _read(job):
                     if batch.entries and self._is_full(batch, item):
                         self._submit(batch)
                         batch = _Batch()
-                    _add(batch, job, item)
-                    if id(job) not in self._open:
+                    batch.add(_Entry(job, item))
+                    if job not in self._open:
                         break
             self._submit(batch)
             while self._pending:
                 self._deliver()
         finally:
-            for job in list(self._open.values()):
+            for job in list(self._open):
                 job.fail(None)
             if self._pool is not None:
                 _end(self._pool, given_up=bool(self._pending))
 
-    def _is_full(self, batch: _Batch, item: Item | Exception | None) -> bool:
-        if not isinstance(item, Item):
+    def _is_full(self, batch: _Batch, item: Front | Chunk | Back | _End | _Failure) -> bool:
+        if isinstance(item, _End | _Failure):
             return False
-        other = None not in (item.key, batch.key) and item.key != batch.key
+        other = isinstance(item, Chunk) and batch.coder not in (None, item.coder)
         # as close to the target as chunks allow; a little over it, so that rounding does not leave a small last batch
         little = self._target // 16
         full = batch.samples + item.samples // 2 >= self._target + little or batch.samples + item.samples > self._most
-        return other or full or len(batch.entries) >= _MAX_BATCH_ITEMS
+        return other or full or len(batch.entries) >= _MAX_BATCH_ENTRIES
 
     def _submit(self, batch: _Batch) -> None:
-        works = batch.works()
+        tasks = batch.tasks()
         small = self._pool is None and batch.samples < min(_SMALL, self._target // 2)
-        if self._processes == 1 or small or not works:
+        if self._processes == 1 or small or not tasks:
             future: Future = Future()
             try:
-                future.set_result(self._call(batch.key, works) if works else [])
-            except (MiddleoutError, MemoryError) as error:
+                future.set_result(batch.coder.run(tasks) if tasks else [])
+            except Exception as error:  # of a file in the batch
                 future.set_exception(error)
         else:
             self._pool = self._pool or _pool(self._processes)
-            works = shared_memory.shared(works)
+            tasks = shared_memory.shared(tasks)
             batch.forget()
-            future = self._pool.submit(shared_memory.call, self._call, batch.key, works)
+            future = self._pool.submit(shared_memory.call, batch.coder, tasks)
         self._pending.append((batch, future))
         while self._pending and self._enough_pending():
             self._deliver()
@@ -175,54 +230,46 @@ class Runner:
             results = iter(future.result())
         except BrokenExecutor:
             results = itertools.repeat(MiddleoutError(_DIED))
-        except (MiddleoutError, MemoryError) as error:
+        except Exception as error:
             results = itertools.repeat(error)
-        for job, item in batch.entries:
-            result = next(results) if isinstance(item, Item) and item.work is not None else item
-            if id(job) in self._open:
-                self._hand_over(job, item, result)
+        for entry in batch.entries:
+            result = next(results) if isinstance(entry.item, Chunk) else None
+            if entry.job in self._open:
+                self._hand_over(entry.job, entry.item, result)
         self._advance(batch.samples)
 
-    def _hand_over(self, job: Job, item: Item | Exception | None, result: Any) -> None:
+    def _hand_over(self, job: Job, item: Front | Chunk | Back | _End | _Failure, result: Any) -> None:
+        """Give a job what comes next. What goes wrong in it becomes the outcome of its file, and of no other."""
         try:
-            if isinstance(result, Exception):
-                raise result
-            if result is None:
-                job.finish()
-                del self._open[id(job)]
-            elif item.work is None:
-                job.put_bytes(item.passed)
-            else:
-                job.put_chunk(result)
-        except (MiddleoutError, OSError, MemoryError) as error:
-            if isinstance(error, BrokenPipeError):  # whoever reads our output has gone
-                raise
-            del self._open[id(job)]
-            job.fail(tidy_error(error))
+            match item:
+                case Chunk():
+                    if isinstance(result, Exception):
+                        raise result
+                    job.put_chunk(result)
+                case Back():
+                    job.put_back(item.data)
+                case Front():
+                    job.put_front(item.data)
+                case _Failure():
+                    raise item.error
+                case _End():
+                    job.finish()
+                    del self._open[job]
+        except BrokenPipeError:  # the reader of standard output has gone
+            raise
+        except Exception as error:
+            del self._open[job]
+            job.fail(as_error(error))
 
 
-def tidy_error(error: Exception) -> Exception:
-    """One of our errors for any that is to be reported."""
-    if isinstance(error, OSError):
-        return as_error(error)
-    return MiddleoutError("out of memory") if isinstance(error, MemoryError) else error
-
-
-def _read(job: Job) -> Iterator[Item | Exception | None]:
-    """A job's items, then None, or the error that ended them."""
+def _read(job: Job) -> Iterator[Front | Chunk | Back | _End | _Failure]:
+    """Give a job's items, then their end, or the error that ended them."""
     try:
         yield from job.items()
-    except (MiddleoutError, OSError, MemoryError) as error:
-        yield error
+    except Exception as error:
+        yield _Failure(error)
     else:
-        yield None
-
-
-def _add(batch: _Batch, job: Job, item: Item | Exception | None) -> None:
-    batch.entries.append((job, item))
-    if isinstance(item, Item):
-        batch.samples += item.samples
-        batch.key = item.key if batch.key is None else batch.key
+        yield _End()
 
 
 def _pool(processes: int) -> ProcessPoolExecutor:
@@ -233,7 +280,7 @@ def _pool(processes: int) -> ProcessPoolExecutor:
 
 
 def _end(pool: ProcessPoolExecutor, given_up: bool) -> None:
-    if given_up:  # do not wait for what nobody wants any more
+    if given_up:  # the results of pending batches are not needed
         for process in list((getattr(pool, "_processes", None) or {}).values()):
             process.terminate()
     pool.shutdown(wait=True, cancel_futures=True)
@@ -244,17 +291,8 @@ def _start_worker() -> None:
     one_thread()
 
 
-def one_thread() -> None:
-    """Keep numpy's linear algebra to one thread, if called before numpy is imported.
-
-    Its products are small here, and threads that wait for each other cost more than they bring.
-    """
-    for library in ("OPENBLAS", "MKL", "VECLIB"):
-        os.environ.setdefault(f"{library}_NUM_THREADS", "1")
-
-
 def default_processes() -> int:
-    """As many as there are processors for this process."""
+    """Return the number of processors that this process may use."""
     try:
         return len(os.sched_getaffinity(0))
     except AttributeError:

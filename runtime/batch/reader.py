@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Iterator, Sequence
 from typing import BinaryIO
@@ -13,14 +14,19 @@ from ..container.blocks import read_block
 from ..container.header import check_bound, chunk_frames, is_activity
 from ..container.index import read_layout, scan_layout
 from ..core.errors import CorruptError, MiddleoutError, UsageError
+from ..core.file_io import PositionalFile
 from ..core.limits import BATCH_SAMPLES
 from ..core.sample_formats import from_int16
+from ..core.terms import FILES
 from ..predictor import model as models
-from . import worker
+from ..recording.originals import members_of
+from .worker import Decoder, DecodeTask, reference
 
 
 class Reader:
     """A coded recording, opened for reading any part of it.
+
+    Threads, and processes that inherited it by fork, may share a reader.
 
     Parameters
     ----------
@@ -52,6 +58,9 @@ class Reader:
         self._file: BinaryIO = open(source, "rb") if self._owns else source
         try:
             self._layout = (scan_layout if rebuild_index else read_layout)(self._file)
+            self._places = PositionalFile(self._file)
+            if self._layout.header.source == FILES and not rebuild_index:
+                members_of(self._layout.header, self._layout.table)
         except BaseException:
             self.close()
             raise
@@ -63,13 +72,13 @@ class Reader:
         self._starts = np.concatenate([[0], np.cumsum(np.asarray(index.frames, np.int64))])
         self._offsets = index.first + np.concatenate([[0], np.cumsum(np.asarray(index.sizes, np.int64))])
         self.frames = int(self._starts[-1])
-        self._given = model
-        self._reference: worker.ModelReference | None = None
+        self._model = model
+        self._decoder: Decoder | None = None
 
     def read(
         self, start: int = 0, stop: int | None = None, channels: int | slice | Sequence[int] | None = None
     ) -> np.ndarray:
-        """Samples of the frames from `start` up to `stop`, [time, channel]; both as in a slice.
+        """Return the samples of the frames from `start` up to `stop`, [time, channel]; both as in a slice.
 
         Only the chunks that hold them are read and decoded. The channels of a chunk share one coded stream, and may be
         predicted from each other, so that all of them are decoded; only those asked for are kept.
@@ -95,7 +104,7 @@ class Reader:
     def mask(
         self, start: int = 0, stop: int | None = None, channels: int | slice | Sequence[int] | None = None
     ) -> np.ndarray:
-        """Which samples are guaranteed, bool [time, channel]; parameters as for `read`.
+        """Return which samples are guaranteed, bool [time, channel]; parameters as for `read`.
 
         Within the bound that the file was made with, or exact without one. All are, but in activity mode only those in
         windows around spikes. Nothing is decoded.
@@ -138,9 +147,8 @@ class Reader:
                 payload = self._chunk(first + len(payloads))
                 payloads.append(payload)
                 samples += chunk_frames(payload, self.channels) * self.channels
-            bits = [self.header.sample_bits] * len(payloads)
-            parts = worker.decode_batch(self._model(), payloads, [self.channels] * len(payloads), bits)
-            for number, part in enumerate(parts, first):
+            tasks = [DecodeTask(payload, self.channels, self.header.sample_bits) for payload in payloads]
+            for number, part in enumerate(self._loaded().run(tasks), first):
                 if isinstance(part, MiddleoutError):
                     raise part
                 yield number, part
@@ -155,15 +163,15 @@ class Reader:
 
     def _chunk(self, number: int) -> bytes:
         layout = self._layout
-        self._file.seek(int(self._offsets[number]))
-        payload, *_ = read_block(self._file, layout.first_sequence + number, layout.header_crc, b"C")
+        block = io.BytesIO(self._places.read_at(int(self._offsets[number]), layout.index.sizes[number]))
+        payload, *_ = read_block(block, layout.first_sequence + number, layout.header_crc, b"C")
         if chunk_frames(payload, self.channels) != layout.index.frames[number]:
             raise CorruptError("the index does not agree with the chunks")
         check_bound(payload, self.header)
         return payload
 
-    def _model(self) -> worker.ModelReference:
-        if self._reference is None:
-            given = None if self._given is None else models.load(self._given)
-            self._reference = worker.reference(self.header, self._layout.embedded, given)
-        return self._reference
+    def _loaded(self) -> Decoder:
+        if self._decoder is None:
+            given = None if self._model is None else models.load(self._model)
+            self._decoder = Decoder(reference(self.header, self._layout.embedded, given))
+        return self._decoder

@@ -10,7 +10,6 @@ import mmap
 import os
 import pickle
 import weakref
-from collections.abc import Callable
 from multiprocessing.reduction import DupFd
 from typing import Any
 
@@ -71,6 +70,6 @@ def shared(value: Any) -> Any:
         return value
 
 
-def call(function: Callable, key: Any, works: list[tuple]) -> Any:
-    """`function(key, works)` in another process: its results go back as the works came."""
-    return shared(function(key, works))
+def call(coder: Any, tasks: list) -> Any:
+    """Run tasks in another process: their results go back the way the tasks came."""
+    return shared(coder.run(tasks))

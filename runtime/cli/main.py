@@ -7,25 +7,29 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from .. import __version__
-from ..core.errors import MiddleoutError, UsageError
+from ..core.errors import MiddleoutError, UsageError, as_error
+from ..core.threads import one_thread
 from . import stream as live
 from .options import bound, given_by, hertz, input_options, loss_options, positive, window
 from .progress import Progress
 
 if TYPE_CHECKING:
-    from types import ModuleType
-
     from ..batch.jobs import Outcome
 
+_ENCODING = ("model", "max_error", "keep", "threshold", "window", "target_rate")
+_ENCODING += ("independent", "topology", "embed_model", "verify")
 _INTERRUPTED = 130
 _EPILOG = "`-` stands for standard input or output. Exit codes: 0 fine, 1 bad or damaged data, 2 usage, 3 model."
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run a command; gives the exit code."""
+    """Run a command. Returns the exit code."""
+    one_thread()
     options = _parser().parse_args(arguments)
     handler = signal.signal(signal.SIGTERM, _interrupt)
     try:
@@ -111,37 +115,31 @@ def _coding_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--rm", action="store_true", help="remove inputs once their output is complete")
 
 
-def _files() -> ModuleType:
-    from ..batch.pipeline import one_thread
-
-    one_thread()
-    from ..batch import files
-
-    return files
-
-
 def _encode(options: argparse.Namespace) -> int:
-    files = _files()
-    names = ("model", "verify", "embed_model", "independent", "topology", "max_error", "target_rate")
-    names += ("keep", "threshold", "window")
-    extra = {name: getattr(options, name) for name in names}
-    extra |= given_by(options)
-    total = files.expected_samples(options.files)
-    return _run("encode", files.encode_files, options, total, **_output_options(options), **extra)
+    from ..batch import files
+    from ..batch.options import EncodeOptions
+
+    given = given_by(options)
+    made = EncodeOptions(**{name: getattr(options, name) for name in _ENCODING})
+    call = partial(files.encode_files, options=made, array=options.array, **given, **_destination(options))
+    return _run("encode", call, options, files.expected_samples(options.files))
 
 
 def _decode(options: argparse.Namespace) -> int:
-    files = _files()
-    total = files.coded_samples(options.files)
-    return _run("decode", files.decode_files, options, total, model=options.model, **_output_options(options))
+    from ..batch import files
+
+    call = partial(files.decode_files, model=options.model, **_destination(options))
+    return _run("decode", call, options, files.coded_samples(options.files))
 
 
 def _test(options: argparse.Namespace) -> int:
-    files = _files()
-    return _run("test", files.verify_files, options, files.coded_samples(options.files), model=options.model)
+    from ..batch import files
+
+    call = partial(files.verify_files, model=options.model)
+    return _run("test", call, options, files.coded_samples(options.files))
 
 
-def _output_options(options: argparse.Namespace) -> dict[str, Any]:
+def _destination(options: argparse.Namespace) -> dict[str, Any]:
     several = len(options.files) > 1 and not getattr(options, "array", False)
     if several and (options.output is not None or "-" in options.files):
         raise UsageError("-o and `-` are for one input; for several use -d")
@@ -158,8 +156,8 @@ def _output_options(options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def _run(verb: str, call: Any, options: argparse.Namespace, total: int | None, **arguments: Any) -> int:
-    """Do it to all files, with a progress bar on a terminal, and summarise."""
+def _run(verb: str, call: Callable, options: argparse.Namespace, total: int | None) -> int:
+    """Call it for all files, with a progress bar on a terminal, and summarise."""
     start = time.perf_counter()
     with Progress(verb, total, shown=not options.quiet and sys.stderr.isatty()) as progress:
 
@@ -171,7 +169,7 @@ def _run(verb: str, call: Any, options: argparse.Namespace, total: int | None, *
                 with progress.paused():
                     print(_rate(outcome), file=sys.stderr)
 
-        outcomes = call(options.files, jobs=options.jobs, done=done, advance=progress.advance, **arguments)
+        outcomes = call(options.files, jobs=options.jobs, done=done, advance=progress.advance)
     good = [outcome for outcome in outcomes if outcome.error is None]
     if good and not options.quiet:
         print(_summary(verb, good, time.perf_counter() - start), file=sys.stderr)
@@ -204,15 +202,12 @@ def _info(options: argparse.Namespace) -> int:
     import json
 
     from ..batch.info import as_text, describe
-    from ..recording.paths import as_error
 
     worst, facts = 0, []
     for file in options.files:
         try:
             facts.append(describe(file))
-        except MiddleoutError as error:
-            worst = max(worst, _complain(error, file))
-        except OSError as error:
+        except Exception as error:
             worst = max(worst, _complain(as_error(error), file))
     if options.json:
         print(json.dumps(facts, indent=2))
@@ -228,13 +223,12 @@ def _topology(options: argparse.Namespace) -> int:
     from ..recording.sources import Given
 
     given = given_by(options)
-    array = given.pop("array")
     found = Topology() if options.update is None else load(options.update)
     overwrite = options.force or options.output == options.update
     outputs = paths.Outputs(options.output, force=overwrite)
     target = outputs.claim(paths.STREAM, str)
     with Progress("topology", len(options.files), shown=sys.stderr.isatty()) as progress:
-        observe(found, options.files, Given(**given), array, lambda path: progress.advance(1))
+        observe(found, options.files, Given(**given), options.array, lambda path: progress.advance(1))
     if not found.channels:
         raise UsageError("no recordings that say anything about channels")
     output = outputs.open(target)

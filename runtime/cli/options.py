@@ -51,8 +51,8 @@ def loss_options(command: argparse.ArgumentParser) -> None:
 
 
 def given_by(options: argparse.Namespace) -> dict[str, Any]:
-    """The values of `input_options`, as `files.encode_files` takes them."""
-    return {name: getattr(options, name) for name in ("channels", "sample_rate", "dtype", "layout", "array")}
+    """Return the values of `input_options` that are fields of `Given`."""
+    return {name: getattr(options, name) for name in ("channels", "sample_rate", "dtype", "layout")}
 
 
 def hertz(text: str) -> int:

@@ -10,8 +10,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from ..core.errors import UsageError
+from ..core.threads import one_thread
 
 if TYPE_CHECKING:
+    from ..streaming.decoder import StreamDecoder
     from ..streaming.encoder import StreamEncoder
     from ..streaming.spikes import ActivityStreamEncoder
 
@@ -35,7 +37,6 @@ def add(commands: Any, kinds: dict[str, Callable], input_options: Callable) -> N
     decode = commands.add_parser("decode", help=summary, description=_DECODE)
     decode.add_argument("--model", metavar="PATH", help="the model, where it is not a shipped one")
     decode.add_argument("--join", action="store_true", help="begin with the first frames that can be decoded")
-    decode.add_argument("--jobs", type=kinds["positive"], default=1, metavar="N", help=_JOBS_HELP)
     decode.add_argument("-q", "--quiet", action="store_true", help="no summary")
     decode.set_defaults(run=_decode)
     summary = "what streams of the same channels begin with, from a recording"
@@ -53,29 +54,21 @@ _DECODE = (
     "left out and reported on standard error. Exit codes: 0 all frames decoded, 1 some are missing, 2 usage, 3 model."
 )
 _ENCODE = "Interleaved little-endian int16 frames on standard input, packets on standard output, block by block."
-_JOBS_HELP = "processes, each with a part of the groups (default: 1)"
 
 
 def _add_encode(commands: Any, kinds: dict[str, Callable]) -> None:
     encode = commands.add_parser("encode", help="packets on standard output, from int16 frames", description=_ENCODE)
     encode.add_argument("--channels", type=kinds["positive"], required=True, metavar="N")
-    encode.add_argument("--rate", type=kinds["rate"], required=True, metavar="HZ")
+    encode.add_argument("--sample-rate", type=kinds["rate"], required=True, metavar="HZ")
     block = "frames of a packet (default: 0.4 ms; 0.7 ms for few channels, 5 ms for fewer than 16; with --keep 50 ms)"
     encode.add_argument("--block", type=kinds["positive"], metavar="FRAMES", help=block)
     model = "the model to code with (default: n0; with --keep n1, or a1 off the implant's table)"
     encode.add_argument("--model", metavar="NAME|PATH", help=model)
     _add_loss(encode, kinds)
-    encode.add_argument("--calibration", metavar="FILE", help="of `stream calibrate`: the channels' linear predictors")
-    refit = encode.add_mutually_exclusive_group()
-    refit_help = "fit anew at each resync point, which takes milliseconds a channel (default without --calibration)"
-    refit.add_argument("--refit", action="store_true", default=None, help=refit_help)
-    refit.add_argument("--no-refit", dest="refit", action="store_false", help="do not")
+    encode.add_argument("--calibration", metavar="FILE", help="of `stream calibrate`: parameters of the channels")
     resync = "time between points where a decoder can join, or go on after a loss (default: 1)"
     encode.add_argument("--resync", type=_seconds, default=1.0, metavar="SECONDS", help=resync)
     encode.add_argument("--stream", type=int, default=0, metavar="NUMBER", help="number of the stream, 0 to 255")
-    groups = "cut the channels into so many groups with packets of their own (default: one for each process)"
-    encode.add_argument("--groups", type=kinds["positive"], metavar="N", help=groups)
-    encode.add_argument("--jobs", type=kinds["positive"], default=1, metavar="N", help=_JOBS_HELP)
     encode.add_argument("-q", "--quiet", action="store_true", help="no summary")
     encode.set_defaults(run=_encode)
 
@@ -111,40 +104,29 @@ def _pipes() -> tuple[int, BinaryIO]:
 
 
 def _encode(options: argparse.Namespace) -> int:
-    from ..batch.pipeline import one_thread
-
     one_thread()
     from ..spikes import resolve
     from ..streaming.encoder import StreamEncoder
-    from ..streaming.parallel import ParallelEncoder
 
     if options.keep is not None:
         return _encode_activity(options)
     if options.target_rate is not None:
         raise UsageError("in streams a target rate goes with --keep")
     _, bound = resolve(None, options.max_error, options.threshold, options.window)
-    names = ("block", "calibration", "refit", "resync", "stream")
-    settings = {name: getattr(options, name) for name in names}
+    settings = {name: getattr(options, name) for name in ("block", "calibration", "resync", "stream")}
     settings |= {"max_error": bound, "model": options.model or "n0"}
-    settings["groups"] = options.groups or min(options.jobs, options.channels)
-    source, out = _pipes()
-    if options.jobs == 1:
-        return _encode_all(StreamEncoder(options.channels, options.rate, **settings), source, out, options)
-    with ParallelEncoder(options.channels, options.rate, jobs=options.jobs, **settings) as encoder:
-        return _encode_all(encoder, source, out, options)
+    encoder = StreamEncoder(options.channels, options.sample_rate, **settings)
+    return _encode_all(encoder, *_pipes(), options)
 
 
 def _encode_activity(options: argparse.Namespace) -> int:
     from ..streaming.spikes import ActivityStreamEncoder
 
-    if options.calibration is not None or options.refit is not None:
-        raise UsageError("with --keep there is no calibration and nothing is fitted")
-    if options.jobs > 1:
-        raise UsageError("with --keep one process encodes")
+    if options.calibration is not None:
+        raise UsageError("with --keep there is no calibration")
     names = ("keep", "max_error", "threshold", "window", "target_rate", "block", "resync", "stream", "model")
     settings = {name: getattr(options, name) for name in names}
-    settings["groups"] = options.groups or 1
-    encoder = ActivityStreamEncoder(options.channels, options.rate, **settings)
+    encoder = ActivityStreamEncoder(options.channels, options.sample_rate, **settings)
     return _encode_all(encoder, *_pipes(), options)
 
 
@@ -186,21 +168,15 @@ def _encode_all(
 
 
 def _decode(options: argparse.Namespace) -> int:
-    from ..batch.pipeline import one_thread
-
     one_thread()
     from ..streaming.decoder import StreamDecoder
-    from ..streaming.parallel import ParallelDecoder
 
     source, out = _pipes()
-    settings = {"model": options.model, "join": options.join}
-    if options.jobs == 1:
-        return _decode_all(StreamDecoder(**settings), source, out, options)
-    with ParallelDecoder(jobs=options.jobs, **settings) as decoder:
-        return _decode_all(decoder, source, out, options)
+    decoder = StreamDecoder(model=options.model, join=options.join)
+    return _decode_all(decoder, source, out, options)
 
 
-def _decode_all(decoder: Any, source: int, out: BinaryIO, options: argparse.Namespace) -> int:
+def _decode_all(decoder: StreamDecoder, source: int, out: BinaryIO, options: argparse.Namespace) -> int:
     frames, bad = 0, False
     gc.freeze()
 
@@ -226,8 +202,6 @@ def _decode_all(decoder: Any, source: int, out: BinaryIO, options: argparse.Name
 
 
 def _calibrate(options: argparse.Namespace) -> int:
-    from ..batch.pipeline import one_thread
-
     one_thread()
     from ..recording import paths
     from ..recording.sources import Given, Recording
@@ -240,10 +214,10 @@ def _calibrate(options: argparse.Namespace) -> int:
         raise UsageError("a calibration is made from one recording; several files of one channel each need --array")
     with Recording(options.files, given, options.array) as recording:
         samples = recording.source.read(MOST_FRAMES)
-        made = Calibration.of_samples(samples, recording.source.sample_rate, options.model)
+        made = Calibration.of_samples(samples, options.model)
     output = outputs.open(target)
     try:
-        output.file.write(made.text().encode())
+        output.file.write(made.pack())
         output.commit()
     except BaseException:
         output.abort()

@@ -16,8 +16,6 @@ from ..core.compressed_bytes import pack_blob
 from ..core.errors import CorruptError, FileFormatError, MiddleoutError
 from ..core.file_io import read_up_to
 from ..core.terms import FILES
-from .file_table import Member
-from .file_table import parse as parse_members
 from .header import BLOCK_OVERHEAD, MAX_LENGTH, Header, Index, check_bound, chunk_frames, parse_foreign
 
 MAGIC = b"\x8fMDO"
@@ -67,23 +65,29 @@ class BlockWriter:
         if header.embedded:
             self._block(b"M", pack_blob(model_data or b"", always=True)[1])
 
-    def foreign(self, data: bytes) -> None:
-        """Bytes of the original in front of the samples (before the first chunk) or behind them."""
-        tag = b"F" if self._index is None else b"B"
-        if data and not (self._header.has_front if tag == b"F" else self._header.may_have_back):
+    def front(self, data: bytes) -> None:
+        """Append bytes of the original in front of the samples; they come before the first chunk."""
+        self._foreign(b"F", data, self._header.has_front and self._index is None)
+
+    def back(self, data: bytes) -> None:
+        """Append bytes of the original behind the samples; they come after the last chunk."""
+        self._begin_chunks()
+        self._foreign(b"B", data, self._header.may_have_back)
+
+    def _foreign(self, tag: bytes, data: bytes, possible: bool) -> None:
+        if data and not possible:
             raise MiddleoutError("the file changed while it was read")
         for start in range(0, len(data), limits.MAX_FOREIGN_PIECE):
             coding, body = pack_blob(data[start : start + limits.MAX_FOREIGN_PIECE])
             self._block(tag, bytes([coding]) + body)
 
-    def begin_chunks(self) -> None:
-        """What was written up to here was in front of the samples."""
+    def _begin_chunks(self) -> None:
         if self._index is None:
             self._index = Index(self.offset)
 
     def chunk(self, payload: bytes) -> None:
         """Append one chunk."""
-        self.begin_chunks()
+        self._begin_chunks()
         if len(self._index.frames) == limits.MAX_CHUNKS:
             raise MiddleoutError(f"a file holds at most {limits.MAX_CHUNKS} chunks; cut the recording")
         self._index.frames.append(chunk_frames(payload, self._header.channels))
@@ -92,7 +96,7 @@ class BlockWriter:
 
     def end(self) -> Index:
         """Write the end block; the file is complete then."""
-        self.begin_chunks()
+        self._begin_chunks()
         if self._header.frames not in (None, self._index.total):
             raise MiddleoutError(f"{self._index.total} frames were there, not the {self._header.frames} expected")
         self._block(b"E", self._index.pack())
@@ -110,8 +114,8 @@ class BlockReader:
     """Reads a file from its start on, block by block, and checks all that can be checked without decoding.
 
     The header has been read when the constructor returns. Raises FileFormatError for what is no middleout file of a
-    known version, CorruptError for anything that is not as it was written. With the first chunk, or the end, `members`
-    are known, where the recording is several files.
+    known version, CorruptError for anything that is not as it was written. With the first chunk, or the end, `table` is
+    complete, which describes the files of a recording that is several (`file_table`).
     """
 
     def __init__(self, file: BinaryIO) -> None:
@@ -129,7 +133,6 @@ class BlockReader:
         payload, self.header_crc = self._read(b"H")
         self.header = Header.parse(payload)
         self.index: Index | None = None
-        self.members: list[Member] | None = None
         self._table: list[bytes] = []
         self._seen = Index(0)
         self._first: int | None = None
@@ -141,7 +144,7 @@ class BlockReader:
         block = Block(self._last_tag, payload)
         self._check_order(block)
         self._tag = block.tag
-        if self.header.source == FILES:
+        if block.tag == b"F" and self.header.source == FILES:
             self._read_table(block)
         if block.tag == b"C":
             self._seen.frames.append(chunk_frames(payload, self.header.channels))
@@ -152,17 +155,14 @@ class BlockReader:
         return block
 
     def _read_table(self, block: Block) -> None:
-        if block.tag == b"F":
-            self._table.append(parse_foreign(block.payload))
-            if sum(map(len, self._table)) > limits.MAX_FOREIGN_BYTES:
-                raise CorruptError("the table of files is beyond the limits")
-        elif block.tag in b"CE" and self.members is None:
-            from ..recording.wav import WavFormat, canonical_header
+        self._table.append(parse_foreign(block.payload))
+        if sum(map(len, self._table)) > limits.MAX_FOREIGN_BYTES:
+            raise CorruptError("the table of files is beyond the limits")
 
-            form = WavFormat(1, self.header.sample_rate, self.header.sample_bits)
-            usual = canonical_header(form, self.header.frames)
-            self.members = parse_members(b"".join(self._table), self.header.channels, usual)
-            self._table.clear()
+    @property
+    def table(self) -> bytes:
+        """The table of files, as far as it has been read; empty where the recording is one file."""
+        return b"".join(self._table)
 
     def __iter__(self) -> Iterator[Block]:
         while self.index is None:

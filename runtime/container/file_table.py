@@ -6,18 +6,17 @@ It holds names, times and all bytes besides the samples, and takes the place of 
 from __future__ import annotations
 
 import struct
-import uuid
 from dataclasses import dataclass
 
 from ..core.errors import CorruptError
 from ..core.names import is_file_name
 
-_ENTRY = struct.Struct("<Bq")
+_ENTRY = struct.Struct("<BqB")
 _COUNTS = struct.Struct("<II")
 _UNKNOWN_TIME = -(2**63)
-_USUAL, _UUID = 1, 2
-"""Flags: only a canonical WAV header is in front and nothing behind; the name is a UUID and `.wav`."""
-_UUID_BYTES, _SUFFIX = 16, ".wav"
+
+_USUAL = 1
+"""Flag: only a canonical WAV header is in front and nothing behind."""
 
 
 @dataclass(frozen=True)
@@ -31,44 +30,26 @@ class Member:
 
 
 def pack(members: list[Member], usual: bytes) -> bytes:
-    """The table; `usual` is what a canonical WAV file of such samples has in front of them."""
+    """Return the table; `usual` is what a canonical WAV file of such samples has in front of them."""
     parts = []
     for member in members:
-        short, with_header = _uuid(member.name), member.front == usual and not member.back
+        with_header = member.front == usual and not member.back
         mtime = _UNKNOWN_TIME if member.mtime is None else member.mtime
-        parts.append(_ENTRY.pack(_USUAL * with_header | _UUID * (short is not None), mtime))
         name = member.name.encode("utf-8")
-        parts.append(short or bytes([len(name)]) + name)
+        parts += [_ENTRY.pack(_USUAL * with_header, mtime, len(name)), name]
         if not with_header:
             parts += [_COUNTS.pack(len(member.front), len(member.back)), member.front, member.back]
     return b"".join(parts)
-
-
-def _uuid(name: str) -> bytes | None:
-    """The bytes of a UUID, if the name is one in its usual form, and `.wav`."""
-    try:
-        raw = bytes.fromhex(name.removesuffix(_SUFFIX).replace("-", ""))
-    except ValueError:
-        return None
-    return raw if len(raw) == _UUID_BYTES and _uuid_name(raw) == name else None
-
-
-def _uuid_name(raw: bytes) -> str:
-    return str(uuid.UUID(bytes=raw)) + _SUFFIX
 
 
 def parse(table: bytes, channels: int, usual: bytes) -> list[Member]:
     """Undo `pack`. Raises `CorruptError`, also for names that are not fit for files of one folder."""
     members, reader = [], _Reader(table)
     for _ in range(channels):
-        flags, mtime = _ENTRY.unpack(reader.take(_ENTRY.size))
-        if flags & ~(_USUAL | _UUID):
+        flags, mtime, size = _ENTRY.unpack(reader.take(_ENTRY.size))
+        if flags & ~_USUAL:
             raise CorruptError("the table of files has an unknown flag")
-        if flags & _UUID:
-            name = _uuid_name(reader.take(_UUID_BYTES))
-        else:
-            name = _decoded(reader.take(reader.take(1)[0]))
-        front, back = usual, b""
+        name, front, back = _decoded(reader.take(size)), usual, b""
         if not flags & _USUAL:
             front, back = map(reader.take, _COUNTS.unpack(reader.take(_COUNTS.size)))
         members.append(Member(name, None if mtime == _UNKNOWN_TIME else mtime, front, back))
@@ -87,7 +68,7 @@ def _decoded(name: bytes) -> str:
 
 
 class _Reader:
-    """The next bytes of a table, or `CorruptError`."""
+    """Take the next bytes of a table, or raise `CorruptError`."""
 
     def __init__(self, table: bytes) -> None:
         self._table, self.at = table, 0

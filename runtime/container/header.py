@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from ..core import limits
 from ..core.compressed_bytes import index_from_bytes, index_to_bytes, pack_blob, parse_blob
 from ..core.errors import CorruptError
-from ..core.identity import identity_of
+from ..core.identity import IDENTITY_BYTES, identity_of
 from ..core.names import is_suffix
 from ..core.terms import FILES, NPY, RAW, SAMPLES, WAV
 
@@ -66,7 +66,7 @@ class Header:
 
     channels: int
     sample_rate: int
-    model: bytes
+    model: bytes = bytes(IDENTITY_BYTES)
     dtype: str = "<i2"
     frames: int | None = None
     mtime: int | None = None

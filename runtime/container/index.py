@@ -21,6 +21,7 @@ class Layout:
     index: Index
     first_sequence: int
     embedded: bytes | None
+    table: bytes = b""
 
 
 def read_layout(file: BinaryIO) -> Layout:
@@ -42,7 +43,7 @@ def read_layout(file: BinaryIO) -> Layout:
     blocks.skip_chunks(index)
     for _ in blocks:
         pass
-    return Layout(blocks.header, blocks.header_crc, index, first_sequence, embedded)
+    return Layout(blocks.header, blocks.header_crc, index, first_sequence, embedded, blocks.table)
 
 
 def _read_index(file: BinaryIO) -> Index | None:
@@ -84,4 +85,5 @@ def _scan(file: BinaryIO, damaged: bool = False) -> Layout:
     except CorruptError:
         if not damaged:
             raise
-    return Layout(blocks.header, blocks.header_crc, index or Index(blocks.offset), first_sequence, embedded)
+    found = index or Index(blocks.offset)
+    return Layout(blocks.header, blocks.header_crc, found, first_sequence, embedded, blocks.table)

@@ -37,3 +37,26 @@ class ModelError(MiddleoutError):
     """A model is not available, not valid, or gives other results on this machine."""
 
     exit_code = 3
+
+
+def as_error(error: Exception) -> MiddleoutError:
+    """Return the error to report for one file, whatever went wrong in it.
+
+    What a caller could have known of the file system is a usage error. Errors that this package does not raise on
+    purpose are named in the message.
+    """
+    if isinstance(error, MiddleoutError):
+        return error
+    if isinstance(error, MemoryError):
+        return MiddleoutError("out of memory")
+    if isinstance(error, OSError):
+        text = error.strerror or str(error)
+        known = (FileNotFoundError, FileExistsError, IsADirectoryError, NotADirectoryError, PermissionError)
+        return UsageError(text) if isinstance(error, known) else FileFormatError(text)
+    what = f"{type(error).__name__}: {error}"
+    if type(error).__module__.partition(".")[0] == "onnxruntime":
+        made: MiddleoutError = ModelError(f"the model can't be run: {what}")
+    else:
+        made = FileFormatError(f"the file can't be processed: {what}; please report this")
+    made.__cause__ = error
+    return made

@@ -1,15 +1,17 @@
-"""Reading from files that may be pipes."""
+"""Reading from files that may be pipes, and from files that several threads share."""
 
 from __future__ import annotations
 
+import io
 import os
+import threading
 from typing import BinaryIO
 
 _READ_STEP = 1 << 22
 
 
 def read_up_to(file: BinaryIO, count: int) -> bytes:
-    """Read `count` bytes, fewer only at the end of the file; what is allocated follows what is there."""
+    """Return `count` bytes, fewer only at the end of the file; what is allocated follows what is there."""
     pieces = []
     while count > 0:
         piece = file.read(min(count, _READ_STEP))
@@ -27,3 +29,31 @@ def skip_bytes(file: BinaryIO, count: int) -> None:
         return
     while count > 0 and (piece := file.read(min(count, _READ_STEP))):
         count -= len(piece)
+
+
+class PositionalFile:
+    """Read from places of a seekable file, also from several threads, and from processes that inherited it.
+
+    Parameters
+    ----------
+    file : binary file object
+        Reading from a file of the operating system leaves its position as it is; other objects are locked meanwhile.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file, self._lock = file, threading.Lock()
+        own = isinstance(file, io.FileIO | io.BufferedReader | io.BufferedRandom) and hasattr(os, "pread")
+        self._handle = file.fileno() if own else None
+
+    def read_at(self, offset: int, count: int) -> bytes:
+        """Return `count` bytes from `offset` on, fewer only at the end of the file."""
+        if self._handle is None:
+            with self._lock:
+                self._file.seek(offset)
+                return read_up_to(self._file, count)
+        pieces = []
+        while count > 0 and (piece := os.pread(self._handle, min(count, _READ_STEP), offset)):
+            pieces.append(piece)
+            offset += len(piece)
+            count -= len(piece)
+        return b"".join(pieces)

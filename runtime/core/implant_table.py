@@ -33,6 +33,13 @@ def codes_of(samples: np.ndarray) -> np.ndarray:
     return SAMPLE_TO_CODE[samples.view(np.uint16) ^ np.uint16(0x8000)]
 
 
+def mostly_in_table(samples: np.ndarray) -> bool:
+    """Return whether most channels of int16 [frames, channels], constant ones aside, hold nothing but table values."""
+    live = samples[:, samples.min(axis=0) != samples.max(axis=0)]
+    in_table = [codes_of(np.ascontiguousarray(column)).min() >= 0 for column in live.T]
+    return 2 * sum(in_table) >= len(in_table)
+
+
 class ImplantValues:
     """Coded value and Q6 value of every int16 sample of an implant lane.
 

@@ -18,3 +18,14 @@ def q6_values(samples: np.ndarray, shift: np.ndarray | int) -> np.ndarray:
         values <<= np.maximum(-shift, 0)
         shift = np.maximum(shift, 0)
     return values >> shift
+
+
+def centres(prediction: np.ndarray, octaves: np.ndarray | int = 6) -> np.ndarray:
+    """Return the coded step of a linear channel that is nearest to a prediction, mean included.
+
+    Parameters
+    ----------
+    prediction : integers [..., lanes], Q6 units
+    octaves : of one coded step in Q6 units
+    """
+    return (prediction + (np.int32(1) << octaves - 1)) >> octaves

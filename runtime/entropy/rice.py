@@ -26,6 +26,9 @@ ESCAPE_BITS = 16
 PLACE_BITS = 6
 """A place is one code step: 64 Q6 units of location."""
 PLACES = 1024
+RUNS = 0x80
+"""Flag in the first byte of a body: it has runs, whose parameter is in the low bits."""
+MAX_RUN_BITS = 24
 CLASS_BITS = 4
 """Scale indices that share a ranking: 16, an octave."""
 
@@ -66,13 +69,6 @@ class RiceTables:
         self.order, self.rank, self.first = joined["order"], joined["rank"], joined["first"]
         self.quiet, self.bin = joined["quiet"], joined["bin"]
         self.width, self.base = joined["width"], joined["base"]
-        self._q6: np.ndarray | None = None
-
-    def q6(self, entropy: EntropyModel) -> np.ndarray:
-        """int32: Q6 value of the code at each index of `order`, for implant channels; made once."""
-        if self._q6 is None:
-            self._q6 = entropy.q6.take(self.order)
-        return self._q6
 
     @classmethod
     def of(cls, entropy: EntropyModel, linear: bool) -> RiceTables:

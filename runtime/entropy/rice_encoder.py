@@ -1,17 +1,14 @@
-"""From codes to the body of a Rice-coded chunk or packet: docs/format.md section 10."""
+"""From codes to the body of a Rice-coded packet: docs/format.md section 10."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
-from ..predictor.lanes import Lanes
-from .rice import ESCAPE, ESCAPE_BITS, PLACE_BITS, PLACES, RANKS, RiceTables
-from .rice_bits import FieldPacker, UnaryPacker, pack_varint
-from .tables import SCALES, EntropyModel
-
-RUNS = 0x80
-"""Flag in the first byte of a body: it has runs, whose parameter is in the low bits."""
-MAX_RUN_BITS = 24
+from .rice import CLASS_BITS, ESCAPE, ESCAPE_BITS, MAX_RUN_BITS, PLACE_BITS, PLACES, RANKS, RUNS, RiceTables
+from .rice_bits import pack_fields, pack_unary, pack_varint
+from .tables import SCALES
 
 _ESCAPE_MASK = (1 << ESCAPE_BITS) - 1
 _CLASS_PLACES = 10
@@ -19,12 +16,12 @@ _ROW = 8
 
 
 class RiceEncoder:
-    """Codes blocks of time steps, in order.
+    """Codes the packets of a stream.
 
     Parameters
     ----------
     tables : RiceTables
-    grid : int64 [linear channels], numbers of the lanes that are linear lanes
+    linear : int64, numbers of the linear lanes
     shift : int64 [lanes], low bits
     """
 
@@ -32,67 +29,46 @@ class RiceEncoder:
         self._tables = tables
         self._linear = linear if len(linear) else None
         self._low = shift if shift.any() else None
-        self._unary, self._fields = UnaryPacker(), FieldPacker()
-        self._runs: bool | None = None
-        self._hits: list[np.ndarray] = []
-        self._quiet = 0
 
-    @classmethod
-    def of(cls, entropy: EntropyModel, lanes: Lanes) -> RiceEncoder:
-        """For the lanes of a chunk or a stream."""
-        linear = np.flatnonzero(lanes.linear)
-        return cls(RiceTables.of(entropy, bool(len(linear))), linear, lanes.shift.astype(np.int64))
-
-    def add(self, code, sample, location, scale, active=None) -> None:
-        """Append steps.
+    def encode(self, code: np.ndarray, sample: np.ndarray, location: np.ndarray, scale: np.ndarray) -> bytes:
+        """Return the body of some steps.
 
         Parameters
         ----------
-        code : int [steps, lanes]; negative or 1024 and more where a sample has none
+        code : integers [steps, lanes]; negative or 1024 and more where a sample has none
         sample : int16 [steps, lanes]
-        location : int64 [steps, lanes], Q6 units
-        scale : int64 [steps, lanes], clipped here
-        active : bool [steps, lanes], None for all
+        location : integers [steps, lanes], Q6 units
+        scale : integers [steps, lanes], scale index, clipped here
         """
         tables = self._tables
-        place = location >> PLACE_BITS
-        place += PLACES // 2
-        np.maximum(place, 0, out=place)
-        np.minimum(place, PLACES - 1, out=place)
-        scale = np.minimum(np.maximum(scale, 0), SCALES - 1)
-        row = scale >> 4
-        row <<= _CLASS_PLACES
-        row += place
+        place = np.clip((location >> PLACE_BITS) + PLACES // 2, 0, PLACES - 1).astype(np.int64)
+        scale = np.clip(scale, 0, SCALES - 1).astype(np.int64)
+        row = (scale >> CLASS_BITS << _CLASS_PLACES) + place
         if self._linear is not None:
             place[:, self._linear] += PLACES
-            row[:, self._linear] += SCALES >> 4 << _CLASS_PLACES
+            row[:, self._linear] += SCALES >> CLASS_BITS << _CLASS_PLACES
             scale[:, self._linear] += RiceTables.IMPLANT_ROWS
         rank = code - tables.first.take(place)
         escaped = rank.view(np.uint64) >= RANKS
-        rank &= RANKS - 1
-        rank += row << _ROW
-        rank = tables.rank.take(rank).astype(np.int64)
-        first = self._first_of_runs(row, rank, escaped, scale, active)
-        coded = self._bins(scale, rank, escaped, sample)
-        keep = None
-        if first is not None:
-            keep = ~first if active is None else active & ~first
-        elif active is not None:
-            keep = active
-        bins, values, widths = (x.ravel() if keep is None else x[keep] for x in coded)
-        self._unary.add(bins)
-        self._fields.add(values, widths)
+        rank = tables.rank.take((rank & (RANKS - 1)) + (row << _ROW)).astype(np.int64)
+        quiet = tables.quiet.take(row)
+        if self._low is not None:
+            quiet &= self._low == 0
+        in_run = quiet & (rank == 0) & ~escaped
+        runs = _runs(~in_run[quiet])
+        if runs is None:
+            return _joined(0, *self._coded(scale, rank, escaped, sample))
+        scale[quiet] += SCALES
+        parts = (x[~in_run] for x in self._coded(scale, rank, escaped, sample))
+        return _joined(RUNS, *parts, runs)
 
-    def _bins(self, scale, rank, escaped, sample) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Bin, remainder and its width of each sample."""
+    def _coded(self, scale, rank, escaped, sample) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return bin, remainder and its width of each sample."""
         tables = self._tables
-        cell = scale << _ROW
-        cell += rank
-        bins = tables.bin.take(cell)
+        bins = tables.bin.take((scale << _ROW) + rank)
         bins[escaped] = ESCAPE
         escaped = bins == ESCAPE  # also ranks beyond the last bin
-        cell = scale << 4
-        cell += bins
+        cell = (scale << 4) + bins
         widths = tables.width.take(cell)
         values = rank - (tables.base.take(cell) & (RANKS - 1))
         if self._low is not None:
@@ -103,49 +79,37 @@ class RiceEncoder:
             widths[escaped] = ESCAPE_BITS
         return bins, values, widths
 
-    def _first_of_runs(self, row, rank, escaped, scale, active) -> np.ndarray | None:
-        """Samples that runs take care of; those that end a run get the scale of their own rows. None without runs."""
-        if self._runs is False:
-            return None
-        quiet = self._tables.quiet.take(row)
-        if active is not None:
-            quiet &= active
-        if self._low is not None:
-            quiet &= self._low == 0
-        first = quiet & (rank == 0) & ~escaped
-        if self._runs is None and quiet.any():
-            self._runs = _cost(_run_lengths(np.flatnonzero(~first[quiet])))[1] < int(quiet.sum())
-        if not self._runs:
-            return None
-        self._hits.append(np.flatnonzero(~first[quiet]) + self._quiet)
-        self._quiet += int(quiet.sum())
-        scale[quiet] += SCALES
-        return first
 
-    def bytes(self) -> bytes:
-        """The body."""
-        unary = self._unary.bytes()
-        if not self._runs:
-            return b"".join([b"\0", pack_varint(len(unary)), unary, self._fields.bytes()])
-        lengths = _run_lengths(np.concatenate(self._hits))
-        parameter, _ = _cost(lengths)
-        runs, rests = UnaryPacker(), FieldPacker()
-        runs.add(lengths >> parameter)
-        rests.add(lengths & ((1 << parameter) - 1), np.full(len(lengths), parameter))
-        coded = runs.bytes()
-        head = bytes([RUNS | parameter]) + pack_varint(len(unary)) + pack_varint(len(coded))
-        return b"".join([head, unary, coded, rests.bytes(), self._fields.bytes()])
+def _joined(flag: int, bins: np.ndarray, values: np.ndarray, widths: np.ndarray, runs: _Runs | None = None) -> bytes:
+    """Return a body of its parts."""
+    unary, remainders = pack_unary(bins.ravel()), pack_fields(values.ravel(), widths.ravel())
+    if runs is None:
+        return b"".join([bytes([flag]), pack_varint(len(unary)), unary, remainders])
+    head = bytes([flag | runs.parameter]) + pack_varint(len(unary)) + pack_varint(len(runs.quotients))
+    return b"".join([head, unary, runs.quotients, runs.rests, remainders])
 
 
-def _run_lengths(hits: np.ndarray) -> np.ndarray:
-    """Samples of first rank in front of each of those at `hits` in the sequence of quiet samples."""
-    lengths = np.diff(hits, prepend=-1)
-    lengths -= 1
-    return lengths
+@dataclass(frozen=True)
+class _Runs:
+    """Lengths of runs as they are coded."""
+
+    parameter: int
+    quotients: bytes
+    rests: bytes
+
+
+def _runs(hits: np.ndarray) -> _Runs | None:
+    """Return the runs between the hits of the sequence of quiet samples, bool [n]; None where they do not pay."""
+    lengths = np.diff(np.flatnonzero(hits), prepend=-1) - 1
+    parameter, bits = _cost(lengths)
+    if bits >= len(hits):
+        return None
+    rests = pack_fields(lengths & ((1 << parameter) - 1), np.full(len(lengths), parameter))
+    return _Runs(parameter, pack_unary(lengths >> parameter), rests)
 
 
 def _cost(lengths: np.ndarray) -> tuple[int, int]:
-    """The best parameter for run lengths, and the bits that it takes."""
+    """Return the best parameter for run lengths, and the bits that it takes."""
     bits = [int((lengths >> k).sum()) + (k + 1) * len(lengths) for k in range(MAX_RUN_BITS + 1)]
     best = min(range(MAX_RUN_BITS + 1), key=bits.__getitem__)
     return best, bits[best]

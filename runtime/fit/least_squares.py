@@ -6,6 +6,8 @@ operations, without LAPACK.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from ..predictor.channel_parameters import COEFFICIENT_BITS, ORDER, REFERENCE_TAPS
@@ -34,6 +36,23 @@ def to_signal(values: np.ndarray) -> tuple[np.ndarray, int]:
 def spacing(frames: int, step: int) -> int:
     """Use one frame of so many: `step`, unless that leaves too few or too many."""
     return max(min(step, frames // _MIN_ROWS), -(-frames // _MAX_ROWS), 1)
+
+
+def residual_of(signal: np.ndarray, coefficients: np.ndarray, others: Sequence[np.ndarray] = ()) -> np.ndarray:
+    """Return what a linear predictor leaves of a signal int16 [16 + frames], whole numbers float64 [frames].
+
+    Parameters
+    ----------
+    coefficients : units of 2^-10: 16 for own samples, newest first, then four for each of the others
+    others : signals of reference channels
+    """
+    signal, *others = (source.astype(np.float64) for source in (signal, *others))
+    taps = [(signal, delay) for delay in range(1, ORDER + 1)]
+    taps += [(other, delay) for other in others for delay in range(REFERENCE_TAPS)]
+    total, product = np.full(len(signal) - ORDER, 512.0), np.empty(len(signal) - ORDER)
+    for coefficient, (source, delay) in zip(coefficients.tolist(), taps, strict=False):
+        total += np.multiply(source[ORDER - delay : len(source) - delay], coefficient, out=product)
+    return signal[ORDER:] - np.floor(total / 1024)
 
 
 def moments(

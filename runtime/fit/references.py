@@ -5,14 +5,12 @@ Reproducible on every machine (see `least_squares.py` and `correlation.py`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from ..predictor import features
 from ..predictor.channel_parameters import CORRELATION_UNIT, ORDER, REFERENCE_TAPS, REFERENCES, SideInformation
 from .correlation import correlate, to_white
-from .least_squares import moments, solve, spacing
+from .least_squares import moments, residual_of, solve, spacing
 from .prediction_order import PredictionOrder, find_order
 from .signals import Signals
 
@@ -40,21 +38,10 @@ def order_of(signals: Signals, own: np.ndarray) -> PredictionOrder:
     rows = np.empty((len(signals), blocks * length), np.float32)
     for row, signal, coefficients in zip(rows, signals.signals, own, strict=True):
         parts = [signal[start : start + length + ORDER] for start in starts]
-        row[:] = to_white(np.concatenate([_residual(part, coefficients) for part in parts]))
+        row[:] = to_white(np.concatenate([residual_of(part, coefficients) for part in parts]))
     correlation, _ = correlate(rows, _LAG)
     correlation[np.abs(correlation) < _CHANCE / np.sqrt(rows.shape[1])] = 0
     return find_order(correlation, past=True)
-
-
-def _residual(signal: np.ndarray, coefficients: np.ndarray, others: Sequence[np.ndarray] = ()) -> np.ndarray:
-    """Return what a linear predictor leaves: of 16 coefficients for own samples, then four for each of the others."""
-    signal, *others = (source.astype(np.float64) for source in (signal, *others))
-    taps = [(signal, delay) for delay in range(1, ORDER + 1)]
-    taps += [(other, delay) for other in others for delay in range(REFERENCE_TAPS)]
-    total, product = np.full(len(signal) - ORDER, 512.0), np.empty(len(signal) - ORDER)
-    for coefficient, (source, delay) in zip(coefficients.tolist(), taps, strict=False):
-        total += np.multiply(source[ORDER - delay : len(source) - delay], coefficient, out=product)
-    return signal[ORDER:] - np.floor(total / 1024)
 
 
 def fit_references(
@@ -154,7 +141,7 @@ def _pays(signal: np.ndarray, others: list[np.ndarray], q6: float, own: np.ndarr
     """Return whether references make a channel's residuals cheaper, by their logarithm in blocks."""
     costs = []
     for sources, coefficients in (([], own), (others, both)):
-        size = np.abs(_residual(signal, coefficients, sources)) * q6
+        size = np.abs(residual_of(signal, coefficients, sources)) * q6
         blocks = size[: len(size) - len(size) % _COST_BLOCK].reshape(-1, _COST_BLOCK).sum(axis=1) / _COST_BLOCK
         means = np.clip(blocks + _COST_FLOOR, 1, features.MAX_MAGNITUDE).astype(np.int32) << features.MEAN_BITS
         costs.append(int(features.log_means(means).sum(dtype=np.int64)) * _COST_BLOCK / 16)

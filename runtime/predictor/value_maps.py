@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..core.implant_table import ImplantValues
-from ..core.q6 import q6_values
+from ..core.q6 import centres, q6_values
 from ..entropy.tables import CODES
 from .lanes import Lanes, as_columns
 
@@ -30,7 +30,6 @@ class ValueMaps:
         self._shift = self._shifts[numbers]
         self._low_bits = np.maximum(self._shift, 0)
         self._octaves = lanes.octaves[part][numbers]
-        self._half = np.int32(1) << self._octaves - 1
 
     def forward(self, samples: np.ndarray, implant: ImplantValues) -> tuple[np.ndarray, np.ndarray]:
         """Return Q6 values and coded values, int32 [steps, lanes], of samples int16 [steps, lanes].
@@ -49,7 +48,7 @@ class ValueMaps:
 
     def centre(self, prediction: np.ndarray) -> np.ndarray:
         """Return the centres int32 [..., linear lanes] by the linear prediction int32 [..., lanes], mean included."""
-        return (prediction[..., self.linear] + self._half) >> self._octaves
+        return centres(prediction[..., self.linear], self._octaves)
 
     def from_centre(self, location: np.ndarray, centre: np.ndarray) -> None:
         """Make the locations int32 [..., lanes] of linear lanes relative to their centres."""

@@ -19,6 +19,23 @@ def check_axes(frames: int, channels: int, layout: str | None) -> None:
         )
 
 
+def check_layout(layout: str | None) -> None:
+    """Refuse an order of axes that does not exist. Raises `UsageError`."""
+    if layout not in (None, *LAYOUTS):
+        raise UsageError(f"layout is one of {LAYOUTS}, not {layout!r}")
+
+
+def whole_sample_rate(sample_rate: float) -> int:
+    """Return a sample rate as files keep it. Raises `UsageError`."""
+    try:
+        whole = int(sample_rate)
+    except (TypeError, ValueError, OverflowError):
+        whole = -1
+    if not 0 <= whole < 2**32 or sample_rate != whole:
+        raise UsageError(f"the sample rate is kept in whole Hz, 0 to 2^32 - 1; {sample_rate} is not")
+    return whole
+
+
 def to_samples(samples: np.ndarray, layout: str | None = None) -> tuple[np.ndarray, str]:
     """Check an array and give it as int16 [time, channel], with its sample format (little-endian).
 
@@ -38,8 +55,7 @@ def to_samples(samples: np.ndarray, layout: str | None = None) -> tuple[np.ndarr
         samples = samples[:, None]
     if samples.ndim != 2:
         raise UsageError(f"samples are [time, channel] or [time], not of {samples.ndim} dimensions")
-    if layout not in (None, *LAYOUTS):
-        raise UsageError(f"layout is one of {LAYOUTS}, not {layout!r}")
+    check_layout(layout)
     if layout == CHANNEL_TIME:
         samples = samples.T
     check_axes(*samples.shape, layout)

@@ -46,6 +46,7 @@ class MonoFilesReader:
         self.outside = 0
         self._form: tuple | None = None
         self._parts: list[_Part] = []
+        self.seen: list[paths.Seen] = []
         members = [self._open(path, open_one) for path in files]
         names = [member.name for member in members]
         if len(set(names)) < len(names):
@@ -61,8 +62,9 @@ class MonoFilesReader:
         if not is_file_name(name):
             raise UsageError(f"{path}: such a name can't be restored everywhere; rename the file")
         with _opened(path) as source:
-            if source.size is None:
+            if source.seen is None:
                 raise UsageError(f"{path}: not a regular file")
+            self.seen.append(source.seen)
             try:
                 reader = open_one(source)
             except MiddleoutError as error:

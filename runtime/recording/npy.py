@@ -68,7 +68,7 @@ def _parse(text: bytes, encoding: str) -> dict:
         found = ast.literal_eval(re.sub(r"(\d)L\b", r"\1", text.decode(encoding)).strip())
     except (ValueError, SyntaxError, MemoryError, RecursionError):  # UnicodeDecodeError is a ValueError
         raise FileFormatError("the .npy file's header is damaged") from None
-    kinds = {"descr": object, "fortran_order": bool, "shape": tuple}
+    kinds = {"descr": str | list, "fortran_order": bool, "shape": tuple}
     if not isinstance(found, dict) or not all(isinstance(found.get(key), kind) for key, kind in kinds.items()):
         raise FileFormatError("the .npy file's header is damaged")
     if not all(type(count) is int for count in found["shape"]):
@@ -76,7 +76,7 @@ def _parse(text: bytes, encoding: str) -> dict:
     if isinstance(found["descr"], str):
         try:
             found["descr"] = np.dtype(found["descr"]).str
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, SyntaxError):  # as numpy takes it apart
             raise FileFormatError("the .npy file's header is damaged") from None
     return found
 

@@ -1,4 +1,4 @@
-"""Where a decoded recording goes: into one file as it comes, into one channel by channel, or into a file for each channel."""
+"""Where a decoded recording goes: one file as it comes, one file channel by channel, or one file for each channel."""
 
 from __future__ import annotations
 
@@ -6,14 +6,21 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ..container.file_table import Member
+from ..container.file_table import Member, parse
 from ..container.header import Header
 from ..core import sample_formats
 from ..core.errors import CorruptError, UsageError
 from . import paths
+from .wav import WavFormat, canonical_header
 
 _LARGEST = 1 << 62
 """Bytes of a file that no file system reaches."""
+
+
+def members_of(header: Header, table: bytes) -> list[Member]:
+    """Parse the table of the files that an original consists of. Raises `CorruptError`."""
+    form = WavFormat(1, header.sample_rate, header.sample_bits)
+    return parse(table, header.channels, canonical_header(form, header.frames))
 
 
 class FileSink:
@@ -32,18 +39,22 @@ class FileSink:
         self._dtype = header.file_dtype
         self._output: paths.Output | None = None
 
-    def write(self, data: bytes) -> None:
-        """Bytes in front of the samples or behind them."""
+    def front(self, data: bytes) -> None:
+        """Write bytes in front of the samples."""
+        self._file().write(data)
+
+    def back(self, data: bytes) -> None:
+        """Write bytes behind the samples."""
         self._file().write(data)
 
     def samples(self, samples: np.ndarray) -> None:
         """The next frames, int16 [frames, channels]."""
         self._file().write(sample_formats.to_bytes(samples, self._dtype))
 
-    def commit(self, like: str | None, mtime: int | None) -> None:
+    def commit(self, mode: int | None, mtime: int | None) -> None:
         """The file is complete: give it its name, permissions and time."""
         self._file()
-        self._output.commit(like, mtime)
+        self._output.commit(mode, mtime)
         self._output = None
 
     def abort(self) -> None:
@@ -69,14 +80,17 @@ class ChannelTimeSink(FileSink):
         if self._frames * self._channels * self._width > _LARGEST:
             raise CorruptError("the header announces more than any file can hold")
 
-    def write(self, data: bytes) -> None:
-        """Bytes in front of the samples or behind them."""
-        if not self._done:
-            self._start += len(data)
-        elif not self._behind:
+    def front(self, data: bytes) -> None:
+        """Write bytes in front of the samples."""
+        self._start += len(data)
+        super().front(data)
+
+    def back(self, data: bytes) -> None:
+        """Write bytes behind the samples."""
+        if not self._behind:
             self._file().seek(self._place(self._channels, 0))
             self._behind = True
-        super().write(data)
+        super().back(data)
 
     def samples(self, samples: np.ndarray) -> None:
         """The next frames, int16 [frames, channels]."""
@@ -118,11 +132,11 @@ class MembersSink:
         values = sample_formats.from_int16(samples, self._dtype)
         self._append(lambda channel: values[:, channel].tobytes())
 
-    def commit(self, like: str | None, _: int | None) -> None:
+    def commit(self, mode: int | None, _: int | None) -> None:
         """The files are complete: give them their names, permissions and times."""
         self._append(lambda channel: self._members[channel].back)
         for output, member in zip(self._open, self._members, strict=True):
-            output.commit(like, member.mtime)
+            output.commit(mode, member.mtime)
         self._open = None
 
     def abort(self) -> None:

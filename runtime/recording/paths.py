@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import stat
 import sys
 import uuid
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from ..core.errors import FileFormatError, UsageError
+from ..core.errors import UsageError
 from ..core.names import is_suffix
 
 SUFFIX = ".mdo"
@@ -129,23 +129,42 @@ class Output:
         with open(self._temporary, "ab") as file:
             file.write(data)
 
-    def commit(self, like: str | None = None, mtime: int | None = None) -> None:
-        """Give the file its name, the permissions of the file `like` and a modification time in ns."""
-        if self.file is sys.stdout.buffer:
-            self.file.flush()
-        else:
-            self.file.close()
+    def commit(self, mode: int | None = None, mtime: int | None = None) -> None:
+        """Give the file its name, permissions and a modification time in ns. It is on the disk then."""
         if self._temporary is None:
+            self.file.flush()
+            if self.file is not sys.stdout.buffer:
+                self.file.close()
             return
-        if like is not None:
-            shutil.copymode(like, self._temporary)
+        if self.file.closed:
+            self.file = open(self._temporary, "r+b")
+        self.file.flush()
+        if mode is not None:
+            os.chmod(self._temporary, mode)
         if mtime is not None:
             with contextlib.suppress(OSError, OverflowError):  # a time that this file system can't hold
                 os.utime(self._temporary, ns=(mtime, mtime))
-        if os.path.lexists(self._target) and not self._force:
-            raise UsageError(f"{self._target} exists; use -f to overwrite it")
-        os.replace(self._temporary, self._target)
+        os.fsync(self.file.fileno())
+        self.file.close()
+        self._rename()
         self._temporary = None
+        _sync_folder(os.path.dirname(self._target))
+
+    def _rename(self) -> None:
+        """Give the file its name; without `force` never that of a file that is there."""
+        if self._force:
+            os.replace(self._temporary, self._target)
+            return
+        try:
+            os.link(self._temporary, self._target)
+        except FileExistsError:
+            raise UsageError(f"{self._target} exists; use -f to overwrite it") from None
+        except OSError:  # no links on this file system
+            if os.path.lexists(self._target):
+                raise UsageError(f"{self._target} exists; use -f to overwrite it") from None
+            os.replace(self._temporary, self._target)
+        else:
+            os.unlink(self._temporary)
 
     def abort(self) -> None:
         """Remove what was written."""
@@ -158,12 +177,49 @@ class Output:
             self._temporary = None
 
 
+def _sync_folder(folder: str) -> None:
+    """Put a folder's entries on the disk, where the system can."""
+    with contextlib.suppress(OSError):
+        handle = os.open(folder or os.curdir, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A regular file as it was when it was opened."""
+
+    path: str
+    device: int
+    inode: int
+    size: int
+    mtime: int
+    mode: int
+
+    @classmethod
+    def of(cls, path: str, status: os.stat_result) -> Seen:
+        """Note what identifies a file and its contents."""
+        mode = stat.S_IMODE(status.st_mode)
+        return cls(path, status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, mode)
+
+    def changed(self) -> bool:
+        """Whether there is something else by that name now; a file that is gone has not changed."""
+        try:
+            now = Seen.of(self.path, os.stat(self.path))
+        except FileNotFoundError:
+            return False
+        return (now.device, now.inode, now.size, now.mtime) != (self.device, self.inode, self.size, self.mtime)
+
+
 class Input:
     """An input by path, or standard input; a context manager.
 
     Attributes
     ----------
     file : binary file object
+    seen : Seen, None for what is no regular file
     size : bytes, None where only reading will tell
     mtime : modification time in ns, None if there is none
     """
@@ -172,15 +228,15 @@ class Input:
         self.path = path
         if path == STREAM:
             self.file: BinaryIO = sys.stdin.buffer
-            self.size = self.mtime = None
+            self.seen = self.size = self.mtime = None
             return
         if os.path.isdir(path):
             raise UsageError("is a folder")
         self.file = open(path, "rb")
         status = os.fstat(self.file.fileno())
-        regular = stat.S_ISREG(status.st_mode)
-        self.size = status.st_size if regular else None
-        self.mtime = status.st_mtime_ns if regular else None
+        self.seen = Seen.of(path, status) if stat.S_ISREG(status.st_mode) else None
+        self.size = self.seen and self.seen.size
+        self.mtime = self.seen and self.seen.mtime
 
     def __enter__(self) -> Input:
         return self
@@ -197,10 +253,3 @@ def usable_size(path: str) -> int | None:
     except OSError:
         return None
     return status.st_size if path != STREAM and stat.S_ISREG(status.st_mode) else None
-
-
-def as_error(error: OSError) -> Exception:
-    """One of our errors for one of the operating system's: what the caller could have known is a usage error."""
-    text = error.strerror or str(error)
-    known = (FileNotFoundError, FileExistsError, IsADirectoryError, NotADirectoryError, PermissionError)
-    return UsageError(text) if isinstance(error, known) else FileFormatError(text)

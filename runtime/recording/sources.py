@@ -16,6 +16,7 @@ from ..core.file_io import read_up_to
 from ..core.names import channel_names
 from ..core.terms import CHANNEL_TIME
 from . import npy, paths
+from .arrays import check_layout, whole_sample_rate
 from .channel_files import MonoFilesReader
 from .raw import Form, RawReader
 from .wav import WavReader
@@ -27,17 +28,32 @@ RAW_SUFFIXES = (".bin", ".raw", ".dat")
 class Given:
     """What a caller says of recordings that do not say it themselves.
 
-    channels : of raw files
-    sample_rate : Hz, of raw and .npy files; 0 if unknown
-    dtype : sample format of raw files
-    layout : which axis of raw and .npy files is which, "time-channel" or "channel-time"; None for the first, refused where
-        that would give more channels than time steps
+    Attributes
+    ----------
+    channels : int or None
+        Of raw files; with it, everything that is no WAV and no .npy file is raw.
+    sample_rate : int
+        Hz, a whole number, of raw and .npy files; 0 if unknown.
+    dtype : str or dtype
+        Of raw files: int16, uint16, int8 or uint8, little-endian.
+    layout : str or None
+        Axes of raw and .npy files, "time-channel" or "channel-time"; without it, files with more channels than time
+        steps are refused.
+
+    Raises
+    ------
+    UsageError
     """
 
     channels: int | None = None
     sample_rate: int = 0
     dtype: str = "int16"
     layout: str | None = None
+
+    def __post_init__(self) -> None:
+        check_layout(self.layout)
+        object.__setattr__(self, "sample_rate", whole_sample_rate(self.sample_rate))
+        object.__setattr__(self, "dtype", sample_formats.parse(self.dtype))
 
 
 NOTHING = Given()
@@ -89,6 +105,7 @@ class Recording:
     Attributes
     ----------
     source : Source
+    seen : the regular files, as they were when they were opened
     size : bytes of all files, None where only reading will tell
     mtime : modification time in ns, the newest; None if there is none
     names : of the channels
@@ -100,9 +117,9 @@ class Recording:
             if paths.STREAM in files:
                 raise UsageError("the channels of an array come from files, not from standard input")
             self.source: Source = MonoFilesReader(list(files), lambda one: _reader(one, given))
-            status = [os.stat(path) for path in files]
-            self.size: int | None = sum(one.st_size for one in status)
-            self.mtime = max(one.st_mtime_ns for one in status)
+            self.seen: list[paths.Seen] = self.source.seen
+            self.size: int | None = sum(seen.size for seen in self.seen)
+            self.mtime = max(seen.mtime for seen in self.seen)
             self.names = [paths.split_name(path)[0] for path in files]
             return
         self._input = paths.Input(files[0])
@@ -112,6 +129,7 @@ class Recording:
             self.close()
             raise
         self.size, self.mtime = self._input.size, self._input.mtime
+        self.seen = [] if self._input.seen is None else [self._input.seen]
         self.names = channel_names(self.source.channels)
 
     def __enter__(self) -> Recording:
@@ -124,6 +142,18 @@ class Recording:
         """Close the input."""
         if self._input is not None:
             self._input.__exit__()
+
+    @property
+    def foreign(self) -> int:
+        """Bytes to be stored besides the samples, as far as that is known before reading on."""
+        source = self.source
+        if source.canonical:
+            return 0
+        behind = 0
+        if None not in (self.size, source.frames):
+            samples = source.frames * source.channels * sample_formats.width(source.dtype)
+            behind = max(self.size - source.outside - samples, 0)
+        return len(source.front) + behind
 
     def excerpt(self, frames: int, pieces: int = 16) -> np.ndarray:
         """At most so many frames in all, int16 [time, channel], in pieces spread evenly over the recording.
@@ -155,8 +185,8 @@ def _reader(source: paths.Input, given: Given) -> Source:
         return WavReader(file, source.size)
     if given.channels is None:
         raise UsageError("a raw file: say with --channels how many channels it has, and --dtype if it is not int16")
-    dtype = sample_formats.parse(given.dtype)
-    form = Form(given.channels, given.sample_rate, dtype, None, given.layout, given.layout == CHANNEL_TIME)
+    channel_time = given.layout == CHANNEL_TIME
+    form = Form(given.channels, given.sample_rate, given.dtype, None, given.layout, channel_time)
     return RawReader(file, source.size, form)
 
 

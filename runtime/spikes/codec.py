@@ -16,6 +16,7 @@ from .layout.units import Units
 from .render import lfp
 from .render.corrections import Lines, render_all
 from .waveforms.candidates import fill
+from .waveforms.coding import WindowLayout
 from .waveforms.decoding import WindowDecoder
 from .windows import Windows
 
@@ -93,18 +94,10 @@ def decode(payload: bytes, channels: int, sample_bits: int, model: Model) -> np.
     values = np.zeros(0, np.int64)
     if len(windows):
         low = chunk.low_bits if units.shift else np.zeros(int(windows.length.sum()), np.int64)
-        decoder = WindowDecoder(
-            model.coarse(units.max_error),
-            units,
-            windows,
-            sequence,
-            first_levels(windows, chunk.plan.lines, chunk.slow, units),
-            chunk.slow is None,
-            parameters.initial_scale[windows.channel],
-            parameters.scale[windows.channel],
-            low,
-            chunk.escapes,
-        )
+        level = first_levels(windows, chunk.plan.lines, chunk.slow, units)
+        layout = WindowLayout(units, windows, sequence, level, chunk.slow is None)
+        scales = parameters.initial_scale[windows.channel], parameters.scale[windows.channel]
+        decoder = WindowDecoder(model.coarse(units.max_error), layout, *scales, low, chunk.escapes)
         decoder.run(chunk.states, chunk.words)
         values = units.middles(decoder.bins)
     elif len(chunk.words) or len(chunk.escapes):

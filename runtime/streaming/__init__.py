@@ -1,6 +1,6 @@
 """Streams in real time: frames in, packets out, and back; each channel is coded alone.
 
-encoder = StreamEncoder(channels=256, rate=20000, calibration="day1.json")
+encoder = StreamEncoder(channels=256, sample_rate=20000, calibration="day1.mdc")
 for frames in source:                      # int16 [frames, channels], any number of frames
     for packet in encoder.push(frames):
         send(packet)

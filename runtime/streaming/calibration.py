@@ -1,21 +1,23 @@
-"""Calibration files: side information of every channel, made once from a recording."""
+"""Calibrations: parameters of every channel, fitted once to a recording."""
 
 from __future__ import annotations
 
-import json
 import os
+import struct
 import zlib
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 
-from ..core.errors import FileFormatError, MiddleoutError, UsageError
+from ..core.errors import CorruptError, FileFormatError, UsageError
+from ..core.limits import MAX_CHANNELS
 from ..fit.parameters import fit
 from ..predictor import model as models
-from ..predictor.channel_parameters import ORDER, SideInformation
-from . import records as sides
+from ..predictor.channel_parameters import SideInformation
+from . import parameters
 
-_FORMAT = "middleout calibration 1"
+_MAGIC = b"\x8fMDC\x01"
+_COUNT, _CRC = struct.Struct("<H"), struct.Struct("<I")
 _LEAST_FRAMES = 256
 MOST_FRAMES = 1 << 17
 """Frames of a recording that a calibration looks at."""
@@ -25,77 +27,57 @@ MOST_FRAMES = 1 << 17
 class Calibration:
     """What streams of the same channels begin with.
 
-    side : SideInformation, of all channels
-    rate : Hz of the recording, 0 if unknown
+    A calibration file holds a magic number, the number of channels (u16), the parameters as in key packets
+    (docs/format.md section 11.3), and a CRC-32 of all that.
+
+    side : SideInformation of all channels
     """
 
     side: SideInformation
-    rate: int = 0
 
     @property
     def channels(self) -> int:
         """Number of channels."""
         return len(self.side.kind)
 
-    def of(self, part: slice) -> SideInformation:
-        """A copy for some of the channels."""
-        return SideInformation(*(getattr(self.side, field.name)[part].copy() for field in fields(SideInformation)))
-
     @classmethod
-    def of_samples(cls, samples: np.ndarray, rate: int = 0, model: str | os.PathLike | bytes = "n0") -> Calibration:
+    def of_samples(cls, samples: np.ndarray, model: str | os.PathLike | bytes = "n0") -> Calibration:
         """Fit to samples int16 [frames, channels], a second of them or more. Raises `UsageError`."""
         if len(samples) < _LEAST_FRAMES:
             raise UsageError(f"{len(samples)} frames are too few for a calibration; use {_LEAST_FRAMES} or more")
+        if not 1 <= samples.shape[1] <= MAX_CHANNELS:
+            raise UsageError(f"{samples.shape[1]} channels; possible are 1 to {MAX_CHANNELS}")
         reconstruction = models.load(model).entropy.reconstruction
         side = fit(np.ascontiguousarray(samples[:MOST_FRAMES]), reconstruction)
-        return cls(sides.widen(sides.without_constants(side)), rate)
+        return cls(parameters.without_limits(side))
 
-    def text(self) -> str:
-        """The contents of a calibration file."""
-        side = self.side
-        rows = np.column_stack(
-            [side.kind, side.initial_scale, side.shift, side.magnitude_bits, side.mean, side.coefficients]
-        )
-        body = json.dumps(rows.tolist())
-        head = {"format": _FORMAT, "rate": self.rate, "crc": zlib.crc32(body.encode())}
-        return json.dumps(head)[:-1] + ', "channels": ' + body.replace("], [", "],\n [") + "}\n"
+    def pack(self) -> bytes:
+        """Return the contents of a calibration file."""
+        data = _MAGIC + _COUNT.pack(self.channels) + parameters.pack(self.side)
+        return data + _CRC.pack(zlib.crc32(data))
 
     @classmethod
-    def parse(cls, text: str) -> Calibration:
-        """Undo `text`. Raises `FileFormatError`."""
+    def parse(cls, data: bytes) -> Calibration:
+        """Parse the contents of a calibration file. Raises `FileFormatError`."""
+        start = len(_MAGIC) + _COUNT.size
+        if not data.startswith(_MAGIC) or len(data) < start + _CRC.size:
+            raise FileFormatError("not a calibration file of this version")
+        if _CRC.unpack(data[-_CRC.size :])[0] != zlib.crc32(data[: -_CRC.size]):
+            raise FileFormatError("the calibration file is damaged")
+        (channels,) = _COUNT.unpack_from(data, len(_MAGIC))
         try:
-            content = json.loads(text)
-            if content.get("format") != _FORMAT:
-                raise FileFormatError("not a calibration file of this version")
-            if content["crc"] != zlib.crc32(json.dumps(content["channels"]).encode()):
-                raise FileFormatError("the calibration file is damaged or was changed by hand")
-            rows = np.array(content["channels"], np.int64).reshape(-1, 5 + ORDER)
-            rate = int(content["rate"])
-        except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
-            raise FileFormatError(f"not a calibration file: {error}") from None
-        kind, initial_scale, shift, magnitude_bits, mean = rows[:, :5].T
-        side = SideInformation.empty(len(rows))
-        side.kind, side.mean, side.initial_scale, side.shift, side.magnitude_bits = (
-            kind,
-            mean,
-            initial_scale,
-            shift,
-            magnitude_bits,
-        )
-        side.coefficients = rows[:, 5:]
-        try:
-            sides.unpack(sides.pack(side), 0, len(kind))
-        except (MiddleoutError, OverflowError):
-            raise FileFormatError("the calibration file holds impossible values") from None
-        return cls(side, rate)
+            side, end = parameters.unpack(data, start, channels)
+        except CorruptError:
+            end = 0
+        if not channels or end != len(data) - _CRC.size:
+            raise FileFormatError("the calibration file holds impossible values")
+        return cls(side)
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> Calibration:
         """Read a calibration file. Raises `FileFormatError`, `UsageError`."""
         try:
-            with open(path, encoding="utf-8") as file:
+            with open(path, "rb") as file:
                 return cls.parse(file.read())
         except OSError as error:
             raise UsageError(f"{os.fspath(path)}: {error.strerror}") from error
-        except UnicodeDecodeError:
-            raise FileFormatError(f"{os.fspath(path)}: not a calibration file") from None

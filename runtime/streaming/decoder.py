@@ -1,35 +1,36 @@
-"""Packets in, frames out; what is missing is said, never made up."""
+"""Packets in, frames out; what is missing is reported, never made up."""
 
 from __future__ import annotations
 
 import os
-from collections import defaultdict
+import zlib
 from dataclasses import dataclass
 
 import numpy as np
 
+from ..core import near_lossless
 from ..core.errors import CorruptError, ModelError
+from ..entropy.rice_body import RiceBody
 from ..predictor import model as models
+from ..predictor.channel_parameters import LINEAR
 from ..predictor.model import Model
 from ..predictor.recurrent import stateless
-from .group_decoder import GroupDecoder
-from .packets import SEQUENCES, Description, Packet, PacketReader
-from .spikes import ActivityGroupDecoder, mask
-
-_PATIENCE = 64
-"""Blocks that a group of channels may be behind another one before its packets count as lost."""
+from . import parameters
+from .lane_decoder import LaneDecoder
+from .packets import DESCRIPTION_BYTES, SEQUENCES, Description, Packet, PacketReader
+from .spikes import ActivityDecoder, mask
 
 
 @dataclass(frozen=True)
 class Event:
-    """Something that went wrong, or is worth knowing.
+    """Something that went wrong.
 
     kind : "missing": `frames` frames from `first` on were lost or can't be decoded; "damaged": `count` bytes belong to
         no packet; "undecodable": a packet is good but can't be decoded; "late": a packet came twice or too late;
         "foreign": a packet is of another stream; "truncated": the bytes end without the stream's last packet
+    text : the same for people
     first, frames : what is missing; 0, 0 for other kinds
     count : bytes
-    text : the same for people
     """
 
     kind: str
@@ -37,6 +38,92 @@ class Event:
     first: int = 0
     frames: int = 0
     count: int = 0
+
+
+class BlockOrder:
+    """Which block comes next.
+
+    Attributes
+    ----------
+    next_sequence : number of the block behind the newest packet's, without the wrap at 2^32; None before the first packet
+    """
+
+    def __init__(self) -> None:
+        self.next_sequence: int | None = None
+
+    def extend(self, number: int) -> int:
+        """Return a packet's block number without the wrap: the one nearest to the block that comes next."""
+        if self.next_sequence is None:
+            return number
+        return self.next_sequence + (number - self.next_sequence + SEQUENCES // 2) % SEQUENCES - SEQUENCES // 2
+
+
+class PacketDecoder:
+    """Decodes packets of Rice-coded samples, each of which needs the one before."""
+
+    def __init__(self, model: Model, description: Description):
+        self._description, self._model = description, model.coarse(description.max_error)
+        self._next_sequence: int | None = None
+        """Number of the packet that the state fits."""
+        self._packed: bytes | None = None
+        """The parameters of the channels, as the key packets have them."""
+        self._linear = np.zeros(description.channels, bool)
+        self._lanes: LaneDecoder | None = None
+        self._crc = 0
+
+    def decode(self, packet: Packet, sequence: int) -> np.ndarray | None:
+        """Return the samples int16 [frames, channels] of a packet, None where its predecessors are missing.
+
+        Raises
+        ------
+        CorruptError
+            The packet is not one of this stream, or decoded to other samples than were coded.
+        """
+        payload, start = packet.payload, 0
+        follows, self._next_sequence = self._next_sequence == sequence, None
+        if packet.key:
+            start = self._begin(payload, follows)
+        elif not follows:
+            return None
+        frames, end = self._description.block, len(payload)
+        if packet.last:
+            frames, end = int.from_bytes(payload[start : start + 2], "little"), end - 4
+            start += 2
+            if frames >= self._description.block or end < start:
+                raise CorruptError("a last packet holds impossible values")
+        samples = self._samples(payload[start:end], frames)
+        self._crc = zlib.crc32(samples.astype("<i2", copy=False).data, self._crc)
+        if packet.last:
+            self._check(payload[end:])
+        self._next_sequence = sequence + 1
+        return samples
+
+    def _begin(self, payload: bytes, follows: bool) -> int:
+        """Begin anew with a key packet; returns the offset of what follows its head."""
+        if self._packed is None or not payload.startswith(self._packed, DESCRIPTION_BYTES):
+            side, end = parameters.unpack(payload, DESCRIPTION_BYTES, self._description.channels)
+            self._packed, self._linear = payload[DESCRIPTION_BYTES:end], side.kind == LINEAR
+            self._lanes = LaneDecoder(self._model, parameters.lanes_of(side, self._model.entropy.reconstruction))
+        end = DESCRIPTION_BYTES + len(self._packed)
+        self._lanes.reset()
+        if follows:
+            self._check(payload[end : end + 4])
+        self._crc = 0
+        return end + 4
+
+    def _check(self, crc: bytes) -> None:
+        if int.from_bytes(crc, "little") != self._crc:
+            raise CorruptError("samples since the last resync point are not those that were coded")
+
+    def _samples(self, body: bytes, frames: int) -> np.ndarray:
+        if frames == 0 and not body:
+            return np.empty((0, self._description.channels), np.int16)
+        samples, good = self._lanes.run(RiceBody(body), frames)
+        if not good:
+            raise CorruptError("a packet's coded bits do not end where they should")
+        if self._description.max_error and self._linear.any():
+            near_lossless.restore(samples, self._linear, self._description.max_error)
+        return samples
 
 
 class StreamDecoder:
@@ -51,7 +138,7 @@ class StreamDecoder:
 
     Attributes
     ----------
-    description : Description of the stream's first group, None until it is known
+    description : Description of the stream, None until it is known
     events : list of Event, in order; take away what you have seen
     complete : whether the last packet has come
     missing : frames that are missing so far
@@ -72,20 +159,20 @@ class StreamDecoder:
         self.complete = False
         self.missing = 0
         self.masks: list[tuple[int, np.ndarray]] = []
-        self._given = None if model is None else models.load(model)
-        self._join, self._stream = join, stream
-        self._reader = PacketReader()
-        self._groups: dict[int, GroupDecoder] = {}
-        self._reach: defaultdict[int, int] = defaultdict(int)
-        """For each group, the sequence number behind its newest packet."""
-        self._blocks: dict[int, dict[int, np.ndarray]] = {}
-        self._block_masks: dict[int, dict[int, np.ndarray]] | None = {} if masks else None
-        self._next = 0
-        self._end: int | None = None
+        self._model = None if model is None else models.load(model)
+        self._joining, self._stream, self._with_masks = join, stream, masks
+        self._reader, self._order = PacketReader(), BlockOrder()
+        self._decoder: PacketDecoder | ActivityDecoder | None = None
+        self._total_frames: int | None = None
         """Frames of the stream, once its last packet has come."""
 
     def push(self, data: bytes) -> list[tuple[int, np.ndarray]]:
-        """Take bytes; (number of the first frame, samples int16 [frames, channels]) of all blocks that are complete.
+        """Take bytes.
+
+        Returns
+        -------
+        list of (int, int16 [frames, channels])
+            The blocks that are complete: the number of the first frame, and the samples.
 
         Raises
         ------
@@ -93,145 +180,99 @@ class StreamDecoder:
             Nothing more can be decoded: the model is not here, or it computes something else than in the encoder.
         """
         self._reader.push(data)
-        out: list[tuple[int, np.ndarray]] = []
-        started: list[tuple[Packet, int]] = []
+        blocks: list[tuple[int, np.ndarray]] = []
         while (packet := self._reader.next()) is not None:
-            self._skipped()
-            if packet.key and self.description is None:
-                out += self._finished(started)
-            sequence = self._start(packet)
-            if sequence is not None:
-                started.append((packet, sequence))
-        self._skipped()
-        return out + self._finished(started)
-
-    def _finished(self, started: list[tuple[Packet, int]]) -> list[tuple[int, np.ndarray]]:
-        """Blocks that are complete, once the packets whose decoding has begun are decoded."""
-        for packet, sequence in sorted(started, key=lambda one: self._groups[one[0].group].elsewhere):
-            self._end_of(packet, sequence)
-        started.clear()
-        return self._ready(final=False)
+            self._note_skipped()
+            blocks += self._take(packet)
+        self._note_skipped()
+        return blocks
 
     def finish(self) -> list[tuple[int, np.ndarray]]:
-        """No more bytes will come: what is left, as `push` gives it."""
-        out = []
+        """Return what is left, as `push` does, since no more bytes will come."""
+        blocks = []
         while self._reader.finish():
-            self._skipped()
-            out += self.push(b"")
-        out += self._ready(final=True)
+            self._note_skipped()
+            blocks += self.push(b"")
         if not self.complete:
             self._note("truncated", "the stream ends without its last packet")
-        return out
+        return blocks
 
     def _note(self, kind: str, text: str, **values: int) -> None:
         self.events.append(Event(kind, text, **values))
 
-    def _skipped(self) -> None:
+    def _note_skipped(self) -> None:
         count, self._reader.skipped = self._reader.skipped, 0
-        if not count or self._join and self._stream is None:
+        if not count or self._joining and self._stream is None:
             return
         if self.events and self.events[-1].kind == "damaged":
             count += self.events.pop().count
         self._note("damaged", f"{count} bytes belong to no packet", count=count)
 
-    def _start(self, packet: Packet) -> int | None:
-        """Begin to decode a packet; its sequence number, None if it has nothing to be decoded."""
+    def _take(self, packet: Packet) -> list[tuple[int, np.ndarray]]:
+        """Return the block of a packet, if it has one that can be decoded."""
         self._stream = packet.stream if self._stream is None else self._stream
         if packet.stream != self._stream:
             self._note("foreign", f"a packet of stream {packet.stream}, in stream {self._stream}")
-            return None
-        if packet.key and not self._introduced(packet):
-            return None
-        behind = self._reach[packet.group]
-        sequence = behind + (packet.sequence - behind + SEQUENCES // 2) % SEQUENCES - SEQUENCES // 2
-        if sequence < max(behind, self._next if self.description else 0):
+            return []
+        if packet.key and not self._introduced(packet) or self.description is None:
+            return []
+        sequence, expected = self._order.extend(packet.sequence), self._order.next_sequence or 0
+        if sequence < expected:
             self._note("late", f"block {sequence} came twice or too late")
-            return None
-        self._reach[packet.group] = sequence + 1
-        if packet.group not in self._groups:
-            return None
+            return []
+        self._order.next_sequence = sequence + 1
+        first = sequence * self.description.block
         if packet.last and not packet.key:
-            self._end = sequence * self.description.block + int.from_bytes(packet.payload[:2], "little")
-        self._groups[packet.group].start(packet, sequence)
-        return sequence
-
-    def _end_of(self, packet: Packet, sequence: int) -> None:
-        """Keep the samples of a packet whose decoding has begun."""
-        try:
-            samples = self._groups[packet.group].result()
-        except CorruptError as error:
-            self._note("undecodable", f"block {sequence}: {error}")
-            return
+            self._total_frames = first + int.from_bytes(packet.payload[:2], "little")
+        self._lost(expected, sequence)
+        samples = self._decoded(packet, sequence)
         if samples is None:
-            return
-        if self._join:
-            self._join, self._next = False, sequence
-        self._blocks.setdefault(sequence, {})[packet.group] = samples
-        if self._block_masks is not None:
-            description = self._groups[packet.group].description
-            self._block_masks.setdefault(sequence, {})[packet.group] = mask(packet, description, len(samples))
+            self._lost(sequence, sequence + 1)
+            return []
+        self._joining = False
         if packet.last:
-            self._end = sequence * self.description.block + len(samples)
+            self._total_frames, self.complete = first + len(samples), True
+        return [(first, samples)]
 
     def _introduced(self, packet: Packet) -> bool:
-        """Whether a key packet is of the stream that is being decoded; the first one says what that is."""
+        """Return whether a key packet is of the stream that is decoded; the first one decides which that is."""
         try:
-            description, _ = Description.parse(packet.payload)
+            description = Description.parse(packet.payload)
         except CorruptError as error:
             self._note("undecodable", str(error))
             return False
         if self.description is None:
-            if self._given is not None and self._given.identity != description.model:
+            if self._model is not None and self._model.identity != description.model:
                 raise ModelError(f"made with model {description.model.hex()}; the one given is another one")
-            self._model = stateless(self._given or models.find(description.model))
+            model = stateless(self._model or models.find(description.model))
+            self._decoder = (ActivityDecoder if description.activity else PacketDecoder)(model, description)
             self.description = description
-        known = self._groups.get(packet.group)
-        if not description.same_stream(self.description) or packet.group >= description.groups:
+        if description != self.description:
             self._note("foreign", "a key packet describes another stream")
             return False
-        if known is None:
-            self._groups[packet.group] = self._decoder(packet.group, description)
         return True
 
-    def _decoder(self, group: int, description: Description) -> GroupDecoder | ActivityGroupDecoder:
-        return group_decoder(self._model, description)
+    def _decoded(self, packet: Packet, sequence: int) -> np.ndarray | None:
+        """Return a packet's samples, None where they can't be decoded."""
+        try:
+            samples = self._decoder.decode(packet, sequence)
+        except CorruptError as error:
+            self._note("undecodable", f"block {sequence}: {error}")
+            return None
+        if samples is not None and self._with_masks:
+            self.masks.append((sequence * self.description.block, mask(packet, self.description, len(samples))))
+        return samples
 
-    def _ready(self, final: bool) -> list[tuple[int, np.ndarray]]:
-        """Blocks of which nothing more will come, in order."""
-        if self.description is None:
-            return []
-        reached = [self._reach[group] for group in range(self.description.groups)]
-        limit = max(reached) if final else max(min(reached), max(reached) - _PATIENCE)
-        if self._join:
-            return []
-        out, size = [], self.description.block
-        for sequence in sorted(number for number in self._blocks if number < limit):
-            parts = self._blocks.pop(sequence)
-            masks = self._block_masks.pop(sequence) if self._block_masks is not None else None
-            if len(parts) < self.description.groups or sequence < self._next:
-                continue
-            self._lost(self._next, sequence)
-            samples = _joined(parts)
-            out.append((sequence * size, samples))
-            if masks is not None:
-                self.masks.append((sequence * size, _joined(masks)))
-            self._next = sequence + 1
-            self.complete |= self._end == sequence * size + len(samples)
-        if limit > self._next:
-            self._lost(self._next, limit)
-            self._next = limit
-        return out
-
-    def _lost(self, first: int, last: int) -> None:
-        """Blocks first..last-1 are missing."""
-        if first >= last:
+    def _lost(self, first: int, end: int) -> None:
+        """Count the blocks from `first` to `end` as missing."""
+        if first >= end or self._joining:
             return
         size = self.description.block
-        begin, end = first * size, last * size
-        if self._end is not None and self._end < end:
-            end, self.complete = self._end, True
+        begin, end = first * size, end * size
+        if self._total_frames is not None and self._total_frames < end:
+            end, self.complete = self._total_frames, True
         frames = end - begin
-        if not frames:
+        if frames <= 0:
             return
         self.missing += frames
         previous = self.events[-1] if self.events else None
@@ -240,13 +281,3 @@ class StreamDecoder:
             begin, frames = previous.first, previous.frames + frames
         text = f"frames {begin} to {begin + frames - 1} are missing"
         self._note("missing", text, first=begin, frames=frames)
-
-
-def _joined(parts: dict[int, np.ndarray]) -> np.ndarray:
-    """Channels of all groups side by side."""
-    return np.concatenate([parts[group] for group in sorted(parts)], axis=1) if len(parts) > 1 else parts[0]
-
-
-def group_decoder(model: Model, description: Description) -> GroupDecoder | ActivityGroupDecoder:
-    """What decodes the packets of a group."""
-    return (ActivityGroupDecoder if description.activity else GroupDecoder)(model, description)

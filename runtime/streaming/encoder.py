@@ -10,22 +10,19 @@ import numpy as np
 from ..core import near_lossless
 from ..core.errors import UsageError
 from ..core.limits import MAX_CHANNELS
+from ..entropy.rice import RiceTables
 from ..entropy.rice_encoder import RiceEncoder
-from ..fit.parameters import fit
 from ..predictor import model as models
-from ..predictor.channel_parameters import LINEAR, SideInformation
 from ..predictor.block import BlockPredictor
+from ..predictor.channel_parameters import LINEAR, SideInformation
 from ..predictor.model import Model
 from ..predictor.recurrent import stateless
-from . import records as sides
+from . import parameters
 from .calibration import Calibration
-from .packets import MAX_BLOCK, MAX_BLOCK_SAMPLES, MAX_GROUPS, Description, Packet
+from .packets import MAX_BLOCK, MAX_BLOCK_SAMPLES, Description, Packet
 
-_REFIT_FRAMES = 1 << 16
-"""Newest frames that a refit looks at."""
-_LEAST_REFIT_FRAMES = 256
 BLOCK_SECONDS = 0.0004
-"""Length of a block unless it is said."""
+"""Length of a block unless it is given."""
 _BLOCK_SAMPLES = 1000
 """A block of few channels is longer, so that a packet's own bytes do not matter,"""
 _LONGEST_SECONDS = 0.0007
@@ -34,123 +31,66 @@ _FEW_CHANNELS, _LONGEST_SECONDS_OF_FEW = 16, 0.005
 """unless channels are so few that there would be more of packets than of samples."""
 
 
-def default_block(channels: int, rate: int) -> int:
-    """Frames of a block: 0.4 ms; up to 0.7 ms below some hundred channels, and up to 5 ms below 16."""
+def default_block(channels: int, sample_rate: int) -> int:
+    """Return the frames of a block: 0.4 ms; up to 0.7 ms below some hundred channels, and up to 5 ms below 16."""
     longest = _LONGEST_SECONDS if channels >= _FEW_CHANNELS else _LONGEST_SECONDS_OF_FEW
-    return max(1, min(max(round(BLOCK_SECONDS * rate), _BLOCK_SAMPLES // channels), int(longest * rate)))
+    return max(1, min(max(round(BLOCK_SECONDS * sample_rate), _BLOCK_SAMPLES // channels), int(longest * sample_rate)))
 
 
-def split(channels: int, groups: int) -> list[slice]:
-    """Groups of channels, nearly equal."""
-    return [slice(channels * i // groups, channels * (i + 1) // groups) for i in range(groups)]
-
-
-class GroupEncoder:
-    """Packets of one group of channels.
+class BlockEncoder:
+    """Codes blocks of frames with given parameters of the channels.
 
     Parameters
     ----------
     model : Model
-    description : Description
-    stream, group : numbers for the packets
-    side : SideInformation of these channels, None to begin with the general one
-    refit : whether key packets get side information fitted to the samples since the last one
+    side : SideInformation of what is coded
+    max_error : bound of the error
+    block : frames of a block, at most
+
+    Attributes
+    ----------
+    packed : bytes, the parameters as in key packets
     """
 
-    def __init__(
-        self,
-        model: Model,
-        description: Description,
-        stream: int,
-        group: int,
-        side: SideInformation | None,
-        refit: bool,
-    ):
-        self._model = model.coarse(description.max_error)
-        self._description, self._stream, self._group = description, stream, group
-        self._refit, self._past = refit, []
-        self._crc = 0
-        self._side: SideInformation | None = None
-        if side is not None:
-            self._use(sides.for_bound(side, description.max_error))
-
-    def encode(self, samples: np.ndarray, sequence: int, last: bool) -> bytes:
-        """The packet of a block, int16 [frames, channels] of this group; fewer frames than a block only in the last."""
-        description = self._description
-        key = sequence % description.period == 0
-        if key and (self._side is None or self._refit):
-            self._fit(samples)
-        payload = []
-        if key:
-            self._predictor.reset()
-            payload = [description.pack(), self._packed_side, self._crc.to_bytes(4, "little")]
-            self._crc = 0
-        if last:
-            payload.append(len(samples).to_bytes(2, "little"))
-        if len(samples):
-            payload.append(self._body(samples))
-        if last:
-            payload.append(self._crc.to_bytes(4, "little"))
-        return Packet(self._stream, self._group, sequence, key, last, b"".join(payload)).pack()
-
-    def _body(self, samples: np.ndarray) -> bytes:
-        samples = np.ascontiguousarray(samples)
-        if self._refit:
-            self._past.append(samples.copy())
-        bound = self._description.max_error
-        coded = samples
-        if bound:
-            coded, samples = self._bounded(samples, bound)
-        self._crc = zlib.crc32(samples.astype("<i2", copy=False).data, self._crc)
-        coder = RiceEncoder.of(self._model.entropy, self._lanes)
-        found = self._predictor.run_block(coded)
-        coder.add(found.code.astype(np.int64), coded, found.location.astype(np.int64), found.scale.astype(np.int64))
-        return coder.bytes()
-
-    def _bounded(self, samples: np.ndarray, bound: int) -> tuple[np.ndarray, np.ndarray]:
-        """What is coded in place of samples, and what it decodes to."""
-        coded = self._coarse.take(samples.view(np.uint16))
-        if len(self._linear):
-            coded[:, self._linear] = samples[:, self._linear] // np.int16(2 * bound + 1)
-            samples = coded.copy()
-            near_lossless.restore(samples, self._side.kind == LINEAR, bound)
-            return coded, samples
-        return coded, coded
-
-    def _fit(self, samples: np.ndarray) -> None:
-        """Side information from the frames of the last period, or the general one if there are none yet."""
-        past = np.concatenate(self._past)[-_REFIT_FRAMES:] if self._past else samples[:0]
-        self._past.clear()
-        if len(past) < _LEAST_REFIT_FRAMES:
-            if self._side is None:
-                first = samples if len(samples) else np.zeros((1, self._description.count), np.int16)
-                self._use(sides.for_bound(sides.general(first), self._description.max_error))
-            return
-        side = sides.widen(sides.without_constants(fit(past, self._model.entropy.reconstruction)))
-        self._use(sides.for_bound(side, self._description.max_error))
-
-    def _use(self, side: SideInformation) -> None:
-        self._side, self._packed_side = side, sides.pack(side)
+    def __init__(self, model: Model, side: SideInformation, max_error: int, block: int):
+        model, lanes = model.coarse(max_error), parameters.lanes_of(side, model.entropy.reconstruction)
+        self.packed = parameters.pack(side)
         self._linear = np.flatnonzero(side.kind == LINEAR)
-        self._lanes = sides.lanes_of(side, self._model.entropy.reconstruction)
-        self._predictor = BlockPredictor(self._model, self._lanes, self._description.block)
-        self._coarse = _coarse_samples(self._description.max_error)
+        tables = RiceTables.of(model.entropy, bool(len(self._linear)))
+        self._coder = RiceEncoder(tables, self._linear, lanes.shift.astype(np.int64))
+        self._predictor = BlockPredictor(model, lanes, block)
+        self._max_error, self._decoded_samples = max_error, _decoded_samples(max_error)
+
+    def reset(self) -> None:
+        """Begin anew, as at the start of a stream."""
+        self._predictor.reset()
+
+    def encode(self, samples: np.ndarray) -> tuple[bytes, np.ndarray]:
+        """Return the body for samples int16 [frames, channels], and what it decodes to."""
+        coded, decoded = self._quantised(samples) if self._max_error else (samples, samples)
+        found = self._predictor.run_block(coded)
+        return self._coder.encode(found.code, coded, found.location, found.scale), decoded
+
+    def _quantised(self, samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return what is coded in place of samples, and what it decodes to."""
+        coded = self._decoded_samples.take(samples.view(np.uint16))
+        if not len(self._linear):
+            return coded, coded
+        coded[:, self._linear] = samples[:, self._linear] // np.int16(2 * self._max_error + 1)
+        decoded, linear = coded.copy(), np.zeros(coded.shape[1], bool)
+        linear[self._linear] = True
+        near_lossless.restore(decoded, linear, self._max_error)
+        return coded, decoded
 
 
-def _coarse_samples(bound: int) -> np.ndarray:
-    """int16 [65536]: what each sample of a implant channel, by its 16 bits, decodes to; itself off the implant's table."""
+def _decoded_samples(max_error: int) -> np.ndarray:
+    """Return int16 [65536]: what each sample of an implant channel, by its 16 bits, decodes to; itself off the table."""
     samples = np.arange(1 << 16).astype(np.uint16).view(np.int16)
-    if bound == 0:
+    if max_error == 0:
         return samples
-    _, reconstruction, bins = near_lossless.implant_bins(bound)
+    _, reconstruction, bins = near_lossless.implant_bins(max_error)
     codes = near_lossless.codes_of(samples)
     return np.where(codes < 0, samples, near_lossless.CODE_TO_SAMPLE[reconstruction[bins[codes]]])
-
-
-def check_frames(frames: np.ndarray, channels: int) -> None:
-    """Raises `UsageError` if these are no frames of so many channels."""
-    if frames.dtype != np.int16 or frames.ndim != 2 or frames.shape[1] != channels:
-        raise UsageError(f"frames are int16 [frames, {channels}], not {frames.dtype} {list(frames.shape)}")
 
 
 class StreamEncoder:
@@ -159,98 +99,115 @@ class StreamEncoder:
     Parameters
     ----------
     channels : int
-    rate : Hz, a whole number
+    sample_rate : Hz, a whole number
     block : frames of a packet; None for `default_block`
     model : name, path or bytes of the model
     max_error : bound of the error, 0..255, 0 for lossless: in codes for channels on the implant's table, else in
         sample units
-    calibration : Calibration, or path of its file; None to begin with general values
-    refit : whether to fit to the samples since the last resync point at each one; takes some milliseconds a channel, so
-        that it is not for tight deadlines. None: if there is no calibration
+    calibration : Calibration, or path of its file; None for general parameters
     resync : seconds between the points at which a decoder can join or go on after a loss
-    groups : number of groups of channels, whose packets are independent of each other
     stream : number of the stream, 0..255
 
     Raises
     ------
-    UsageError, ModelError
+    UsageError, FileFormatError, ModelError
     """
 
     def __init__(
         self,
         channels: int,
-        rate: int,
+        sample_rate: int,
         *,
         block: int | None = None,
         model: str | os.PathLike | bytes = "n0",
         max_error: int = 0,
         calibration: Calibration | str | os.PathLike | None = None,
-        refit: bool | None = None,
         resync: float = 1.0,
-        groups: int = 1,
         stream: int = 0,
     ):
-        block = default_block(channels, rate) if block is None and channels > 0 and rate > 0 else block
-        check(channels, rate, block, resync, groups, stream)
-        self.channels, self.block = channels, block
+        block = default_block(channels, sample_rate) if block is None and channels > 0 and sample_rate > 0 else block
+        check(channels, sample_rate, block, resync, stream)
+        near_lossless.check(max_error)
         if calibration is not None and not isinstance(calibration, Calibration):
             calibration = Calibration.load(calibration)
         if calibration is not None and calibration.channels != channels:
             raise UsageError(f"the calibration is of {calibration.channels} channels, the stream of {channels}")
-        refit = calibration is None if refit is None else refit
-        network = stateless(models.load(model))
-        period = max(1, round(resync * rate / block))
-        self._parts = split(channels, groups)
-        self.encoders = []
-        for group, part in enumerate(self._parts):
-            identity, bound = network.identity, near_lossless.check(max_error)
-            count = part.stop - part.start
-            description = Description(identity, rate, block, period, bound, groups, channels, part.start, count)
-            side = None if calibration is None else calibration.of(part)
-            self.encoders.append(GroupEncoder(network, description, stream, group, side, refit))
-        self._waiting = np.empty((block, channels), np.int16)
-        self._filled, self._sequence = 0, 0
+        self.channels, self.block, self._stream = channels, block, stream
+        self._model, self._calibration = stateless(models.load(model)), calibration
+        period = max(1, round(resync * sample_rate / block))
+        self._description = Description(self._model.identity, sample_rate, block, period, max_error, channels)
+        self._blocks: BlockEncoder | None = None
+        self._pending = np.empty((block, channels), np.int16)
+        self._filled = self._sequence = self._crc = 0
 
     def push(self, frames: np.ndarray) -> list[bytes]:
-        """Take frames, int16 [frames, channels], any number of them; packets of the blocks that are now complete."""
+        """Take frames, int16 [frames, channels], any number of them; returns packets of the blocks that are complete."""
         check_frames(frames, self.channels)
         packets, first = [], 0
         while first < len(frames):
             part = frames[first : first + self.block - self._filled]
-            self._waiting[self._filled : self._filled + len(part)] = part
+            self._pending[self._filled : self._filled + len(part)] = part
             self._filled += len(part)
             first += len(part)
             if self._filled == self.block:
-                packets += self._encode(last=False)
+                packets.append(self._packet(last=False))
         return packets
 
     def finish(self) -> list[bytes]:
-        """The last packets, with what frames are left, if any: they tell a decoder that the stream is complete."""
-        return self._encode(last=True)
+        """Return the last packet, with the frames that are left, if any: it tells a decoder that the stream is complete."""
+        return [self._packet(last=True)]
 
-    def _encode(self, last: bool) -> list[bytes]:
-        block, sequence = self._waiting[: self._filled], self._sequence
-        self._filled, self._sequence = 0, sequence + 1
-        return self._code(block, sequence, last)
+    def _packet(self, last: bool) -> bytes:
+        """Return the packet of the pending frames; they are fewer than a block only in the last one."""
+        samples, payload = self._pending[: self._filled], []
+        key = self._sequence % self._description.period == 0
+        if key:
+            payload += self._key_head(samples)
+        if last:
+            payload.append(len(samples).to_bytes(2, "little"))
+        if len(samples):
+            body, decoded = self._blocks.encode(samples)
+            self._crc = zlib.crc32(decoded.astype("<i2", copy=False).data, self._crc)
+            payload.append(body)
+        if last:
+            payload.append(self._crc.to_bytes(4, "little"))
+        packet = Packet(self._stream, self._sequence, key, last, b"".join(payload)).pack()
+        self._filled, self._sequence = 0, self._sequence + 1
+        return packet
 
-    def _code(self, block: np.ndarray, sequence: int, last: bool) -> list[bytes]:
-        return [
-            encoder.encode(block[:, part], sequence, last)
-            for encoder, part in zip(self.encoders, self._parts, strict=True)
-        ]
+    def _key_head(self, samples: np.ndarray) -> list[bytes]:
+        """Begin anew; returns description, parameters, and the checksum of the samples since the last key packet."""
+        if self._blocks is None:
+            self._blocks = self._block_encoder(samples)
+        self._blocks.reset()
+        crc, self._crc = self._crc, 0
+        return [self._description.pack(), self._blocks.packed, crc.to_bytes(4, "little")]
+
+    def _block_encoder(self, samples: np.ndarray) -> BlockEncoder:
+        """Return the encoder of all blocks, given the first one."""
+        if self._calibration is not None:
+            side = self._calibration.side
+        else:
+            side = parameters.general(samples if len(samples) else np.zeros((1, self.channels), np.int16))
+        max_error = self._description.max_error
+        return BlockEncoder(self._model, parameters.under_bound(side, max_error), max_error, self.block)
 
 
-def check(channels: int, rate: int, block: int | None, resync: float, groups: int, stream: int) -> None:
-    """Refuse a stream that can't be. Raises `UsageError`."""
+def check_frames(frames: np.ndarray, channels: int) -> None:
+    """Raise `UsageError` if these are no frames of so many channels."""
+    if frames.dtype != np.int16 or frames.ndim != 2 or frames.shape[1] != channels:
+        raise UsageError(f"frames are int16 [frames, {channels}], not {frames.dtype} {list(frames.shape)}")
+
+
+def check(channels: int, sample_rate: int, block: int | None, resync: float, stream: int) -> None:
+    """Raise `UsageError` for a stream that can't be."""
     if not 1 <= channels <= MAX_CHANNELS:
         raise UsageError(f"{channels} channels; possible are 1 to {MAX_CHANNELS}")
-    if rate != int(rate) or not 1 <= rate < 1 << 32:
-        raise UsageError(f"the rate is a whole number of Hz from 1 on, not {rate}")
+    if sample_rate != int(sample_rate) or not 1 <= sample_rate < 1 << 32:
+        raise UsageError(f"the sample rate is a whole number of Hz from 1 on, not {sample_rate}")
     if block != int(block) or not 1 <= block <= MAX_BLOCK or block * channels > MAX_BLOCK_SAMPLES:
         raise UsageError(f"a block of {block} frames; possible are 1 to {MAX_BLOCK} and no more than 2^20 samples")
     if not 0 < resync <= 86400:
         raise UsageError(f"{resync} s between resync points; possible are up to a day")
-    if not 1 <= groups <= min(MAX_GROUPS, channels):
-        raise UsageError(f"{groups} groups of {channels} channels; possible are 1 to {min(MAX_GROUPS, channels)}")
     if not 0 <= stream <= 255:
         raise UsageError(f"stream number {stream}; possible are 0 to 255")

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import struct
 import zlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from ..core.errors import CorruptError
 from ..core.identity import IDENTITY_BYTES
 
 SYNC = b"\xa7\x4d"
-KEY, LAST = 0x40, 0x80
-"""Flags of a packet's kind; the low six bits are its group."""
-MAX_GROUPS = 64
-MAX_PAYLOAD = (1 << 24) - 1
+_KEY, _LAST = 1, 2
+"""Flags of a packet."""
 MAX_BLOCK = 1 << 16
 MAX_BLOCK_SAMPLES = 1 << 20
 SEQUENCES = 1 << 32
@@ -23,7 +21,7 @@ HEAD_BYTES = _HEAD.size + 1
 OVERHEAD = HEAD_BYTES + 4
 """Bytes of a packet besides its payload."""
 _CRC = struct.Struct("<I")
-_DESCRIPTION = struct.Struct(f"<B{IDENTITY_BYTES}sIHIBBHHH")
+_DESCRIPTION = struct.Struct(f"<B{IDENTITY_BYTES}sIHIBH")
 DESCRIPTION_BYTES = _DESCRIPTION.size
 _LOSSLESS, _ACTIVITY = 1, 2
 """Versions, by what packets hold."""
@@ -31,28 +29,26 @@ _LOSSLESS, _ACTIVITY = 1, 2
 
 @dataclass(frozen=True)
 class Packet:
-    """One block of frames of one group of channels.
+    """One block of frames.
 
     stream : number of the stream, 0..255
-    group : number of the group of channels
     sequence : number of the block, modulo 2^32
-    key : whether the state begins anew, with everything a decoder needs to join
+    key : whether the state begins anew, with everything that a decoder needs to join
     last : whether the stream ends with it
     payload : bytes
     """
 
     stream: int
-    group: int
     sequence: int
     key: bool
     last: bool
     payload: bytes
 
     def pack(self) -> bytes:
-        """The packet with sync marker, check and CRC."""
-        kind = self.group | KEY * self.key | LAST * self.last
+        """Return the packet with sync marker, check and CRC."""
+        flags = _KEY * self.key | _LAST * self.last
         size = len(self.payload).to_bytes(3, "little")
-        head = _HEAD.pack(SYNC, kind, self.stream, self.sequence % SEQUENCES, size)
+        head = _HEAD.pack(SYNC, flags, self.stream, self.sequence % SEQUENCES, size)
         data = head + bytes([_check(head)]) + self.payload
         return data + _CRC.pack(zlib.crc32(data))
 
@@ -78,23 +74,22 @@ class PacketReader:
         self._buffer += data
 
     def next(self) -> Packet | None:
-        """The next whole packet, None if it has not arrived yet."""
+        """Return the next whole packet, None if it has not arrived yet."""
         self.skipped = 0
         buffer, start = self._buffer, 0
         while True:
             at = buffer.find(SYNC, start)
             if at < 0:  # the marker's first byte may be the last one here
-                at = len(buffer) - (buffer[-1:] == SYNC[:1])
-                return self._wait(at)
+                return self._drop(len(buffer) - (buffer[-1:] == SYNC[:1]))
             if len(buffer) - at < HEAD_BYTES:
-                return self._wait(at)
+                return self._drop(at)
             head = bytes(buffer[at : at + HEAD_BYTES])
-            if head[-1] != _check(head[:-1]):
+            if head[-1] != _check(head[:-1]) or head[2] & ~(_KEY | _LAST):
                 start = at + 1
                 continue
             end = at + OVERHEAD + int.from_bytes(head[-4:-1], "little")
             if len(buffer) < end:
-                return self._wait(at)
+                return self._drop(at)
             data = bytes(buffer[at:end])
             if zlib.crc32(data[:-4]) != _CRC.unpack_from(data, len(data) - 4)[0]:
                 start = at + 1
@@ -103,13 +98,19 @@ class PacketReader:
             del buffer[:end]
             return _parse(data)
 
-    def _wait(self, at: int) -> None:
-        """Drop what is in front of `at`."""
-        self.skipped += at
-        del self._buffer[:at]
+    def _drop(self, count: int) -> None:
+        """Drop the first bytes."""
+        self.skipped += count
+        del self._buffer[:count]
 
     def finish(self) -> bool:
-        """No more bytes will come: give up a packet that was waited for. Whether `next` may find others behind it."""
+        """Give up a packet that is not complete, since no more bytes will come.
+
+        Returns
+        -------
+        bool
+            Whether `next` may find other packets behind it.
+        """
         if not self._buffer:
             return False
         self.skipped = 1
@@ -118,68 +119,48 @@ class PacketReader:
 
 
 def _parse(data: bytes) -> Packet:
-    _, kind, stream, sequence, _ = _HEAD.unpack_from(data)
-    group = kind & (MAX_GROUPS - 1)
-    return Packet(stream, group, sequence, bool(kind & KEY), bool(kind & LAST), data[HEAD_BYTES:-4])
+    _, flags, stream, sequence, _ = _HEAD.unpack_from(data)
+    return Packet(stream, sequence, bool(flags & _KEY), bool(flags & _LAST), data[HEAD_BYTES:-4])
 
 
 @dataclass(frozen=True)
 class Description:
-    """What a key packet says of its stream.
+    """What a key packet begins with: the stream that it is of.
 
     model : bytes, identity
-    rate : Hz
+    sample_rate : Hz
     block : frames of a block
     period : blocks from one key packet to the next
     max_error : bound of the error, 0 for lossless
-    groups : number of groups
     channels : of the stream
-    first, count : channels of this group
     activity : whether packets hold activity chunks, and the bound is that of windows
     """
 
     model: bytes
-    rate: int
+    sample_rate: int
     block: int
     period: int
     max_error: int
-    groups: int
     channels: int
-    first: int
-    count: int
     activity: bool = False
 
     def pack(self) -> bytes:
-        """As at the start of a key packet's payload."""
-        return _DESCRIPTION.pack(
-            _ACTIVITY if self.activity else _LOSSLESS,
-            self.model,
-            self.rate,
-            self.block - 1,
-            self.period,
-            self.max_error,
-            self.groups - 1,
-            self.channels,
-            self.first,
-            self.count,
-        )
+        """Return the first bytes of a key packet's payload."""
+        version = _ACTIVITY if self.activity else _LOSSLESS
+        numbers = self.sample_rate, self.block - 1, self.period, self.max_error, self.channels
+        return _DESCRIPTION.pack(version, self.model, *numbers)
 
     @classmethod
-    def parse(cls, payload: bytes) -> tuple[Description, int]:
-        """Parse the start of a key packet's payload; also gives the offset behind it. Raises `CorruptError`."""
-        size = _DESCRIPTION.size
-        if len(payload) < size:
+    def parse(cls, payload: bytes) -> Description:
+        """Parse the first bytes of a key packet's payload. Raises `CorruptError`."""
+        if len(payload) < DESCRIPTION_BYTES:
             raise CorruptError("a key packet is too short")
-        version, model, rate, block, period, max_error, groups, *channels = _DESCRIPTION.unpack_from(payload)
+        version, model, sample_rate, block, period, max_error, channels = _DESCRIPTION.unpack_from(payload)
         if version not in (_LOSSLESS, _ACTIVITY):
             raise CorruptError(f"a stream of version {version}; a newer version of this program may read it")
-        made = cls(model, rate, block + 1, period, max_error, groups + 1, *channels, version == _ACTIVITY)
-        if made.block * made.channels > MAX_BLOCK_SAMPLES:
+        made = cls(model, sample_rate, block + 1, period, max_error, channels, version == _ACTIVITY)
+        if made.block * channels > MAX_BLOCK_SAMPLES:
             raise CorruptError("a stream's blocks are beyond the limits")
-        if not 1 <= made.count <= made.channels - made.first or made.groups > MAX_GROUPS or period < 1:
+        if channels < 1 or period < 1:
             raise CorruptError("a key packet holds impossible values")
-        return made, size
-
-    def same_stream(self, other: Description) -> bool:
-        """Whether another group's description is of the same stream."""
-        return replace(self, first=0, count=1) == replace(other, first=0, count=1)
+        return made

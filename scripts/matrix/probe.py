@@ -15,15 +15,15 @@ import sys
 import tempfile
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent.parent
-sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent / "tests"))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
 
 import conformance
 import numpy as np
 import onnxruntime as ort
 
 import runtime
-from runtime import model as models
+from runtime.predictor import model as models
 
 LEVELS = ("DISABLE_ALL", "ENABLE_BASIC", "ENABLE_EXTENDED", "ENABLE_ALL")
 BATCHES = {"all rows": (None, None), "batches of 1000": (1000, 20000), "of 37": (37, 3700), "of 1": (1, 200)}
@@ -146,7 +146,7 @@ def streams(levels):
 
 
 def embedded_model(stream):
-    from runtime.layout import read_layout
+    from runtime.container.index import read_layout
 
     return read_layout(io.BytesIO(stream)).embedded
 

@@ -10,7 +10,7 @@ import numpy as np
 from ...core import bits
 from ...core.errors import CorruptError
 from ...entropy import rans
-from ...entropy.symbol_search import SymbolSearch
+from ...entropy.rans_source import RansSource
 from ...entropy.tables import CODES, LINEAR_OFFSET
 from ...predictor.model import Model
 
@@ -223,17 +223,12 @@ def _decode(states: np.ndarray, words: np.ndarray, scale: np.ndarray, model: Mod
     scales = scales.reshape(lanes, steps).T.copy()
     out = np.zeros((steps, lanes), np.int64)
     coder = rans.Decoder(states, [words], np.zeros(lanes, np.int64))
-    search = SymbolSearch(model.entropy, model.guesses, np.full(lanes, LINEAR_OFFSET, np.int64))
-    location = np.full(lanes, _CENTRE, np.int64)
+    source = RansSource(coder, model.entropy, model.guesses, np.full(lanes, LINEAR_OFFSET, np.int64))
+    location, active = np.full(lanes, _CENTRE, np.int64), np.ones(lanes, bool)
     last = len(scale) - (lanes - 1) * steps
-    part = coder.part(slice(0, lanes))
     for t in range(steps):
-        slot = part.slots()
-        code, _, frequency, inside = search.find(slot, location, scales[t])
-        out[t] = code
-        if t >= last:
-            inside[-1], frequency[-1] = slot[-1], 1 << 20
-        part.advance(inside, frequency)
+        active[-1] = t < last
+        out[t] = source.next(location, scales[t], active)
     if not coder.finish().all():
         raise CorruptError("a slow band's words do not end where they should")
     return out.T.ravel()[: len(scale)] - CODES // 2

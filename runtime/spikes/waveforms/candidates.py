@@ -10,7 +10,7 @@ from ...predictor.model import Model
 from ..chunk import ActivityChunk
 from ..layout.sequence import Sequence
 from ..windows import Windows
-from .coding import Coded, WindowCoder
+from .coding import Coded, WindowCoder, WindowLayout
 from .fitting import channel_parameters
 
 
@@ -26,7 +26,7 @@ def fill(chunk: ActivityChunk, model: Model, bins: np.ndarray, level: np.ndarray
     """
     windows, channels = chunk.plan.windows, len(chunk.plan.lines.level)
     sequence = Sequence.of(windows, min(lanes, len(windows)))
-    coder = WindowCoder(model, chunk.units, windows, sequence, bins, level, chained)
+    coder = WindowCoder(model, WindowLayout(chunk.units, windows, sequence, level, chained), bins)
     parameters = channel_parameters(coder, windows, chunk.before, channels)
     chunk.plan.parameters = parameters
     coded = coder.run(parameters.initial_scale[windows.channel], parameters.scale[windows.channel])

@@ -1,0 +1,89 @@
+"""What the chunks of one recording have in common: header, model, topology and budget, decided once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import BinaryIO
+
+import numpy as np
+
+from ..container.blocks import BlockWriter
+from ..container.header import Header
+from ..core.compressed_bytes import pack_blob
+from ..fit import topology as topologies
+from ..predictor import model as models
+from .model_choice import choose
+from .options import EncodeOptions
+from .rate_control import FILE_COST, Budget, bit_rate
+from .worker import Encoder, EncodeTask, ModelReference
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """Options with what they name: the model (None to choose one for each recording) and the topology."""
+
+    options: EncodeOptions
+    network: models.Model | None
+    topology: topologies.Topology | None
+
+    @classmethod
+    def of(cls, options: EncodeOptions) -> Loaded:
+        """Load what options name. Raises `ModelError`, `UsageError`."""
+        network = None if options.model is None else models.load(options.model)
+        return cls(options, network, None if options.topology is None else topologies.load(options.topology))
+
+
+class Encoding:
+    """Decide what holds for a whole recording, and make tasks of its chunks.
+
+    Parameters
+    ----------
+    loaded : Loaded
+    header : Header
+        Of the recording; what says how it is encoded is filled in here.
+    names : list of str
+        Names of the channels, by which a topology knows them.
+    first : ndarray or None
+        The first chunk, int16 [frames, channels], by which a model is chosen; None where there is none.
+    foreign : int
+        Bytes besides the samples that are to be stored, as far as that is known.
+    """
+
+    def __init__(
+        self, loaded: Loaded, header: Header, names: list[str], first: np.ndarray | None, foreign: int = 0
+    ) -> None:
+        options = loaded.options
+        if first is None:
+            first = np.empty((0, header.channels), np.int16)
+        lossy = options.bound, options.target_rate, options.keep is not None
+        self._network = loaded.network or models.load(choose(first, options.independent, *lossy))
+        embed, identity = options.embed_model, self._network.identity
+        self.header = replace(header, model=identity, embedded=embed, bounded=options.lossy)
+        reference = ModelReference(identity, self._network.data)
+        self.encoder = Encoder(reference, options.independent, options.bound, options.verify)
+        self._spikes = options.spikes and options.spikes.at(header.sample_rate)
+        self._topology = None
+        if loaded.topology is not None and len(names) > 1:
+            self._topology = loaded.topology.subset(names).prediction_order(past=True)
+        self._budget: Budget | None = None
+        if options.target_rate is not None:
+            embedded = len(pack_blob(self._network.data, always=True)[1]) if embed else 0
+            reserve = FILE_COST + foreign + embedded
+            self._budget = Budget(options.target_rate, header.sample_rate, header.frames, reserve)
+
+    def task(self, samples: np.ndarray) -> EncodeTask:
+        """Make a task of the next chunk, int16 [frames, channels]."""
+        budget = None if self._budget is None else self._budget.take(len(samples))
+        return EncodeTask(samples, self.header.sample_bits, self._topology, budget, self._spikes)
+
+    def writer(self, file: BinaryIO) -> BlockWriter:
+        """Begin the file."""
+        return BlockWriter(file, self.header, self._network.data if self.header.embedded else None)
+
+    def end(self, writer: BlockWriter) -> float | None:
+        """End the file. Returns its bits per second where there is a target; raises `RateError` if it is missed."""
+        frames = writer.end().total
+        if self._budget is None:
+            return None
+        self._budget.check(writer.offset, frames)
+        return bit_rate(writer.offset, frames, self.header.sample_rate)

@@ -1,0 +1,140 @@
+"""What a caller may ask for: options that check themselves, each documented here and nowhere else."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from .. import spikes
+from ..core.errors import UsageError
+from .rate_control import check_target
+
+if TYPE_CHECKING:
+    from ..fit.topology import Topology
+
+
+@dataclass(frozen=True)
+class EncodeOptions:
+    """Say how recordings are encoded.
+
+    Attributes
+    ----------
+    model : str, os.PathLike, bytes or None
+        Name, path or bytes of the model; None for the best one for each recording.
+    max_error : int or None
+        How far a decoded sample may be from the original one, 0 to 255: in codes for channels on the implant's table,
+        in sample units for others. 0 is lossless, and the default without `keep`.
+    keep : str, iterable of str or None
+        "spikes" keeps no more than windows around spikes, in which `max_error` holds (3 by default), and a smooth
+        rendering between them; "spikes,lfp" a slow band (0 to 200 Hz) as well; None keeps everything.
+    threshold : float or None
+        Of spikes, in robust deviations of a channel's band from 300 to 3000 Hz; 4.5 by default.
+    window : (float, float) or None
+        Milliseconds before and after a spike's threshold crossing; (0.5, 1.5) by default.
+    target_rate : float or None
+        Bits per second of all channels together to stay under: every chunk gets the smallest error that keeps it
+        there. A recording that cannot be kept there is a `RateError` and is not written.
+    independent : bool
+        Encode each channel alone.
+    topology : Topology, str, os.PathLike or None
+        Topology, or the path of its file, that says which channels predict which; None to find out from the recording.
+    embed_model : bool
+        Put the model into the file, so that decoding needs nothing else.
+    verify : bool
+        Decode what was encoded, and compare.
+
+    Raises
+    ------
+    UsageError
+        The options are impossible, or contradict each other.
+    """
+
+    model: str | os.PathLike | bytes | None = None
+    max_error: int | None = None
+    keep: str | Iterable[str] | None = None
+    threshold: float | None = None
+    window: tuple[float, float] | None = None
+    target_rate: float | None = None
+    independent: bool = False
+    topology: Topology | str | os.PathLike | None = None
+    embed_model: bool = False
+    verify: bool = True
+
+    def __post_init__(self) -> None:
+        if self.keep is not None and not isinstance(self.keep, str):
+            object.__setattr__(self, "keep", tuple(self.keep))
+        if isinstance(self.topology, int):
+            raise UsageError(f"a topology is an object or the path of a file, not {self.topology}")
+        check_target(self.target_rate, 0 if self.keep is not None else self.bound)
+
+    def _losses(self) -> tuple[spikes.Activity | None, int]:
+        return spikes.resolve(self.keep, self.max_error, self.threshold, self.window)
+
+    @property
+    def spikes(self) -> spikes.Activity | None:
+        """What activity mode keeps; None where everything is kept."""
+        return self._losses()[0]
+
+    @property
+    def bound(self) -> int:
+        """The largest error of a sample; with `keep`, of one in a window."""
+        return self._losses()[1]
+
+    @property
+    def lossy(self) -> bool:
+        """Whether decoded samples may differ from the original ones."""
+        return self.bound > 0 or self.target_rate is not None or self.keep is not None
+
+
+@dataclass(frozen=True)
+class Destination:
+    """Say where the outputs of a command go.
+
+    Attributes
+    ----------
+    output : str or None
+        Name of the only output, `-` for standard output.
+    folder : str or None
+        Folder of the outputs, made if it is not there; None for beside the inputs.
+    force : bool
+        Replace existing files.
+    remove : bool
+        Remove inputs once their output is complete.
+    """
+
+    output: str | os.PathLike | None = None
+    folder: str | os.PathLike | None = None
+    force: bool = False
+    remove: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("output", "folder"):
+            if (value := getattr(self, name)) is not None:
+                object.__setattr__(self, name, os.fspath(value))
+
+
+def from_fields(fields: dict[str, Any], *kinds: Any) -> list[Any]:
+    """Build one object of each kind from those of the keywords that are its fields.
+
+    Parameters
+    ----------
+    fields : dict
+        Keywords of a caller.
+    kinds : dataclasses, or objects of them
+        An object is taken as it is but for the fields among the keywords.
+
+    Raises
+    ------
+    TypeError
+        A keyword is no field of any kind.
+    """
+    made, left = [], dict(fields)
+    for kind in kinds:
+        own = {field.name: left.pop(field.name) for field in dataclasses.fields(kind) if field.name in left}
+        made.append(kind(**own) if isinstance(kind, type) else dataclasses.replace(kind, **own))
+    if left:
+        raise TypeError(f"unknown options: {', '.join(sorted(left))}")
+    return made

@@ -1,0 +1,89 @@
+"""Tables of figures, printed and written for docs/results; where the recordings are.
+
+Importing this module puts the checkout on the path, so that scripts find `runtime` (where it is not installed) and
+`training`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import os
+import shlex
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.append(str(ROOT))
+DATA = Path(os.environ.get("MIDDLEOUT_DATA", ROOT.parent / "shared" / "data"))
+
+
+def parser(doc: str, data: bool = True) -> argparse.ArgumentParser:
+    """Return a parser with the options of every script that prints tables.
+
+    Parameters
+    ----------
+    doc
+        The script's docstring.
+    data
+        Whether recordings are read from a folder.
+    """
+    made = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    if data:
+        made.add_argument("data", nargs="?", type=Path, default=DATA, metavar="DATA_DIR", help="default: %(default)s")
+    made.add_argument("--output", type=Path, metavar="FILE.md", help="write the tables too, e.g. docs/results/NAME.md")
+    return made
+
+
+def markdown(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Return a Markdown table; all columns but the first are aligned to the right."""
+    lines = [columns, ["---", *["---:"] * (len(columns) - 1)], *rows]
+    return "\n".join("| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+class Results:
+    """Print lines and tables, and write them all to a file at the end.
+
+    Parameters
+    ----------
+    title
+        Of the page, naming the data.
+    output
+        The file, or None.
+    """
+
+    def __init__(self, title: str, output: Path | None):
+        self.output, self.parts = output, [f"# {title}"]
+        script, *arguments = sys.argv
+        command = shlex.join([f"scripts/{Path(script).name}", *arguments])
+        self.parts.append(f"Measured by `{command}`, {datetime.date.today()}. All bytes are counted.")
+        print(f"{title}\n", flush=True)
+
+    def add(self, text: str) -> None:
+        """Print and keep a paragraph."""
+        self.parts.append(text)
+        print(f"{text}\n", flush=True)
+
+    def table(self, title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+        """Print and keep a table."""
+        self.add(f"{title}:\n\n{markdown(columns, rows)}" if title else markdown(columns, rows))
+
+    def save(self) -> None:
+        """Write the file, if one is wanted."""
+        if self.output:
+            self.output.parent.mkdir(parents=True, exist_ok=True)
+            self.output.write_text("\n\n".join(self.parts) + "\n", encoding="utf-8")
+
+
+def size_rows(sizes: dict[str, list[int]], originals: Sequence[int], samples: int) -> list[list[str]]:
+    """Return rows of coder, bytes, bits per sample, ratio to the originals, and mean of the ratios."""
+    rows = []
+    for name, column in sizes.items():
+        total = sum(column)
+        mean = sum(a / b for a, b in zip(originals, column, strict=True)) / len(column)
+        rows.append([name, f"{total:,}", f"{8 * total / samples:.4f}", f"{sum(originals) / total:.4f}", f"{mean:.4f}"])
+    return rows
+
+
+SIZE_COLUMNS = ("coder", "bytes", "bits per sample", "ratio to the WAVs", "mean of ratios")
