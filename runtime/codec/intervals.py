@@ -44,7 +44,7 @@ def intervals(model: Model, lanes: Lanes, samples: np.ndarray, memory: np.ndarra
     start, frequency = memory[: 2 * steps * count].reshape(2, steps, count)
     rows = block_steps(count, steps)
     predictor, linear = BlockPredictor(model, lanes, rows), lanes.linear != 0
-    escapes = [np.empty((0, 2), np.int64)]
+    escapes: list[np.ndarray] = [np.empty((0, 2), np.int64)]
     for first in range(0, steps, rows):
         block = slice(first, min(first + rows, steps))
         found = predictor.run_block(samples[block])

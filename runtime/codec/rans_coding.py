@@ -83,7 +83,7 @@ def _encoded(tasks: list[EncodeTask], model: Model) -> list[bytes]:
     for bins in sorted({_bins_of(chunk) for chunk in coded}):
         group = [form for form in forms if _bins_of(form[1]) == bins and len(form[1].side.coded)]
         if group:
-            _code(*map(list, zip(*group, strict=True)), model.coarse(*bins))
+            _code([samples for samples, _ in group], [chunk for _, chunk in group], model.coarse(*bins))
     return [smaller(chunks.pack(chunk), task) for task, chunk in zip(tasks, coded, strict=True)]
 
 
@@ -138,8 +138,8 @@ def _coded_lanes(
         words.append(rans.Words(found.values, found.counts, part.astype(np.int32)[found.lanes]))
         step, lane = coded.escapes.T
         escapes.append(np.column_stack([step, part[lane], samples[step, lane]]))
-    escapes = np.concatenate(escapes)
-    return states, words, escapes[np.lexsort((escapes[:, 1], escapes[:, 0]))]
+    rows = np.concatenate(escapes)
+    return states, words, rows[np.lexsort((rows[:, 1], rows[:, 0]))]
 
 
 def _groups(lanes: Lanes) -> Iterator[np.ndarray]:

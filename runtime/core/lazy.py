@@ -14,7 +14,7 @@ def getter(namespace: dict[str, object], homes: dict[str, str]) -> Callable[[str
     namespace : the package's `globals()`; what is found is kept there
     homes : the module of each name, and behind a colon its name there if that is another one
     """
-    package = namespace["__name__"]
+    package = str(namespace["__name__"])
 
     def find(name: str) -> object:
         if name not in homes:

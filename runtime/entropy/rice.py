@@ -90,8 +90,8 @@ def _tables_of_levels(entropy: EntropyModel, offset: int) -> dict[str, np.ndarra
     within = np.concatenate([order for _, order in ranked])
     rank = np.empty((len(within), RANKS), np.uint8)
     np.put_along_axis(rank, within, np.arange(RANKS, dtype=np.uint8)[None], axis=1)
-    weights = [_ranked(entropy, offset, first, _WEIGHT_PLACES, scale)[0].sum(axis=0) for scale in range(SCALES)]
-    weights = np.array(weights, np.int64)
+    sums = [_ranked(entropy, offset, first, _WEIGHT_PLACES, scale)[0].sum(axis=0) for scale in range(SCALES)]
+    weights = np.array(sums, np.int64)
     quiet_weights = np.concatenate([weights[:, 1:], np.zeros((SCALES, 1), np.int64)], axis=1)
     plain, quiet = _bin_tables(optimal_widths(weights), 0), _bin_tables(optimal_widths(quiet_weights), 1)
     tables = {key: np.concatenate([plain[key], quiet[key]]).ravel() for key in plain}
@@ -103,14 +103,16 @@ def _tables_of_levels(entropy: EntropyModel, offset: int) -> dict[str, np.ndarra
     }
 
 
-def _ranked(entropy, offset, first, places, scale) -> tuple[np.ndarray, np.ndarray]:
+def _ranked(
+    entropy: EntropyModel, offset: int, first: np.ndarray, places: np.ndarray, scale: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Return frequencies in falling order, and the codes (less the first) that have them, int64 [places, 256].
 
     Of two equally frequent codes the nearer one comes first, of two equally near ones the lower one.
     """
     location = _reconstruction_of(places)[:, None]
     codes = first[places][:, None] + np.arange(RANKS)
-    frequency = entropy.intervals(codes, location, np.int64(scale), offset)[1].astype(np.int64)
+    frequency = entropy.intervals(codes, location, np.int64(scale), np.int64(offset))[1].astype(np.int64)
     levels = entropy.levels[offset:]
     distance = np.abs(levels[codes] + levels[codes + 1] - 2 * location)
     order = np.argsort((((1 << PRECISION) - frequency) << 27) + distance, axis=1, kind="stable")

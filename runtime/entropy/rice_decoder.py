@@ -82,8 +82,8 @@ class _Bins:
 class _RunBins:
     """Bins of a body with runs: quiet samples of the first rank have none."""
 
-    def __init__(self, body: RiceBody):
-        self._bins, self._hits = body.bins, body.hits
+    def __init__(self, bins: np.ndarray, hits: np.ndarray):
+        self._bins, self._hits = bins, hits
         self._bin = self._hit = self._quiet = 0
 
     def next(self, quiet: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -155,7 +155,7 @@ class RiceSource:
         self._tables, self._kinds = tables, _Kinds(tables, linear, shift)
         self._places, self._cells = np.arange(PLACES, dtype=np.int64) << 8, np.arange(SCALES, dtype=np.int64) << 4
         self._masks = ((1 << np.minimum(tables.width, 31)) - 1).astype(np.uint32)
-        self._bins: _Bins | _RunBins | None = None
+        self._bins: _Bins | _RunBins = _RunBins(np.zeros(0, np.uint8), np.zeros(0, np.int64))
         self._remainders = _Remainders(lanes)
         self._place = np.empty(lanes, np.int32)
         self._index, self._cell, self._wide = (np.empty(lanes, np.int64) for _ in range(3))
@@ -165,7 +165,7 @@ class RiceSource:
 
     def load(self, body: RiceBody) -> None:
         """Start with a new body."""
-        self._bins = _Bins(body, len(self._code)) if body.hits is None else _RunBins(body)
+        self._bins = _Bins(body, len(self._code)) if body.hits is None else _RunBins(body.bins, body.hits)
         self._remainders.load(body.remainders)
 
     def next(self, location: np.ndarray, scale: np.ndarray, active: np.ndarray | None = None) -> np.ndarray:
@@ -184,7 +184,7 @@ class RiceSource:
         cell = self._cells.take(scale, out=self._cell, mode="clip")
         in_run = None
         if isinstance(self._bins, _RunBins):
-            in_run = self._take_runs()
+            in_run = self._take_runs(self._bins)
         else:
             self._wide[...] = self._bins.next()
             self._escaped = self._bins.escaped()
@@ -202,13 +202,13 @@ class RiceSource:
         self._code[...] = tables.order.take(index, out=self._ranked, mode="clip")
         return self._code
 
-    def _take_runs(self) -> np.ndarray:
+    def _take_runs(self, run_bins: _RunBins) -> np.ndarray:
         """Take the bins of a body with runs; returns which lanes are in a run and have none."""
         row = (self._cell >> CLASS_BITS + 4 << 10) + (self._index >> 8) + self._kinds.first_row
         quiet = self._tables.quiet.take(row)
         if self._kinds.low is not None:
             quiet &= self._kinds.low == 0
-        bins, in_run, hits = self._bins.next(quiet)
+        bins, in_run, hits = run_bins.next(quiet)
         self._cell[hits] += _QUIET_ROWS
         self._wide[...] = bins
         escaped = np.flatnonzero(bins == ESCAPE)

@@ -59,10 +59,12 @@ class RiceEncoder:
         if runs is None:
             return _joined(0, *self._coded(scale, rank, escaped, sample))
         scale[quiet] += SCALES
-        parts = (x[~in_run] for x in self._coded(scale, rank, escaped, sample))
-        return _joined(RUNS, *parts, runs)
+        bins, values, widths = (x[~in_run] for x in self._coded(scale, rank, escaped, sample))
+        return _joined(RUNS, bins, values, widths, runs)
 
-    def _coded(self, scale, rank, escaped, sample) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def _coded(
+        self, scale: np.ndarray, rank: np.ndarray, escaped: np.ndarray, sample: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return bin, remainder and its width of each sample."""
         tables = self._tables
         bins = tables.bin.take((scale << _ROW) + rank)

@@ -111,12 +111,16 @@ class SymbolSearch:
         return self._code_at.take(q6, out=self._code, mode="clip")
 
 
-def _step(entropy, slot, code, inside, *part) -> np.ndarray:
+def _step(
+    entropy: EntropyModel, slot: np.ndarray, code: np.ndarray, inside: np.ndarray, *part: np.ndarray
+) -> np.ndarray:
     """The next code towards the slot."""
     return np.clip(code + np.where(inside < 0, -1, 1), 0, CODES - 1)
 
 
-def _scan(entropy, slot, code, inside, *part) -> np.ndarray:
+def _scan(
+    entropy: EntropyModel, slot: np.ndarray, code: np.ndarray, inside: np.ndarray, *part: np.ndarray
+) -> np.ndarray:
     """The right code, among every 32nd and then among 32."""
     found = np.zeros_like(code)
     for stride in (_STRIDE, 1):

@@ -8,13 +8,18 @@ T falls short of 2^20 by 1024, so that every code keeps a frequency of at least 
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 
 from ..core.implant_table import CODE_TO_SAMPLE, ImplantValues
 from ..core.near_lossless import implant_bins
 from ..core.scalars import constant
+
+Integers: TypeAlias = np.ndarray | np.integer
+"""An array, or one number for all of its places."""
 
 CODES = 1024
 PRECISION = 20
@@ -82,7 +87,8 @@ class EntropyModel:
             levels[0], levels[-1] = -FAR, FAR
         self._set_levels(implant, linear)
         self.reconstruction = ((tables.levels[:-1] + tables.levels[1:]) >> 1).astype(np.int32)
-        self.bins, self.q6, self.samples = None, self.reconstruction, CODE_TO_SAMPLE
+        self.bins: np.ndarray | None = None
+        self.q6, self.samples = self.reconstruction, CODE_TO_SAMPLE
         self._implant_values: ImplantValues | None = None
         self.rows = tables.cumulative.astype(np.int32)
         self.table = np.pad(self.rows, ((0, 0), (_GUARD, _GUARD)), "edge").ravel()
@@ -117,7 +123,7 @@ class EntropyModel:
         made._implant_values = None
         return made
 
-    def intervals(self, code, location, scale, offset):
+    def intervals(self, code: np.ndarray, location: Integers, scale: Integers, offset: Integers) -> np.ndarray:
         """Start and frequency, int32, of codes.
 
         Parameters
@@ -131,7 +137,12 @@ class EntropyModel:
         return self.look_up(level, code, location.astype(np.int32), self.by_scale.take(scale, axis=1, mode="clip"))
 
     def look_up(
-        self, level: np.ndarray, code: np.ndarray, location: np.ndarray, by_scale, out: np.ndarray | None = None
+        self,
+        level: np.ndarray,
+        code: np.ndarray,
+        location: Integers,
+        by_scale: Sequence[np.ndarray] | np.ndarray,
+        out: np.ndarray | None = None,
     ) -> np.ndarray:
         """Start and frequency int32 [2, ...] of codes.
 

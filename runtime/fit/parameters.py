@@ -89,7 +89,8 @@ def _describe(
     samples: np.ndarray, reconstruction: np.ndarray, side: SideInformation, linear: np.ndarray, options: FitOptions
 ) -> Signals:
     """Fill in kinds and means."""
-    numbers, signals, q6, bins, seen = [], [], [], [], {}
+    numbers, signals, q6, bins = [], [], [], []
+    seen: dict[int, int] = {}
     for channel, column in enumerate(columns(samples)):
         if column.min() == column.max():
             side.kind[channel], side.mean[channel] = CONSTANT, column[0]

@@ -72,7 +72,7 @@ def find_order(
         level[channel] = max(0, levels - 2 - behind)
     _step_back(power, order, level, levels)
     chosen = np.full((len(power), references), -1, np.int64)
-    for channel in order if past else np.flatnonzero(level):
+    for channel in order if past else np.flatnonzero(level).tolist():
         found: list[int] = []
         for among in (level < level[channel], level >= level[channel])[: 1 + past]:
             others = np.flatnonzero((power[channel] > 0) & among)
@@ -85,7 +85,7 @@ def find_order(
 
 def _hubs_first(power: np.ndarray) -> list[int]:
     """Return correlated channels by what they add. Gains only shrink, so those in the heap are upper bounds."""
-    connected = power.any(axis=1)
+    connected = np.asarray(power.any(axis=1))
     left, best = connected.copy(), np.zeros(len(power), np.int64)
     heap = [(-int(gain), int(channel)) for channel, gain in enumerate(power.sum(axis=1)) if connected[channel]]
     heapq.heapify(heap)

@@ -66,7 +66,7 @@ def fit_references(
     total, weight = _normal_equations(signals, order, own[channels], error[channels], channels)
     frames = len(signals.signals[0]) - ORDER
     used, coefficients, gain = _worthwhile(total, weight, order.references[channels] >= 0, frames)
-    for row, channel in enumerate(channels):
+    for row, channel in enumerate(channels.tolist()):
         chosen = np.flatnonzero(used[row])
         others = _reference_signals(signals, order, channel)
         if len(chosen) and _pays(
@@ -121,7 +121,7 @@ def settle_order_levels(side: SideInformation) -> None:
     channel, number = np.nonzero(side.references >= 0)
     reference = side.references[channel, number]
     late = reference[(side.order_level[reference] >= side.order_level[channel]) & (side.order_level[channel] > 0)]
-    free = (side.references < 0).all(axis=1)
+    free = np.asarray((side.references < 0).all(axis=1))
     free[late] = False
     side.order_level[free] = 0
 

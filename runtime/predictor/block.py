@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -120,7 +121,7 @@ class BlockPredictor:
         self._inputs = BlockInputs(lanes, model.entropy.implant_values, steps, model.has_messages)
         self._states = States(model, len(lanes)) if model.state else None
         self._output = np.empty((steps, len(lanes), 2), np.int32)
-        self._calls: dict[int, object] = {}
+        self._calls: dict[int, Callable[[], None]] = {}
 
     def reset(self) -> None:
         """Go back to the start of all lanes, of a network without a state."""

@@ -59,17 +59,11 @@ class SideInformation:
     @classmethod
     def empty(cls, channels: int) -> SideInformation:
         """Return parameters of channels that are all constant zero."""
-        one = lambda: np.zeros(channels, np.int64)  # noqa: E731
-        many = lambda *shape: np.zeros((channels, *shape), np.int64)  # noqa: E731
-        references = many(REFERENCES) - 1
-        return cls(
-            *(one() for _ in range(5)),
-            many(ORDER),
-            one(),
-            references,
-            many(REFERENCES),
-            many(REFERENCES, REFERENCE_TAPS),
-        )
+        pairs, taps = (REFERENCES,), (REFERENCES, REFERENCE_TAPS)
+        shapes: list[tuple[int, ...]] = [*[()] * 5, (ORDER,), (), pairs, pairs, taps]
+        side = cls(*(np.zeros((channels, *shape), np.int64) for shape in shapes))
+        side.references -= 1
+        return side
 
     @property
     def coded(self) -> np.ndarray:
@@ -98,7 +92,7 @@ class SideInformation:
         return own + np.where(self.references >= 0, others, 0).sum(axis=1) + 512 < 1 << 31
 
 
-def _fixed_widths(kind: np.ndarray) -> np.ndarray:
+def _fixed_widths(kind: np.ndarray | int) -> np.ndarray:
     """Widths [channels, 8] of mean, spread, shift, reach and the four group widths."""
     by_kind = np.array([[16, 0, 0, 0, 0, 0, 0, 0], [10, 8, 0, 0, 4, 4, 4, 4], [16, 8, 4, 5, 4, 4, 4, 4]])
     by_kind = by_kind[[CONSTANT, IMPLANT, LINEAR, CONSTANT]]
@@ -114,13 +108,13 @@ def _group_widths(coefficients: np.ndarray) -> np.ndarray:
 def pack(side: SideInformation) -> bytes:
     """Serialise to whole bytes. Order levels and references are written if any channel has references."""
     groups = _group_widths(side.coefficients.reshape(-1, ORDER // _GROUP, _GROUP))
-    values = [side.mean, side.initial_scale, side.shift, side.magnitude_bits, groups, side.coefficients]
-    widths = [_fixed_widths(side.kind), np.repeat(groups, _GROUP, axis=1)]
+    columns = [side.mean, side.initial_scale, side.shift, side.magnitude_bits, groups, side.coefficients]
+    column_widths = [_fixed_widths(side.kind), np.repeat(groups, _GROUP, axis=1)]
     if side.has_references:
         more = _reference_fields(side)
-        values += [value for value, _ in more]
-        widths += [width for _, width in more]
-    values, widths = np.column_stack(values), np.column_stack(widths)
+        columns += [value for value, _ in more]
+        column_widths += [width for _, width in more]
+    values, widths = np.column_stack(columns), np.column_stack(column_widths)
     widths[~side.has_lanes, 1:] = 0
     kinds = bits.pack(side.kind, np.full(len(side.kind), 2))
     return bits.to_bytes(np.concatenate([kinds, bits.pack(values.ravel(), widths.ravel())]))
@@ -129,8 +123,10 @@ def pack(side: SideInformation) -> bytes:
 def _reference_fields(side: SideInformation) -> list[tuple[np.ndarray, np.ndarray]]:
     """Return columns of values and widths: order level, number of references, and number, correlation, taps of each."""
     channels, there = len(side.kind), side.references >= 0
-    full = lambda width: np.full(channels, width)  # noqa: E731
-    fields = [(side.order_level, full(_ORDER_LEVEL_BITS)), (there.sum(axis=1), full(_COUNT_BITS))]
+    fields = [
+        (side.order_level, np.full(channels, _ORDER_LEVEL_BITS)),
+        (there.sum(axis=1), np.full(channels, _COUNT_BITS)),
+    ]
     for number in range(REFERENCES):
         group = _group_widths(side.reference_taps[:, number])
         columns = [

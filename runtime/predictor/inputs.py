@@ -59,7 +59,7 @@ class NetworkInputs:
         self._rest = self.inputs[:, :, features.WINDOW :].transpose(0, 2, 1)
         self._scratch, self._shifts = np.empty_like(self._means), features.shifts(count)
         self._magnitude = np.empty(count, np.int32)
-        self._all_means = np.empty((steps + 1, *self._means.shape), np.int32) if steps > 1 else None
+        self._all_means = np.empty((steps + 1, *self._means.shape), np.int32)
         self._places = [self._place(column, 1) for column in range(past.columns)] if steps == 1 else []
 
     def _place(self, column: int, steps: int) -> _Place:

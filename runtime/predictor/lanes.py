@@ -124,7 +124,10 @@ def _chunk_columns(
     place[channels] = np.arange(count)
     chosen = side.references[channels].T
     references = np.where(chosen >= 0, place[chosen], np.arange(count))
-    tile = lambda values, kind: np.tile(values, segments).astype(kind)  # noqa: E731
+
+    def tile(values: np.ndarray, kind: type) -> np.ndarray:
+        return np.tile(values, segments).astype(kind)
+
     return {
         "coefficients": tile(side.coefficients[channels, ::-1].T, np.int32).reshape(ORDER, -1),
         "mean": tile(mean, np.int32),

@@ -7,6 +7,7 @@ import functools
 import platform
 import zlib
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,6 +21,11 @@ from .channel_parameters import REFERENCES
 from .features import FEATURES
 from .messages import INPUTS, ZERO
 from .metadata import parse_answers, parse_tables
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from onnxruntime import InferenceSession, IOBinding
 
 DEFAULT, ARRAYS = "n1", "a1"
 """The models for channels of the implant, and for other devices and channels with much cross-channel gain."""
@@ -150,7 +156,7 @@ class Model:
             raise ModelError(f"model {self.name} does not have the inputs and outputs of format {FORMAT}: {found}")
 
     def _check_answers(self, inputs: list[np.ndarray], expected: list[np.ndarray]) -> None:
-        def wrong(found, rows):
+        def wrong(found: list[np.ndarray], rows: int) -> np.ndarray:
             return np.any([(a != b[:rows]).any(axis=1) for a, b in zip(found, expected)], axis=0)
 
         for rows in (len(inputs[0]), 3, 1):
@@ -193,7 +199,7 @@ class Model:
             np.full((len(features), REFERENCES, INPUTS), ZERO, np.uint8) if messages is None else messages,
         ]
 
-    def _call(self, binding, arrays: list[np.ndarray]) -> None:
+    def _call(self, binding: IOBinding, arrays: list[np.ndarray]) -> None:
         self._session.run_with_iobinding(binding)  # `arrays` are only held
 
     def coarse(self, max_error: int, fineness: int = 0) -> Model:
@@ -206,16 +212,18 @@ class Model:
             self._coarse[key] = made
         return self._coarse[key]
 
-    def bind(self, features: np.ndarray, output: np.ndarray, messages: np.ndarray | None = None):
+    def bind(self, features: np.ndarray, output: np.ndarray, messages: np.ndarray | None = None) -> Callable[[], None]:
         """A call without arguments that computes `output` int32 [N, 2] from the others (see `run`), in place."""
         recurrent.stateless(self)
         return self._bound(self._inputs(features, messages), {"distribution": output})
 
-    def bind_step(self, features: np.ndarray, state: np.ndarray, output: np.ndarray, after: np.ndarray):
+    def bind_step(
+        self, features: np.ndarray, state: np.ndarray, output: np.ndarray, after: np.ndarray
+    ) -> Callable[[], None]:
         """The like for `step`; `after`, the next state, must not share memory with `state`."""
         return self._bound([features, state], {"distribution": output, recurrent.NEXT: after})
 
-    def _bound(self, inputs: list[np.ndarray], outputs: dict[str, np.ndarray]):
+    def _bound(self, inputs: list[np.ndarray], outputs: dict[str, np.ndarray]) -> Callable[[], None]:
         binding = self._session.io_binding()
         for name, array in zip(self._names, inputs):
             binding.bind_input(name, "cpu", 0, array.dtype, array.shape, array.ctypes.data)
@@ -224,7 +232,7 @@ class Model:
         return functools.partial(self._call, binding, [*inputs, *outputs.values()])
 
 
-def _session(data: bytes, optimised: bool = True):
+def _session(data: bytes, optimised: bool = True) -> InferenceSession:
     """A network on one thread, to be run on the CPU."""
     import onnxruntime as ort
 
@@ -236,7 +244,7 @@ def _session(data: bytes, optimised: bool = True):
     return ort.InferenceSession(data, options, providers=["CPUExecutionProvider"])
 
 
-def _run(session, names: tuple[str, str], inputs: list[np.ndarray]) -> list[np.ndarray]:
+def _run(session: InferenceSession, names: tuple[str, str], inputs: list[np.ndarray]) -> list[np.ndarray]:
     return session.run(None, dict(zip(names, inputs)))
 
 

@@ -58,7 +58,7 @@ def to_samples(samples: np.ndarray, layout: str | None = None) -> tuple[np.ndarr
     check_layout(layout)
     if layout == CHANNEL_TIME:
         samples = samples.T
-    check_axes(*samples.shape, layout)
+    check_axes(len(samples), samples.shape[1], layout)
     if not 1 <= samples.shape[1] <= MAX_CHANNELS:
         raise UsageError(f"{samples.shape[1]} channels; possible are 1 to {MAX_CHANNELS}")
     return np.ascontiguousarray(sample_formats.to_int16(samples)), dtype

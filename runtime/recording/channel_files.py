@@ -40,11 +40,11 @@ class MonoFilesReader:
     channel_time = False
 
     def __init__(self, files: list[str], open_one: Callable) -> None:
-        if len(files) > limits.MAX_CHANNELS:
+        if not 1 <= len(files) <= limits.MAX_CHANNELS:
             raise UsageError(f"{len(files)} channels; possible are 1 to {limits.MAX_CHANNELS}")
         self.channels = len(files)
         self.outside = 0
-        self._form: tuple | None = None
+        self._form = (0, "", 0)
         self._parts: list[_Part] = []
         self.seen: list[paths.Seen] = []
         members = [self._open(path, open_one) for path in files]
@@ -74,10 +74,11 @@ class MonoFilesReader:
             if reader.channels != 1:
                 raise UsageError(f"{path}: {reader.channels} channels; files of an array hold one each")
             form = (reader.frames, reader.dtype, reader.sample_rate)
-            self._form = self._form or form
+            if not self._parts:
+                self._form = form
             if form != self._form:
                 raise UsageError(f"{path}: {_plain(form)}, unlike the files before: {_plain(self._form)}")
-            rest = source.size - len(reader.front) - reader.frames * sample_formats.width(reader.dtype)
+            rest = source.seen.size - len(reader.front) - reader.frames * sample_formats.width(reader.dtype)
             self.outside += len(reader.front) + rest
             if self.outside > limits.MAX_FOREIGN_BYTES // 2:
                 raise FileFormatError(f"{path}: too many bytes that are no samples")

@@ -54,8 +54,7 @@ class FileSink:
 
     def commit(self, mode: int | None, mtime: int | None) -> None:
         """Complete the file: give it its name, permissions and time."""
-        self._file()
-        self._output.commit(mode, mtime)
+        self._opened().commit(mode, mtime)
         self._output = None
 
     def abort(self) -> None:
@@ -64,9 +63,12 @@ class FileSink:
             self._output.abort()
 
     def _file(self) -> BinaryIO:
+        return self._opened().file
+
+    def _opened(self) -> paths.Output:
         if self._output is None:
             self._output = self._outputs.open(self.target)
-        return self._output.file
+        return self._output
 
 
 class ChannelTimeSink(FileSink):
@@ -74,7 +76,7 @@ class ChannelTimeSink(FileSink):
 
     def __init__(self, outputs: paths.Outputs, target: str, header: Header) -> None:
         super().__init__(outputs, target, header)
-        self._channels, self._frames = header.channels, header.frames
+        self._channels, self._frames = header.channels, header.frames or 0
         self._width = sample_formats.width(self._dtype)
         self._start = self._done = 0
         self._behind = False
@@ -105,11 +107,11 @@ class ChannelTimeSink(FileSink):
     def _place(self, channel: int, frame: int) -> int:
         return self._start + (channel * self._frames + frame) * self._width
 
-    def _file(self) -> BinaryIO:
-        file = super()._file()
-        if not self._output.seekable:
+    def _opened(self) -> paths.Output:
+        output = super()._opened()
+        if not output.seekable:
             raise UsageError("its samples lie channel by channel, which only a file can take; say with -o which")
-        return file
+        return output
 
 
 class MembersSink:
@@ -135,8 +137,8 @@ class MembersSink:
 
     def commit(self, mode: int | None, _: int | None) -> None:
         """Complete the files: give them their names, permissions and times."""
-        self._append(lambda channel: self._members[channel].back)
-        for output, member in zip(self._open, self._members, strict=True):
+        outputs = self._append(lambda channel: self._members[channel].back)
+        for output, member in zip(outputs, self._members, strict=True):
             output.commit(mode, member.mtime)
         self._open = None
 
@@ -145,7 +147,7 @@ class MembersSink:
         for output in self._open or ():
             output.abort()
 
-    def _append(self, data: Callable[[int], bytes]) -> None:
+    def _append(self, data: Callable[[int], bytes]) -> list[paths.Output]:
         if self._open is None:
             self._open = []
             for target, member in zip(self._targets, self._members, strict=True):
@@ -153,3 +155,4 @@ class MembersSink:
                 self._open[-1].append(member.front)
         for channel, output in enumerate(self._open):
             output.append(data(channel))
+        return self._open

@@ -66,6 +66,7 @@ class RawReader:
             if size is not None and size < self.frames * self.channels * self._width:
                 raise FileFormatError("the file is shorter than its header says")
         self._start = file.tell() if self.channel_time else 0
+        self._channel_bytes = (self.frames or 0) * self._width
         self._done = 0
 
     def read(self, frames: int) -> np.ndarray:
@@ -75,7 +76,7 @@ class RawReader:
         if self.channel_time:
             samples = np.empty((frames, self.channels), np.int16)
             for channel in range(self.channels):
-                self._file.seek(self._start + (channel * self.frames + self._done) * self._width)
+                self._file.seek(self._start + channel * self._channel_bytes + self._done * self._width)
                 samples[:, channel] = sample_formats.from_bytes(self._take(frames * self._width), self.dtype, 1)[:, 0]
         else:
             samples = sample_formats.from_bytes(
@@ -95,7 +96,7 @@ class RawReader:
         if self.frames is None:
             check_axes(self._done, self.channels, self._form.layout)
         if self.channel_time:
-            self._file.seek(self._start + self.frames * self.channels * self._width)
+            self._file.seek(self._start + self.channels * self._channel_bytes)
         while piece := read_up_to(self._file, limits.MAX_FOREIGN_PIECE):
             if self.kind == RAW:
                 raise MiddleoutError("the file changed while it was read")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import Any
 
 from ..core import near_lossless
 from ..core.errors import UsageError
@@ -87,6 +88,6 @@ def resolve(
             raise UsageError("a threshold and a window go with what to keep (spikes)")
         return None, near_lossless.check(max_error or 0)
     words = tuple(keep.split(",")) if isinstance(keep, str) else tuple(keep)
-    given = {"max_error": max_error, "threshold": threshold, "window": window and tuple(window)}
+    given: dict[str, Any] = {"max_error": max_error, "threshold": threshold, "window": window and tuple(window)}
     options = SpikeOptions(words, **{name: value for name, value in given.items() if value is not None})
     return options, options.max_error

@@ -220,7 +220,7 @@ class SpikeEncoder:
         if self._bucket is None:
             best = self._candidate(block, found, self._error)
         else:
-            best, has_room = self._within(block), self._bucket.has_room
+            best, has_room = self._within(block, self._bucket), self._bucket.has_room
             self._bucket.spend(len(best.payload), frames)
         dropped = np.isin(np.arange(len(signal.level)), found.windows.channel)
         dropped[best.found.windows.channel] = False
@@ -229,9 +229,9 @@ class SpikeEncoder:
         self.errors.add(best.max_error)
         return best.payload
 
-    def _within(self, block: _Block) -> _Candidate:
+    def _within(self, block: _Block, bucket: TokenBucket) -> _Candidate:
         """Return a block within what it may take: with a larger error, and then with fewer windows."""
-        (wanted, allowed), least = self._bucket.allowance(len(block.samples)), self._options.max_error
+        (wanted, allowed), least = bucket.allowance(len(block.samples)), self._options.max_error
         highest = min(max(least, int(np.median(block.found.noise))), MAX_ERROR)
         error = self._error
         best = self._candidate(block, block.found, error)

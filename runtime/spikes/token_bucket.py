@@ -37,7 +37,8 @@ class TokenBucket:
         """Return the bytes that the chunk of the next block should have at most, and that it may have."""
         income, packet = self._income * frames, self._packet
         self._tokens = min(self._tokens + income, max(self._capacity, income))
-        return tuple(max(int(size - packet), 0) for size in (max(income, self._tokens / _SHARE), self._tokens))
+        likely = max(income, self._tokens / _SHARE)
+        return max(int(likely - packet), 0), max(int(self._tokens - packet), 0)
 
     def spend(self, size: int, frames: int) -> None:
         """Take the bytes of a block's chunk, and of its packet."""

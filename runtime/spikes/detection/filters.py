@@ -42,7 +42,10 @@ def band_response(sample_rate: int) -> np.ndarray:
     reach = max(8, round(_REACH_SECONDS * sample_rate))
     points = 1 << 14
     low, high = BAND[0], min(BAND[1], 0.45 * sample_rate)
-    warp = lambda frequency: np.tan(np.pi * frequency / sample_rate)  # noqa: E731
+
+    def warp(frequency: np.ndarray | float) -> np.ndarray:
+        return np.tan(np.pi * frequency / sample_rate)
+
     axis = warp(np.arange(1, points // 2) * sample_rate / points)
     detuning = (axis * axis - warp(low) * warp(high)) / (axis * (warp(high) - warp(low)))
     power = np.concatenate([[0.0], 1 / (1 + detuning**4), [0.0]])
@@ -63,9 +66,9 @@ def band(values: np.ndarray, taps: np.ndarray, exact: type = np.float32) -> np.n
     reach = len(taps) // 2
     frames, channels = len(values) - 2 * reach, values.shape[1]
     blocks = -(-frames // _BLOCK)
-    padded = np.zeros((blocks * _BLOCK + 2 * reach, channels), exact)
+    padded: np.ndarray = np.zeros((blocks * _BLOCK + 2 * reach, channels), exact)
     padded[: len(values)] = values
-    matrix = np.zeros((_BLOCK, _BLOCK + 2 * reach), exact)
+    matrix: np.ndarray = np.zeros((_BLOCK, _BLOCK + 2 * reach), exact)
     for row in range(_BLOCK):
         matrix[row, row : row + len(taps)] = taps
     step, item = padded.strides

@@ -85,11 +85,6 @@ class OnlineDetector:
         if self._noise is not None:
             self._noise.change_unit(factor)
 
-    @property
-    def noise(self) -> np.ndarray:
-        """In-band deviations in values, float64 [channels]."""
-        return self._noise.deviation / (1 << filters.TAP_BITS)
-
     def detect(self, values: np.ndarray, frames: int) -> Detections:
         """Return the spikes of the next block, and of what is known behind it; windows end with the block.
 
@@ -113,7 +108,8 @@ class OnlineDetector:
         channel, frame = channel[new], frame[new]
         self._ends_below = filtered[frames - 1] < -threshold
         windows = self._windows(channel, frame, frames)
-        return Detections(windows, channel, frame, threshold, self.noise, self.raised)
+        noise = self._noise.deviation / (1 << filters.TAP_BITS)
+        return Detections(windows, channel, frame, threshold, noise, self.raised)
 
     def _average(self, share: np.ndarray, new: np.ndarray, frames: int) -> None:
         """Move running shares on by a block."""

@@ -58,7 +58,7 @@ def pack_plan(plan: Plan, standard: int, level_bits: int) -> bytes:
     writer, parameters = FieldWriter(), plan.parameters
     counts = np.bincount(plan.windows.channel, minlength=len(plan.lines.level))
     ranges = _pack_ranges(writer, parameters, counts > 0)
-    writer.put(parameters.raised.any(), 1)
+    writer.put(bool(parameters.raised.any()), 1)
     for value in parameters.raised.tolist() if parameters.raised.any() else []:
         writer.put_gamma(value)
     gap = gaps(plan.windows).tolist()
@@ -119,18 +119,18 @@ def parse_plan(data: bytes, shape: ChunkShape, channels: int, base: int, level_b
         columns[3] = [reader.take_gamma() for _ in range(channels)]
     lines = Lines(base, np.full(channels, base, np.int64), np.zeros(channels, bool))
     where: list[tuple[int, int]] = []
-    for channel in range(channels):
+    for number in range(channels):
         if not reader.take(1):
             continue
         if not reader.take(1):
-            lines.level[channel] = reader.take_signed(level_bits)
+            lines.level[number] = reader.take_signed(level_bits)
         count = reader.take_gamma()
         if not count:
             continue
-        lines.hold[channel] = reader.take(1)
-        columns[:3, channel] = [low + reader.take(width) for low, width in ranges]
-        parameter = min(int(columns[2, channel]), MAX_RICE)
-        where += [(channel, reader.take_rice(parameter)) for _ in range(count)]
+        lines.hold[number] = reader.take(1)
+        columns[:3, number] = [low + reader.take(width) for low, width in ranges]
+        parameter = min(int(columns[2, number]), MAX_RICE)
+        where += [(number, reader.take_rice(parameter)) for _ in range(count)]
     if (columns[0] > 255).any() or (columns[1] > 127).any() or (columns[2] > MAX_RICE).any():
         raise CorruptError("a channel's parameters are out of range")
     channel, gap = np.array(where, np.int64).reshape(-1, 2).T.copy()

@@ -55,7 +55,7 @@ class Sequence:
         return cls(lanes, lane, begin, run, rank, int(length.max(initial=0)))
 
 
-def template_shift(rank: np.ndarray) -> np.ndarray:
+def template_shift(rank: np.ndarray | np.integer) -> np.ndarray:
     """Return by how many bits the distance that a template moves is shifted, at the window of this rank."""
     return np.minimum(rank + 1, _SLOWEST)
 

@@ -49,6 +49,12 @@ class Units:
         """The place of the first level in the entropy model."""
         return LINEAR_OFFSET if self.linear else 0
 
+    @property
+    def _tables(self) -> EntropyModel:
+        if self.entropy is None:
+            raise ValueError("units without an entropy model do not convert")
+        return self.entropy
+
     def values(self, samples: np.ndarray) -> np.ndarray:
         """Return the values int64 of samples int16."""
         return samples.astype(np.int64) if self.linear else codes_of(samples).astype(np.int64) - _HALF
@@ -61,23 +67,23 @@ class Units:
         """Return the bins of values."""
         if self.linear:
             return values // (2 * self.max_error + 1)
-        bins = self.entropy.bins
+        bins = self._tables.bins
         return values + _HALF if bins is None else bins.take(values + _HALF).astype(np.int64)
 
     def reconstruct(self, bins: np.ndarray) -> np.ndarray:
         """Return the values that bins decode to."""
         if self.linear:
             return np.clip(bins * (2 * self.max_error + 1) + self.max_error, self.low, self.high)
-        return codes_of(self.entropy.samples.take(bins, mode="clip")).astype(np.int64) - _HALF
+        return codes_of(self._tables.samples.take(bins, mode="clip")).astype(np.int64) - _HALF
 
     def q6(self, bins: np.ndarray) -> np.ndarray:
         """Return the Q6 values int64 of bins."""
         if self.linear:
             return ((2 * bins.astype(np.int64) + 1) << 5) >> self.shift
-        return self.entropy.q6.take(bins, mode="clip").astype(np.int64)
+        return self._tables.q6.take(bins, mode="clip").astype(np.int64)
 
     def level_q6(self, values: np.ndarray) -> np.ndarray:
         """Return the Q6 values int64 of levels and of the field potential."""
         if self.linear:
             return self.q6(self.bins(values))
-        return self.entropy.reconstruction.take(values + _HALF, mode="clip").astype(np.int64)
+        return self._tables.reconstruction.take(values + _HALF, mode="clip").astype(np.int64)

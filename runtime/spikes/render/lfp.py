@@ -155,7 +155,8 @@ def parse(payload: bytes, at: int, frames: int, channels: int, model: Model) -> 
     states, at = rans.unpack_states(payload[:end], reader.align(), lanes)
     words = np.frombuffer(payload[:end], "<u4", offset=at).astype(np.uint32)
     knots = knot_count(frames, spacing)
-    lfp = Lfp(spacing, frames, *fields[:, :3].T, fields[:, 3:], np.zeros((channels, knots), np.int64))
+    step, mean, scale = fields[:, :3].T
+    lfp = Lfp(spacing, frames, step, mean, scale, fields[:, 3:], np.zeros((channels, knots), np.int64))
     used = np.flatnonzero(lfp.step)
     symbols = len(used) * knots
     steps = _lane_length(symbols, max(lanes, 1))
@@ -186,9 +187,9 @@ def _decode(states: np.ndarray, words: np.ndarray, scale: np.ndarray, model: Mod
     lanes = len(states)
     steps = _lane_length(len(scale), lanes)
     out = np.zeros((steps, lanes), np.int64)
-    scales = np.zeros(steps * lanes, np.int64)
-    scales[: len(scale)] = scale
-    scales = scales.reshape(lanes, steps).T.copy()
+    padded = np.zeros(steps * lanes, np.int64)
+    padded[: len(scale)] = scale
+    scales = padded.reshape(lanes, steps).T.copy()
     coder = rans.Decoder(states, [words], np.zeros(lanes, np.int64))
     source = RansSource(coder, model.entropy, model.guesses, np.full(lanes, LINEAR_OFFSET, np.int64))
     location, active = np.full(lanes, CENTRE, np.int64), np.ones(lanes, bool)

@@ -92,8 +92,9 @@ class WindowCoder:
 
     def run(self, initial_scale: np.ndarray, scale: np.ndarray) -> Coded:
         """Return all intervals; initial scales and the first samples' scale indices are int64 [windows]."""
-        coded = Coded(*(np.zeros(len(self.bins), np.uint32) for _ in range(2)), np.zeros(0, np.int64))
-        escaped = np.zeros(len(self.bins), bool)
+        count = len(self.bins)
+        coded = Coded(np.zeros(count, np.uint32), np.zeros(count, np.uint32), np.zeros(0, np.int64))
+        escaped = np.zeros(count, bool)
         coded.start[self.first], coded.frequency[self.first], escaped[self.first] = self.first_intervals(scale)
         order = np.argsort(self._windows.length, kind="stable")[::-1]
         while len(order):
@@ -107,7 +108,9 @@ class WindowCoder:
         coded.escapes = np.flatnonzero(escaped)
         return coded
 
-    def _intervals(self, index: np.ndarray, offset: np.ndarray, scale: np.ndarray) -> tuple[np.ndarray, ...]:
+    def _intervals(
+        self, index: np.ndarray, offset: np.ndarray, scale: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return start, frequency, escape of samples, for the network's offset in Q6 units and scale index."""
         units = self._units
         prediction = self._expected[index] + self._bias[index]

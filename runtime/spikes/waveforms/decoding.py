@@ -130,7 +130,9 @@ class WindowDecoder:
         known = opens if self._layout.chained else slice(None)
         self._expected[lanes[known]] = self._layout.level[window[known]]
 
-    def _linear_bins(self, code: np.ndarray, centre: np.ndarray, active: np.ndarray, index: np.ndarray) -> np.ndarray:
+    def _linear_bins(
+        self, code: np.ndarray, centre: np.ndarray | np.integer, active: np.ndarray, index: np.ndarray
+    ) -> np.ndarray:
         bins = ((code + centre - CODES // 2) << self._layout.units.shift) | self._low[index]
         for lane in np.flatnonzero(((code == 0) | (code == CODES - 1)) & active):
             if self._used == len(self._escapes):
