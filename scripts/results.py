@@ -11,6 +11,7 @@ import datetime
 import os
 import shlex
 import sys
+import textwrap
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -42,6 +43,16 @@ def markdown(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     return "\n".join("| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |" for line in lines)
 
 
+def command() -> str:
+    """Return the command line that runs, without folders of this machine and without --output."""
+    script, *arguments = sys.argv
+    if "--output" in arguments:
+        at = arguments.index("--output")
+        del arguments[at : at + 2]
+    arguments = [Path(part).name if Path(part).is_absolute() else part for part in arguments]
+    return shlex.join([f"scripts/{Path(script).name}", *arguments])
+
+
 class Results:
     """Print lines and tables, and write them all to a file at the end.
 
@@ -55,9 +66,8 @@ class Results:
 
     def __init__(self, title: str, output: Path | None):
         self.output, self.parts = output, [f"# {title}"]
-        script, *arguments = sys.argv
-        command = shlex.join([f"scripts/{Path(script).name}", *arguments])
-        self.parts.append(f"Measured by `{command}`, {datetime.date.today()}. All bytes are counted.")
+        text = f"Measured by `{command()}` on {datetime.date.today()}. All bytes are counted."
+        self.parts.append(textwrap.fill(text, 120, break_long_words=False, break_on_hyphens=False))
         print(f"{title}\n", flush=True)
 
     def add(self, text: str) -> None:

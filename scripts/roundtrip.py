@@ -112,17 +112,14 @@ def info(packed: Sequence[Path]) -> list[dict]:
 def run(*arguments: str) -> Usage:
     """Run a `runtime` command."""
     command, environment = runtime_command()
-    start = time.perf_counter()
-    process = subprocess.Popen([*command, *arguments], env=environment, stderr=subprocess.PIPE, text=True)
-    message = process.stderr.read()
-    peak = float("nan")
-    if hasattr(os, "wait4"):
-        _, status, used = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        peak = used.ru_maxrss / 1024
-    code = process.wait()
-    if code:
-        raise RoundTripError(f"runtime {arguments[0]} failed ({code}): {message.strip()}")
+    peak, start = float("nan"), time.perf_counter()
+    with subprocess.Popen([*command, *arguments], env=environment, stderr=subprocess.PIPE, text=True) as process:
+        message = process.stderr.read()
+        if hasattr(os, "wait4"):
+            _, status, used = os.wait4(process.pid, 0)
+            process.returncode, peak = os.waitstatus_to_exitcode(status), used.ru_maxrss / 1024
+    if process.returncode:
+        raise RoundTripError(f"runtime {arguments[0]} failed ({process.returncode}): {message.strip()}")
     return Usage(time.perf_counter() - start, peak)
 
 

@@ -16,16 +16,9 @@ def test_page_stands_alone(tmp_path, capsys):
     np.save(tmp_path / "data" / "b.npy", simulate(9000, seed=3).samples)
     assert main(["analyze", str(tmp_path / "data"), "-o", str(tmp_path / "r.html")]) == 0
     page = (tmp_path / "r.html").read_text()
-    for title in (
-        "Spectra",
-        "Codes",
-        "Autocorrelation",
-        "Channels that belong together",
-        "Spikes",
-        "Bits",
-    ):
+    for title in ("Spectra", "Codes", "Channels that belong together", "Spikes", "Bits"):
         assert f"<h2>{title}</h2>" in page
-    assert page.count("<img") == page.count("data:image/png;base64,") == 10
+    assert page.count("<img") == page.count("data:image/png;base64,") == 5
     assert "http" not in page and "3 channels" in page
     assert main(["analyze", str(tmp_path / "nothing"), "-o", str(tmp_path / "r.html")]) == 1
 
@@ -41,10 +34,8 @@ def test_spikes_are_found():
 
 def test_white_noise_and_its_cost():
     x = np.random.default_rng(1).normal(0, 4, 1 << 15)
-    assert np.abs(signals.autocorrelation(x)[1:]).max() < 0.03 and signals.autocorrelation(x)[0] == 1
     assert signals.spectrum(x)[1:].mean() == pytest.approx(16, rel=0.05)
     assert plots.gaussian_bits(np.array([4.0]))[0] == pytest.approx(2 + 2.047, abs=1e-3)
-    assert signals.local_deviation(x).mean() == pytest.approx(4, rel=0.05)
 
 
 def test_partners_become_neighbours():

@@ -7,8 +7,9 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("onnx")
 
 from runtime.predictor.model import load  # noqa: E402
-from training.data import dataset, sequences  # noqa: E402
+from training.data import dataset  # noqa: E402
 from training.data import recordings as data  # noqa: E402
+from training.data.sequences import LOSS_STEPS, STEPS, Sequences  # noqa: E402
 from training.exactness.certificate import certify  # noqa: E402
 from training.export import model_file  # noqa: E402
 from training.export import recurrent as recurrent_graph  # noqa: E402
@@ -36,7 +37,7 @@ def net():
     for layer in made.layers:
         torch.nn.init.normal_(layer.weight)
         torch.nn.init.constant_(layer.bias, 0.5)
-    made.loss_steps = sequences.STEPS
+    made.loss_steps = STEPS
     made.calibrate(torch.from_numpy(rows()).float())
     made.quantised = True
     return made
@@ -44,7 +45,7 @@ def net():
 
 def rows(seed=0, sequences=20):
     random = np.random.default_rng(seed)
-    initial_scale = 2.0 ** random.uniform(0, 6, (sequences * sequences.STEPS, 1))
+    initial_scale = 2.0 ** random.uniform(0, 6, (sequences * STEPS, 1))
     return np.clip(np.rint(128 + initial_scale * random.standard_normal((len(initial_scale), 20))), 1, 255).astype(
         np.uint8
     )
@@ -60,7 +61,7 @@ def by_steps(parts, sequences):
 
 
 def test_fake_quantisation_is_the_integer_arithmetic(net):
-    features = rows(1).reshape(-1, sequences.STEPS, 20)
+    features = rows(1).reshape(-1, STEPS, 20)
     expected, state = by_steps(net.integers(), features)
     with torch.no_grad():
         found = net(torch.from_numpy(features.reshape(-1, 20)).float()).numpy()
@@ -74,11 +75,11 @@ def test_unseen_inputs_do_not_matter_and_are_not_counted(net):
 
 
 def test_rows_of_zeros_stand_in_front_of_a_lane(net):
-    cold = rows(2, 3).reshape(3, sequences.STEPS, 20)
-    first = sequences.STEPS - sequences.LOSS_STEPS
+    cold = rows(2, 3).reshape(3, STEPS, 20)
+    first = STEPS - LOSS_STEPS
     cold[:, :first] = 0
     with torch.no_grad():
-        found = net(torch.from_numpy(cold.reshape(-1, 20)).float()).numpy().reshape(3, sequences.STEPS, 2)
+        found = net(torch.from_numpy(cold.reshape(-1, 20)).float()).numpy().reshape(3, STEPS, 2)
     assert np.array_equal(found[:, first:], by_steps(net.integers(), cold[:, first:])[0])
 
 
@@ -92,37 +93,37 @@ def test_weights_have_room_for_large_sums(net):
 
 def test_it_learns_on_the_samples_that_others_are_scored_on(prepared):
     net, entropy = train.build(CONFIG, data.UNIFORM_LEVELS)
-    rows_ = sequences.Sequences.of_rows(prepared, sequences.LOSS_STEPS)
-    one = sequences.Sequences.of_rows(prepared, 1)
+    sequences = Sequences.of_rows(prepared, LOSS_STEPS)
+    one = Sequences.of_rows(prepared, 1)
     for a, b in zip(one.fixed(50, size=150), prepared.fixed(50)):
-        assert np.array_equal(a[0][sequences.STEPS - 1 :: sequences.STEPS], b[0]) and np.array_equal(a[2], b[2])
+        assert np.array_equal(a[0][STEPS - 1 :: STEPS], b[0]) and np.array_equal(a[2], b[2])
     net.loss_steps = 1
     before = train.score(net, entropy, one.fixed(100))[0]
-    net.loss_steps = sequences.LOSS_STEPS
-    train.fit(net, entropy, rows_, OPTIONS, lambda *_: None)
+    net.loss_steps = LOSS_STEPS
+    train.fit(net, entropy, sequences, OPTIONS, lambda *_: None)
     net.loss_steps = 1
     assert net.quantised and train.score(net, entropy, one.fixed(100))[0] < before - 0.1
 
 
 def test_a_few_sequences_of_a_batch_are_the_first_steps_of_lanes(prepared):
-    rows_ = sequences.Sequences.of_rows(prepared, sequences.LOSS_STEPS)
-    features, prediction, codes = rows_.batch(np.random.default_rng(0), 100 * sequences.LOSS_STEPS)
-    features = features.reshape(100, sequences.STEPS, 20)
-    assert len(prediction) == len(codes) == 100 * sequences.LOSS_STEPS
-    cold = ~features[:, : sequences.STEPS - sequences.LOSS_STEPS].any(axis=(1, 2))
-    assert cold.sum() == 2 and (features[cold, sequences.STEPS - sequences.LOSS_STEPS, :16] == 128).all()
-    lanes = prepared.starts[2].reshape(-1, sequences.LOSS_STEPS)
+    sequences = Sequences.of_rows(prepared, LOSS_STEPS)
+    features, prediction, codes = sequences.batch(np.random.default_rng(0), 100 * LOSS_STEPS)
+    features = features.reshape(100, STEPS, 20)
+    assert len(prediction) == len(codes) == 100 * LOSS_STEPS
+    cold = ~features[:, : STEPS - LOSS_STEPS].any(axis=(1, 2))
+    assert cold.sum() == 2 and (features[cold, STEPS - LOSS_STEPS, :16] == 128).all()
+    lanes = prepared.starts[2].reshape(-1, LOSS_STEPS)
     for own in codes.reshape(100, -1)[cold]:
         assert (lanes == own).all(axis=1).any()
 
 
 def test_a_stopped_run_goes_on_to_the_same_end(prepared, tmp_path, monkeypatch):
     monkeypatch.setattr(train, "STATE_EVERY", 60)
-    rows_, path = sequences.Sequences.of_rows(prepared, sequences.LOSS_STEPS), tmp_path / "state.npz"
+    sequences, path = Sequences.of_rows(prepared, LOSS_STEPS), tmp_path / "state.npz"
     runs = []
     for kept in (None, path, path):  # the third begins at step 60 of the second
         net, entropy = train.build(CONFIG, data.UNIFORM_LEVELS)
-        train.fit(net, entropy, rows_, OPTIONS, lambda *_: None, kept)
+        train.fit(net, entropy, sequences, OPTIONS, lambda *_: None, kept)
         runs.append(net.state_dict())
     assert all(torch.equal(a, b) for other in runs[1:] for a, b in zip(runs[0].values(), other.values()))
 

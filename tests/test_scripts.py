@@ -74,7 +74,7 @@ def test_files_of_the_same_name_are_refused(folder, tmp_path):
 def test_demo_of_simulated_recordings(root, tmp_path):
     result = run(root, "demo.py", "--output", tmp_path / "results" / "demo.md")
     page = (tmp_path / "results" / "demo.md").read_text()
-    assert page.startswith("# 4 simulated recording(s)") and "Measured by `scripts/demo.py --output" in page
+    assert page.startswith("# 4 simulated recording(s)") and "Measured by `scripts/demo.py` on " in page
     assert "| middleout | " in page and "|---:|" in page.replace(" ", "")
     assert result.returncode == 0, result.stdout + result.stderr
     assert "All restored byte for byte" in result.stdout
@@ -126,7 +126,7 @@ def test_every_baseline_restores_the_codes(baseline, channels, tmp_path):
 
 
 def test_a_failing_baseline_is_an_error(folder):
-    baseline = baselines.Baseline("false", (sys.executable, "-c", "raise SystemExit(3)"), (sys.executable, "-c", ""))
+    baseline = baselines.Baseline("false", "false {source}", "false {source}")
     with pytest.raises(baselines.BaselineError, match="false failed"):
         baselines.measure(folder / "0.wav", baseline)
 
@@ -150,12 +150,6 @@ def test_memory(root):
     assert result.stdout.startswith("Memory: 3 MB, 40 channels, 37500 frames, channel-time")
     assert all(f"| {name} | " in result.stdout for name in ("topology", "encode", "decode"))
     assert "the same came back" in result.stdout
-
-
-def test_power(root):
-    result = run(root, "power", "--channels", "10")
-    assert result.returncode == 0, result.stderr
-    assert "n0-v1" in result.stdout and "mW for 10 channels" in result.stdout
 
 
 def test_latency(root, tmp_path):

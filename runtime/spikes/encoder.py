@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..codec.rans_chunk import pack_stored
-from ..container.header import CHUNK_HEAD
 from ..predictor.model import Model
 from ..predictor.recurrent import stateless
 from .candidates import Candidates
@@ -25,8 +23,5 @@ def encode(samples: np.ndarray, sample_bits: int, options: SpikeOptions, budget:
     """
     candidates = Candidates(samples, sample_bits, options, stateless(model))
     if budget is None:
-        payload = candidates.encode(candidates.detect(), options.max_error)
-    else:
-        payload = encode_within(candidates, budget)
-    raw = CHUNK_HEAD.size + samples.size * sample_bits // 8
-    return payload if len(payload) < raw else pack_stored(samples, sample_bits)
+        return candidates.encode(candidates.detect(), options.max_error)
+    return encode_within(candidates, budget)

@@ -24,34 +24,27 @@ img {{ max-width: 100%; display: block; margin: 1em 0; }}
 """
 
 
-def section(title: str, text: str, figures: list[Figure]) -> str:
-    """Return one section as HTML; the same figures give the same bytes."""
-    images = ""
-    for figure in figures:
-        buffer = io.BytesIO()
-        figure.savefig(buffer, dpi=90, metadata={"Software": None})
-        data = base64.b64encode(buffer.getvalue()).decode()
-        images += f'<img alt="{html.escape(title)}" src="data:image/png;base64,{data}">'
-    return f"<h2>{html.escape(title)}</h2><p>{html.escape(text)}</p>{images}"
+def section(title: str, text: str, figure: Figure) -> str:
+    """Return one section as HTML; the same figure gives the same bytes."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, dpi=90, metadata={"Software": None})
+    data = base64.b64encode(buffer.getvalue()).decode()
+    image = f'<img alt="{html.escape(title)}" src="data:image/png;base64,{data}">'
+    return f"<h2>{html.escape(title)}</h2><p>{html.escape(text)}</p>{image}"
 
 
-def sections(signals: Signals, topology: Topology) -> Iterator[tuple[str, str, list[Figure]]]:
+def sections(signals: Signals, topology: Topology) -> Iterator[tuple[str, str, Figure]]:
     """Yield titles, texts and figures."""
-    first = f"{len(signals.names)} channels, {signals.samples:,} samples, {signals.sample_rate or 'unknown'} Hz"
-    yield "Recordings", first, [plots.traces(signals)]
-    text = "Power of the channels, and of the residuals of their linear predictors, which are nearly white."
-    yield "Spectra", text, [plots.spectra(signals)]
-    text = "Counts of each code in all channels. Widths are counts over a smooth histogram; lines every 32 codes."
-    yield "Codes", text, [plots.codes(signals), plots.widths(signals)]
-    text = "Of the channels and of their residuals; the shaded bands hold 80 % of the channels."
-    yield "Autocorrelation", text, [plots.autocorrelation(signals)]
-    pairs = f"{len(topology.significant())} of {len(topology.thresholds()):,} pairs are beyond chance."
-    text = f"Correlation of residuals in files of equal length: {pairs} Partners are neighbours in the matrix."
-    yield "Channels that belong together", text, [plots.pairs(topology), plots.strengths(topology)]
+    text = f"{len(signals.names)} channels, {signals.samples:,} samples, {signals.sample_rate or 'unknown'} Hz. "
+    text += "Power of the channels, and of the residuals of their linear predictors, which are nearly white."
+    yield "Spectra", text, plots.spectra(signals)
+    yield "Codes", "Counts of each code in all channels, and over a smooth histogram.", plots.codes(signals)
+    found = f"{len(topology.significant())} of {len(topology.thresholds()):,} pairs are beyond chance."
+    text = f"Correlation of residuals in files of equal length: {found} Partners are neighbours in the matrix."
+    yield "Channels that belong together", text, plots.pairs(topology)
     text = "Residuals beyond five robust deviations: how often, and the mean signal around them in channels with many."
-    yield "Spikes", text, [plots.spikes(signals), plots.shapes(signals)]
-    text = "Gaussian entropy at the deviation of each channel, of its residual, and of that in every 64 samples."
-    yield "Bits", text, [plots.bits(signals)]
+    yield "Spikes", text, plots.spikes(signals)
+    yield "Bits", "Gaussian entropy at the deviation of each channel, and of its residual.", plots.bits(signals)
 
 
 def run(options: Namespace) -> None:

@@ -21,7 +21,7 @@ import soundfile
 
 from runtime.core.implant_table import codes_of
 
-_CHANNELS_PER_FILE = 8
+CHANNELS_PER_FILE = 8
 """More than this neither FLAC nor most readers of WAV take."""
 
 
@@ -31,18 +31,22 @@ class BaselineError(RuntimeError):
 
 @dataclass(frozen=True)
 class Baseline:
-    """Describe a compressor as two commands; `{source}` and `{target}` stand for paths."""
+    """Describe a compressor by two commands; `{source}` and `{target}` stand for paths.
+
+    Commands without `{target}` write to standard output. The suffix is that of the compressed file; of audio coders,
+    which read a WAV rather than raw int16, `audio` is true.
+    """
 
     name: str
-    encode: tuple[str, ...]
-    decode: tuple[str, ...]
+    encode: str
+    decode: str
+    suffix: str = ""
     audio: bool = False
-    """It reads a WAV rather than raw int16."""
-    to_stdout: bool = False
 
     @property
     def installed(self) -> bool:
-        return all(shutil.which(command[0]) for command in (self.encode, self.decode))
+        """Whether both commands are there."""
+        return all(shutil.which(command.split()[0]) for command in (self.encode, self.decode))
 
 
 @dataclass(frozen=True)
@@ -56,29 +60,23 @@ class Measurement:
 
 FLAC = Baseline(
     "FLAC -8",
-    ("flac", "-8", "--no-padding", "--channel-map=none", "-s", "-f", "-o", "{target}", "{source}"),
-    ("flac", "-d", "--channel-map=none", "-s", "-f", "-o", "{target}", "{source}"),
+    "flac -8 --no-padding --channel-map=none -s -f -o {target} {source}",
+    "flac -d --channel-map=none -s -f -o {target} {source}",
+    suffix=".flac",
     audio=True,
 )
 WAVPACK = Baseline(
     "WavPack -hhx4",
-    ("wavpack", "-hhx4", "-q", "-y", "{source}", "-o", "{target}"),
-    ("wvunpack", "-q", "-y", "{source}", "-o", "{target}"),
+    "wavpack -hhx4 -q -y {source} -o {target}",
+    "wvunpack -q -y {source} -o {target}",
+    suffix=".wv",
     audio=True,
 )
-XZ = Baseline("xz -9e", ("xz", "-9e", "-c", "{source}"), ("xz", "-dc", "{source}"), to_stdout=True)
-ZSTD = Baseline("zstd -19", ("zstd", "-19", "-q", "-c", "{source}"), ("zstd", "-dc", "-q", "{source}"), to_stdout=True)
-BZIP2 = Baseline("bzip2 -9", ("bzip2", "-9", "-c", "{source}"), ("bzip2", "-dc", "{source}"), to_stdout=True)
-PPMD = Baseline(
-    "7z PPMd",
-    ("7z", "a", "-t7z", "-m0=PPMd", "-mx=9", "-bd", "-y", "{target}", "{source}"),
-    ("7z", "e", "-so", "-bd", "{source}"),
-)
-
-BASELINES = (FLAC, WAVPACK, XZ, ZSTD, BZIP2, PPMD)
+XZ = Baseline("xz -9e", "xz -9e -c {source}", "xz -dc {source}")
+ZSTD = Baseline("zstd -19", "zstd -19 -q -c {source}", "zstd -dc -q {source}")
+BZIP2 = Baseline("bzip2 -9", "bzip2 -9 -c {source}", "bzip2 -dc {source}")
+BASELINES = (FLAC, WAVPACK, XZ, ZSTD, BZIP2)
 AUDIO_BASELINES = (FLAC, WAVPACK)
-
-_SUFFIXES = {"flac": ".flac", "wavpack": ".wv", "7z": ".7z"}
 
 
 def missing(baselines: Iterable[Baseline] = BASELINES) -> list[str]:
@@ -110,14 +108,11 @@ def measure(path: Path, baseline: Baseline, decode: bool = True) -> Measurement:
 
 
 def measure_codes(codes: np.ndarray, rate: int, baseline: Baseline, decode: bool = True) -> Measurement:
-    """Like `measure`, on codes int16 [time, channel]."""
-    with tempfile.TemporaryDirectory() as folder:
-        parts = [_measure_part(baseline, part, rate, Path(folder), decode) for part in _parts(codes, baseline)]
-    return Measurement(
-        sum(part.bytes for part in parts),
-        sum(part.encode_seconds for part in parts),
-        sum(part.decode_seconds for part in parts),
-    )
+    """Run one baseline on codes int16 [time, channel], as `measure` does."""
+    width = CHANNELS_PER_FILE if baseline.audio else codes.shape[1]
+    parts = [codes[:, first : first + width] for first in range(0, codes.shape[1], width)]
+    found = [_measure_part(baseline, part, rate, decode) for part in parts]
+    return Measurement(*(sum(column) for column in zip(*found)))
 
 
 def measure_all(
@@ -127,52 +122,36 @@ def measure_all(
 
     With jobs > 1 the times mean little.
     """
+    installed = [baseline for baseline in baselines if baseline.installed]
     with ThreadPoolExecutor(jobs) as pool:
-        pending = {
-            baseline.name: [pool.submit(measure, path, baseline, decode) for path in paths]
-            for baseline in baselines
-            if baseline.installed
-        }
-        return {name: [future.result() for future in futures] for name, futures in pending.items()}
+        return {b.name: list(pool.map(lambda path, b=b: measure(path, b, decode), paths)) for b in installed}
 
 
-def _parts(codes: np.ndarray, baseline: Baseline) -> list[np.ndarray]:
-    if not baseline.audio:
-        return [codes]
-    return [codes[:, first : first + _CHANNELS_PER_FILE] for first in range(0, codes.shape[1], _CHANNELS_PER_FILE)]
+def _measure_part(baseline: Baseline, codes: np.ndarray, rate: int, decode: bool) -> tuple[int, float, float]:
+    with tempfile.TemporaryDirectory() as folder:
+        ending = ".wav" if baseline.audio else ""
+        names = (f"codes{ending}", f"packed{baseline.suffix}", f"restored{ending}")
+        source, packed, restored = (Path(folder) / name for name in names)
+        if baseline.audio:
+            soundfile.write(source, codes, rate, subtype="PCM_16")
+        else:
+            source.write_bytes(codes.astype("<i2").tobytes())
+        encode_seconds, decode_seconds = _run(baseline, baseline.encode, source, packed), float("nan")
+        if decode:
+            decode_seconds = _run(baseline, baseline.decode, packed, restored)
+            contents = (soundfile.read(p, dtype="int16")[0].tobytes() for p in (source, restored))
+            if not (len(set(contents)) == 1 if baseline.audio else source.read_bytes() == restored.read_bytes()):
+                raise BaselineError(f"{baseline.name} did not restore its input")
+        return packed.stat().st_size, encode_seconds, decode_seconds
 
 
-def _measure_part(baseline: Baseline, codes: np.ndarray, rate: int, folder: Path, decode: bool) -> Measurement:
-    source = folder / ("codes.wav" if baseline.audio else "codes")
-    packed = folder / ("packed" + _SUFFIXES.get(baseline.encode[0], ""))
-    restored = folder / ("restored.wav" if baseline.audio else "restored")
-    packed.unlink(missing_ok=True)
-    if baseline.audio:
-        soundfile.write(source, codes, rate, subtype="PCM_16")
-    else:
-        source.write_bytes(codes.astype("<i2").tobytes())
-    encode_seconds = _run(baseline, baseline.encode, source, packed, baseline.to_stdout)
-    decode_seconds = float("nan")
-    if decode:
-        decode_seconds = _run(baseline, baseline.decode, packed, restored, not baseline.audio)
-        if not _same(source, restored, baseline.audio):
-            raise BaselineError(f"{baseline.name} did not restore its input")
-    return Measurement(packed.stat().st_size, encode_seconds, decode_seconds)
-
-
-def _run(baseline: Baseline, command: Sequence[str], source: Path, target: Path, to_stdout: bool) -> float:
-    arguments = [argument.format(source=source, target=target) for argument in command]
+def _run(baseline: Baseline, command: str, source: Path, target: Path) -> float:
+    arguments = [part.format(source=source, target=target) for part in command.split()]
     start = time.perf_counter()
     result = subprocess.run(arguments, capture_output=True, stdin=subprocess.DEVNULL)
     seconds = time.perf_counter() - start
     if result.returncode:
         raise BaselineError(f"{baseline.name} failed: {result.stderr.decode(errors='replace').strip()}")
-    if to_stdout:
+    if "{target}" not in command:
         target.write_bytes(result.stdout)
     return seconds
-
-
-def _same(source: Path, restored: Path, audio: bool) -> bool:
-    if audio:
-        return np.array_equal(soundfile.read(source, dtype="int16")[0], soundfile.read(restored, dtype="int16")[0])
-    return source.read_bytes() == restored.read_bytes()

@@ -1,19 +1,16 @@
-"""The progress of a training run: a bar, or lines in a pipe; losses as a table and a plot."""
+"""The progress of a training run as lines; losses as a table and a plot."""
 
-import sys
 import time
 from pathlib import Path
 
 from matplotlib.figure import Figure
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 EVERY = 100  # steps between reports
-LINES = 1000  # steps between lines in a pipe
+LINES = 1000  # steps between lines
 
 
 class Report:
-    """Report to the terminal as `report` of `train.fit`; write losses.csv and losses.png at the end.
+    """Print losses as `report` of `train.fit`; as a context manager, write losses.csv and losses.png at the end.
 
     Parameters
     ----------
@@ -24,28 +21,19 @@ class Report:
 
     def __init__(self, steps: int, folder: str | Path):
         self.steps, self.folder, self.history, self.start = steps, Path(folder), [], time.time()
-        columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[bits]}"), TimeRemainingColumn())
-        console = Console(file=sys.stderr)
-        self.bar = Progress(*columns, console=console) if console.is_terminal else None
-        self.task = self.bar.add_task("", total=steps, bits="") if self.bar else None
 
     def __enter__(self) -> "Report":
-        if self.bar:
-            self.bar.start()
         return self
 
     def __call__(self, step: int, history: list[float]) -> None:
+        """Report the losses so far, means of every 100 steps."""
         self.history = history
-        recent = history[-LINES // EVERY :]
-        text = f"{sum(recent) / len(recent):.4f} bits"
-        if self.bar:
-            self.bar.update(self.task, completed=step, bits=text)
-        elif step % LINES == 0 or step == self.steps:
-            print(f"step {step:6d}  {text}  {time.time() - self.start:.0f} s", flush=True)
+        if step % LINES == 0 or step == self.steps:
+            recent = history[-LINES // EVERY :]
+            left = (time.time() - self.start) / step * (self.steps - step)
+            print(f"step {step:6d}  {sum(recent) / len(recent):.4f} bits  {left:.0f} s left", flush=True)
 
     def __exit__(self, *error) -> None:
-        if self.bar:
-            self.bar.stop()
         if self.history:
             self.folder.mkdir(parents=True, exist_ok=True)
             lines = [f"{(i + 1) * EVERY},{loss:.6f}" for i, loss in enumerate(self.history)]
