@@ -41,7 +41,7 @@ class Encoding:
     ----------
     loaded : Loaded
     header : Header
-        Of the recording; what says how it is encoded is filled in here.
+        Of the recording; the fields on how it is encoded are filled in here.
     names : list of str
         Names of the channels, by which a topology knows them.
     first : ndarray or None

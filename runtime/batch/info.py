@@ -1,4 +1,4 @@
-"""What a coded file says about itself, without decoding it: the header, the index, and the first chunk's first bits."""
+"""Facts about a coded file, without decoding it: of the header, the index, and the first bits of the first chunk."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ from ..container.index import Layout, read_layout
 from ..core import sample_formats
 from ..core.identity import identity_of
 from ..core.terms import CHANNEL_TIME, FILES, NPY, RAW, SAMPLES, TIME_CHANNEL, WAV
+from ..predictor import model
 from ..recording import paths
 from .codings import coding_of
+from ..spikes.summary import Summary
 
 _SOURCES = {
     SAMPLES: "never a file",
@@ -29,7 +31,7 @@ _SIDE_INFORMATION = CHUNK_HEAD.size + CODED_HEAD.size
 
 
 def describe(path: str) -> dict[str, Any]:
-    """The facts about a file, by name; sizes in bytes, times in seconds."""
+    """Return the facts about a file by name; sizes are in bytes, times in seconds."""
     with paths.Input(path) as source:
         file = source.file if source.size is not None else io.BytesIO(source.file.read())
         layout = read_layout(file)
@@ -72,7 +74,7 @@ def describe(path: str) -> dict[str, Any]:
 
 
 def _kinds(file: BinaryIO, layout: Layout) -> dict[str, int] | None:
-    """How many channels of the first chunk are of which kind; None where it is stored or there is none."""
+    """Count the channels of the first chunk by kind; None where it is stored or there is none."""
     if not layout.index.frames:
         return None
     file.seek(layout.index.first)
@@ -82,7 +84,7 @@ def _kinds(file: BinaryIO, layout: Layout) -> dict[str, int] | None:
 
 
 def _bounds(file: BinaryIO, layout: Layout) -> dict[str, float]:
-    """Least, mean and largest bound over the chunks; stored ones are exact."""
+    """Return the least, mean and largest bound over the chunks; stored ones are exact."""
     bounds, offset = [], layout.index.first
     for size in layout.index.sizes:
         file.seek(offset + BLOCK_HEAD)
@@ -94,9 +96,7 @@ def _bounds(file: BinaryIO, layout: Layout) -> dict[str, float]:
 
 
 def _spikes(file: BinaryIO, layout: Layout) -> dict[str, float] | None:
-    """What spike mode kept; None where there is no such chunk. Bits are per sample of the recording."""
-    from ..spikes.summary import Summary
-
+    """Sum up what spike mode kept; None where no chunk has that mode. Bits are per sample of the recording."""
     header, total, offset = layout.header, Summary(), layout.index.first
     for number, size in enumerate(layout.index.sizes):
         file.seek(offset + BLOCK_HEAD)
@@ -121,9 +121,7 @@ def _spikes(file: BinaryIO, layout: Layout) -> dict[str, float] | None:
 
 
 def _model_name(identity: bytes) -> str | None:
-    """The name of a shipped model."""
-    from ..predictor import model
-
+    """Return the name of a shipped model, None for others."""
     for name, path in model.available():
         if identity_of(path.read_bytes()) == identity:
             return name
@@ -131,7 +129,7 @@ def _model_name(identity: bytes) -> str | None:
 
 
 def as_text(facts: dict[str, Any]) -> str:
-    """Lines for people."""
+    """Format facts as lines of text."""
     length = "" if facts["seconds"] is None else f", {facts['seconds']:.3f} s"
     kinds = facts["implant"] or {}
     plain = "stored" if facts["spikes"] is None else "not said"
@@ -162,7 +160,7 @@ def as_text(facts: dict[str, Any]) -> str:
 
 
 def _spike_lines(kept: dict[str, Any]) -> dict[str, str]:
-    """What spike mode kept, for people."""
+    """Format what spike mode kept."""
     raised = (
         f", up to {kept['threshold_highest']:.2f} on {kept['channels_raised']} channels"
         if kept["channels_raised"]

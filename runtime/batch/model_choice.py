@@ -20,11 +20,11 @@ def choose(
     target_rate: float | None = None,
     kept: bool = False,
 ) -> str:
-    """Return the name of a shipped model.
+    """Choose a shipped model by the first samples of a recording. Returns its name.
 
-    Single channels have their model by whether they are in the implant's table. Channels that may be predicted from each
-    other are encoded for a trial: which of the two models is better depends on their correlations. In spike mode (`kept`)
-    channels are not predicted from each other.
+    Single channels get their model by whether their values are in the implant's table. Channels that may be predicted
+    from each other are encoded with both models: which one is smaller depends on what they have in common. In spikes
+    mode (`kept`) no channel is predicted from another, so that the rule of single channels holds.
 
     Parameters
     ----------

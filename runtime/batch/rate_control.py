@@ -39,7 +39,8 @@ class Budget:
             raise UsageError("a target rate needs to know the recording's sample rate in Hz")
 
     def take(self, frames: int) -> int:
-        """Bytes of payload for the next chunk; may be below 0."""
+        """Return the bytes of payload for the next chunk; may be below 0."""
+        share: float
         if self.frames is None:
             share, self.reserve = self.reserve, 0
         else:
@@ -65,5 +66,5 @@ def check_target(target: float | None, max_error: int) -> None:
 
 
 def bit_rate(size: int, frames: int, sample_rate: int) -> float:
-    """Rate of `size` bytes over the time of a recording; 0 if it has no frames."""
+    """Return the bits per second of `size` bytes over the time of a recording; 0 if it has no frames."""
     return 8 * size * sample_rate / frames if frames else 0.0

@@ -1,4 +1,4 @@
-"""Coded recordings as something to read any part of."""
+"""Reading any part of a coded recording."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Reader:
     channels, sample_rate : of the recording; the sample rate in Hz, 0 if unknown
     frames : length of the recording
     dtype : of the samples: int16, uint16, int8 or uint8, as in the original but in this machine's byte order
-    header : everything that the file's header says
+    header : all fields of the file's header
 
     Raises
     ------
@@ -56,7 +56,7 @@ class Reader:
         rebuild_index: bool = False,
     ) -> None:
         self._owns = isinstance(source, str | os.PathLike)
-        self._file: BinaryIO = open(source, "rb") if self._owns else source
+        self._file: BinaryIO = open(source, "rb") if isinstance(source, str | os.PathLike) else source
         try:
             self._layout = (scan_layout if rebuild_index else read_layout)(self._file)
             self._places = PositionalFile(self._file)
@@ -125,7 +125,7 @@ class Reader:
         return coding_of(payload).guaranteed(DecodeTask(payload, self.channels, self.header.sample_bits))
 
     def __iter__(self) -> Iterator[np.ndarray]:
-        """The recording in pieces [time, channel], in memory for a batch of chunks at most."""
+        """Give the recording in pieces [time, channel]; memory holds a batch of chunks at most."""
         for _, part in self._decode(0, len(self._layout.index.frames)):
             yield from_int16(part, self.header.dtype).astype(self.dtype, copy=False)
 
@@ -144,9 +144,10 @@ class Reader:
             self._file.close()
 
     def _decode(self, first: int, last: int) -> Iterator[tuple[int, np.ndarray]]:
-        """Chunks first..last-1 with their numbers, int16."""
+        """Decode the chunks first..last-1. Gives their numbers, and their samples as int16."""
         while first < last:
-            payloads, samples = [], 0
+            payloads: list[bytes] = []
+            samples = 0
             while first + len(payloads) < last and (not payloads or samples < BATCH_SAMPLES):
                 payload = self._chunk(first + len(payloads))
                 payloads.append(payload)
