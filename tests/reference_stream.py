@@ -4,9 +4,9 @@ import struct
 import zlib
 
 import zstandard
-from reference_spikes import decode_spikes
 from reference_chunk import IMPLANT, LINEAR, Bits, Channel, Lane, Refused, middles_of_bins, must, stored_bytes
 from reference_rice import decode_body
+from reference_spikes import decode_spikes
 
 HEAD = 12
 

@@ -43,7 +43,12 @@ def valid():
         ("spikes", "windows around spikes", spikes, spike_packets(spikes)),
         ("spikes-exact", "exact windows, the last packet has no frames", spikes[:800, :3], exact(spikes)),
         ("spikes-lfp", "windows on a field potential", spikes[:, :3], slow(spikes[:, :3])),
-        ("spikes-linear", "off the implant's table from the third block on", moved, spike_packets(moved, 300, max_error=20)),
+        (
+            "spikes-linear",
+            "off the implant's table from the third block on",
+            moved,
+            spike_packets(moved, 300, max_error=20),
+        ),
         ("spikes-rate", "errors grow for the sake of a rate", spikes, spike_packets(spikes, target_rate=70000)),
     ]
 

@@ -9,15 +9,15 @@ import numpy as np
 
 from ..codec.coding import DecodeTask
 from ..container.blocks import BLOCK_HEAD, VERSION, read_block
-from ..container.header import SPIKES, CHUNK_HEAD, CODED_HEAD, chunk_bound
+from ..container.header import CHUNK_HEAD, CODED_HEAD, SPIKES, chunk_bound
 from ..container.index import Layout, read_layout
 from ..core import sample_formats
 from ..core.identity import identity_of
 from ..core.terms import CHANNEL_TIME, FILES, NPY, RAW, SAMPLES, TIME_CHANNEL, WAV
 from ..predictor import model
 from ..recording import paths
-from .codings import coding_of
 from ..spikes.summary import Summary
+from .codings import coding_of
 
 _SOURCES = {
     SAMPLES: "never a file",

@@ -40,7 +40,9 @@ class RansCoding:
 
     def encode(self, tasks: list[EncodeTask], model: Model) -> list[bytes]:
         """Return payloads; within their budgets, where there are any, with the smallest bound of the error."""
-        searches = {i: BoundSearch(task.budget, task.samples.size) for i, task in enumerate(tasks) if task.budget is not None}
+        searches = {
+            i: BoundSearch(task.budget, task.samples.size) for i, task in enumerate(tasks) if task.budget is not None
+        }
         plain = [i for i in range(len(tasks)) if i not in searches]
         payloads = dict(zip(plain, _encoded([tasks[i] for i in plain], model), strict=True))
         while unsettled := [i for i, search in searches.items() if not search.settled]:
