@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from .batch.files import Outcome, decode_files, encode_files
+from .batch.files import decode_files, encode_files
+from .batch.jobs import Outcome
 from .batch.options import EncodeOptions
 from .batch.reader import Reader
 from .batch.writer import Writer

@@ -26,9 +26,9 @@ def decode_chunk(payload, channels, bits, model):
         flat = [b - 128 for b in body] if bits == 8 else struct.unpack(f"<{frames * channels}h", body)
         return [list(flat[i * channels : (i + 1) * channels]) for i in range(frames)]
     if coding == 3:
-        from reference_activity import decode_activity
+        from reference_spikes import decode_spikes
 
-        return decode_activity(body, frames, channels, bits, model)
+        return decode_spikes(body, frames, channels, bits, model)
     must(coding & ~24 == 1 and len(body) >= 7, "a chunk's coding")
     crc, segments = struct.unpack_from("<IH", body)
     bound, body = (body[6], body[7:]) if coding & 8 else (0, body[6:])

@@ -4,9 +4,9 @@ import struct
 import zlib
 
 import zstandard
-from reference_activity import decode_activity
 from reference_chunk import IMPLANT, LINEAR, Bits, Channel, Lane, Refused, middles_of_bins, must, stored_bytes
 from reference_rice import decode_body
+from reference_spikes import decode_spikes
 
 HEAD = 12
 
@@ -71,7 +71,7 @@ class Stream:
             payload = self.begin(payload, self.expected == block)
         elif packet["last"] and self.block:
             self.end = block * self.block + int.from_bytes(payload[:2], "little")
-        if self.block and self.activity:
+        if self.block and self.spikes:
             self.blocks[block] = self.chunk(payload, packet["last"])
             if packet["last"]:
                 self.end = block * self.block + len(self.blocks[block])
@@ -92,7 +92,7 @@ class Stream:
         self.blocks[block], self.expected = rows, block + 1
 
     def chunk(self, payload, last):
-        """Section 11.4: the frames of a packet of activity mode."""
+        """Section 11.4: the frames of a packet of spike mode."""
         frames = self.block
         if last:
             frames, payload = int.from_bytes(payload[:2], "little"), payload[2:]
@@ -101,14 +101,14 @@ class Stream:
             must(not payload, "a packet without frames holds something")
             return []
         must(payload[:5] == struct.pack("<IB", frames, 3) and payload[11] >= self.bound, "a packet's chunk")
-        return decode_activity(payload[5:], frames, self.count, 16, self.model)
+        return decode_spikes(payload[5:], frames, self.count, 16, self.model)
 
     def begin(self, payload, going_on):
         """Sections 11.2 and 11.3; the rest of the payload."""
         version, model, rate, block, period, self.bound, self.count = struct.unpack_from("<B16sIHIBH", payload)
         must(version in (1, 2) and period > 0 and self.count > 0, "a description's values")
-        self.block, self.activity = block + 1, version == 2
-        if self.activity:
+        self.block, self.spikes = block + 1, version == 2
+        if self.spikes:
             return payload[30:]
         coding, size = struct.unpack_from("<BI", payload, 30)
         side, rest = payload[35 : 35 + size], payload[35 + size :]

@@ -9,7 +9,7 @@ import conformance
 import numpy as np
 import vector_recipes
 
-from runtime.streaming import ActivityStreamEncoder, Calibration, StreamEncoder
+from runtime.streaming import Calibration, SpikeStreamEncoder, StreamEncoder
 from training.simulate import simulate
 
 FOLDER = conformance.FOLDER.parent / "streams"
@@ -40,27 +40,32 @@ def valid():
         ("runs", "bounded error, runs", channels[:300], packets(channels[:300], max_error=25)),
         ("whole-blocks", "the last packet has no frames", channels[:200], packets(channels[:200])),
         ("empty", "no frames", channels[:0], packets(channels[:0])),
-        ("activity", "windows around spikes", spikes, activity(spikes)),
-        ("activity-exact", "exact windows, the last packet has no frames", spikes[:800, :3], exact(spikes)),
-        ("activity-slow", "windows on a slow band", spikes[:, :3], slow(spikes[:, :3])),
-        ("activity-grid", "off the implant's table from the third block on", moved, activity(moved, 300, max_error=20)),
-        ("activity-rate", "errors grow for the sake of a rate", spikes, activity(spikes, target_rate=70000)),
+        ("spikes", "windows around spikes", spikes, spike_packets(spikes)),
+        ("spikes-exact", "exact windows, the last packet has no frames", spikes[:800, :3], exact(spikes)),
+        ("spikes-lfp", "windows on a field potential", spikes[:, :3], slow(spikes[:, :3])),
+        (
+            "spikes-linear",
+            "off the implant's table from the third block on",
+            moved,
+            spike_packets(moved, 300, max_error=20),
+        ),
+        ("spikes-rate", "errors grow for the sake of a rate", spikes, spike_packets(spikes, target_rate=70000)),
     ]
 
 
-def activity(frames, first=0, **options):
+def spike_packets(frames, first=0, **options):
     """Blocks of 100 frames; every third packet is a key packet. The first frames come first."""
     options = {"block": 100, "resync": 300 / RATE, "threshold": 3.0, "model": conformance.MODEL, **options}
-    encoder = ActivityStreamEncoder(frames.shape[1], RATE, **options)
+    encoder = SpikeStreamEncoder(frames.shape[1], RATE, **options)
     return encoder.push(frames[:first]) + encoder.push(frames[first:]) + encoder.finish()
 
 
 def slow(frames):
-    return activity(frames, keep="spikes,lfp", block=300)
+    return spike_packets(frames, keep="spikes,lfp", block=300)
 
 
 def exact(frames):
-    return activity(frames[:800, :3], max_error=0, window=(0.2, 0.8))
+    return spike_packets(frames[:800, :3], max_error=0, window=(0.2, 0.8))
 
 
 def packets(frames, **options):
@@ -71,7 +76,7 @@ def packets(frames, **options):
 
 def faulty(made):
     """(name, what, packets, missing frames as [first, count], whether the end was seen) from valid ones by name."""
-    plain, spikes = made["plain"], made["activity"]
+    plain, spikes = made["plain"], made["spikes"]
     flipped = bytearray(plain[7])
     flipped[30] ^= 4
     length = bytearray(plain[7])
@@ -101,14 +106,14 @@ def faulty(made):
         ("truncated", "ends within packet 20", [*plain[:20], plain[20][:25]], [], False),
         ("joined", "two streams of different numbers", [*plain, *renumbered(made["calibrated"], 9)], [], True),
         (
-            "activity-lost",
+            "spikes-lost",
             "packets of blocks 1 and 4 are lost",
             without(without(spikes, 4), 1),
             [[100, 100], [400, 100]],
             True,
         ),
-        ("activity-joined", "the first two blocks are lost", spikes[2:], [[0, 300]], True),
-        ("activity-damaged", "a bit of a chunk, with a right CRC", wrong_chunk(spikes), [[400, 100]], True),
+        ("spikes-joined", "the first two blocks are lost", spikes[2:], [[0, 300]], True),
+        ("spikes-damaged", "a bit of a chunk, with a right CRC", wrong_chunk(spikes), [[400, 100]], True),
         ("wrong-samples", "a key packet with another checksum of samples", wrong_samples(plain), [[100, 100]], True),
     ]
 

@@ -243,8 +243,8 @@ def test_independence_and_topology_reach_the_codec(simulation_wav, tmp_path, mon
     runtime.encode_file(tmp_path / "two.wav", topology=known, model="n1")
     (first, (given,)), alone, (third, (again,)) = seen
     assert (first, alone, third) == (True, (False, [None]), False)
-    for arrangement in (given, again):
-        assert sorted(arrangement.level.tolist()) == [0, 1] and arrangement.correlation.max() == 0.5
+    for order in (given, again):
+        assert sorted(order.level.tolist()) == [0, 1] and order.correlation.max() == 0.5
     with pytest.raises(runtime.UsageError, match="knows none"):
         runtime.encode(samples, 1, topology=Topology(["a"]), model="n1")
     path.write_text("{}")

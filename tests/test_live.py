@@ -117,7 +117,7 @@ def test_bounded_error(frames, calibration, max_error):
 
 
 def test_channels_that_leave_what_was_known_of_them(frames, calibration):
-    """Samples off the implant's table in implant channels, a constant channel that wakes up, full scale: exact all the same."""
+    """Samples off the implant's table in implant channels, a constant channel that changes, full scale: all exact."""
     wild = frames.copy()
     wild[700:720, 2] += 7
     wild[1000, 6], wild[1001, 6] = -32768, 32767

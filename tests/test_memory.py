@@ -14,10 +14,10 @@ CHUNK = (1 << 25 if FULL else 1 << 22) // CHANNELS
 CHUNKS, BOUND = (30, 700) if FULL else (28, 180)
 CODE = f"""
 import re, resource, sys
-from runtime import limits
+from runtime.core import limits
 if not {FULL}:
     limits.CHUNK_SAMPLES = limits.BATCH_SAMPLES = 1 << 22
-from runtime.cli import main
+from runtime.cli.main import main
 if __name__ == "__main__":
     code = main(sys.argv[1:])
     own = int(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1])

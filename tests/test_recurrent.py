@@ -12,7 +12,7 @@ from runtime import ModelError
 from runtime.codec import codec
 from runtime.predictor import model
 from runtime.predictor.recurrent import States
-from runtime.streaming import ActivityStreamEncoder, StreamDecoder, StreamEncoder
+from runtime.streaming import SpikeStreamEncoder, StreamDecoder, StreamEncoder
 
 DATA = conformance.RECURRENT_MODEL.read_bytes()
 
@@ -80,7 +80,7 @@ def refusals(channels, tmp_path):
     plain = channels[:, :2]
     yield lambda: runtime.encode(np.tile(plain, (4, 1)), 20000, model=DATA, keep="spikes")
     yield lambda: StreamEncoder(2, 20000, model=DATA)
-    yield lambda: ActivityStreamEncoder(2, 20000, model=DATA)
+    yield lambda: SpikeStreamEncoder(2, 20000, model=DATA)
     packets = StreamEncoder(2, 20000, model="n0", block=50).push(plain[:50])
     network, packet = model.load(DATA), packets[0]
     at = packet.index(model.load("n0").identity)

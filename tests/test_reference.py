@@ -46,7 +46,7 @@ def test_vectors_reach_every_part_of_the_format():
     assert seen >= {"stored", "segments", "short segment", "group of zeros", *(("kind", kind) for kind in range(4))}
     assert seen >= {("order_level", 0), ("order_level", 1), ("order_level", 2), ("hears", 1, 2), ("hears", 2, 2)}
     assert seen >= {("flags", flags | 8) for flags in (0, 1, 3, 7, 131)}
-    assert seen >= {("activity", flags) for flags in (0, 1, 2, 3)}
+    assert seen >= {("spikes", flags) for flags in (0, 1, 2, 3)}
     assert seen >= {("bounded", 0), ("bounded", 1), ("bounded", 2)}
 
 
@@ -55,7 +55,7 @@ def features(payload, channels, network):
     if payload[4] == 0:
         return {"stored"}
     if payload[4] == 3:
-        return {("activity", payload[12] & 15)}
+        return {("spikes", payload[12] & 15)}
     frames, segments = (int.from_bytes(payload[a:b], "little") for a, b in ((0, 4), (9, 11)))
     bound = payload[11] if payload[4] & 8 else 0
     body = payload[11 + bool(bound) :]

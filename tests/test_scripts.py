@@ -152,12 +152,6 @@ def test_memory(root):
     assert "the same came back" in result.stdout
 
 
-def test_power(root):
-    result = run(root, "power", "--channels", "10")
-    assert result.returncode == 0, result.stderr
-    assert "n0-v1" in result.stdout and "mW for 10 channels" in result.stdout
-
-
 def test_latency(root, tmp_path):
     result = run(root, "latency", str(tmp_path), "--channels", "32", "--seconds", "0.1", "--models", "n0")
     assert result.returncode == 0, result.stderr

@@ -455,3 +455,26 @@ def test_a_failure_leaves_none_of_several_files(tmp_path, monkeypatch):
     coded.write_bytes(data)
     assert main("decode", "-q", coded, "-d", tmp_path / "out") == 1
     assert os.listdir(tmp_path / "out") == []
+
+
+@pytest.mark.parametrize(("form", "channels"), [("FLAC", 3), ("AIFF", 1), ("CAF", 2), ("W64", 3)])
+def test_samples_of_audio_files(form, channels, tmp_path, capsys):
+    import soundfile
+
+    samples, path = signal("<i2", channels=channels), tmp_path / f"x.{form.lower()}"
+    soundfile.write(path, samples, 20000, format=form, subtype="PCM_16")
+    assert main("encode", "-q", path) in (1, 2)
+    assert main("encode", "-q", path, "--samples-only", "--rm") == 2
+    assert main("encode", "-q", path, "--samples-only", "--array") == 2
+    assert main("encode", "-q", path, "--samples-only") == 0 and path.exists()
+    with runtime.open(tmp_path / "x.mdo") as reader:
+        assert (reader.header.source, reader.sample_rate) == ("samples", 20000)
+        assert np.array_equal(reader.read(), samples)
+    assert main("decode", "-q", tmp_path / "x.mdo") == 0
+    assert np.array_equal(soundfile.read(tmp_path / "x.wav", dtype="int16", always_2d=True)[0], samples)
+    soundfile.write(path, samples / 32768, 20000, format=form, subtype="PCM_24")
+    assert main("encode", "-q", "-f", path, "--samples-only") == 1
+    path.write_bytes(b"text")
+    assert main("encode", "-q", "-f", path, "--samples-only") == 1
+    assert "no audio file" in capsys.readouterr().err
+    assert piped("encode", "-", "--samples-only", stdin=b"fLaC" + bytes(99)).returncode == 2

@@ -123,7 +123,7 @@ def recordings():
     ]
     made += other_originals(s)
     made += [decoded(name, wav(samples), bound, chunk) for name, samples, bound, chunk in bounded_signals()]
-    made += activity_signals()
+    made += spike_signals()
     return [(Vector(**{**vars(vector), "what": WHAT[vector.name]}), data) for vector, data in made]
 
 
@@ -158,8 +158,8 @@ def npy(samples, version=(1, 0)):
     return file.getvalue()
 
 
-def activity_signals():
-    """(vector, recording before it is encoded) of vectors that keep activity."""
+def spike_signals():
+    """(vector, recording before it is encoded) of spike mode."""
     codes = np.round(simulate(1100, 3, seed=21).codes * [1.0, 1.0, 0.0] + [0, 0, 9])
     linear = whole(codes[:700, :2] * 45 + [[700, -3000]] + noise(20, 6, 700, 2))
     linear[300::200, 0] = -32768  # beyond the reach of the location
@@ -167,12 +167,12 @@ def activity_signals():
     options = {"keep": "spikes", "threshold": 3.0}
     slow = options | {"keep": "spikes,lfp"}
     return [
-        (Vector("activity", "", max_error=3, options=options, once=True), wav(implant(codes))),
-        (Vector("activity-exact", "", 300, options=options | {"window": [0.2, 0.6]}, once=True), wav(implant(codes))),
-        (Vector("activity-slow", "", max_error=2, options=slow, once=True), wav(implant(codes[:600]))),
-        (Vector("activity-grid", "", max_error=5, options=options, once=True), wav(linear)),
-        (Vector("activity-grid-slow", "", options=slow, once=True), wav(linear)),
-        (Vector("activity-8-bit", "", max_error=1, options=slow, once=True), wav(eight)),
+        (Vector("spikes", "", max_error=3, options=options, once=True), wav(implant(codes))),
+        (Vector("spikes-exact", "", 300, options=options | {"window": [0.2, 0.6]}, once=True), wav(implant(codes))),
+        (Vector("spikes-lfp", "", max_error=2, options=slow, once=True), wav(implant(codes[:600]))),
+        (Vector("spikes-linear", "", max_error=5, options=options, once=True), wav(linear)),
+        (Vector("spikes-linear-lfp", "", options=slow, once=True), wav(linear)),
+        (Vector("spikes-8-bit", "", max_error=1, options=slow, once=True), wav(eight)),
     ]
 
 
@@ -203,12 +203,12 @@ def decoded(name, recording, bound, chunk):
 
 
 WHAT = {
-    "activity": "windows around spikes, 3 codes; one channel is flat",
-    "activity-exact": "exact windows, chunks",
-    "activity-slow": "windows on a slow band",
-    "activity-grid": "windows off the implant's table, with low bits and escapes",
-    "activity-grid-slow": "exact windows off the implant's table on a slow band",
-    "activity-8-bit": "windows and a slow band, 8 bits",
+    "spikes": "windows around spikes, 3 codes; one channel is flat",
+    "spikes-exact": "exact windows, chunks",
+    "spikes-lfp": "windows on a field potential",
+    "spikes-linear": "windows off the implant's table, with low bits and escapes",
+    "spikes-linear-lfp": "exact windows off the implant's table on a field potential",
+    "spikes-8-bit": "windows and a field potential, 8 bits",
     "implant": "one channel on the implant's table, two segments",
     "lattice-channels": "four channels on the implant's table",
     "lattice-extremes": "codes at both ends of the lattice",
@@ -363,7 +363,7 @@ def faulty(streams):
         "files-same-name": ("two files of the same name", table(b"1-\xc2\xb5", b"0-\xc2\xb5")),
         "files-long-name": ("a name beyond the table", table(b"\x08", b"\xff")),
         "files-behind": ("bytes behind files", joined([*files[:-1], [b"B", b"\0x"], files[-1]])),
-        **activity_faults(streams),
+        **spike_faults(streams),
         "huge-embedded-model": ("a model that claims 2^40 bytes", _huge_model(embedded)),
     }
     made = {name: (what, "CorruptError", stream) for name, (what, stream) in corrupt.items()}
@@ -373,31 +373,30 @@ def faulty(streams):
     return made
 
 
-def activity_faults(streams):
-    """name -> (what, stream) of those that keep activity."""
-    plain, slow, linear = (streams[f"activity{name}"] for name in ("", "-slow", "-grid"))
+def spike_faults(streams):
+    """name -> (what, stream) of spike mode."""
+    plain, slow, linear = (streams[f"spikes{name}"] for name in ("", "-lfp", "-linear"))
     chunk = next(payload for tag, payload in split(slow) if tag == b"C")
     band = 27 + int.from_bytes(chunk[23:27], "little")
     head = next(payload for tag, payload in split(plain) if tag == b"C")
     size = int.from_bytes(head[23:27], "little")
     longer = head[:23] + struct.pack("<I", size + 1) + head[27 : 27 + size] + b"\0" + head[27 + size :]
     return {
-        "activity-unannounced": ("activity against the header", patched(plain, b"H", 0, b"\x0b")),
-        "activity-no-lanes": ("windows but no lanes", patched(plain, b"C", 9, b"\0\0")),
-        "activity-many-lanes": ("65535 lanes", patched(plain, b"C", 9, b"\xff\xff")),
-        "activity-flags": ("unknown flags", patched(plain, b"C", 12, b"\x04")),
-        "activity-shift": ("low bits on the implant's table", patched(plain, b"C", 12, b"\x10")),
-        "activity-no-window": ("a standard length of 0", patched(plain, b"C", 17, b"\0\0")),
-        "activity-long-window": ("windows beyond the chunk", patched(plain, b"C", 17, b"\xff\xff")),
-        "activity-huge-plan": ("a plan of 2^31 bytes", patched(plain, b"C", 23, struct.pack("<I", 2**31))),
-        "activity-plan-end": ("a plan with a byte too many", _with_chunk(plain, longer)),
-        "activity-otherwise": ("another bound", patched(plain, b"C", 11, b"\x04")),
-        "activity-word": ("a coded word", patched(linear, b"C", -1, b"\0")),
-        "activity-spacing": ("a slow band of 5000 frames", patched(slow, b"C", band, struct.pack("<H", 5000))),
-        "activity-slow-lanes": ("a slow band of other lanes", patched(slow, b"C", band + 2, b"\2\0")),
-        "activity-slow-size": ("a slow band beyond the chunk", patched(slow, b"C", band + 4, b"\xff\xff\xff\x7f")),
-        "activity-short": ("ends within the plan", _cut_chunk(plain, 29)),
-        "activity-flag": ("a flag that is not used", patched(plain, b"C", 12, b"\x08")),
+        "spikes-unannounced": ("spike mode against the header", patched(plain, b"H", 0, b"\x0b")),
+        "spikes-no-lanes": ("windows but no lanes", patched(plain, b"C", 9, b"\0\0")),
+        "spikes-many-lanes": ("65535 lanes", patched(plain, b"C", 9, b"\xff\xff")),
+        "spikes-flags": ("unknown flags", patched(plain, b"C", 12, b"\x0c")),
+        "spikes-shift": ("low bits on the implant's table", patched(plain, b"C", 12, b"\x10")),
+        "spikes-no-window": ("a standard length of 0", patched(plain, b"C", 17, b"\0\0")),
+        "spikes-long-window": ("windows beyond the chunk", patched(plain, b"C", 17, b"\xff\xff")),
+        "spikes-huge-plan": ("a plan of 2^31 bytes", patched(plain, b"C", 23, struct.pack("<I", 2**31))),
+        "spikes-plan-end": ("a plan with a byte too many", _with_chunk(plain, longer)),
+        "spikes-otherwise": ("another bound", patched(plain, b"C", 11, b"\x04")),
+        "spikes-word": ("a coded word", patched(linear, b"C", -1, b"\0")),
+        "spikes-spacing": ("a field potential of 5000 frames", patched(slow, b"C", band, struct.pack("<H", 5000))),
+        "spikes-lfp-lanes": ("a field potential of 4097 lanes", patched(slow, b"C", band + 2, b"\1\x10")),
+        "spikes-lfp-size": ("a field potential beyond the chunk", patched(slow, b"C", band + 4, b"\xff\xff\xff\x7f")),
+        "spikes-short": ("ends within the plan", _cut_chunk(plain, 29)),
     }
 
 

@@ -7,6 +7,7 @@ from typing import BinaryIO
 
 import numpy as np
 
+from ..codec.coding import EncodeTask
 from ..container.blocks import BlockWriter
 from ..container.header import Header
 from ..core.compressed_bytes import pack_blob
@@ -15,7 +16,7 @@ from ..predictor import model as models
 from .model_choice import choose
 from .options import EncodeOptions
 from .rate_control import FILE_COST, Budget, bit_rate
-from .worker import Encoder, EncodeTask, ModelReference
+from .worker import Encoder, ModelReference
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Encoding:
     ----------
     loaded : Loaded
     header : Header
-        Of the recording; what says how it is encoded is filled in here.
+        Of the recording; the fields on how it is encoded are filled in here.
     names : list of str
         Names of the channels, by which a topology knows them.
     first : ndarray or None
@@ -60,8 +61,9 @@ class Encoding:
         embed, identity = options.embed_model, self._network.identity
         self.header = replace(header, model=identity, embedded=embed, bounded=options.lossy)
         reference = ModelReference(identity, self._network.data)
-        self.encoder = Encoder(reference, options.independent, options.bound, options.verify)
-        self._spikes = options.spikes and options.spikes.at(header.sample_rate)
+        self.encoder = Encoder(reference, options.verify)
+        self._loss = {"max_error": options.bound, "independent": options.independent}
+        self._spikes = options.spikes and options.spikes.with_rate(header.sample_rate)
         self._topology = None
         if loaded.topology is not None and len(names) > 1:
             self._topology = loaded.topology.subset(names).prediction_order(past=True)
@@ -74,7 +76,14 @@ class Encoding:
     def task(self, samples: np.ndarray) -> EncodeTask:
         """Make a task of the next chunk, int16 [frames, channels]."""
         budget = None if self._budget is None else self._budget.take(len(samples))
-        return EncodeTask(samples, self.header.sample_bits, self._topology, budget, self._spikes)
+        return EncodeTask(
+            samples,
+            self.header.sample_bits,
+            **self._loss,
+            order=self._topology,
+            budget=budget,
+            spikes=self._spikes,
+        )
 
     def writer(self, file: BinaryIO) -> BlockWriter:
         """Begin the file."""

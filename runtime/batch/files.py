@@ -102,8 +102,13 @@ def verify_files(
 
 def expected_samples(files: Iterable[str]) -> int | None:
     """Estimate how many samples WAV files hold together; None if the size of one is unknown."""
-    sizes = [paths.usable_size(file) for file in files]
-    return None if None in sizes else sum(sizes) // 2
+    total = 0
+    for file in files:
+        size = paths.usable_size(file)
+        if size is None:
+            return None
+        total += size
+    return total // 2
 
 
 def coded_samples(files: Iterable[str]) -> int | None:

@@ -1,4 +1,4 @@
-"""What a coded file says about itself, without decoding it: the header, the index, and the first chunk's first bits."""
+"""Facts about a coded file, without decoding it: of the header, the index, and the first bits of the first chunk."""
 
 from __future__ import annotations
 
@@ -7,16 +7,18 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from ..codec.coding import DecodeTask
 from ..container.blocks import BLOCK_HEAD, VERSION, read_block
-from ..container.header import BOUNDED, CHUNK_HEAD, CODED_HEAD, CODING, RANS, chunk_bound, is_activity
+from ..container.header import CHUNK_HEAD, CODED_HEAD, SPIKES, chunk_bound
 from ..container.index import Layout, read_layout
 from ..core import sample_formats
-from ..core.errors import CorruptError
 from ..core.identity import identity_of
 from ..core.terms import CHANNEL_TIME, FILES, NPY, RAW, SAMPLES, TIME_CHANNEL, WAV
+from ..predictor import model
 from ..recording import paths
+from ..spikes.summary import Summary
+from .codings import coding_of
 
-_KINDS = ("constant", "implant", "linear", "copy")
 _SOURCES = {
     SAMPLES: "never a file",
     WAV: "WAV file",
@@ -29,14 +31,14 @@ _SIDE_INFORMATION = CHUNK_HEAD.size + CODED_HEAD.size
 
 
 def describe(path: str) -> dict[str, Any]:
-    """The facts about a file, by name; sizes in bytes, times in seconds."""
+    """Return the facts about a file by name; sizes are in bytes, times in seconds."""
     with paths.Input(path) as source:
         file = source.file if source.size is not None else io.BytesIO(source.file.read())
         layout = read_layout(file)
         size = file.seek(0, io.SEEK_END)
         implant = _kinds(file, layout)
         bounds = _bounds(file, layout) if layout.header.bounded else None
-        kept = _activity(file, layout) if layout.header.bounded else None
+        kept = _spikes(file, layout) if layout.header.bounded else None
     header = layout.header
     frames = layout.index.total
     samples = frames * header.channels
@@ -55,7 +57,7 @@ def describe(path: str) -> dict[str, Any]:
         "implant": implant,
         "lossless": not layout.header.bounded,
         "max_error": bounds,
-        "activity": kept,
+        "spikes": kept,
         "model": header.model.hex(),
         "model_name": _model_name(header.model),
         "model_embedded": header.embedded,
@@ -72,23 +74,17 @@ def describe(path: str) -> dict[str, Any]:
 
 
 def _kinds(file: BinaryIO, layout: Layout) -> dict[str, int] | None:
-    """How many channels of the first chunk are of which kind; None where it is stored or there is none."""
+    """Count the channels of the first chunk by kind; None where it is stored or there is none."""
     if not layout.index.frames:
         return None
     file.seek(layout.index.first)
     payload, *_ = read_block(file, layout.first_sequence, layout.header_crc, b"C")
-    if payload[4] & CODING != RANS:
-        return None
-    channels, start = layout.header.channels, _SIDE_INFORMATION + bool(payload[4] & BOUNDED)
-    coded = payload[start : start + (channels + 3) // 4]
-    if len(coded) < (channels + 3) // 4:
-        raise CorruptError("the first chunk is too short")
-    kinds = [_KINDS[coded[channel // 4] >> (6 - channel % 4 * 2) & 3] for channel in range(channels)]
-    return {kind: kinds.count(kind) for kind in _KINDS if kind in kinds}
+    found = coding_of(payload).describe(DecodeTask(payload, layout.header.channels, layout.header.sample_bits))
+    return found if isinstance(found, dict) and found else None
 
 
 def _bounds(file: BinaryIO, layout: Layout) -> dict[str, float]:
-    """Least, mean and largest bound over the chunks; stored ones are exact."""
+    """Return the least, mean and largest bound over the chunks; stored ones are exact."""
     bounds, offset = [], layout.index.first
     for size in layout.index.sizes:
         file.seek(offset + BLOCK_HEAD)
@@ -99,22 +95,20 @@ def _bounds(file: BinaryIO, layout: Layout) -> dict[str, float]:
     return {"min": min(bounds), "mean": sum(bounds) / len(bounds), "max": max(bounds)}
 
 
-def _activity(file: BinaryIO, layout: Layout) -> dict[str, float] | None:
-    """What activity mode kept; None where there is no such chunk. Bits are per sample of the recording."""
-    from ..spikes.summary import Summary, summary
-
+def _spikes(file: BinaryIO, layout: Layout) -> dict[str, float] | None:
+    """Sum up what spike mode kept; None where no chunk has that mode. Bits are per sample of the recording."""
     header, total, offset = layout.header, Summary(), layout.index.first
     for number, size in enumerate(layout.index.sizes):
         file.seek(offset + BLOCK_HEAD)
-        if is_activity(file.read(CHUNK_HEAD.size)):
+        if coding_of(file.read(CHUNK_HEAD.size)).number == SPIKES:
             file.seek(offset)
             payload, *_ = read_block(file, layout.first_sequence + number, layout.header_crc, b"C")
-            total += summary(payload, header.channels, header.sample_bits)
+            total += coding_of(payload).describe(DecodeTask(payload, header.channels, header.sample_bits))
         offset += size
     if not total.frames:
         return None
     samples = total.frames * header.channels
-    parts = ("times", "waveforms", "slow", "rest")
+    parts = ("times", "waveforms", "lfp", "rest")
     return {
         "events": total.windows,
         "events_per_second": total.windows * header.sample_rate / samples,
@@ -127,9 +121,7 @@ def _activity(file: BinaryIO, layout: Layout) -> dict[str, float] | None:
 
 
 def _model_name(identity: bytes) -> str | None:
-    """The name of a shipped model."""
-    from ..predictor import model
-
+    """Return the name of a shipped model, None for others."""
     for name, path in model.available():
         if identity_of(path.read_bytes()) == identity:
             return name
@@ -137,10 +129,10 @@ def _model_name(identity: bytes) -> str | None:
 
 
 def as_text(facts: dict[str, Any]) -> str:
-    """Lines for people."""
+    """Format facts as lines of text."""
     length = "" if facts["seconds"] is None else f", {facts['seconds']:.3f} s"
     kinds = facts["implant"] or {}
-    plain = "stored" if facts["activity"] is None else "not said"
+    plain = "stored" if facts["spikes"] is None else "not said"
     first = ", ".join(f"{count} {kind}" for kind, count in kinds.items()) or plain
     model = f"{facts['model_name'] or 'not one of the shipped ones'} ({facts['model']})"
     lines = {
@@ -160,21 +152,21 @@ def as_text(facts: dict[str, Any]) -> str:
         least, mean, most = facts["max_error"].values()
         several = "" if least == most else f" ({least} to {most}, {mean:.2f} in the mean of the chunks)"
         lines["error"] = f"not lossless: at most {most}{several}, in codes or, off the implant's table, in sample units"
-    if facts["activity"] is not None:
-        lines |= _activity_lines(facts["activity"])
+    if facts["spikes"] is not None:
+        lines |= _spike_lines(facts["spikes"])
     if facts["bits_per_sample"] is not None:
         lines["bytes"] += f", {facts['bits_per_sample']:.3f} bits per sample"
     return "\n".join([facts["file"], *(f"  {name:8} {text}" for name, text in lines.items())])
 
 
-def _activity_lines(kept: dict[str, Any]) -> dict[str, str]:
-    """What activity mode kept, for people."""
+def _spike_lines(kept: dict[str, Any]) -> dict[str, str]:
+    """Format what spike mode kept."""
     raised = (
         f", up to {kept['threshold_highest']:.2f} on {kept['channels_raised']} channels"
         if kept["channels_raised"]
         else ""
     )
-    parts = ", ".join(f"{part} {kept[f'bits_{part}']:.5f}" for part in ("times", "waveforms", "slow", "rest"))
+    parts = ", ".join(f"{part} {kept[f'bits_{part}']:.5f}" for part in ("times", "waveforms", "lfp", "rest"))
     return {
         "kept": f"{kept['events']} events ({kept['events_per_second']:.2f} per second and channel), "
         f"{100 * kept['share_kept']:.2f} % of the samples within the error, all else is only sketched",

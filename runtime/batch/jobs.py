@@ -11,11 +11,12 @@ from functools import partial
 
 import numpy as np
 
+from ..codec.coding import DecodeTask
 from ..container.blocks import BlockReader, BlockWriter
 from ..container.header import Header, chunk_bound, chunk_frames, parse_foreign, parse_model
 from ..container.index import read_layout
 from ..core import sample_formats
-from ..core.errors import CorruptError, MiddleoutError
+from ..core.errors import CorruptError, MiddleoutError, UsageError
 from ..core.terms import FILES, SAMPLES
 from ..predictor import model as models
 from ..recording import paths
@@ -25,7 +26,7 @@ from ..recording.wav import WavFormat, canonical_header
 from .chunking import cut
 from .encoding import Encoding, Loaded
 from .pipeline import Back, Chunk, Front
-from .worker import Decoder, DecodeTask, reference
+from .worker import Decoder, reference
 
 
 @dataclass
@@ -106,9 +107,7 @@ class EncodeJob(_Job):
     array : whether the files are the channels of one recording
     """
 
-    def __init__(
-        self, files: list[str], settings: Settings, loaded: Loaded, given: Given, array: bool = False
-    ) -> None:
+    def __init__(self, files: list[str], settings: Settings, loaded: Loaded, given: Given, array: bool = False) -> None:
         super().__init__(files, settings)
         self._loaded, self._given, self._array = loaded, given, array
         self._encoding: Encoding | None = None
@@ -166,8 +165,10 @@ class EncodeJob(_Job):
     def _header(self, recording: Recording) -> Header:
         """Say what the recording is; how it is encoded is not known yet."""
         source, path = recording.source, self._files[0]
-        if source.kind == FILES:
-            suffix = ""
+        if source.kind == SAMPLES and self._settings.remove:
+            raise UsageError("the file can't be restored from its samples, so that it is not to be removed")
+        if source.kind in (FILES, SAMPLES):
+            suffix = "" if source.kind == FILES else ".wav"
         else:
             suffix = f".{source.kind}" if path == paths.STREAM else paths.split_name(path)[1]
         return Header(
@@ -278,7 +279,7 @@ class DecodeJob(_Job):
 
 
 def _frames(header: Header, source: paths.Input) -> int | None:
-    """Frames of a recording: as its header says, else as its index does where that is within reach."""
+    """Return the frames of a recording by its header, else by its index where the file is seekable."""
     if header.frames is not None or source.size is None:
         return header.frames
     back = source.file.tell()

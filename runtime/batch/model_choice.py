@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..codec import codec
+from ..codec.coding import EncodeTask
 from ..core.implant_table import mostly_in_table
 from ..predictor import model as models
+from . import codings
 
 _CHANNELS, _SAMPLES, _FRAMES = 64, 1 << 18, 1 << 14
 """Channels and samples that are coded with each model, and frames at most."""
@@ -19,11 +20,11 @@ def choose(
     target_rate: float | None = None,
     kept: bool = False,
 ) -> str:
-    """Name of a shipped model.
+    """Choose a shipped model by the first samples of a recording. Returns its name.
 
-    Single channels have their model by whether they are on the implant's table. Channels that may hear each other are coded
-    for a trial, since it depends on what they have in common which of the two is better. In activity mode (`kept`)
-    networks hear nobody, so that it is as with single channels.
+    Single channels get their model by whether their values are in the implant's table. Channels that may be predicted
+    from each other are encoded with both models: which one is smaller depends on what they have in common. In spikes
+    mode (`kept`) no channel is predicted from another, so that the rule of single channels holds.
 
     Parameters
     ----------
@@ -38,4 +39,4 @@ def choose(
         return alone
     part = part[: max(_SAMPLES // part.shape[1], 1)]
     names = dict.fromkeys((alone, models.DEFAULT, models.ARRAYS))  # of equal ones the first is taken
-    return min(names, key=lambda name: len(codec.encode_chunks([part], models.load(name))[0]))
+    return min(names, key=lambda name: len(codings.encode([EncodeTask(part)], models.load(name))[0]))

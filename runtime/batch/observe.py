@@ -1,7 +1,7 @@
 """From recordings to a topology: what is read of them, and what their channels are called.
 
-Channels of a recording with several are called by their numbers; files of one channel by their names without suffix, and
-those of equal length are taken for simultaneous, which the correlation then confirms or not.
+Channels of a recording with several are called by their numbers, files of one channel by their names without suffix.
+Files of one channel and equal length are taken for simultaneous, which the correlation then confirms or not.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _FRAMES = 1 << 20
 _SAMPLES = 1 << 26
 """Samples of all channels that are looked at together, which bounds the memory."""
 _SHORTEST = 1000
-"""Frames from which on a recording says anything."""
+"""Frames of the shortest recording that is used."""
 
 
 def observe(

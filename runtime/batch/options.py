@@ -5,11 +5,11 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from .. import spikes
 from ..core.errors import UsageError
+from ..spikes.options import SpikeOptions, resolve
 from .rate_control import check_target
 
 if TYPE_CHECKING:
@@ -40,11 +40,15 @@ class EncodeOptions:
     independent : bool
         Encode each channel alone.
     topology : Topology, str, os.PathLike or None
-        Topology, or the path of its file, that says which channels predict which; None to find out from the recording.
+        Topology, or the path of its file, by which channels predict each other; None to find out from the recording.
     embed_model : bool
         Put the model into the file, so that decoding needs nothing else.
     verify : bool
         Decode what was encoded, and compare.
+    spikes : SpikeOptions or None
+        What is kept of spikes, by `keep`, `max_error`, `threshold` and `window`; not to be given.
+    bound : int
+        The largest error of a sample, or with `keep` of one in a window; not to be given.
 
     Raises
     ------
@@ -62,26 +66,18 @@ class EncodeOptions:
     topology: Topology | str | os.PathLike | None = None
     embed_model: bool = False
     verify: bool = True
+    spikes: SpikeOptions | None = field(init=False, repr=False, compare=False)
+    bound: int = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.keep is not None and not isinstance(self.keep, str):
             object.__setattr__(self, "keep", tuple(self.keep))
         if isinstance(self.topology, int):
             raise UsageError(f"a topology is an object or the path of a file, not {self.topology}")
-        check_target(self.target_rate, 0 if self.keep is not None else self.bound)
-
-    def _losses(self) -> tuple[spikes.Activity | None, int]:
-        return spikes.resolve(self.keep, self.max_error, self.threshold, self.window)
-
-    @property
-    def spikes(self) -> spikes.Activity | None:
-        """What activity mode keeps; None where everything is kept."""
-        return self._losses()[0]
-
-    @property
-    def bound(self) -> int:
-        """The largest error of a sample; with `keep`, of one in a window."""
-        return self._losses()[1]
+        kept, bound = resolve(self.keep, self.max_error, self.threshold, self.window)
+        object.__setattr__(self, "spikes", kept)
+        object.__setattr__(self, "bound", bound)
+        check_target(self.target_rate, 0 if kept else bound)
 
     @property
     def lossy(self) -> bool:
@@ -105,8 +101,8 @@ class Destination:
         Remove inputs once their output is complete.
     """
 
-    output: str | os.PathLike | None = None
-    folder: str | os.PathLike | None = None
+    output: str | None = None
+    folder: str | None = None
     force: bool = False
     remove: bool = False
 
@@ -133,7 +129,8 @@ def from_fields(fields: dict[str, Any], *kinds: Any) -> list[Any]:
     """
     made, left = [], dict(fields)
     for kind in kinds:
-        own = {field.name: left.pop(field.name) for field in dataclasses.fields(kind) if field.name in left}
+        names = [entry.name for entry in dataclasses.fields(kind) if entry.init]
+        own = {name: left.pop(name) for name in names if name in left}
         made.append(kind(**own) if isinstance(kind, type) else dataclasses.replace(kind, **own))
     if left:
         raise TypeError(f"unknown options: {', '.join(sorted(left))}")

@@ -120,7 +120,7 @@ class _Entry:
 @dataclass
 class _Batch:
     entries: list[_Entry] = field(default_factory=list)
-    coder: Encoder | Decoder | None = None
+    coder: Any = None
     samples: int = 0
 
     def add(self, entry: _Entry) -> None:
@@ -129,7 +129,7 @@ class _Batch:
         if isinstance(entry.item, Chunk):
             self.coder = entry.item.coder
 
-    def tasks(self) -> list[EncodeTask | DecodeTask]:
+    def tasks(self) -> list[Any]:
         return [entry.item.task for entry in self.entries if isinstance(entry.item, Chunk)]
 
     def forget(self) -> None:

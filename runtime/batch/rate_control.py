@@ -9,21 +9,13 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import numpy as np
-
-from ..codec import codec
 from ..container.header import BLOCK_OVERHEAD
 from ..core.errors import RateError, UsageError
-from ..core.near_lossless import MAX_ERROR
-from ..predictor.model import Model
 
 FILE_COST = 128
 """Bytes of a file besides chunks and foreign bytes, at most: magic, version, header, end block."""
 _CHUNK_COST = BLOCK_OVERHEAD + 8
 """Bytes of a chunk besides its payload: its block, its entry in the index."""
-_LOSSLESS_BITS = 4.5
-"""What a sample of the implant costs without a bound; the first guess follows from it."""
-_QUICK_ROUNDS = 3
 
 
 @dataclass
@@ -47,7 +39,8 @@ class Budget:
             raise UsageError("a target rate needs to know the recording's sample rate in Hz")
 
     def take(self, frames: int) -> int:
-        """Bytes of payload for the next chunk; may be below 0."""
+        """Return the bytes of payload for the next chunk; may be below 0."""
+        share: float
         if self.frames is None:
             share, self.reserve = self.reserve, 0
         else:
@@ -73,63 +66,5 @@ def check_target(target: float | None, max_error: int) -> None:
 
 
 def bit_rate(size: int, frames: int, sample_rate: int) -> float:
-    """Rate of `size` bytes over the time of a recording; 0 if it has no frames."""
+    """Return the bits per second of `size` bytes over the time of a recording; 0 if it has no frames."""
     return 8 * size * sample_rate / frames if frames else 0.0
-
-
-def encode_within(
-    chunks: list[np.ndarray], model: Model, sample_bits: list[int], budgets: list[int], **options: object
-) -> list[bytes]:
-    """Payloads of chunks, each with the smallest bound by which it is within its budget, or else with the largest.
-
-    Parameters are those of `codec.encode_chunks`; `budgets` are bytes of payload.
-    """
-    searches = [_Search(budget, samples.size) for budget, samples in zip(budgets, chunks, strict=True)]
-    topology = options.pop("topology", None)
-    while open_ := [i for i, search in enumerate(searches) if not search.settled]:
-        if isinstance(topology, list):
-            options["topology"] = [topology[i] for i in open_]
-        else:
-            options["topology"] = topology
-        bounds = [searches[i].guess for i in open_]
-        widths = [sample_bits[i] for i in open_]
-        payloads = codec.encode_chunks([chunks[i] for i in open_], model, widths, max_error=bounds, **options)
-        for i, payload in zip(open_, payloads, strict=True):
-            searches[i].learn(payload)
-    return [search.payload for search in searches]
-
-
-class _Search:
-    """The search for one chunk's bound: by the rule that a bin of twice the width takes a bit less, then by halving."""
-
-    def __init__(self, budget: int, samples: int) -> None:
-        self._budget, self._samples, self._rounds = budget, samples, 0
-        self._low, self._high = -1, MAX_ERROR + 1
-        self.payload = b""
-        self.guess = self._bounded(_LOSSLESS_BITS - 8 * budget / samples, 1)
-
-    @property
-    def settled(self) -> bool:
-        """Whether `payload` is final."""
-        return self._high - self._low == 1
-
-    def learn(self, payload: bytes) -> None:
-        """Take the payload under `guess` into account."""
-        excess = 8 * (len(payload) - self._budget) / self._samples
-        step = 2 * self.guess + 1
-        if excess <= 0:
-            self._high, self.payload = self.guess, payload
-        else:
-            self._low = self.guess
-            if self.guess == MAX_ERROR:
-                self.payload = payload
-        self._rounds += 1
-        if self._rounds <= _QUICK_ROUNDS:
-            self.guess = self._bounded(excess, step)
-        else:
-            self.guess = (self._low + self._high) // 2
-
-    def _bounded(self, bits: float, step: int) -> int:
-        """The bound at which a sample takes so many bits less than with bins of `step`, within what is still open."""
-        wanted = (step * 2.0 ** min(bits, 16) - 1) / 2
-        return int(min(max(math.ceil(wanted), self._low + 1), self._high - 1))

@@ -1,4 +1,4 @@
-"""Coded recordings as something to read any part of."""
+"""Reading any part of a coded recording."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import BinaryIO
 
 import numpy as np
 
-from .. import spikes
+from ..codec.coding import DecodeTask
 from ..container.blocks import read_block
-from ..container.header import check_bound, chunk_frames, is_activity
+from ..container.header import check_bound, chunk_frames
 from ..container.index import read_layout, scan_layout
 from ..core.errors import CorruptError, MiddleoutError, UsageError
 from ..core.file_io import PositionalFile
@@ -20,7 +20,8 @@ from ..core.sample_formats import from_int16
 from ..core.terms import FILES
 from ..predictor import model as models
 from ..recording.originals import members_of
-from .worker import Decoder, DecodeTask, reference
+from .codings import coding_of
+from .worker import Decoder, reference
 
 
 class Reader:
@@ -40,7 +41,7 @@ class Reader:
     channels, sample_rate : of the recording; the sample rate in Hz, 0 if unknown
     frames : length of the recording
     dtype : of the samples: int16, uint16, int8 or uint8, as in the original but in this machine's byte order
-    header : everything that the file's header says
+    header : all fields of the file's header
 
     Raises
     ------
@@ -55,7 +56,7 @@ class Reader:
         rebuild_index: bool = False,
     ) -> None:
         self._owns = isinstance(source, str | os.PathLike)
-        self._file: BinaryIO = open(source, "rb") if self._owns else source
+        self._file: BinaryIO = open(source, "rb") if isinstance(source, str | os.PathLike) else source
         try:
             self._layout = (scan_layout if rebuild_index else read_layout)(self._file)
             self._places = PositionalFile(self._file)
@@ -106,7 +107,7 @@ class Reader:
     ) -> np.ndarray:
         """Return which samples are guaranteed, bool [time, channel]; parameters as for `read`.
 
-        Within the bound that the file was made with, or exact without one. All are, but in activity mode only those in
+        Within the bound that the file was made with, or exact without one. All are, but in spike mode only those in
         windows around spikes. Nothing is decoded.
         """
         start, stop, _ = slice(start, stop).indices(self.frames)
@@ -115,13 +116,16 @@ class Reader:
         for chunk in range(len(self._layout.index.frames)):
             at, end = (int(x) for x in self._starts[chunk : chunk + 2])
             low, high = max(start, at), min(stop, end)
-            if low < high and is_activity(payload := self._chunk(chunk)):
-                part = spikes.mask(payload, self.channels, self.header.sample_bits)
+            if low < high and (part := self._guaranteed(chunk)) is not None:
                 known[low - start : high - start] = part[low - at : high - at, columns]
         return known
 
+    def _guaranteed(self, number: int) -> np.ndarray | None:
+        payload = self._chunk(number)
+        return coding_of(payload).guaranteed(DecodeTask(payload, self.channels, self.header.sample_bits))
+
     def __iter__(self) -> Iterator[np.ndarray]:
-        """The recording in pieces [time, channel], in memory for a batch of chunks at most."""
+        """Give the recording in pieces [time, channel]; memory holds a batch of chunks at most."""
         for _, part in self._decode(0, len(self._layout.index.frames)):
             yield from_int16(part, self.header.dtype).astype(self.dtype, copy=False)
 
@@ -140,9 +144,10 @@ class Reader:
             self._file.close()
 
     def _decode(self, first: int, last: int) -> Iterator[tuple[int, np.ndarray]]:
-        """Chunks first..last-1 with their numbers, int16."""
+        """Decode the chunks first..last-1. Gives their numbers, and their samples as int16."""
         while first < last:
-            payloads, samples = [], 0
+            payloads: list[bytes] = []
+            samples = 0
             while first + len(payloads) < last and (not payloads or samples < BATCH_SAMPLES):
                 payload = self._chunk(first + len(payloads))
                 payloads.append(payload)

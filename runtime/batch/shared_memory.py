@@ -41,7 +41,7 @@ class Shared:
 
 
 def _attach(handle: Any, pickled: bytes, sizes: list[int]) -> Any:
-    """The value, in the process that was sent it."""
+    """Rebuild the value in the receiving process."""
     number = handle.detach()
     try:
         flags = mmap.MAP_SHARED | getattr(mmap, "MAP_POPULATE", 0)  # all pages at once, not at a fault each
@@ -56,7 +56,7 @@ def _attach(handle: Any, pickled: bytes, sizes: list[int]) -> Any:
 
 
 def shared(value: Any) -> Any:
-    """`value` as `Shared` if its arrays are large and the system lets us."""
+    """Return `value` as `Shared` if its arrays are large and the system has such memory."""
     if not hasattr(os, "memfd_create"):
         return value
     found: list[pickle.PickleBuffer] = []

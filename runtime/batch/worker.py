@@ -6,14 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .. import spikes
-from ..codec import codec
-from ..container.header import Header, chunk_bound, is_activity
-from ..core import near_lossless
+from ..codec.coding import DecodeTask, EncodeTask
+from ..container.header import Header
 from ..core.errors import CorruptError, MiddleoutError, ModelError
-from ..fit.prediction_order import PredictionOrder
 from ..predictor import model
-from . import rate_control
+from . import codings
 
 
 @dataclass(frozen=True)
@@ -38,46 +35,15 @@ def reference(header: Header, embedded: bytes | None, given: model.Model | None)
 
 
 @dataclass(frozen=True)
-class EncodeTask:
-    """One chunk to encode.
-
-    Attributes
-    ----------
-    samples : int16 [frames, channels]
-    sample_bits : width of a sample in the original, 8 or 16
-    topology : of the channels; None to find out from the samples
-    budget : bytes of payload, from which the bound of the error follows; None for no such
-    spikes : what is kept of the chunk; None for everything
-    """
-
-    samples: np.ndarray
-    sample_bits: int
-    topology: PredictionOrder | None = None
-    budget: int | None = None
-    spikes: spikes.Activity | None = None
-
-
-@dataclass(frozen=True)
-class DecodeTask:
-    """One chunk to decode: its payload, and what the file's header says of its samples."""
-
-    payload: bytes
-    channels: int
-    sample_bits: int
-
-
-@dataclass(frozen=True)
 class Encoder:
     """Encode batches of chunks; with `verify` also decode them and check every sample."""
 
     model: ModelReference
-    independent: bool = False
-    max_error: int = 0
     verify: bool = True
 
     def run(self, tasks: list[EncodeTask]) -> list[bytes | MiddleoutError]:
         """Return the payload of each task's chunk, or its error."""
-        payloads = self._payloads(tasks)
+        payloads = codings.encode(tasks, self.model.load())
         if not self.verify:
             return payloads
         made = [
@@ -86,16 +52,6 @@ class Encoder:
         ]
         decoded = Decoder(self.model).run(made)
         return [_verified(*parts) for parts in zip(tasks, payloads, decoded, strict=True)]
-
-    def _payloads(self, tasks: list[EncodeTask]) -> list[bytes]:
-        network = self.model.load()
-        if all(task.spikes is not None for task in tasks):
-            return [spikes.encode(task.samples, task.sample_bits, task.spikes, task.budget, network) for task in tasks]
-        chunks, bits = [task.samples for task in tasks], [task.sample_bits for task in tasks]
-        options = {"independent": self.independent, "topology": [task.topology for task in tasks]}
-        if any(task.budget is None for task in tasks):
-            return codec.encode_chunks(chunks, network, bits, max_error=self.max_error, **options)
-        return rate_control.encode_within(chunks, network, bits, [task.budget for task in tasks], **options)
 
 
 @dataclass(frozen=True)
@@ -107,7 +63,7 @@ class Decoder:
     def run(self, tasks: list[DecodeTask]) -> list[np.ndarray | MiddleoutError]:
         """Return the samples int16 [frames, channels] of each task, or its error, which leaves the others alone."""
         try:
-            return _decoded(tasks, self.model.load())
+            return codings.decode(tasks, self.model.load())
         except CorruptError as error:
             if len(tasks) == 1:
                 return [error]
@@ -115,21 +71,9 @@ class Decoder:
         return self.run(tasks[:half]) + self.run(tasks[half:])
 
 
-def _decoded(tasks: list[DecodeTask], network: model.Model) -> list[np.ndarray]:
-    payloads, channels = [task.payload for task in tasks], [task.channels for task in tasks]
-    return codec.decode_chunks(payloads, channels, network, [task.sample_bits for task in tasks])
-
-
 def _verified(task: EncodeTask, payload: bytes, decoded: np.ndarray | MiddleoutError) -> bytes | MiddleoutError:
     """Return the payload, or an error where it does not decode to what it should."""
-    if isinstance(decoded, np.ndarray) and _within(task, decoded, payload):
+    if isinstance(decoded, np.ndarray) and codings.coding_of(payload).verify(task, payload, decoded):
         return payload
     why = f": {decoded}" if isinstance(decoded, MiddleoutError) else ""
     return MiddleoutError(f"verification failed, nothing was written{why}; please report this")
-
-
-def _within(task: EncodeTask, decoded: np.ndarray, payload: bytes) -> bool:
-    """Whether decoded samples keep the bound of their payload."""
-    if is_activity(payload):
-        return spikes.within(task.samples, decoded, payload, task.sample_bits)
-    return near_lossless.within(task.samples, decoded, chunk_bound(payload), task.sample_bits)

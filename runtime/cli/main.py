@@ -15,14 +15,14 @@ from .. import __version__
 from ..core.errors import MiddleoutError, UsageError, as_error
 from ..core.threads import one_thread
 from . import stream as live
-from .options import bound, given_by, hertz, input_options, loss_options, positive, window
+from .options import given_by, input_options, loss_options, positive
 from .progress import Progress
 
 if TYPE_CHECKING:
     from ..batch.jobs import Outcome
 
 _ENCODING = ("model", "max_error", "keep", "threshold", "window", "target_rate")
-_ENCODING += ("independent", "topology", "embed_model", "verify")
+_HOW = ("independent", "topology", "embed_model", "verify")
 _INTERRUPTED = 130
 _EPILOG = "`-` stands for standard input or output. Exit codes: 0 fine, 1 bad or damaged data, 2 usage, 3 model."
 
@@ -33,7 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     handler = signal.signal(signal.SIGTERM, _interrupt)
     try:
-        code = options.run(options)
+        code: int = options.run(options)
         sys.stdout.flush()
         return code
     except MiddleoutError as error:
@@ -54,7 +54,7 @@ def _interrupt(*_: object) -> None:
 
 
 def _complain(error: Exception, file: str | None = None) -> int:
-    """Say what went wrong; gives the exit code."""
+    """Print what went wrong. Returns the exit code."""
     place = "" if file is None else f"{file}: "
     print(f"runtime: {place}{error}", file=sys.stderr)
     return getattr(error, "exit_code", 1)
@@ -74,7 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     encode.add_argument("--embed-model", action="store_true", help="put the model into the file")
     encode.add_argument("--independent", action="store_true", help="code each channel alone")
-    encode.add_argument("--topology", metavar="FILE", help="which channels listen to which, of `topology`")
+    encode.add_argument("--topology", metavar="FILE", help="which channels predict which, of `topology`")
     loss_options(encode)
     encode.add_argument("--no-verify", dest="verify", action="store_false", help="do not decode and compare")
 
@@ -87,21 +87,21 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--jobs", type=positive, metavar="N", help="processes (default: one per processor)")
         command.add_argument("-q", "--quiet", action="store_true", help="no progress, no summary; only errors")
 
-    info = _command(commands, "info", _info, "print what header and index say")
+    info = _command(commands, "info", _info, "print the facts of header and index")
     info.add_argument("--json", action="store_true", help="as a JSON list with one object per file")
     topology = _command(commands, "topology", _topology, "find out which channels have activity in common")
     topology.add_argument("-o", "--output", required=True, metavar="OUT", help="file to write, for encode --topology")
     topology.add_argument("-f", "--force", action="store_true", help="overwrite an existing file")
     topology.add_argument("--update", metavar="OLD", help="topology to go on from, e.g. of the day before")
     input_options(topology)
-    live.add(commands, {"positive": positive, "rate": hertz, "bound": bound, "window": window}, input_options)
+    live.add(commands)
     models = commands.add_parser("models", help="list the models that are available")
     models.set_defaults(run=_models)
     return parser
 
 
 def _command(commands: Any, name: str, run: Any, summary: str) -> argparse.ArgumentParser:
-    command = commands.add_parser(name, help=summary, description=summary, epilog=_EPILOG)
+    command: argparse.ArgumentParser = commands.add_parser(name, help=summary, description=summary, epilog=_EPILOG)
     command.add_argument("files", nargs="+", metavar="FILE")
     command.set_defaults(run=run)
     return command
@@ -120,7 +120,7 @@ def _encode(options: argparse.Namespace) -> int:
     from ..batch.options import EncodeOptions
 
     given = given_by(options)
-    made = EncodeOptions(**{name: getattr(options, name) for name in _ENCODING})
+    made = EncodeOptions(**{name: getattr(options, name) for name in _ENCODING + _HOW})
     call = partial(files.encode_files, options=made, array=options.array, **given, **_destination(options))
     return _run("encode", call, options, files.expected_samples(options.files))
 
@@ -192,7 +192,7 @@ def _summary(verb: str, outcomes: list[Outcome], seconds: float) -> str:
 
 
 def _rate(outcome: Outcome) -> str:
-    """What a target rate made of a file."""
+    """Describe what a target rate made of a file."""
     errors = outcome.max_errors or [0]
     used = f"largest error {min(errors)} to {max(errors)}, {sum(errors) / len(errors):.2f} in the mean of the chunks"
     return f"{outcome.path}: {outcome.bit_rate:.0f} bit/s; {used}"
@@ -230,7 +230,7 @@ def _topology(options: argparse.Namespace) -> int:
     with Progress("topology", len(options.files), shown=sys.stderr.isatty()) as progress:
         observe(found, options.files, Given(**given), options.array, lambda path: progress.advance(1))
     if not found.channels:
-        raise UsageError("no recordings that say anything about channels")
+        raise UsageError("no recordings that are long enough to compare channels")
     output = outputs.open(target)
     try:
         output.file.write(found.to_json().encode())
@@ -244,6 +244,7 @@ def _topology(options: argparse.Namespace) -> int:
 
 
 def _models(options: argparse.Namespace) -> int:
+    from ..core.identity import identity_of
     from ..predictor import model
 
     uses = {model.resolve(model.default(max_error=255)): " (default for large errors and target rates)"}
@@ -251,5 +252,5 @@ def _models(options: argparse.Namespace) -> int:
     for name, path in model.available():
         data = path.read_bytes()
         default = uses.get(path, "")
-        print(f"{name}  {model.identity_of(data).hex()}  {len(data)} bytes{default}")
+        print(f"{name}  {identity_of(data).hex()}  {len(data)} bytes{default}")
     return 0

@@ -9,7 +9,7 @@ from ..core.terms import CHANNEL_TIME, LAYOUTS, TYPES
 
 
 def input_options(command: argparse.ArgumentParser) -> None:
-    """Add what says how recordings lie in their files."""
+    """Add the options on how recordings lie in their files."""
     more = command.add_argument_group("recordings that are no WAV files")
     more.add_argument("--channels", type=positive, metavar="N", help="of raw samples: how many channels")
     more.add_argument("--dtype", default="int16", choices=TYPES, help="of raw samples, little-endian (default: int16)")
@@ -19,11 +19,13 @@ def input_options(command: argparse.ArgumentParser) -> None:
     layout.add_argument("--layout", choices=LAYOUTS, help="order of the axes of raw samples and .npy")
     more_help = "the same as --layout channel-time"
     layout.add_argument("--channels-first", dest="layout", action="store_const", const=CHANNEL_TIME, help=more_help)
+    only = "of FLAC, AIFF, CAF, W64: keep the samples, not the file; it decodes to a WAV file"
+    more.add_argument("--samples-only", action="store_true", help=only)
     command.add_argument("--array", action="store_true", help="the files hold one channel each of the same recording")
 
 
 def loss_options(command: argparse.ArgumentParser) -> None:
-    """Add what says what may be lost."""
+    """Add the options on what may be lost."""
     loss = command.add_argument_group("what may be lost (by default nothing)")
     loss.add_argument(
         "--target-rate",
@@ -52,7 +54,7 @@ def loss_options(command: argparse.ArgumentParser) -> None:
 
 def given_by(options: argparse.Namespace) -> dict[str, Any]:
     """Return the values of `input_options` that are fields of `Given`."""
-    return {name: getattr(options, name) for name in ("channels", "sample_rate", "dtype", "layout")}
+    return {name: getattr(options, name) for name in ("channels", "sample_rate", "dtype", "layout", "samples_only")}
 
 
 def hertz(text: str) -> int:
@@ -63,21 +65,21 @@ def hertz(text: str) -> int:
 
 
 def positive(text: str) -> int:
-    """A count, from 1 on."""
+    """Parse a count, from 1 on."""
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 on")
     return int(text)
 
 
 def bound(text: str) -> int:
-    """The largest error of a sample."""
+    """Parse the largest error of a sample."""
     if not text.isdecimal() or int(text) > 255:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 255")
     return int(text)
 
 
 def window(text: str) -> tuple[float, float]:
-    """Milliseconds before and after."""
+    """Parse milliseconds before and after."""
     try:
         before, after = map(float, text.split(","))
     except ValueError:

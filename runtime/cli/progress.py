@@ -29,13 +29,13 @@ class Progress:
             self._bar.stop()
 
     def advance(self, samples: int) -> None:
-        """So many samples are done."""
+        """Count samples as done."""
         if self._bar is not None:
             self._bar.advance(self._task, samples)
 
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:
-        """Room for printing something else."""
+        """Hide the bar while something else is printed."""
         self.__exit__()
         yield
         self.__enter__()

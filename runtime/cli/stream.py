@@ -6,45 +6,38 @@ import argparse
 import gc
 import os
 import sys
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from ..core.errors import UsageError
 from ..core.threads import one_thread
+from .options import bound, hertz, input_options, positive, window
 
 if TYPE_CHECKING:
     from ..streaming.decoder import StreamDecoder
     from ..streaming.encoder import StreamEncoder
-    from ..streaming.spikes import ActivityStreamEncoder
+    from ..streaming.spikes import SpikeStreamEncoder
 
 _READ = 1 << 16
 
 
-def add(commands: Any, kinds: dict[str, Callable], input_options: Callable) -> None:
-    """Add the command `stream` with its own commands.
-
-    Parameters
-    ----------
-    commands : of argparse
-    kinds : types of arguments: "positive", "rate", "bound", "window"
-    input_options : adds options about recordings to a command
-    """
+def add(commands: Any) -> None:
+    """Add the command `stream` with its own commands."""
     summary = "code frames as they come, in real time"
     stream = commands.add_parser("stream", help=summary, description=summary)
     commands = stream.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    _add_encode(commands, kinds)
+    _add_encode(commands)
     summary = "int16 frames on standard output, from packets on standard input"
     decode = commands.add_parser("decode", help=summary, description=_DECODE)
     decode.add_argument("--model", metavar="PATH", help="the model, where it is not a shipped one")
     decode.add_argument("--join", action="store_true", help="begin with the first frames that can be decoded")
     decode.add_argument("-q", "--quiet", action="store_true", help="no summary")
     decode.set_defaults(run=_decode)
-    summary = "what streams of the same channels begin with, from a recording"
+    summary = "fit the parameters of channels to a recording, for their streams"
     calibrate = commands.add_parser("calibrate", help=summary, description=summary)
     calibrate.add_argument("files", nargs="+", metavar="RECORDING")
     calibrate.add_argument("-o", "--output", required=True, metavar="OUT", help="the file to write")
     calibrate.add_argument("-f", "--force", action="store_true", help="overwrite an existing file")
-    calibrate.add_argument("--model", default="n0", metavar="NAME|PATH", help="the model of the streams (default: n0)")
+    calibrate.add_argument("--model", metavar="NAME|PATH", help="the model of the streams (default: n0)")
     input_options(calibrate)
     calibrate.set_defaults(run=_calibrate)
 
@@ -56,15 +49,15 @@ _DECODE = (
 _ENCODE = "Interleaved little-endian int16 frames on standard input, packets on standard output, block by block."
 
 
-def _add_encode(commands: Any, kinds: dict[str, Callable]) -> None:
+def _add_encode(commands: Any) -> None:
     encode = commands.add_parser("encode", help="packets on standard output, from int16 frames", description=_ENCODE)
-    encode.add_argument("--channels", type=kinds["positive"], required=True, metavar="N")
-    encode.add_argument("--sample-rate", type=kinds["rate"], required=True, metavar="HZ")
+    encode.add_argument("--channels", type=positive, required=True, metavar="N")
+    encode.add_argument("--sample-rate", type=hertz, required=True, metavar="HZ")
     block = "frames of a packet (default: 0.4 ms; 0.7 ms for few channels, 5 ms for fewer than 16; with --keep 50 ms)"
-    encode.add_argument("--block", type=kinds["positive"], metavar="FRAMES", help=block)
+    encode.add_argument("--block", type=positive, metavar="FRAMES", help=block)
     model = "the model to code with (default: n0; with --keep n1, or a1 off the implant's table)"
     encode.add_argument("--model", metavar="NAME|PATH", help=model)
-    _add_loss(encode, kinds)
+    _add_loss(encode)
     encode.add_argument("--calibration", metavar="FILE", help="of `stream calibrate`: parameters of the channels")
     resync = "time between points where a decoder can join, or go on after a loss (default: 1)"
     encode.add_argument("--resync", type=_seconds, default=1.0, metavar="SECONDS", help=resync)
@@ -73,17 +66,17 @@ def _add_encode(commands: Any, kinds: dict[str, Callable]) -> None:
     encode.set_defaults(run=_encode)
 
 
-def _add_loss(encode: argparse.ArgumentParser, kinds: dict[str, Callable]) -> None:
-    bound = "not lossless: every sample stays within E of the original, as in `encode` (default: 0; with --keep 3)"
-    encode.add_argument("--max-error", type=kinds["bound"], metavar="E", help=bound)
+def _add_loss(encode: argparse.ArgumentParser) -> None:
+    error = "not lossless: every sample stays within E of the original, as in `encode` (default: 0; with --keep 3)"
+    encode.add_argument("--max-error", type=bound, metavar="E", help=error)
     keep = "not lossless: windows around spikes, and lines between them; with lfp a band below 200 Hz as well"
     encode.add_argument("--keep", metavar="spikes[,lfp]", help=keep)
     target = "with --keep: bits per second; errors grow, and then the busiest channels have fewer windows, to keep it"
     encode.add_argument("--target-rate", type=float, metavar="BITS", help=target)
     threshold = "of spikes, in robust deviations (default: 4.5)"
     encode.add_argument("--threshold", type=float, metavar="K", help=threshold)
-    window = "milliseconds before and after a spike's threshold crossing (default: 0.5,1.5)"
-    encode.add_argument("--window", type=kinds["window"], metavar="BEFORE,AFTER", help=window)
+    length = "milliseconds before and after a spike's threshold crossing (default: 0.5,1.5)"
+    encode.add_argument("--window", type=window, metavar="BEFORE,AFTER", help=length)
 
 
 def _seconds(text: str) -> float:
@@ -97,7 +90,7 @@ def _seconds(text: str) -> float:
 
 
 def _pipes() -> tuple[int, BinaryIO]:
-    """Standard input as a descriptor, which gives what there is, and standard output."""
+    """Return standard input as a descriptor, whose reads do not block for more, and standard output."""
     if sys.stdout.isatty():
         raise UsageError("coded data and samples are not written to a terminal; redirect standard output")
     return sys.stdin.fileno(), sys.stdout.buffer
@@ -106,32 +99,33 @@ def _pipes() -> tuple[int, BinaryIO]:
 def _encode(options: argparse.Namespace) -> int:
     one_thread()
     from ..spikes import resolve
+    from ..streaming.calibration import DEFAULT_MODEL
     from ..streaming.encoder import StreamEncoder
 
     if options.keep is not None:
-        return _encode_activity(options)
+        return _encode_spikes(options)
     if options.target_rate is not None:
         raise UsageError("in streams a target rate goes with --keep")
     _, bound = resolve(None, options.max_error, options.threshold, options.window)
     settings = {name: getattr(options, name) for name in ("block", "calibration", "resync", "stream")}
-    settings |= {"max_error": bound, "model": options.model or "n0"}
+    settings |= {"max_error": bound, "model": options.model or DEFAULT_MODEL}
     encoder = StreamEncoder(options.channels, options.sample_rate, **settings)
     return _encode_all(encoder, *_pipes(), options)
 
 
-def _encode_activity(options: argparse.Namespace) -> int:
-    from ..streaming.spikes import ActivityStreamEncoder
+def _encode_spikes(options: argparse.Namespace) -> int:
+    from ..streaming.spikes import SpikeStreamEncoder
 
     if options.calibration is not None:
         raise UsageError("with --keep there is no calibration")
     names = ("keep", "max_error", "threshold", "window", "target_rate", "block", "resync", "stream", "model")
     settings = {name: getattr(options, name) for name in names}
-    encoder = ActivityStreamEncoder(options.channels, options.sample_rate, **settings)
+    encoder = SpikeStreamEncoder(options.channels, options.sample_rate, **settings)
     return _encode_all(encoder, *_pipes(), options)
 
 
 def _encode_all(
-    encoder: StreamEncoder | ActivityStreamEncoder, source: int, out: BinaryIO, options: argparse.Namespace
+    encoder: StreamEncoder | SpikeStreamEncoder, source: int, out: BinaryIO, options: argparse.Namespace
 ) -> int:
     import numpy as np
 
@@ -205,7 +199,7 @@ def _calibrate(options: argparse.Namespace) -> int:
     one_thread()
     from ..recording import paths
     from ..recording.sources import Given, Recording
-    from ..streaming.calibration import MOST_FRAMES, Calibration
+    from ..streaming.calibration import DEFAULT_MODEL, MOST_FRAMES, Calibration
 
     given = Given(options.channels, options.sample_rate, options.dtype, options.layout)
     outputs = paths.Outputs(options.output, force=options.force)
@@ -214,7 +208,7 @@ def _calibrate(options: argparse.Namespace) -> int:
         raise UsageError("a calibration is made from one recording; several files of one channel each need --array")
     with Recording(options.files, given, options.array) as recording:
         samples = recording.source.read(MOST_FRAMES)
-        made = Calibration.of_samples(samples, options.model)
+        made = Calibration.of_samples(samples, options.model or DEFAULT_MODEL)
     output = outputs.open(target)
     try:
         output.file.write(made.pack())

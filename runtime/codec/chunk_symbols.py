@@ -11,7 +11,7 @@ from ..entropy.rans_source import RansSource
 from ..entropy.tables import CODES
 from ..predictor.lanes import Lanes, as_columns, join, to_lanes
 from ..predictor.model import Model
-from .rans_chunk import CodedChunk, channels_with_low_bits
+from .rans_payload import CodedChunk, channels_with_low_bits
 
 
 class ChunkSymbols:

@@ -2,7 +2,7 @@
 
 A file is magic, version and a run of blocks; each carries a CRC-32 that also covers its place in the run and the
 header's own CRC, so that nothing can be changed, moved, dropped or taken from another file unnoticed. Reading and
-writing go strictly forward, so pipes work; `layout.py` adds random access to files.
+writing go strictly forward, so pipes work; `index.py` adds random access to files.
 """
 
 import struct
@@ -38,13 +38,13 @@ class Block:
 
 
 def block_crc(sequence: int, header_crc: int, tag: bytes, payload: bytes) -> int:
-    """CRC-32 over a block and its place in the file."""
+    """Return the CRC-32 over a block and its place in the file."""
     crc = zlib.crc32(_BLOCK.pack(tag, len(payload)), zlib.crc32(_PLACE.pack(sequence, header_crc)))
     return zlib.crc32(payload, crc)
 
 
 class BlockWriter:
-    """Writes a file from its header on; call `chunk` for every chunk and `end` at last.
+    """Write a file from its header on; call `chunk` for every chunk and `end` at last.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ class BlockWriter:
 
     def back(self, data: bytes) -> None:
         """Append bytes of the original behind the samples; they come after the last chunk."""
-        self._begin_chunks()
+        self._begun()
         self._foreign(b"B", data, self._header.may_have_back)
 
     def _foreign(self, tag: bytes, data: bytes, possible: bool) -> None:
@@ -81,26 +81,28 @@ class BlockWriter:
             coding, body = pack_blob(data[start : start + limits.MAX_FOREIGN_PIECE])
             self._block(tag, bytes([coding]) + body)
 
-    def _begin_chunks(self) -> None:
+    def _begun(self) -> Index:
+        """Return the index of the chunks, the first of which comes here or has come."""
         if self._index is None:
             self._index = Index(self.offset)
+        return self._index
 
     def chunk(self, payload: bytes) -> None:
         """Append one chunk."""
-        self._begin_chunks()
-        if len(self._index.frames) == limits.MAX_CHUNKS:
+        index = self._begun()
+        if len(index.frames) == limits.MAX_CHUNKS:
             raise MiddleoutError(f"a file holds at most {limits.MAX_CHUNKS} chunks; cut the recording")
-        self._index.frames.append(chunk_frames(payload, self._header.channels))
-        self._index.sizes.append(len(payload) + BLOCK_OVERHEAD)
+        index.frames.append(chunk_frames(payload, self._header.channels))
+        index.sizes.append(len(payload) + BLOCK_OVERHEAD)
         self._block(b"C", payload)
 
     def end(self) -> Index:
         """Write the end block; the file is complete then."""
-        self._begin_chunks()
-        if self._header.frames not in (None, self._index.total):
-            raise MiddleoutError(f"{self._index.total} frames were there, not the {self._header.frames} expected")
-        self._block(b"E", self._index.pack())
-        return self._index
+        index = self._begun()
+        if self._header.frames not in (None, index.total):
+            raise MiddleoutError(f"{index.total} frames were there, not the {self._header.frames} expected")
+        self._block(b"E", index.pack())
+        return index
 
     def _block(self, tag: bytes, payload: bytes) -> int:
         crc = block_crc(self._sequence, self._header_crc, tag, payload)
@@ -111,7 +113,7 @@ class BlockWriter:
 
 
 class BlockReader:
-    """Reads a file from its start on, block by block, and checks all that can be checked without decoding.
+    """Read a file from its start on, block by block, and checks all that can be checked without decoding.
 
     The header has been read when the constructor returns. Raises FileFormatError for what is no middleout file of a
     known version, CorruptError for anything that is not as it was written. With the first chunk, or the end, `table` is
@@ -130,7 +132,7 @@ class BlockReader:
         self.offset = len(start)
         self.sequence = 0
         self.header_crc = 0
-        payload, self.header_crc = self._read(b"H")
+        payload, self.header_crc, _ = self._read(b"H")
         self.header = Header.parse(payload)
         self.index: Index | None = None
         self._table: list[bytes] = []
@@ -140,8 +142,8 @@ class BlockReader:
 
     def next(self) -> Block:
         """Read the next block; after `E`, whose payload is kept as `index`, the file must be at its end."""
-        payload, _ = self._read()
-        block = Block(self._last_tag, payload)
+        payload, _, tag = self._read()
+        block = Block(tag, payload)
         self._check_order(block)
         self._tag = block.tag
         if block.tag == b"F" and self.header.source == FILES:
@@ -204,18 +206,17 @@ class BlockReader:
             raise CorruptError("there are bytes behind the end of the recording")
         self.index = index
 
-    def _read(self, expected: bytes | None = None) -> tuple[bytes, int]:
+    def _read(self, expected: bytes | None = None) -> tuple[bytes, int, bytes]:
         payload, crc, tag = read_block(self._file, self.sequence, self.header_crc, expected)
-        self._last_tag = tag
         self.offset += len(payload) + BLOCK_OVERHEAD
         self.sequence += 1
-        return payload, crc
+        return payload, crc, tag
 
 
 def read_block(
     file: BinaryIO, sequence: int, header_crc: int, expected: bytes | None = None
 ) -> tuple[bytes, int, bytes]:
-    """Read one block and check its CRC; gives payload, CRC and tag."""
+    """Read one block and check its CRC. Returns payload, CRC and tag."""
     head = read_up_to(file, _BLOCK.size)
     if len(head) < _BLOCK.size:
         raise CorruptError("the file is truncated: its end block is missing")

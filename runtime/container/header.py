@@ -17,14 +17,14 @@ from ..core.terms import FILES, NPY, RAW, SAMPLES, WAV
 BLOCK_OVERHEAD = 9
 """Bytes of a block besides its payload: tag, length, crc."""
 
-STORED, RANS, ACTIVITY = 0, 1, 3
+STORED, RANS, SPIKES = 0, 1, 3
 """Codings of a chunk: the low bits of its coding byte."""
 CODING = 7
 """These bits."""
 BOUNDED = 8
 """Bit of the coding byte: samples are within a bound of the original ones, not equal to them."""
 HAS_REFERENCES = 16
-"""Bit of the coding byte: channels hear each other."""
+"""Bit of the coding byte: channels are predicted from each other."""
 CHUNK_HEAD = struct.Struct("<IB")
 """What every chunk begins with: frames, coding."""
 CODED_HEAD = struct.Struct("<IH")
@@ -98,7 +98,7 @@ class Header:
         return self.has_front and self.source != FILES
 
     def pack(self) -> bytes:
-        """The payload of the block."""
+        """Return the payload of the block."""
         usual = self.suffix == _SUFFIX
         flags = _CANONICAL * self.canonical | _EMBEDDED * self.embedded | _USUAL_SUFFIX * usual
         flags |= _CHANNEL_TIME * self.channel_time | _BOUNDED * self.bounded
@@ -154,7 +154,7 @@ class Header:
 
 @dataclass(frozen=True)
 class Index:
-    """What block `E` says: frames and block size of every chunk, and the file offset of the first one."""
+    """Block `E`: frames and block size of every chunk, and the file offset of the first one."""
 
     first: int
     frames: array = field(default_factory=lambda: array("I"))
@@ -166,7 +166,7 @@ class Index:
         return sum(self.frames)
 
     def pack(self) -> bytes:
-        """The payload of the block; no or one chunk need no index."""
+        """Return the payload of the block; no or one chunk need no index."""
         if len(self.frames) <= 1:
             return struct.pack("<I", BLOCK_OVERHEAD + 4)
         coding, body = pack_blob(index_to_bytes(self.frames, self.sizes))
@@ -192,7 +192,7 @@ class Index:
 
 
 def chunk_frames(payload: bytes, channels: int = 1) -> int:
-    """Frames of a chunk, by its first field; checked against the limits."""
+    """Return the frames of a chunk by its first field. Raises `CorruptError` beyond the limits."""
     frames = int.from_bytes(payload[:4], "little")
     if (
         len(payload) < CHUNK_HEAD.size
@@ -203,34 +203,34 @@ def chunk_frames(payload: bytes, channels: int = 1) -> int:
     return frames
 
 
-def is_activity(payload: bytes) -> bool:
-    """Whether a chunk keeps no more than activity."""
-    return len(payload) >= CHUNK_HEAD.size and payload[CHUNK_HEAD.size - 1] & CODING == ACTIVITY
+def is_spikes(payload: bytes) -> bool:
+    """Return whether a chunk is in spike mode."""
+    return len(payload) >= CHUNK_HEAD.size and payload[CHUNK_HEAD.size - 1] & CODING == SPIKES
 
 
 def chunk_bound(payload: bytes) -> int:
-    """The bound of the error in a chunk (in its windows), 0 where it is lossless; its first bytes will do."""
+    """Return the bound of the error in a chunk (in its windows), 0 where it is lossless; its first bytes will do."""
     offset = CHUNK_HEAD.size + CODED_HEAD.size
-    if len(payload) <= offset or not (payload[CHUNK_HEAD.size - 1] & BOUNDED or is_activity(payload)):
+    if len(payload) <= offset or not (payload[CHUNK_HEAD.size - 1] & BOUNDED or is_spikes(payload)):
         return 0
     return payload[offset]
 
 
 def check_bound(payload: bytes, header: Header) -> None:
     """Refuse a chunk that is not lossless in a file that says that it is."""
-    if (chunk_bound(payload) or is_activity(payload)) and not header.bounded:
+    if (chunk_bound(payload) or is_spikes(payload)) and not header.bounded:
         raise CorruptError("a chunk is not lossless, against what the header says")
 
 
 def parse_foreign(payload: bytes) -> bytes:
-    """The original's bytes from the payload of a block `F` or `B`."""
+    """Return the original's bytes from the payload of a block `F` or `B`."""
     if not payload:
         raise CorruptError("an empty block of foreign bytes")
     return parse_blob(payload[0], payload[1:], limits.MAX_FOREIGN_PIECE)
 
 
 def parse_model(payload: bytes, identity: bytes) -> bytes:
-    """The model file from the payload of a block `M`."""
+    """Return the model file from the payload of a block `M`."""
     data = parse_blob(1, payload, limits.MAX_MODEL_BYTES)
     if identity_of(data) != identity:
         raise CorruptError("the embedded model is not the one that the header names")

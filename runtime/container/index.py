@@ -47,7 +47,7 @@ def read_layout(file: BinaryIO) -> Layout:
 
 
 def _read_index(file: BinaryIO) -> Index | None:
-    """The end block, found from the end of the file; not checked yet. None where it has no index."""
+    """Find the end block from the end of the file, without checking it. None where it has no index."""
     end = file.seek(0, os.SEEK_END)
     file.seek(max(0, end - 8))
     size = int.from_bytes(file.read(4), "little")
@@ -61,7 +61,7 @@ def _read_index(file: BinaryIO) -> Index | None:
 
 
 def scan_layout(file: BinaryIO) -> Layout:
-    """Like `read_layout`, by reading the file from its start up to the first damage."""
+    """Read the file from its start up to the first damage; the result is that of `read_layout`."""
     return _scan(file, damaged=True)
 
 

@@ -54,6 +54,25 @@ class BitReader:
             values -= ((values >> np.maximum(widths - 1, 0)) & 1) << widths
         return values
 
+    @property
+    def left(self) -> int:
+        """Bits that have not been read."""
+        return self._end - self._bit
+
+    def peek(self, width: int) -> int:
+        """Return the next bits as a number, zeros behind the end, and stay in front of them."""
+        first, last = self._bit >> 3, (self._bit + width + 7) >> 3
+        part = self._data[first:last].ljust(last - first, b"\0")
+        return (int.from_bytes(part, "big") >> (8 * last - self._bit - width)) & ((1 << width) - 1)
+
+    def take(self, width: int) -> int:
+        """Read one number. Raises `CorruptError` where the data end first."""
+        if width > self.left:
+            raise CorruptError("the chunk ends within a bit string")
+        value = self.peek(width)
+        self._bit += width
+        return value
+
     def align(self) -> int:
         """Skip to the next byte; its offset."""
         self._bit = (self._bit + 7) & ~7

@@ -8,5 +8,5 @@ IDENTITY_BYTES = 16
 
 
 def identity_of(model_data: bytes) -> bytes:
-    """The first 16 bytes of the SHA-256 of a model file."""
+    """Return the first 16 bytes of the SHA-256 of a model file."""
     return hashlib.sha256(model_data).digest()[:IDENTITY_BYTES]

@@ -6,7 +6,7 @@ from . import limits
 
 
 def is_suffix(text: str) -> bool:
-    """Whether a text is fit to be put behind a file name's stem: short, and no way out of the folder."""
+    """Return whether a text is fit to be put behind a file name's stem: short, and no way out of the folder."""
     try:
         size = len(text.encode("utf-8"))
     except UnicodeEncodeError:
@@ -15,7 +15,7 @@ def is_suffix(text: str) -> bool:
 
 
 def is_file_name(text: str) -> bool:
-    """Whether a text is a file name everywhere, and no way out of the folder."""
+    """Return whether a text is a file name everywhere, and no way out of the folder."""
     try:
         size = len(text.encode("utf-8"))
     except UnicodeEncodeError:
@@ -28,5 +28,5 @@ def _clean(text: str) -> bool:
 
 
 def channel_names(channels: int) -> list[str]:
-    """Names of the channels of a recording that does not name them: their numbers."""
+    """Return names for the channels of a recording that does not name them: their numbers."""
     return [f"{channel:04d}" for channel in range(channels)]

@@ -6,6 +6,8 @@ unsigned ones their value less 32768.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from .errors import UsageError
@@ -15,10 +17,10 @@ FORMATS = ("<i2", "|u1", "|i1", "<u2", ">i2", ">u2")
 _POSSIBLE = f"possible are {', '.join(TYPES)}"
 
 
-def parse(dtype: object) -> str:
-    """The format that a user means: one of `TYPES`, a numpy dtype, or anything that numpy takes for one."""
+def parse(dtype: Any) -> str:
+    """Return the format that a user means: one of `TYPES`, a numpy dtype, or anything that numpy takes for one."""
     try:
-        found = np.dtype(dtype).str
+        found: str = np.dtype(dtype).str
     except TypeError:
         found = ""
     if found not in FORMATS:
@@ -27,17 +29,17 @@ def parse(dtype: object) -> str:
 
 
 def name(dtype: str) -> str:
-    """For people: `int16`, `big-endian uint16`."""
+    """Return the name to print: `int16`, `big-endian uint16`."""
     return ("big-endian " if dtype[0] == ">" else "") + np.dtype(dtype).name
 
 
 def width(dtype: str) -> int:
-    """Bytes of a sample."""
+    """Return the bytes of a sample."""
     return int(dtype[2])
 
 
 def to_int16(values: np.ndarray) -> np.ndarray:
-    """Samples of any format as int16 (a copy only where they are something else)."""
+    """Return samples of any format as int16 (a copy only where they are something else)."""
     kind = values.dtype.str[1:]
     if kind == "i2":
         return values.astype(np.int16, copy=False)
@@ -59,7 +61,7 @@ def from_int16(samples: np.ndarray, dtype: str) -> np.ndarray:
 
 
 def from_bytes(data: bytes, dtype: str, channels: int) -> np.ndarray:
-    """int16 [frames, channels] of samples that lie frame by frame."""
+    """Return samples that lie frame by frame as int16 [frames, channels]."""
     return to_int16(np.frombuffer(data, dtype).reshape(-1, channels))
 
 

@@ -5,8 +5,8 @@ one of 15 bins of 2^w ranks, chosen for each scale index; the number of the bin 
 the place within it behind that. All unary parts come first, all remainders after them, so that whole rows of lanes are
 written and read at once. Everything is made from the model's own integer tables.
 
-Where the first rank is more likely than not, a sample of that rank costs less than a bit: these quiet samples form one
-sequence, in which the lengths of runs of first ranks are written instead.
+Where the first rank is more likely than not, a sample of that rank costs less than a bit. These quiet samples form one
+sequence, in which the lengths of runs of first ranks are written instead of bins.
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ _MAX_WIDTH = 7
 _ROW_BITS = 8
 _CLASS_SHIFT = 10 + _ROW_BITS
 _WEIGHT_PLACES = np.arange(480, 544, 2)
-"""Places over which the frequencies are summed that decide about the bins."""
+"""The widths of bins follow from the sum of the frequencies over these places."""
 _CLASSES = SCALES >> CLASS_BITS
 _KEPT: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 
 
 class RiceTables:
-    """Tables of one entropy model, for its lattice and, if asked for, behind them for linear channels.
+    """Tables of an entropy model for implant channels and, if asked for, behind them for linear channels.
 
     order   int16: code at index ((class * 1024 + place) * 256 + rank)
     rank    uint8: rank at index ((class * 1024 + place) * 256 + code - first[place])
@@ -62,7 +62,7 @@ class RiceTables:
     """Rows of `bin`, `width` and `base` in front of those for linear channels."""
 
     def __init__(self, entropy: EntropyModel, linear: bool):
-        parts = [_implant_tables(entropy, 0)] + ([_implant_tables(entropy, LINEAR_OFFSET)] if linear else [])
+        parts = [_tables_of_levels(entropy, 0)] + ([_tables_of_levels(entropy, LINEAR_OFFSET)] if linear else [])
         if linear:
             parts[1]["base"] += len(parts[0]["order"])
         joined = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
@@ -72,15 +72,15 @@ class RiceTables:
 
     @classmethod
     def of(cls, entropy: EntropyModel, linear: bool) -> RiceTables:
-        """The tables, made once for each entropy model."""
+        """Return the tables, which are made once for each entropy model."""
         kept = _KEPT.setdefault(entropy, {})
         if linear not in kept:
             kept[linear] = cls(entropy, linear)
         return kept[linear]
 
 
-def _implant_tables(entropy: EntropyModel, offset: int) -> dict[str, np.ndarray]:
-    """The tables of `RiceTables` for the levels that start at `offset`."""
+def _tables_of_levels(entropy: EntropyModel, offset: int) -> dict[str, np.ndarray]:
+    """Return the tables of `RiceTables` for the levels that start at `offset`."""
     levels = entropy.levels[offset : offset + CODES + 1]
     places = np.arange(PLACES)
     nearest = np.searchsorted(levels, _reconstruction_of(places), side="right") - 1
@@ -104,7 +104,7 @@ def _implant_tables(entropy: EntropyModel, offset: int) -> dict[str, np.ndarray]
 
 
 def _ranked(entropy, offset, first, places, scale) -> tuple[np.ndarray, np.ndarray]:
-    """Frequencies in falling order, and the codes (less the first) that have them, int64 [places, 256].
+    """Return frequencies in falling order, and the codes (less the first) that have them, int64 [places, 256].
 
     Of two equally frequent codes the nearer one comes first, of two equally near ones the lower one.
     """
@@ -118,7 +118,7 @@ def _ranked(entropy, offset, first, places, scale) -> tuple[np.ndarray, np.ndarr
 
 
 def _bin_tables(widths: np.ndarray, skipped: int) -> dict[str, np.ndarray]:
-    """`bin`, `width` and `base` [128, ...] from the widths [128, 15], for ranks from `skipped` on."""
+    """Return `bin`, `width` and `base` [128, ...] for the widths [128, 15], for ranks from `skipped` on."""
     ends = np.cumsum(1 << widths, axis=1) + skipped
     width, base = np.full((SCALES, BINS + 1), ESCAPE_BITS), np.full((SCALES, BINS + 1), skipped)
     width[:, :BINS], base[:, 1:BINS] = widths, ends[:, :-1]
@@ -132,7 +132,7 @@ def _reconstruction_of(places: np.ndarray) -> np.ndarray:
 
 
 def optimal_widths(weights: np.ndarray) -> np.ndarray:
-    """Widths int64 [scales, 15] of the bins that cost the fewest bits.
+    """Return the widths int64 [scales, 15] of the bins that cost the fewest bits.
 
     From the last bin back: the cost of ranks n and above, if they begin with bin b, is the least over w of the
     weights of 2^w ranks times b + 1 + w bits and the cost of the rest; of equally good ones the smallest w.

@@ -11,7 +11,7 @@ from ..core.terms import CHANNEL_TIME, LAYOUTS, TIME_CHANNEL
 
 
 def check_axes(frames: int, channels: int, layout: str | None) -> None:
-    """Refuse what is probably a mix-up of axes, unless the caller has said which is which."""
+    """Refuse what is probably a mix-up of axes, unless the caller has given the layout."""
     if layout is None and channels > max(frames, 1):
         raise UsageError(
             f"{channels} channels of {frames} time steps each? If channels come first, say --channels-first or "
@@ -37,7 +37,7 @@ def whole_sample_rate(sample_rate: float) -> int:
 
 
 def to_samples(samples: np.ndarray, layout: str | None = None) -> tuple[np.ndarray, str]:
-    """Check an array and give it as int16 [time, channel], with its sample format (little-endian).
+    """Check an array and return it as int16 [time, channel], with its sample format (little-endian).
 
     Parameters
     ----------

@@ -13,7 +13,7 @@ from ..core import limits, sample_formats
 from ..core.errors import FileFormatError, MiddleoutError, UsageError
 from ..core.file_io import read_up_to
 from ..core.names import is_file_name
-from ..core.terms import FILES
+from ..core.terms import FILES, SAMPLES
 from . import paths
 from .wav import WavFormat, canonical_header
 
@@ -57,7 +57,7 @@ class MonoFilesReader:
         self._done = 0
 
     def _open(self, path: str, open_one: Callable) -> Member:
-        """Look at a file; its samples are read when it is their turn."""
+        """Read all of a file but its samples, which `read` reads."""
         name = os.path.basename(path)
         if not is_file_name(name):
             raise UsageError(f"{path}: such a name can't be restored everywhere; rename the file")
@@ -69,6 +69,8 @@ class MonoFilesReader:
                 reader = open_one(source)
             except MiddleoutError as error:
                 raise type(error)(f"{path}: {error}") from None
+            if reader.kind == SAMPLES:
+                raise UsageError(f"{path}: an array keeps whole files, not samples only")
             if reader.channels != 1:
                 raise UsageError(f"{path}: {reader.channels} channels; files of an array hold one each")
             form = (reader.frames, reader.dtype, reader.sample_rate)
@@ -84,7 +86,7 @@ class MonoFilesReader:
             return Member(name, source.mtime, reader.front, b"".join(reader.back()))
 
     def read(self, frames: int) -> np.ndarray:
-        """The next frames, int16 [frames, channels]; fewer only at the end."""
+        """Read the next frames, int16 [frames, channels]; fewer only at the end."""
         frames = min(frames, self.frames - self._done)
         width = sample_formats.width(self.dtype)
         samples = np.empty((frames, self.channels), np.int16)
@@ -99,11 +101,11 @@ class MonoFilesReader:
         return samples
 
     def skip(self, frames: int) -> None:
-        """Pass over frames that are there."""
+        """Pass over frames, which must be there."""
         self._done += frames
 
     def back(self) -> Iterator[bytes]:
-        """Nothing: it is in the table."""
+        """Give nothing: the table holds the bytes behind the samples."""
         return iter(())
 
 

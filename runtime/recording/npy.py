@@ -20,12 +20,12 @@ _MAX_HEADER = 1 << 16
 
 
 def read_header(file: BinaryIO, sample_rate: int = 0, layout: str | None = None) -> tuple[bytes, Form]:
-    """The bytes in front of the samples, and how those lie.
+    """Read the bytes in front of the samples, and how those lie.
 
     Parameters
     ----------
     file : binary file object, at its start
-    sample_rate : Hz, which the file does not say
+    sample_rate : Hz, which is not in the file
     layout : axes of the array: "time-channel", "channel-time", or None for the first unless that looks wrong
 
     Raises
@@ -63,7 +63,7 @@ def _description(file: BinaryIO) -> tuple[bytes, dict]:
 
 
 def _parse(text: bytes, encoding: str) -> dict:
-    """The dictionary in a header; Python 2 wrote whole numbers with an L behind."""
+    """Parse the dictionary in a header; Python 2 wrote whole numbers with an L behind."""
     try:
         found = ast.literal_eval(re.sub(r"(\d)L\b", r"\1", text.decode(encoding)).strip())
     except (ValueError, SyntaxError, MemoryError, RecursionError):  # UnicodeDecodeError is a ValueError

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import BinaryIO
 
 import numpy as np
 
@@ -48,11 +49,11 @@ class FileSink:
         self._file().write(data)
 
     def samples(self, samples: np.ndarray) -> None:
-        """The next frames, int16 [frames, channels]."""
+        """Write the next frames, int16 [frames, channels]."""
         self._file().write(sample_formats.to_bytes(samples, self._dtype))
 
     def commit(self, mode: int | None, mtime: int | None) -> None:
-        """The file is complete: give it its name, permissions and time."""
+        """Complete the file: give it its name, permissions and time."""
         self._file()
         self._output.commit(mode, mtime)
         self._output = None
@@ -62,7 +63,7 @@ class FileSink:
         if self._output is not None:
             self._output.abort()
 
-    def _file(self):
+    def _file(self) -> BinaryIO:
         if self._output is None:
             self._output = self._outputs.open(self.target)
         return self._output.file
@@ -93,7 +94,7 @@ class ChannelTimeSink(FileSink):
         super().back(data)
 
     def samples(self, samples: np.ndarray) -> None:
-        """The next frames, int16 [frames, channels]."""
+        """Write the next frames, int16 [frames, channels]."""
         if self._done + len(samples) > self._frames:
             raise CorruptError("the chunks do not add up to the frames that the header announces")
         for channel, values in enumerate(sample_formats.from_int16(samples, self._dtype).T):
@@ -104,7 +105,7 @@ class ChannelTimeSink(FileSink):
     def _place(self, channel: int, frame: int) -> int:
         return self._start + (channel * self._frames + frame) * self._width
 
-    def _file(self):
+    def _file(self) -> BinaryIO:
         file = super()._file()
         if not self._output.seekable:
             raise UsageError("its samples lie channel by channel, which only a file can take; say with -o which")
@@ -128,12 +129,12 @@ class MembersSink:
         self._open: list[paths.Output] | None = None
 
     def samples(self, samples: np.ndarray) -> None:
-        """The next frames, int16 [frames, channels]."""
+        """Write the next frames, int16 [frames, channels]."""
         values = sample_formats.from_int16(samples, self._dtype)
         self._append(lambda channel: values[:, channel].tobytes())
 
     def commit(self, mode: int | None, _: int | None) -> None:
-        """The files are complete: give them their names, permissions and times."""
+        """Complete the files: give them their names, permissions and times."""
         self._append(lambda channel: self._members[channel].back)
         for output, member in zip(self._open, self._members, strict=True):
             output.commit(mode, member.mtime)
@@ -148,7 +149,7 @@ class MembersSink:
         if self._open is None:
             self._open = []
             for target, member in zip(self._targets, self._members, strict=True):
-                self._open.append(self._outputs.open(target))
+                self._open.append(self._outputs.open(target, make_folder=True))
                 self._open[-1].append(member.front)
         for channel, output in enumerate(self._open):
             output.append(data(channel))

@@ -21,18 +21,18 @@ STREAM = "-"
 
 
 def split_name(name: str) -> tuple[str, str]:
-    """Stem and suffix of an original's file name; a suffix that the format can't hold stays with the stem."""
+    """Return stem and suffix of an original's file name; a suffix that the format can't hold stays with the stem."""
     path = Path(name)
     return (path.stem, path.suffix) if is_suffix(path.suffix) else (path.name, "")
 
 
 def coded_name(path: str) -> str:
-    """The file name (without folder) for the coded form of a file."""
+    """Return the file name (without folder) for the coded form of a file."""
     return split_name(path)[0] + SUFFIX
 
 
 def original_name(path: str, suffix: str) -> str:
-    """The file name (without folder) for the original of a coded file."""
+    """Return the file name (without folder) for the original of a coded file."""
     name = Path(path).name
     if not name.endswith(SUFFIX) or name == SUFFIX:
         raise UsageError(f"its name does not end in {SUFFIX}: say with -o what to write")
@@ -56,7 +56,7 @@ class Outputs:
         self._taken: set[str] = set()
 
     def claim(self, source: str, derive: Callable[[str], str], others: Sequence[str] = ()) -> str:
-        """The path of an output for `source`; `derive` makes its file name from the source's, where none was given.
+        """Claim the path of an output for `source`; `derive` makes a file name from the source's where none was given.
 
         `others` are more inputs that go into the same output.
         """
@@ -69,13 +69,13 @@ class Outputs:
         return self._claim(target, [source, *others])
 
     def claim_several(self, source: str, names: list[str]) -> tuple[str, list[str]]:
-        """Folder and paths of the outputs of one source that have names of their own."""
+        """Claim folder and paths for the outputs of one source that have names of their own."""
         if self._output is None and source != STREAM:
             folder = self._folder if self._folder is not None else os.path.dirname(source)
         elif self._output in (None, STREAM):
             raise UsageError(f"{len(names)} files in one: say with -d or -o into which folder")
         else:
-            folder = self._folder = self._output
+            folder = self._output
             if os.path.exists(folder) and not os.path.isdir(folder):
                 raise UsageError(f"{len(names)} files in one, but {folder} is not a folder")
         return folder or os.curdir, [self._claim(os.path.join(folder, name), [source]) for name in names]
@@ -94,10 +94,10 @@ class Outputs:
         self._taken.add(real)
         return target
 
-    def open(self, target: str) -> Output:
+    def open(self, target: str, make_folder: bool = False) -> Output:
         """Open a claimed output."""
-        if self._folder is not None:
-            os.makedirs(self._folder, exist_ok=True)
+        if make_folder or self._folder is not None:
+            os.makedirs(os.path.dirname(target) or os.curdir, exist_ok=True)
         return Output(target, self._force)
 
 
@@ -110,7 +110,7 @@ class Output:
     def __init__(self, target: str, force: bool = False) -> None:
         self._target = os.path.realpath(target)
         self._force = force
-        self._temporary = None
+        self._temporary: str | None = None
         if target == STREAM:
             self.file: BinaryIO = sys.stdout.buffer
         elif os.path.exists(self._target) and not os.path.isfile(self._target):
@@ -146,25 +146,25 @@ class Output:
                 os.utime(self._temporary, ns=(mtime, mtime))
         os.fsync(self.file.fileno())
         self.file.close()
-        self._rename()
+        self._rename(self._temporary)
         self._temporary = None
         _sync_folder(os.path.dirname(self._target))
 
-    def _rename(self) -> None:
+    def _rename(self, written: str) -> None:
         """Give the file its name; without `force` never that of a file that is there."""
         if self._force:
-            os.replace(self._temporary, self._target)
+            os.replace(written, self._target)
             return
         try:
-            os.link(self._temporary, self._target)
+            os.link(written, self._target)
         except FileExistsError:
             raise UsageError(f"{self._target} exists; use -f to overwrite it") from None
         except OSError:  # no links on this file system
             if os.path.lexists(self._target):
                 raise UsageError(f"{self._target} exists; use -f to overwrite it") from None
-            os.replace(self._temporary, self._target)
+            os.replace(written, self._target)
         else:
-            os.unlink(self._temporary)
+            os.unlink(written)
 
     def abort(self) -> None:
         """Remove what was written."""
@@ -205,7 +205,7 @@ class Seen:
         return cls(path, status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, mode)
 
     def changed(self) -> bool:
-        """Whether there is something else by that name now; a file that is gone has not changed."""
+        """Return whether another file, or another version of it, has that name now; a deleted file has not changed."""
         try:
             now = Seen.of(self.path, os.stat(self.path))
         except FileNotFoundError:
@@ -226,17 +226,19 @@ class Input:
 
     def __init__(self, path: str) -> None:
         self.path = path
+        self.seen: Seen | None = None
+        self.size: int | None = None
+        self.mtime: int | None = None
         if path == STREAM:
             self.file: BinaryIO = sys.stdin.buffer
-            self.seen = self.size = self.mtime = None
             return
         if os.path.isdir(path):
             raise UsageError("is a folder")
         self.file = open(path, "rb")
         status = os.fstat(self.file.fileno())
         self.seen = Seen.of(path, status) if stat.S_ISREG(status.st_mode) else None
-        self.size = self.seen and self.seen.size
-        self.mtime = self.seen and self.seen.mtime
+        if self.seen is not None:
+            self.size, self.mtime = self.seen.size, self.seen.mtime
 
     def __enter__(self) -> Input:
         return self
@@ -247,7 +249,7 @@ class Input:
 
 
 def usable_size(path: str) -> int | None:
-    """Bytes of a regular file, None for anything else."""
+    """Return the bytes of a regular file, None for anything else."""
     try:
         status = os.stat(path)
     except OSError:

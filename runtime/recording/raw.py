@@ -20,7 +20,7 @@ class Form:
     """How samples lie in a file.
 
     frames : None for "until the end"
-    layout : which axis is which, as the caller said; None if he did not
+    layout : which axis is which; None where the caller has not given it
     channel_time : whether the samples of a channel lie together, not those of a frame
     """
 
@@ -69,7 +69,7 @@ class RawReader:
         self._done = 0
 
     def read(self, frames: int) -> np.ndarray:
-        """The next frames, int16 [frames, channels]; fewer only at the end of the samples."""
+        """Read the next frames, int16 [frames, channels]; fewer only at the end of the samples."""
         if self.frames is not None:
             frames = min(frames, self.frames - self._done)
         if self.channel_time:
@@ -85,13 +85,13 @@ class RawReader:
         return samples
 
     def skip(self, frames: int) -> None:
-        """Pass over frames that are there."""
+        """Pass over frames, which must be there."""
         if not self.channel_time:
             skip_bytes(self._file, frames * self.channels * self._width)
         self._done += frames
 
     def back(self) -> Iterator[bytes]:
-        """The bytes behind the samples, in pieces of at most limits.MAX_FOREIGN_PIECE."""
+        """Read the bytes behind the samples, in pieces of at most limits.MAX_FOREIGN_PIECE."""
         if self.frames is None:
             check_axes(self._done, self.channels, self._form.layout)
         if self.channel_time:
@@ -110,7 +110,7 @@ class RawReader:
         return data
 
     def _whole_frames(self, size: int) -> int:
-        """Frames of so many bytes; a rest means that something about the file is not as the caller says."""
+        """Return the frames of so many bytes. Raises `UsageError` if there is a rest: the file is of another form."""
         frames, rest = divmod(size, self.channels * self._width)
         if rest:
             raise UsageError(

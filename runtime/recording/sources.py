@@ -14,9 +14,10 @@ from ..core import sample_formats
 from ..core.errors import UsageError
 from ..core.file_io import read_up_to
 from ..core.names import channel_names
-from ..core.terms import CHANNEL_TIME
+from ..core.terms import CHANNEL_TIME, SAMPLES
 from . import npy, paths
 from .arrays import check_layout, whole_sample_rate
+from .audio import AudioReader
 from .channel_files import MonoFilesReader
 from .raw import Form, RawReader
 from .wav import WavReader
@@ -26,7 +27,7 @@ RAW_SUFFIXES = (".bin", ".raw", ".dat")
 
 @dataclass(frozen=True)
 class Given:
-    """What a caller says of recordings that do not say it themselves.
+    """What a caller knows of recordings whose files do not hold it.
 
     Attributes
     ----------
@@ -39,6 +40,9 @@ class Given:
     layout : str or None
         Axes of raw and .npy files, "time-channel" or "channel-time"; without it, files with more channels than time
         steps are refused.
+    samples_only : bool
+        Keep no more than the samples of files that are neither WAV nor .npy: FLAC, AIFF, CAF, W64. A WAV file is
+        restored in their place.
 
     Raises
     ------
@@ -49,6 +53,7 @@ class Given:
     sample_rate: int = 0
     dtype: str = "int16"
     layout: str | None = None
+    samples_only: bool = False
 
     def __post_init__(self) -> None:
         check_layout(self.layout)
@@ -84,13 +89,13 @@ class Source(Protocol):
     canonical: bool
 
     def read(self, frames: int) -> np.ndarray:
-        """The next frames, int16 [frames, channels]; fewer only at the end of the samples."""
+        """Read the next frames, int16 [frames, channels]; fewer only at the end of the samples."""
 
     def skip(self, frames: int) -> None:
-        """Pass over frames that are there."""
+        """Pass over frames, which must be there."""
 
     def back(self) -> Iterator[bytes]:
-        """The bytes behind the samples, in pieces."""
+        """Read the bytes behind the samples, in pieces."""
 
 
 class Recording:
@@ -129,6 +134,8 @@ class Recording:
             self.close()
             raise
         self.size, self.mtime = self._input.size, self._input.mtime
+        if self.source.kind == SAMPLES:  # of which the file is another form
+            self.size = None
         self.seen = [] if self._input.seen is None else [self._input.seen]
         self.names = channel_names(self.source.channels)
 
@@ -156,7 +163,7 @@ class Recording:
         return len(source.front) + behind
 
     def excerpt(self, frames: int, pieces: int = 16) -> np.ndarray:
-        """At most so many frames in all, int16 [time, channel], in pieces spread evenly over the recording.
+        """Read at most so many frames in all, int16 [time, channel], in pieces spread evenly over the recording.
 
         Of a recording of unknown length, these are the first ones. Nothing else can be read then.
         """
@@ -173,7 +180,7 @@ class Recording:
 
 
 def _reader(source: paths.Input, given: Given) -> Source:
-    """The reader for what an input holds: .wav and .npy by their suffix, all else by its first bytes."""
+    """Return the reader for what an input holds: .wav and .npy by their suffix, all else by its first bytes."""
     suffix = os.path.splitext(source.path)[1].lower()
     start, file = _ahead(source)
     if suffix == ".npy" or (suffix != ".wav" and start.startswith(npy.MAGIC)):
@@ -181,6 +188,10 @@ def _reader(source: paths.Input, given: Given) -> Source:
         left = None if source.size is None else source.size - len(front)
         return RawReader(file, left, form, front)
     wav = suffix == ".wav" or (start[:4], start[8:]) == (b"RIFF", b"WAVE")
+    if given.samples_only and not wav:
+        if source.size is None:
+            raise UsageError("--samples-only, or samples_only, needs a file; this is a pipe")
+        return AudioReader(source.path)
     if wav or (given.channels is None and suffix not in RAW_SUFFIXES):
         return WavReader(file, source.size)
     if given.channels is None:
@@ -191,7 +202,7 @@ def _reader(source: paths.Input, given: Given) -> Source:
 
 
 def _ahead(source: paths.Input) -> tuple[bytes, BinaryIO]:
-    """The first bytes, and the file with these still in front."""
+    """Return the first bytes, and the file with these still in front."""
     start = read_up_to(source.file, 12)
     if source.size is not None:
         source.file.seek(0)

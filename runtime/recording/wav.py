@@ -1,4 +1,4 @@
-"""WAV files, byte for byte: an own walk over the RIFF chunks.
+"""WAV files, byte for byte, by a walk over the RIFF chunks.
 
 Integer PCM of 8 to 16 bits is split into samples, the bytes in front of them and the bytes behind them; joined they
 are the file again, whatever its headers claim. Works on pipes; samples and what is behind them are never held as a
@@ -31,6 +31,7 @@ _OTHER_FILES = {
     b"OggS": "an Ogg file",
     b"\x8fMDO": "a middleout file already",
 }
+_AUDIO = (b"RF64", b"FORM", b"fLaC")
 _CANONICAL = struct.Struct("<4sI4s4sIHHIIHH4sI")
 _FMT = struct.Struct("<HHIIHH")
 _UNKNOWN_SIZE = 0xFFFFFFFF
@@ -56,7 +57,7 @@ class WavFormat:
 
 
 def canonical_header(form: WavFormat, frames: int | None) -> bytes:
-    """The 44 bytes of docs/format.md, section 2.5.
+    """Return the 44 bytes of docs/format.md, section 2.5.
 
     Where the length is unknown or too much for the format, its fields hold 2^32 - 1, as from other writers into pipes.
     """
@@ -111,7 +112,7 @@ class WavReader:
             self.canonical = whole and self.front == canonical_header(self.form, self.frames)
 
     def read(self, frames: int) -> np.ndarray:
-        """The next frames, int16 [frames, channels]; fewer only at the end of the samples."""
+        """Read the next frames, int16 [frames, channels]; fewer only at the end of the samples."""
         block = self.form.frame_bytes
         want = frames * block if self._left is None else min(frames * block, self._left)
         data = read_up_to(self._file, want)
@@ -122,14 +123,14 @@ class WavReader:
         return sample_formats.from_bytes(data[:whole], self.dtype, self.channels)
 
     def skip(self, frames: int) -> None:
-        """Pass over frames that are there."""
+        """Pass over frames, which must be there."""
         count = frames * self.form.frame_bytes
         skip_bytes(self._file, count)
         if self._left is not None:
             self._left -= count
 
     def back(self) -> Iterator[bytes]:
-        """The bytes behind the samples, in pieces of at most limits.MAX_FOREIGN_PIECE."""
+        """Read the bytes behind the samples, in pieces of at most limits.MAX_FOREIGN_PIECE."""
         piece = self._partial + read_up_to(self._file, limits.MAX_FOREIGN_PIECE - len(self._partial))
         while piece:
             yield piece
@@ -144,11 +145,12 @@ class _Walk:
         self.front = bytearray()
 
     def run(self) -> tuple[WavFormat, int | None]:
-        """Give the format and the bytes of the data chunk as claimed, None for "until the end"."""
+        """Return the format and the bytes of the data chunk by its header, None for "until the end"."""
         start = self._take(12, strict=False)
         if start[:4] != b"RIFF" or start[8:12] != b"WAVE":
             kind = _OTHER_FILES.get(start[:4], "not a WAV file" if start else "empty")
-            raise FileFormatError(f"this is {kind}; {_SUPPORTED}")
+            more = " (--samples-only keeps its samples)" if start[:4] in _AUDIO else ""
+            raise FileFormatError(f"this is {kind}{more}; {_SUPPORTED}")
         riff_size = int.from_bytes(start[4:8], "little")
         form = None
         while True:
@@ -175,7 +177,7 @@ class _Walk:
 
 
 def parse_fmt(body: bytes) -> WavFormat:
-    """The format from the body of a `fmt ` chunk; FileFormatError for all that is not integer PCM of 8 to 16 bits."""
+    """Parse the body of a `fmt ` chunk. Raises `FileFormatError` for all but integer PCM of 8 to 16 bits."""
     if len(body) < _FMT.size:
         raise FileFormatError("the WAV file's format chunk is too short")
     encoding, channels, sample_rate, _, block, bits = _FMT.unpack_from(body)

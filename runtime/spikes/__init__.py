@@ -1,9 +1,8 @@
-"""Activity mode: windows around spikes with a bound on the error, and next to nothing for the rest.
+"""Spike mode: windows around spikes within a bound of the error, and lines or the field potential between them.
 
-`options` say what is kept; `watch` and `detector` find the windows (encoder only); `plan` is what a chunk says of them,
-`coding` and `decoding` their samples by the network and rANS; `rendering` and `slow` what is shown between them.
-`blocks` encodes short blocks one after
-the other, as an implant would. docs/format.md section 12 is the format, docs/activity.md what is kept and what is not.
+`options` states what is kept. `detection` finds the windows (encoder only). `layout` holds what a chunk states about
+its windows, `waveforms` codes their samples, `render` draws what lies between them. `encoder` serves files, chunk by
+chunk; `streaming_encoder` serves short blocks that follow each other. The format is docs/format.md section 12.
 """
 
 from __future__ import annotations
@@ -11,14 +10,13 @@ from __future__ import annotations
 from ..core.lazy import getter as _getter
 
 _HOMES = {
-    "Activity": "options",
-    "ActivityEncoder": "streaming_encoder",
+    "SpikeEncoder": "streaming_encoder",
+    "SpikeOptions": "options",
     "decode": "codec",
-    "decode_blocks": "streaming_encoder",
     "encode": "encoder",
-    "mask": "summary",
+    "mask": "codec",
     "resolve": "options",
-    "within": "encoder",
+    "within": "codec",
 }
 
 __all__ = list(_HOMES)  # noqa: PLE0604

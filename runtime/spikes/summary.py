@@ -1,4 +1,4 @@
-"""What a chunk says of itself without being decoded."""
+"""Summarise a chunk without decoding it."""
 
 from __future__ import annotations
 
@@ -9,8 +9,11 @@ import numpy as np
 
 from ..core.errors import CorruptError
 from .chunk import parse_head
-from .detection.offline import STRICTER
+from .detection.offline import RAISE_FACTOR
 from .render import lfp
+from .shape import THRESHOLD_UNIT
+
+_SUMS = ("frames", "windows", "kept", "times", "waveforms", "lfp", "rest")
 
 
 @dataclass
@@ -19,9 +22,9 @@ class Summary:
 
     frames : of all chunks
     windows, kept : number of windows, samples in them
-    times, waveforms, slow, rest : bytes of parts: where windows are, their samples, the slow band, heads
+    times, waveforms, lfp, rest : bytes of parts: where windows are, their samples, the field potential, heads
     threshold : lowest of all channels, in deviations
-    raised : int64 [channels], highest threshold over the lowest in steps of `STRICTER`
+    raised : int64 [channels], highest threshold over the lowest in steps of `RAISE_FACTOR`
     """
 
     frames: int = 0
@@ -29,14 +32,13 @@ class Summary:
     kept: int = 0
     times: int = 0
     waveforms: int = 0
-    slow: int = 0
+    lfp: int = 0
     rest: int = 0
     threshold: float = float("inf")
     raised: np.ndarray | int = 0
 
     def __add__(self, other: Summary) -> Summary:
-        names = ("frames", "windows", "kept", "times", "waveforms", "slow", "rest")
-        total = Summary(*(getattr(self, name) + getattr(other, name) for name in names))
+        total = Summary(*(getattr(self, name) + getattr(other, name) for name in _SUMS))
         total.threshold = min(self.threshold, other.threshold)
         total.raised = np.maximum(self.raised, other.raised)
         return total
@@ -44,31 +46,24 @@ class Summary:
     @property
     def highest(self) -> float:
         """The highest threshold of all channels, in deviations."""
-        return self.threshold * STRICTER ** int(np.max(self.raised))
+        return self.threshold * RAISE_FACTOR ** int(np.max(self.raised))
 
 
 def summary(payload: bytes, channels: int, sample_bits: int) -> Summary:
-    """The facts about an activity chunk. Raises `CorruptError`."""
-    chunk, at = parse_head(payload, channels, sample_bits, None)
+    """Return the facts about a spike chunk. Raises `CorruptError`."""
+    head = parse_head(payload, channels, sample_bits)
     try:
-        band = lfp.packed_size(payload, at) if chunk.slow is not None else 0
+        lfp_bytes = lfp.packed_size(payload, head.end) if head.has_lfp else 0
     except struct.error as error:
         raise CorruptError("a chunk ends too early") from error
-    windows, times = chunk.plan.windows, chunk.plan_bytes
     return Summary(
-        frames=chunk.frames,
-        windows=len(windows),
-        kept=int(windows.length.sum()),
-        times=times,
-        waveforms=len(payload) - at - band,
-        slow=band,
-        rest=at - times,
-        threshold=chunk.threshold / 64,
-        raised=chunk.plan.parameters.raised,
+        frames=head.shape.frames,
+        windows=len(head.plan.windows),
+        kept=int(head.plan.windows.length.sum()),
+        times=head.plan_bytes,
+        waveforms=len(payload) - head.end - lfp_bytes,
+        lfp=lfp_bytes,
+        rest=head.end - head.plan_bytes,
+        threshold=head.shape.threshold / THRESHOLD_UNIT,
+        raised=head.plan.parameters.raised,
     )
-
-
-def mask(payload: bytes, channels: int, sample_bits: int) -> np.ndarray:
-    """bool [frames, channels]: the samples of an activity chunk that are within the bound."""
-    chunk, _ = parse_head(payload, channels, sample_bits, None)
-    return chunk.plan.windows.mask(chunk.frames, channels)

@@ -1,4 +1,4 @@
-"""Windows around events: the samples that are kept."""
+"""Windows around spikes: the samples that are kept."""
 
 from __future__ import annotations
 
@@ -9,51 +9,51 @@ import numpy as np
 from ..core.errors import CorruptError
 
 JOIN = 6
-"""Windows with at most so many frames between them are one: to start anew costs more than the frames."""
+"""Frames between two windows that are joined: to start anew costs more than so many frames."""
 
 
 @dataclass
 class Windows:
-    """Windows of a chunk in order of channel, then of time; all int64 [windows].
+    """Windows of a chunk in order of channel, then of time; int64 [windows].
 
     channel, start, length : which samples
-    lift : the tent in front of a window (docs/format.md section 12), in steps
+    correction : height of the correction pulse in front of a window (docs/format.md section 12.3), in steps
     """
 
     channel: np.ndarray
     start: np.ndarray
     length: np.ndarray
-    lift: np.ndarray
+    correction: np.ndarray
 
     def __len__(self) -> int:
         return len(self.channel)
 
     @property
     def stop(self) -> np.ndarray:
-        """Behind the last frame of each."""
+        """The frame behind the last one of each."""
         return self.start + self.length
 
     @property
     def offset(self) -> np.ndarray:
-        """Where the samples of each start among those of all; int64 [windows + 1]."""
+        """The place of the first sample of each among those of all, int64 [windows + 1]."""
         return np.concatenate([[0], np.cumsum(self.length)])
 
     def flat(self) -> tuple[np.ndarray, np.ndarray]:
-        """Frame and channel of every sample in windows."""
+        """Return frame and channel of every sample in windows."""
         offset = self.offset
         frame = np.arange(offset[-1]) + np.repeat(self.start - offset[:-1], self.length)
         return frame, np.repeat(self.channel, self.length)
 
-    def take(self, which: np.ndarray | slice) -> Windows:
-        """Some of them."""
-        return Windows(self.channel[which], self.start[which], self.length[which], self.lift[which])
+    def select(self, which: np.ndarray | slice) -> Windows:
+        """Return some of them."""
+        return Windows(self.channel[which], self.start[which], self.length[which], self.correction[which])
 
     def of_channel(self, channel: int) -> slice:
-        """Those of one channel."""
+        """Return where those of one channel are."""
         return slice(*np.searchsorted(self.channel, [channel, channel + 1]).tolist())
 
     def mask(self, frames: int, channels: int) -> np.ndarray:
-        """bool [frames, channels]: samples in windows."""
+        """Return which samples are in windows, bool [frames, channels]."""
         mask = np.zeros((frames, channels), bool)
         frame, channel = self.flat()
         mask[frame, channel] = True
@@ -68,7 +68,14 @@ class Windows:
 
 
 def around(channels: np.ndarray, frames: np.ndarray, before: int, after: int, stop: int) -> Windows:
-    """Windows of -before..+after around events in order of channel and time, within 0..stop; those that touch are one."""
+    """Return the windows around events, which are in order of channel and time.
+
+    Parameters
+    ----------
+    channels, frames : int64 [events]
+    before, after : frames of a window before an event, and from it on
+    stop : frames of the chunk
+    """
     first = np.maximum(frames - before, 0)
     last = np.minimum(frames + after, stop)
     opens = np.ones(len(channels), bool)

@@ -16,7 +16,7 @@ from __future__ import annotations
 from ..core.lazy import getter as _getter
 
 _HOMES = {
-    "ActivityStreamEncoder": "spikes",
+    "SpikeStreamEncoder": "spikes",
     "Calibration": "calibration",
     "Event": "decoder",
     "StreamDecoder": "decoder",

@@ -16,6 +16,8 @@ from ..predictor import model as models
 from ..predictor.channel_parameters import SideInformation
 from . import parameters
 
+DEFAULT_MODEL = "n0"
+"""The model of streams, unless another one is given."""
 _MAGIC = b"\x8fMDC\x01"
 _COUNT, _CRC = struct.Struct("<H"), struct.Struct("<I")
 _LEAST_FRAMES = 256
@@ -25,7 +27,7 @@ MOST_FRAMES = 1 << 17
 
 @dataclass(frozen=True)
 class Calibration:
-    """What streams of the same channels begin with.
+    """Parameters for streams of the same channels.
 
     A calibration file holds a magic number, the number of channels (u16), the parameters as in key packets
     (docs/format.md section 11.3), and a CRC-32 of all that.
@@ -41,7 +43,7 @@ class Calibration:
         return len(self.side.kind)
 
     @classmethod
-    def of_samples(cls, samples: np.ndarray, model: str | os.PathLike | bytes = "n0") -> Calibration:
+    def of_samples(cls, samples: np.ndarray, model: str | os.PathLike | bytes = DEFAULT_MODEL) -> Calibration:
         """Fit to samples int16 [frames, channels], a second of them or more. Raises `UsageError`."""
         if len(samples) < _LEAST_FRAMES:
             raise UsageError(f"{len(samples)} frames are too few for a calibration; use {_LEAST_FRAMES} or more")

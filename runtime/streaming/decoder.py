@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import os
-import zlib
 from dataclasses import dataclass
 
 import numpy as np
 
-from ..core import near_lossless
 from ..core.errors import CorruptError, ModelError
-from ..entropy.rice_body import RiceBody
 from ..predictor import model as models
-from ..predictor.channel_parameters import LINEAR
-from ..predictor.model import Model
 from ..predictor.recurrent import stateless
-from . import parameters
-from .lane_decoder import LaneDecoder
-from .packets import DESCRIPTION_BYTES, SEQUENCES, Description, Packet, PacketReader
-from .spikes import ActivityDecoder, mask
+from .packet_decoder import PacketDecoder
+from .packets import SEQUENCES, Description, Packet, PacketReader
+from .spikes import SpikePacketDecoder, mask
 
 
 @dataclass(frozen=True)
@@ -45,7 +39,8 @@ class BlockOrder:
 
     Attributes
     ----------
-    next_sequence : number of the block behind the newest packet's, without the wrap at 2^32; None before the first packet
+    next_sequence : number of the block behind the newest packet's, without the wrap at 2^32; None before the first key
+        packet
     """
 
     def __init__(self) -> None:
@@ -56,74 +51,6 @@ class BlockOrder:
         if self.next_sequence is None:
             return number
         return self.next_sequence + (number - self.next_sequence + SEQUENCES // 2) % SEQUENCES - SEQUENCES // 2
-
-
-class PacketDecoder:
-    """Decodes packets of Rice-coded samples, each of which needs the one before."""
-
-    def __init__(self, model: Model, description: Description):
-        self._description, self._model = description, model.coarse(description.max_error)
-        self._next_sequence: int | None = None
-        """Number of the packet that the state fits."""
-        self._packed: bytes | None = None
-        """The parameters of the channels, as the key packets have them."""
-        self._linear = np.zeros(description.channels, bool)
-        self._lanes: LaneDecoder | None = None
-        self._crc = 0
-
-    def decode(self, packet: Packet, sequence: int) -> np.ndarray | None:
-        """Return the samples int16 [frames, channels] of a packet, None where its predecessors are missing.
-
-        Raises
-        ------
-        CorruptError
-            The packet is not one of this stream, or decoded to other samples than were coded.
-        """
-        payload, start = packet.payload, 0
-        follows, self._next_sequence = self._next_sequence == sequence, None
-        if packet.key:
-            start = self._begin(payload, follows)
-        elif not follows:
-            return None
-        frames, end = self._description.block, len(payload)
-        if packet.last:
-            frames, end = int.from_bytes(payload[start : start + 2], "little"), end - 4
-            start += 2
-            if frames >= self._description.block or end < start:
-                raise CorruptError("a last packet holds impossible values")
-        samples = self._samples(payload[start:end], frames)
-        self._crc = zlib.crc32(samples.astype("<i2", copy=False).data, self._crc)
-        if packet.last:
-            self._check(payload[end:])
-        self._next_sequence = sequence + 1
-        return samples
-
-    def _begin(self, payload: bytes, follows: bool) -> int:
-        """Begin anew with a key packet; returns the offset of what follows its head."""
-        if self._packed is None or not payload.startswith(self._packed, DESCRIPTION_BYTES):
-            side, end = parameters.unpack(payload, DESCRIPTION_BYTES, self._description.channels)
-            self._packed, self._linear = payload[DESCRIPTION_BYTES:end], side.kind == LINEAR
-            self._lanes = LaneDecoder(self._model, parameters.lanes_of(side, self._model.entropy.reconstruction))
-        end = DESCRIPTION_BYTES + len(self._packed)
-        self._lanes.reset()
-        if follows:
-            self._check(payload[end : end + 4])
-        self._crc = 0
-        return end + 4
-
-    def _check(self, crc: bytes) -> None:
-        if int.from_bytes(crc, "little") != self._crc:
-            raise CorruptError("samples since the last resync point are not those that were coded")
-
-    def _samples(self, body: bytes, frames: int) -> np.ndarray:
-        if frames == 0 and not body:
-            return np.empty((0, self._description.channels), np.int16)
-        samples, good = self._lanes.run(RiceBody(body), frames)
-        if not good:
-            raise CorruptError("a packet's coded bits do not end where they should")
-        if self._description.max_error and self._linear.any():
-            near_lossless.restore(samples, self._linear, self._description.max_error)
-        return samples
 
 
 class StreamDecoder:
@@ -143,7 +70,7 @@ class StreamDecoder:
     complete : whether the last packet has come
     missing : frames that are missing so far
     masks : list of (number of the first frame, bool [frames, channels]) of the blocks that `push` and `finish` gave:
-        which samples are within the bound, all of them but in activity mode; take away what you have seen
+        which samples are within the bound, all of them but in spike mode; take away what you have seen
     """
 
     def __init__(
@@ -162,7 +89,7 @@ class StreamDecoder:
         self._model = None if model is None else models.load(model)
         self._joining, self._stream, self._with_masks = join, stream, masks
         self._reader, self._order = PacketReader(), BlockOrder()
-        self._decoder: PacketDecoder | ActivityDecoder | None = None
+        self._decoder: PacketDecoder | SpikePacketDecoder | None = None
         self._total_frames: int | None = None
         """Frames of the stream, once its last packet has come."""
 
@@ -245,7 +172,7 @@ class StreamDecoder:
             if self._model is not None and self._model.identity != description.model:
                 raise ModelError(f"made with model {description.model.hex()}; the one given is another one")
             model = stateless(self._model or models.find(description.model))
-            self._decoder = (ActivityDecoder if description.activity else PacketDecoder)(model, description)
+            self._decoder = (SpikePacketDecoder if description.spikes else PacketDecoder)(model, description)
             self.description = description
         if description != self.description:
             self._note("foreign", "a key packet describes another stream")

@@ -18,7 +18,7 @@ from ..predictor.channel_parameters import LINEAR, SideInformation
 from ..predictor.model import Model
 from ..predictor.recurrent import stateless
 from . import parameters
-from .calibration import Calibration
+from .calibration import DEFAULT_MODEL, Calibration
 from .packets import MAX_BLOCK, MAX_BLOCK_SAMPLES, Description, Packet
 
 BLOCK_SECONDS = 0.0004
@@ -55,9 +55,9 @@ class BlockEncoder:
     def __init__(self, model: Model, side: SideInformation, max_error: int, block: int):
         model, lanes = model.coarse(max_error), parameters.lanes_of(side, model.entropy.reconstruction)
         self.packed = parameters.pack(side)
-        self._linear = np.flatnonzero(side.kind == LINEAR)
-        tables = RiceTables.of(model.entropy, bool(len(self._linear)))
-        self._coder = RiceEncoder(tables, self._linear, lanes.shift.astype(np.int64))
+        self._linear = side.kind == LINEAR
+        tables = RiceTables.of(model.entropy, bool(self._linear.any()))
+        self._coder = RiceEncoder(tables, np.flatnonzero(self._linear), lanes.shift.astype(np.int64))
         self._predictor = BlockPredictor(model, lanes, block)
         self._max_error, self._decoded_samples = max_error, _decoded_samples(max_error)
 
@@ -74,17 +74,16 @@ class BlockEncoder:
     def _quantised(self, samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return what is coded in place of samples, and what it decodes to."""
         coded = self._decoded_samples.take(samples.view(np.uint16))
-        if not len(self._linear):
+        if not self._linear.any():
             return coded, coded
         coded[:, self._linear] = samples[:, self._linear] // np.int16(2 * self._max_error + 1)
-        decoded, linear = coded.copy(), np.zeros(coded.shape[1], bool)
-        linear[self._linear] = True
-        near_lossless.restore(decoded, linear, self._max_error)
+        decoded = coded.copy()
+        near_lossless.restore(decoded, self._linear, self._max_error)
         return coded, decoded
 
 
 def _decoded_samples(max_error: int) -> np.ndarray:
-    """Return int16 [65536]: what each sample of an implant channel, by its 16 bits, decodes to; itself off the table."""
+    """Return what each sample of an implant channel, by its 16 bits, decodes to, int16 [65536]."""
     samples = np.arange(1 << 16).astype(np.uint16).view(np.int16)
     if max_error == 0:
         return samples
@@ -119,7 +118,7 @@ class StreamEncoder:
         sample_rate: int,
         *,
         block: int | None = None,
-        model: str | os.PathLike | bytes = "n0",
+        model: str | os.PathLike | bytes = DEFAULT_MODEL,
         max_error: int = 0,
         calibration: Calibration | str | os.PathLike | None = None,
         resync: float = 1.0,
@@ -133,15 +132,15 @@ class StreamEncoder:
         if calibration is not None and calibration.channels != channels:
             raise UsageError(f"the calibration is of {calibration.channels} channels, the stream of {channels}")
         self.channels, self.block, self._stream = channels, block, stream
-        self._model, self._calibration = stateless(models.load(model)), calibration
+        self._model = stateless(models.load(model))
         period = max(1, round(resync * sample_rate / block))
         self._description = Description(self._model.identity, sample_rate, block, period, max_error, channels)
-        self._blocks: BlockEncoder | None = None
+        self._blocks = None if calibration is None else self._block_encoder(calibration.side)
         self._pending = np.empty((block, channels), np.int16)
         self._filled = self._sequence = self._crc = 0
 
     def push(self, frames: np.ndarray) -> list[bytes]:
-        """Take frames, int16 [frames, channels], any number of them; returns packets of the blocks that are complete."""
+        """Take any number of frames, int16 [frames, channels]; returns the packets of blocks that are complete."""
         check_frames(frames, self.channels)
         packets, first = [], 0
         while first < len(frames):
@@ -154,7 +153,7 @@ class StreamEncoder:
         return packets
 
     def finish(self) -> list[bytes]:
-        """Return the last packet, with the frames that are left, if any: it tells a decoder that the stream is complete."""
+        """Return the last packet: the frames that are left, if any, and the mark that the stream is complete."""
         return [self._packet(last=True)]
 
     def _packet(self, last: bool) -> bytes:
@@ -178,17 +177,14 @@ class StreamEncoder:
     def _key_head(self, samples: np.ndarray) -> list[bytes]:
         """Begin anew; returns description, parameters, and the checksum of the samples since the last key packet."""
         if self._blocks is None:
-            self._blocks = self._block_encoder(samples)
+            first = samples if len(samples) else np.zeros((1, self.channels), np.int16)
+            self._blocks = self._block_encoder(parameters.general(first))
         self._blocks.reset()
         crc, self._crc = self._crc, 0
         return [self._description.pack(), self._blocks.packed, crc.to_bytes(4, "little")]
 
-    def _block_encoder(self, samples: np.ndarray) -> BlockEncoder:
-        """Return the encoder of all blocks, given the first one."""
-        if self._calibration is not None:
-            side = self._calibration.side
-        else:
-            side = parameters.general(samples if len(samples) else np.zeros((1, self.channels), np.int16))
+    def _block_encoder(self, side: SideInformation) -> BlockEncoder:
+        """Return the encoder of all blocks, for parameters of the original samples."""
         max_error = self._description.max_error
         return BlockEncoder(self._model, parameters.under_bound(side, max_error), max_error, self.block)
 

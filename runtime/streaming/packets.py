@@ -23,7 +23,7 @@ OVERHEAD = HEAD_BYTES + 4
 _CRC = struct.Struct("<I")
 _DESCRIPTION = struct.Struct(f"<B{IDENTITY_BYTES}sIHIBH")
 DESCRIPTION_BYTES = _DESCRIPTION.size
-_LOSSLESS, _ACTIVITY = 1, 2
+_LOSSLESS, _SPIKES = 1, 2
 """Versions, by what packets hold."""
 
 
@@ -133,7 +133,7 @@ class Description:
     period : blocks from one key packet to the next
     max_error : bound of the error, 0 for lossless
     channels : of the stream
-    activity : whether packets hold activity chunks, and the bound is that of windows
+    spikes : whether packets hold spike chunks, and the bound is that of windows
     """
 
     model: bytes
@@ -142,11 +142,11 @@ class Description:
     period: int
     max_error: int
     channels: int
-    activity: bool = False
+    spikes: bool = False
 
     def pack(self) -> bytes:
         """Return the first bytes of a key packet's payload."""
-        version = _ACTIVITY if self.activity else _LOSSLESS
+        version = _SPIKES if self.spikes else _LOSSLESS
         numbers = self.sample_rate, self.block - 1, self.period, self.max_error, self.channels
         return _DESCRIPTION.pack(version, self.model, *numbers)
 
@@ -156,9 +156,9 @@ class Description:
         if len(payload) < DESCRIPTION_BYTES:
             raise CorruptError("a key packet is too short")
         version, model, sample_rate, block, period, max_error, channels = _DESCRIPTION.unpack_from(payload)
-        if version not in (_LOSSLESS, _ACTIVITY):
+        if version not in (_LOSSLESS, _SPIKES):
             raise CorruptError(f"a stream of version {version}; a newer version of this program may read it")
-        made = cls(model, sample_rate, block + 1, period, max_error, channels, version == _ACTIVITY)
+        made = cls(model, sample_rate, block + 1, period, max_error, channels, version == _SPIKES)
         if made.block * channels > MAX_BLOCK_SAMPLES:
             raise CorruptError("a stream's blocks are beyond the limits")
         if channels < 1 or period < 1:

@@ -71,7 +71,7 @@ def lanes_of(side: SideInformation, reconstruction: np.ndarray) -> Lanes:
 
 
 def general(samples: np.ndarray) -> SideInformation:
-    """Return parameters for channels of which only the samples int16 [frames, channels] are known, one frame or more."""
+    """Return parameters for channels of which only one or more frames, int16 [frames, channels], are known."""
     side, codes = SideInformation.empty(samples.shape[1]), codes_of(np.ascontiguousarray(samples))
     implant = (codes >= 0).all(axis=0)
     side.kind[:] = np.where(implant, IMPLANT, LINEAR)
@@ -90,11 +90,8 @@ def without_limits(side: SideInformation) -> SideInformation:
     codes = codes_of(side.mean.astype(np.int16))
     implant = constant & (codes >= 0)
     side.kind[constant], side.coefficients[constant] = LINEAR, 0
-    side.kind[implant], side.mean[implant], side.magnitude_bits[implant] = (
-        IMPLANT,
-        codes[implant],
-        IMPLANT_MAGNITUDE_BITS,
-    )
+    side.kind[implant], side.mean[implant] = IMPLANT, codes[implant]
+    side.magnitude_bits[implant] = IMPLANT_MAGNITUDE_BITS
     _widen(side)
     return side
 

@@ -1,4 +1,4 @@
-"""Activity mode in packets: blocks of tens of milliseconds, each of which can be decoded alone."""
+"""Spike mode in packets: blocks of tens of milliseconds, each of which can be decoded alone."""
 
 from __future__ import annotations
 
@@ -10,31 +10,31 @@ from functools import partial
 import numpy as np
 
 from .. import spikes
-from ..container.header import ACTIVITY, CHUNK_HEAD, chunk_bound
+from ..container.header import CHUNK_HEAD, SPIKES, chunk_bound
 from ..core.errors import CorruptError, UsageError
 from ..core.implant_table import mostly_in_table
 from ..core.limits import MAX_CHANNELS
 from ..predictor import model as models
 from ..predictor.model import Model
 from ..predictor.recurrent import stateless
-from ..spikes.token_bucket import Bucket
+from ..spikes.token_bucket import TokenBucket
 from . import encoder as lossless
 from .packets import DESCRIPTION_BYTES, MAX_BLOCK_SAMPLES, OVERHEAD, Description, Packet
 
 BLOCK_SECONDS = 0.05
-"""Length of a block unless it is said: shorter ones cost more, longer ones hardly less."""
+"""Default length of a block: shorter ones cost more, longer ones hardly less."""
 _BITS = 16
 _CHOICE_FRAMES, _CHOICE_CHANNELS = 1 << 14, 64
 """The most frames and channels that the choice of a model looks at."""
 
 
 def default_block(channels: int, sample_rate: int) -> int:
-    """Frames of a block: 50 ms, less where that would be too many samples."""
+    """Return the frames of a block: 50 ms, less where that would be too many samples."""
     return max(1, min(round(BLOCK_SECONDS * sample_rate), MAX_BLOCK_SAMPLES // channels))
 
 
-class ActivityStreamEncoder:
-    """`StreamEncoder` for activity mode: windows around spikes, lines or a slow band between them.
+class SpikeStreamEncoder:
+    """Encodes a stream in spike mode: windows around spikes, and lines or the field potential between them.
 
     A packet comes out when what follows its block is known, `delay` frames of it.
 
@@ -42,15 +42,15 @@ class ActivityStreamEncoder:
     ----------
     channels : int
     sample_rate : Hz, a whole number of at least 2000
-    keep : "spikes", or "spikes,lfp" for a slow band as well
+    keep : "spikes", or "spikes,lfp" for the field potential as well
     max_error : bound of the error inside windows, 0..255; None for the default, 3
-    target_rate : bits per second of all channels and packets; the bound is then the least one, and grows where it must;
+    target_rate : bit/s of all channels and packets; the bound is then the least one, and grows where it must;
         None for no such
     threshold : of spikes, in robust deviations; None for the default, 4.5
     window : milliseconds before and after a crossing; None for the default, 0.5 and 1.5
     block : frames of a packet; None for 50 ms
     model : name, path or bytes of the model; None for n1, or a1 where the first frames are off the implant's table
-    resync : seconds between the packets that say what the stream is, with which a decoder can join
+    resync : seconds between the packets that describe the stream, with which a decoder can join
     stream : as for `StreamEncoder`
 
     Raises
@@ -80,10 +80,10 @@ class ActivityStreamEncoder:
         if target_rate is not None and not 0 < target_rate < math.inf:
             raise UsageError(f"a target rate is a number of bits per second above 0, not {target_rate}")
         self.channels, self.block, self._stream = channels, block, stream
-        self._options, self._target, self._chooses = options.at(sample_rate), target_rate, model is None
+        self._options, self._target, self._chooses = options.with_rate(sample_rate), target_rate, model is None
         period = max(1, round(resync * sample_rate / block))
         shape = {"sample_rate": sample_rate, "block": block, "period": period, "max_error": bound, "channels": channels}
-        self._describe = partial(Description, **shape, activity=True)
+        self._describe = partial(Description, **shape, spikes=True)
         self._begin(stateless(models.load(models.DEFAULT if model is None else model)))
         self._sequence = self._frames = 0
 
@@ -92,8 +92,8 @@ class ActivityStreamEncoder:
         self._description = told = self._describe(network.identity)
         self._bucket = None
         if self._target is not None:
-            self._bucket = Bucket(self._target, told.sample_rate, OVERHEAD, told.period, DESCRIPTION_BYTES)
-        self._encoder = spikes.ActivityEncoder(self.channels, self._options, self.block, network, self._bucket)
+            self._bucket = TokenBucket(self._target, told.sample_rate, OVERHEAD, told.period, DESCRIPTION_BYTES)
+        self._encoder = spikes.SpikeEncoder(self.channels, self._options, self.block, network, self._bucket)
 
     @property
     def delay(self) -> int:
@@ -101,7 +101,7 @@ class ActivityStreamEncoder:
         return self._encoder.delay
 
     def push(self, frames: np.ndarray) -> list[bytes]:
-        """Take frames, int16 [frames, channels], any number of them; packets of the blocks that are now complete."""
+        """Take int16 [frames, channels]; return the packets of the blocks that are complete."""
         lossless.check_frames(frames, self.channels)
         if self._chooses and len(frames):
             self._chooses = False
@@ -111,7 +111,7 @@ class ActivityStreamEncoder:
         return [self._packet(chunk) for chunk in self._encoder.push(frames)]
 
     def finish(self) -> list[bytes]:
-        """The packets of what frames are left; the last one tells a decoder that the stream is complete."""
+        """Return the packets of what frames are left; the last one marks the end of the stream."""
         left = self._frames % self.block
         chunks = self._encoder.flush()
         if not left:
@@ -124,17 +124,18 @@ class ActivityStreamEncoder:
         return self._encoder.errors
 
     def report(self) -> str:
-        """What a target has made of the stream so far, in words; empty without one."""
+        """Return a summary of the stream so far, empty without a target rate."""
         if self._target is None:
             return ""
         errors = sorted(self.errors)
         raised, crowded = int((self._encoder.raised > 0).sum()), self._encoder.crowded
         text = f"errors within {errors[0]} to {errors[-1]}, " if errors else ""
-        text += f"at most {self._bucket.highest:.0f} of {self._target:.0f} bit/s over a second, thresholds of {raised} channels raised"
+        text += f"at most {self._bucket.highest:.0f} of {self._target:.0f} bit/s over a second, "
+        text += f"thresholds of {raised} channels raised"
         return text + (f", {crowded} packets larger than they should be" if crowded else "")
 
     def _packet(self, chunk: bytes, left: int | None = None) -> bytes:
-        """The packet of a block; `left` is the number of frames of the last block."""
+        """Return the packet of a block; `left` is the number of frames of the last block."""
         sequence, last = self._sequence, left is not None
         self._sequence += 1
         key = sequence % self._description.period == 0
@@ -143,14 +144,14 @@ class ActivityStreamEncoder:
         return Packet(self._stream, sequence, key, last, head + length + chunk).pack()
 
 
-class ActivityDecoder:
-    """Decodes packets of activity mode, which do not depend on each other."""
+class SpikePacketDecoder:
+    """Decodes packets of spike mode, which do not depend on each other."""
 
     def __init__(self, model: Model, description: Description):
         self.description, self._model = description, model
 
     def decode(self, packet: Packet, sequence: int) -> np.ndarray:
-        """Samples int16 [frames, channels] of a packet. Raises `CorruptError`."""
+        """Return the samples int16 [frames, channels] of a packet. Raises `CorruptError`."""
         chunk = chunk_of(packet, self.description)
         if not chunk:
             return np.empty((0, self.description.channels), np.int16)
@@ -158,7 +159,7 @@ class ActivityDecoder:
 
 
 def chunk_of(packet: Packet, description: Description) -> bytes:
-    """The chunk in a packet of activity mode, empty for a last packet without frames. Raises `CorruptError`."""
+    """Return the chunk in a packet of spike mode, empty for a last packet without frames. Raises `CorruptError`."""
     payload, at, frames = packet.payload, DESCRIPTION_BYTES if packet.key else 0, description.block
     if packet.last:
         frames, at = int.from_bytes(payload[at : at + 2], "little"), at + 2
@@ -167,7 +168,7 @@ def chunk_of(packet: Packet, description: Description) -> bytes:
     chunk = payload[at:]
     if not frames and not chunk and packet.last:
         return b""
-    if len(chunk) < CHUNK_HEAD.size or CHUNK_HEAD.unpack_from(chunk) != (frames, ACTIVITY):
+    if len(chunk) < CHUNK_HEAD.size or CHUNK_HEAD.unpack_from(chunk) != (frames, SPIKES):
         raise CorruptError("a packet holds another chunk than its stream's")
     if chunk_bound(chunk) < description.max_error:
         raise CorruptError("a packet has a smaller bound than its stream")
@@ -175,7 +176,7 @@ def chunk_of(packet: Packet, description: Description) -> bytes:
 
 
 def mask(packet: Packet, description: Description, frames: int) -> np.ndarray:
-    """bool [frames, channels]: samples of a good packet that are within the bound."""
-    if not description.activity or not frames:
+    """Return which samples of a good packet are within the bound, bool [frames, channels]."""
+    if not description.spikes or not frames:
         return np.ones((frames, description.channels), bool)
     return spikes.mask(chunk_of(packet, description), description.channels, _BITS)

@@ -1,8 +1,8 @@
-"""Where the spikes are: threshold crossings of the band-passed channels. Encoder only; a decoder needs none of this.
+"""Detect spikes: threshold crossings of the band-passed channels. Encoder only.
 
-Causal with a short look-back, all channels at once: a linear-phase band-pass (300 to 3000 Hz) in whole numbers, a running
-robust estimate of each channel's noise, and one comparison. Per sample that is half the filter's taps in multiplications
-(the filter is symmetric: 65 at 19531 Hz), and two comparisons.
+Causal with a short look-back, all channels at once: a linear-phase band-pass (300 to 3000 Hz) in integers, a running
+robust estimate of each channel's noise, and one comparison. Per sample that is half the filter's taps in
+multiplications (the filter is symmetric: 65 at 19531 Hz), and two comparisons.
 """
 
 from __future__ import annotations
@@ -26,27 +26,24 @@ _SLOPE = 0.428670
 _SLOWEST = 1 / 64
 """Gain of the running estimate in the long run: at 0.1 s a block its memory is some 6 s."""
 LEAST_NOISE = 1.0
-"""Noise is taken for at least so many units (codes): a dead channel has no crossings."""
+"""Least noise in values, so that a dead channel has no crossings."""
 
 
 @functools.lru_cache(maxsize=16)
-def band_taps(rate: int) -> np.ndarray:
-    """Filter taps, symmetric whole numbers in units of 2^-12, float64 [2 * reach + 1].
-
-    They are `band_response`, its sum taken out.
-    """
-    taps = np.rint(band_response(rate) * (1 << TAP_BITS))
+def band_taps(sample_rate: int) -> np.ndarray:
+    """Return filter taps, symmetric integers in units of 2^-12, float64 [2 * reach + 1]: `band_response` of sum 0."""
+    taps = np.rint(band_response(sample_rate) * (1 << TAP_BITS))
     taps[len(taps) // 2] -= taps.sum()
     return taps
 
 
-def band_response(rate: int) -> np.ndarray:
-    """The impulse response of a second-order Butterworth band-pass run forwards and backwards, cut off."""
-    reach = max(8, round(_REACH_SECONDS * rate))
+def band_response(sample_rate: int) -> np.ndarray:
+    """Return the impulse response of a second-order Butterworth band-pass run forwards and backwards, cut off."""
+    reach = max(8, round(_REACH_SECONDS * sample_rate))
     points = 1 << 14
-    low, high = BAND[0], min(BAND[1], 0.45 * rate)
-    warp = lambda frequency: np.tan(np.pi * frequency / rate)  # noqa: E731
-    axis = warp(np.arange(1, points // 2) * rate / points)
+    low, high = BAND[0], min(BAND[1], 0.45 * sample_rate)
+    warp = lambda frequency: np.tan(np.pi * frequency / sample_rate)  # noqa: E731
+    axis = warp(np.arange(1, points // 2) * sample_rate / points)
     detuning = (axis * axis - warp(low) * warp(high)) / (axis * (warp(high) - warp(low)))
     power = np.concatenate([[0.0], 1 / (1 + detuning**4), [0.0]])
     response = np.fft.irfft(power, points)
@@ -54,18 +51,14 @@ def band_response(rate: int) -> np.ndarray:
 
 
 def band(values: np.ndarray, taps: np.ndarray, exact: type = np.float32) -> np.ndarray:
-    """Band-passed signals.
+    """Return band-passed signals [frames, channels], in units of 2^-12.
 
     Parameters
     ----------
     values : integers [frames + 2 * reach, channels]
         With the reach of the filter on both sides.
     exact : float32 for codes of 10 bits, float64 for any int16
-        Sums of whole numbers, exact in any order in these.
-
-    Returns
-    -------
-    [frames, channels], in units of 2^-12
+        In these, sums of integers are exact in any order.
     """
     reach = len(taps) // 2
     frames, channels = len(values) - 2 * reach, values.shape[1]
@@ -81,23 +74,26 @@ def band(values: np.ndarray, taps: np.ndarray, exact: type = np.float32) -> np.n
     return np.matmul(matrix, parts).reshape(-1, channels)[:frames]
 
 
-def extended(values: np.ndarray, reach: int) -> np.ndarray:
-    """Values with the first and the last frame repeated `reach` times."""
-    return np.concatenate([np.repeat(values[:1], reach, axis=0), values, np.repeat(values[-1:], reach, axis=0)])
+def band_of(values: np.ndarray, sample_rate: int, exact: type = np.float32) -> np.ndarray:
+    """Return the band of whole signals [frames, channels]; their first and last frame go on at the ends."""
+    taps = band_taps(sample_rate)
+    reach = len(taps) // 2
+    ends = np.repeat(values[:1], reach, axis=0), np.repeat(values[-1:], reach, axis=0)
+    return band(np.concatenate([ends[0], values, ends[1]]), taps, exact)
 
 
 class Noise:
-    """Running robust deviation of band-passed channels: the median of |x| / 0.6745, tracked by counting.
+    """Tracks the robust deviation of band-passed channels, the median of |x| / 0.6745, by counting.
 
     Parameters
     ----------
-    filtered : [frames, channels], where it starts: the median there, exactly
+    filtered : [frames, channels], whose median it starts with
     settled : whether that is long enough to count for as much as the running estimate ever remembers
     """
 
     def __init__(self, filtered: np.ndarray, settled: bool = False):
-        reconstruction = len(filtered) // 2
-        self._median = np.partition(np.abs(filtered), reconstruction, axis=0)[reconstruction].astype(np.float64)
+        half = len(filtered) // 2
+        self._median = np.partition(np.abs(filtered), half, axis=0)[half].astype(np.float64)
         self._seen = 1 / _SLOWEST if settled else 1.0
 
     def update(self, filtered: np.ndarray) -> None:
@@ -108,17 +104,19 @@ class Noise:
         self._median *= (12 + 6 * x + x * x) / (12 - 6 * x + x * x)  # e^x, by operations that are the same everywhere
 
     def change_unit(self, factor: int) -> None:
-        """The signal is so many times as large from now on."""
+        """Go on with a signal that is `factor` times as large."""
         self._median *= factor
 
     @property
     def deviation(self) -> np.ndarray:
-        """In the units of the band-passed signal, at least `LEAST_NOISE`."""
+        """In the units of the band-passed signal, at least `LEAST_NOISE` values."""
         return np.maximum(self._median / _MEDIAN, LEAST_NOISE * (1 << TAP_BITS))
 
 
-def crossings(filtered: np.ndarray, threshold: np.ndarray, dead: int, below: np.ndarray | None = None):
-    """Where channels go below their thresholds.
+def crossings(
+    filtered: np.ndarray, threshold: np.ndarray, dead: int, below: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return where channels go below their thresholds: channels and frames, int64, in this order.
 
     Parameters
     ----------
@@ -126,10 +124,6 @@ def crossings(filtered: np.ndarray, threshold: np.ndarray, dead: int, below: np.
     threshold : [channels], positive
     dead : frames after an event in which there is no other
     below : bool [channels], whether channels were below before the first frame
-
-    Returns
-    -------
-    channels, frames : int64, in order of channel, then of frame
     """
     under = (filtered < -threshold.astype(filtered.dtype)).T
     begins = under.copy()

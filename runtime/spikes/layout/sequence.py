@@ -1,5 +1,4 @@
-"""The order in which samples of windows are coded, and what is expected of them before the network is asked:
-docs/format.md section 12. Shared by encoder and decoder."""
+"""Order in which the samples of windows are coded, and their running templates (docs/format.md section 12.2)."""
 
 from __future__ import annotations
 
@@ -19,13 +18,13 @@ MAX_LANES = 4096
 
 
 def lane_count(samples: int, each: int = _LANE_SAMPLES) -> int:
-    """Lanes for so many samples: a lane costs some 36 bits, a step of few lanes as much time as one of many."""
+    """Return the lanes for so many samples: a lane costs some 36 bits, a step of few lanes the time of one of many."""
     return min(max(samples // each, 1), MAX_LANES)
 
 
 @dataclass(frozen=True)
 class Sequence:
-    """Windows as lanes take them, one after the other; all int64 [windows] unless said.
+    """Places of windows in lanes; int64 [windows] unless stated.
 
     lanes : int
     lane : of each window
@@ -57,21 +56,17 @@ class Sequence:
 
 
 def template_shift(rank: np.ndarray) -> np.ndarray:
-    """By how much a template moves at the window of this rank."""
+    """Return by how many bits the distance that a template moves is shifted, at the window of this rank."""
     return np.minimum(rank + 1, _SLOWEST)
 
 
 def expected_steps(steps: np.ndarray, inside: np.ndarray, sequence: Sequence) -> np.ndarray:
-    """The running templates that windows are coded with.
+    """Return the running templates that windows are coded with, int64 [windows, TEMPLATE], Q6 units.
 
     Parameters
     ----------
     steps : int64 [windows, TEMPLATE], differences between neighbouring Q6 units
     inside : bool [windows, TEMPLATE], where there is one: not at a window's first sample, not behind its last
-
-    Returns
-    -------
-    int64 [windows, TEMPLATE], Q6 units
     """
     out = np.zeros_like(steps)
     if not len(steps):

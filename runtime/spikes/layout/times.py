@@ -1,4 +1,4 @@
-"""When the windows of a channel are: gaps from one to the next."""
+"""Gaps between windows, and the Rice parameters of numbers like them."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from .fields import MAX_RICE, rice_bits
 
 
 def gaps(windows: Windows) -> np.ndarray:
-    """Frames between a window and the one before it on its channel, or the chunk's start; int64 [windows]."""
+    """Return the frames between a window and the one before it on its channel, or the chunk's start, int64."""
     before = np.concatenate([[0], windows.stop[:-1]])
     before[np.concatenate([[True], windows.channel[1:] != windows.channel[:-1]])[: len(windows)]] = 0
     return windows.start - before[: len(windows)]
 
 
 def best_rice(values: np.ndarray) -> int:
-    """The parameter that takes the fewest bits."""
+    """Return the parameter of the fewest bits."""
     if not len(values):
         return 0
-    reconstruction = max(int(values.mean()), 1).bit_length()
-    near = range(max(0, reconstruction - 3), min(reconstruction + 2, MAX_RICE) + 1)
+    usual = max(int(values.mean()), 1).bit_length()
+    near = range(max(0, usual - 3), min(usual + 2, MAX_RICE) + 1)
     return min(near, key=lambda parameter: int(rice_bits(values, parameter).sum()))
 
 

@@ -1,4 +1,4 @@
-"""Values, bins and Q6 units: how samples in windows are counted (docs/format.md section 12)."""
+"""Convert between samples, values, bins and Q6 values (docs/format.md section 12)."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ _HALF = CODES // 2
 
 @dataclass(frozen=True)
 class Units:
-    """How a chunk counts.
+    """How the samples of a chunk are counted.
 
-    entropy : of the model, for bins of the bound
+    entropy : of the model, for bins of the bound; None for units that don't convert
     max_error : the bound E; a bin holds 2 E + 1 values
-    grid : whether values are samples; else they are codes -512..511 of the implant's table
-    shift : low bits of a bin's number that are kept apart; grid only
+    linear : whether values are samples; else they are codes -512..511 of the implant's table
+    shift : low bits of a bin's number that are kept apart; 0 unless linear
     sample_bits : of the original
     """
 
-    entropy: EntropyModel
+    entropy: EntropyModel | None
     max_error: int
     linear: bool
     shift: int
@@ -31,7 +31,7 @@ class Units:
 
     @property
     def low(self) -> int:
-        """The least value; the largest is -1 less it."""
+        """The least value."""
         return -(1 << (self.sample_bits - 1)) if self.linear else -_HALF
 
     @property
@@ -46,38 +46,38 @@ class Units:
 
     @property
     def offset(self) -> int:
-        """Where levels start in the entropy model."""
+        """The place of the first level in the entropy model."""
         return LINEAR_OFFSET if self.linear else 0
 
     def values(self, samples: np.ndarray) -> np.ndarray:
-        """int64 values of int16 samples."""
+        """Return the values int64 of samples int16."""
         return samples.astype(np.int64) if self.linear else codes_of(samples).astype(np.int64) - _HALF
 
     def samples(self, values: np.ndarray) -> np.ndarray:
-        """int16 samples of values."""
+        """Return the samples int16 of values."""
         return values.astype(np.int16) if self.linear else CODE_TO_SAMPLE.take(values + _HALF)
 
     def bins(self, values: np.ndarray) -> np.ndarray:
-        """Numbers of bins."""
+        """Return the bins of values."""
         if self.linear:
             return values // (2 * self.max_error + 1)
         bins = self.entropy.bins
         return values + _HALF if bins is None else bins.take(values + _HALF).astype(np.int64)
 
-    def middles(self, bins: np.ndarray) -> np.ndarray:
-        """Values that bins decode to."""
+    def reconstruct(self, bins: np.ndarray) -> np.ndarray:
+        """Return the values that bins decode to."""
         if self.linear:
             return np.clip(bins * (2 * self.max_error + 1) + self.max_error, self.low, self.high)
         return codes_of(self.entropy.samples.take(bins, mode="clip")).astype(np.int64) - _HALF
 
     def q6(self, bins: np.ndarray) -> np.ndarray:
-        """int64 Q6 value of bins."""
+        """Return the Q6 values int64 of bins."""
         if self.linear:
             return ((2 * bins.astype(np.int64) + 1) << 5) >> self.shift
         return self.entropy.q6.take(bins, mode="clip").astype(np.int64)
 
     def level_q6(self, values: np.ndarray) -> np.ndarray:
-        """int64 Q6 value of single values: of levels and of the slow band."""
+        """Return the Q6 values int64 of levels and of the field potential."""
         if self.linear:
             return self.q6(self.bins(values))
         return self.entropy.reconstruction.take(values + _HALF, mode="clip").astype(np.int64)

@@ -1,4 +1,7 @@
-"""The encoder's slow band: what is below 200 Hz, as coarse as a correlation with it allows."""
+"""Fit the field potential below 200 Hz, as coarsely as its correlation with the signal's band allows. Encoder only.
+
+Sums are taken over integers, so that they are exact in any order, and the same on every machine.
+"""
 
 from __future__ import annotations
 
@@ -6,57 +9,50 @@ import math
 
 import numpy as np
 
-from ...entropy.tables import LINEAR_OFFSET, SCALES
+from ...entropy.tables import CODES, LINEAR_OFFSET, SCALES
 from ...predictor.model import Model
-from ..layout.units import Units
 from ..waveforms.costs import bits_of
-from .lfp import (
-    _CENTRE,
-    COEFFICIENT_BITS,
-    MAX_RESIDUAL,
-    MAX_SPACING,
-    SlowBand,
-    code,
-    interpolate,
-    knot_count,
-    predict,
-)
+from .lfp import CENTRE, COEFFICIENT_BITS, MAX_RESIDUAL, MAX_SPACING, Lfp, encode, interpolate, knot_count, residuals_of
 
 HIGHEST = 200.0
 """Hz."""
 CORRELATION = 0.985
-"""With the channel's band: what knots are made as coarse for as it allows."""
+"""With the channel's band, at least: how coarse knots may be."""
 _FINER = 4
-"""The band is compared at so many places between knots."""
+"""Places between knots at which the band is compared."""
 _PERIODS = 3
 _STEPS = np.rint(1024 * 2.0 ** (np.arange(2, -14, -1) / 3)) / 1024
-"""Steps that are tried, in deviations of the band."""
+"""Candidate steps, in deviations of the band."""
 _MAX_STEP = 4095
 _FINE = 256
-"""Parts of a value that bands are rounded to where they are summed, so that sums are exact, in any order."""
+"""Parts of a value that bands are rounded to where they are summed."""
 _TAP_BITS = 24
-_USUAL = (14, -3)
-"""Coefficients of knots of streams, in sixteenths: about what channels have."""
+_USUAL = np.array([14, -3])
+"""Coefficients of blocks, in sixteenths: about what channels have."""
+_MAX_COEFFICIENT = 31
+_LEAST_KNOTS = 16
+"""Knots for which coefficients are fitted."""
 _MEMORY_SECONDS = 4.0
-"""Time over which the size of a channel's band is followed in streams."""
+"""Time over which blocks follow the power of a channel's band."""
+_CHUNK_LANE_KNOTS, _BLOCK_LANE_KNOTS = 4096, 256
 
 
-def spacing_of(rate: int) -> int:
-    """Frames between knots: just enough of them for the band."""
-    return min(max(_FINER * round(rate / (2 * 1.02 * HIGHEST) / _FINER), _FINER), MAX_SPACING)
+def spacing_of(sample_rate: int) -> int:
+    """Return the frames between knots: just enough knots for the band."""
+    return min(max(_FINER * round(sample_rate / (2 * 1.02 * HIGHEST) / _FINER), _FINER), MAX_SPACING)
 
 
-def reach_of(rate: int) -> int:
-    """Frames on both sides that the band at a frame depends on."""
-    return round(_PERIODS * rate / HIGHEST)
+def reach_of(sample_rate: int) -> int:
+    """Return the frames on both sides that the band at a frame depends on."""
+    return round(_PERIODS * sample_rate / HIGHEST)
 
 
-def low_pass(values: np.ndarray, rate: int, every: int, count: int, first: int = 0) -> np.ndarray:
-    """The band at `count` places `every` so many frames from frame `first`, float64 [count, channels]."""
-    reach = reach_of(rate)
+def low_pass(values: np.ndarray, sample_rate: int, every: int, count: int, first: int = 0) -> np.ndarray:
+    """Return the band at `count` places, `every` so many frames from frame `first`, float64 [count, channels]."""
+    reach = reach_of(sample_rate)
     t = np.arange(-reach, reach + 1)
-    taps = np.sinc(2 * HIGHEST * t / rate) * (0.5 + 0.5 * np.cos(np.pi * t / (reach + 1)))
-    taps = np.rint(taps / taps.sum() * (1 << _TAP_BITS))  # sums of whole numbers are the same in any order
+    taps = np.sinc(2 * HIGHEST * t / sample_rate) * (0.5 + 0.5 * np.cos(np.pi * t / (reach + 1)))
+    taps = np.rint(taps / taps.sum() * (1 << _TAP_BITS))
     taps[reach] += (1 << _TAP_BITS) - taps.sum()
     behind = max(0, first + (count - 1) * every + 1 + reach - len(values))
     padded = np.concatenate([np.repeat(values[:1], reach, 0), values, np.repeat(values[-1:], behind, 0)])[first:]
@@ -68,145 +64,149 @@ def low_pass(values: np.ndarray, rate: int, every: int, count: int, first: int =
     return out / (1 << _TAP_BITS)
 
 
-def fit(values: np.ndarray, rate: int, units: Units, model: Model) -> SlowBand:
-    """The slow band of integers [frames, channels], coded."""
-    frames, channels = values.shape
-    spacing = spacing_of(rate)
-    knots = knot_count(frames, spacing)
+def fit(values: np.ndarray, sample_rate: int, model: Model) -> Lfp:
+    """Return the field potential of a chunk of integers [frames, channels], coded."""
+    frames, spacing = len(values), spacing_of(sample_rate)
     every = spacing // _FINER
-    places = (knots - 1) * _FINER + 1
-    band = low_pass(values, rate, every, places)
-    made = SlowBand.empty(channels)
-    made.spacing, made.frames, made.knots = spacing, frames, np.zeros((channels, knots), np.int64)
-    made.step, made.mean, made.scale = np.zeros((3, channels), np.int64)
-    compared = -(-frames // every)
-    for channel in range(channels):
-        _fit_channel(made, channel, band[::_FINER, channel], band[:compared, channel])
-    _fit_scales(made, model)
-    made.states, made.words = code(made, model)
-    return made
+    band = low_pass(values, sample_rate, every, (knot_count(frames, spacing) - 1) * _FINER + 1).T
+    step = np.array([_coarsest_step(channel, frames, spacing) for channel in band], np.int64)
+    knots = band[:, ::_FINER]
+    coefficients = _coefficients(np.rint(knots / step[:, None]).astype(np.int64))
+    lfp = _quantise(knots, step, coefficients, frames, spacing)
+    _encode(lfp, model, _CHUNK_LANE_KNOTS)
+    return lfp
 
 
-def _fit_channel(made: SlowBand, channel: int, knots: np.ndarray, band: np.ndarray) -> None:
-    deviation = _deviation(band)
+def _coarsest_step(band: np.ndarray, frames: int, spacing: int) -> int:
+    """Return the coarsest step of knots whose curve correlates well enough with a channel's band."""
+    every = spacing // _FINER
+    compared = band[: -(-frames // every)]
+    deviation, knots = _deviation(compared), band[::_FINER]
     if deviation < 0.5:
-        made.step[channel] = min(max(round(deviation), 1), _MAX_STEP)
-        made.knots[channel] = np.rint(knots / made.step[channel]).astype(np.int64)
-    for step in np.unique(np.clip(np.rint(deviation * _STEPS), 1, _MAX_STEP).astype(np.int64))[::-1]:
-        made.step[channel] = step
-        made.knots[channel] = np.rint(knots / step).astype(np.int64)
-        curve = interpolate(made.knots[channel] * step, made.spacing, made.frames, made.spacing // _FINER)
-        if deviation < 0.5 or _correlation(curve[: len(band)], band) >= CORRELATION:
-            break
-    made.mean[channel] = round(float(made.knots[channel].mean()))
-    made.coefficients[channel] = _coefficients(made.knots[channel] - made.mean[channel])
-    while np.abs(predict(_one(made, channel), None)).max() > MAX_RESIDUAL:  # a channel of steep steps
-        made.step[channel] *= 2
-        made.knots[channel] = np.rint(knots / made.step[channel]).astype(np.int64)
-        made.mean[channel] = round(float(made.knots[channel].mean()))
+        return 1
+    steps = np.unique(np.clip(np.rint(deviation * _STEPS), 1, _MAX_STEP).astype(np.int64)).tolist()
+    for step in reversed(steps):
+        curve = interpolate(np.rint(knots / step).astype(np.int64) * step, spacing, frames, every)
+        if _correlation(curve, compared) >= CORRELATION:
+            return step
+    return steps[0]
 
 
-def _one(band: SlowBand, channel: int) -> SlowBand:
-    part = slice(channel, channel + 1)
-    columns = (band.step, band.mean, band.scale, band.coefficients, band.knots)
-    return SlowBand(band.spacing, band.frames, *(column[part] for column in columns))
+def _quantise(knots: np.ndarray, step: np.ndarray, coefficients: np.ndarray, frames: int, spacing: int) -> Lfp:
+    """Round knots [channels, knots] to steps, which grow where residuals would be out of range."""
+    while True:
+        numbers = np.rint(knots / step[:, None]).astype(np.int64)
+        mean = np.rint(numbers.mean(axis=1)).astype(np.int64)
+        steep = np.abs(residuals_of(numbers, mean, coefficients)).max(axis=1) > MAX_RESIDUAL
+        if not steep.any():
+            return Lfp(spacing, frames, step, mean, np.zeros(len(step), np.int64), coefficients, numbers)
+        step = np.where(steep, 2 * step, step)
 
 
-def _correlation(a: np.ndarray, b: np.ndarray) -> float:
-    """Of values in parts of `_FINE`; all sums are exact."""
-    x, y = (np.rint(values * _FINE).astype(np.int64) for values in (a, b))
-    power = [_initial_scale(x, x), _initial_scale(y, y)]
-    return _initial_scale(x, y) / math.sqrt(power[0] * power[1]) if min(power) > 0 else 0.0
-
-
-def _deviation(band: np.ndarray) -> float:
-    x = np.rint(band * _FINE).astype(np.int64)
-    return math.sqrt(_initial_scale(x, x)) / (len(x) * _FINE)
-
-
-def _initial_scale(x: np.ndarray, y: np.ndarray) -> int:
-    """n sum(x y) - sum(x) sum(y)."""
-    return len(x) * int(np.multiply(x, y).sum()) - int(x.sum()) * int(y.sum())
-
-
-def _mean_square(rows: np.ndarray) -> np.ndarray:
-    """Of each row."""
-    return np.square(np.rint(rows * _FINE).astype(np.int64)).sum(axis=1) / (rows.shape[1] * _FINE * _FINE)
+def _encode(lfp: Lfp, model: Model, lane_knots: int) -> None:
+    """Choose the scale index of the fewest bits for each channel, and code the knots."""
+    residuals = residuals_of(lfp.knots, lfp.mean, lfp.coefficients)
+    best = np.full(len(residuals), np.iinfo(np.int64).max)
+    code = np.arange(CODES)
+    for scale in range(SCALES):
+        wide = np.full(CODES, scale)
+        _, frequency = model.entropy.intervals(code, np.int64(CENTRE), wide, np.int64(LINEAR_OFFSET))
+        cost = bits_of(frequency)[residuals + CODES // 2].sum(axis=1)
+        better = cost < best
+        lfp.scale[better], best[better] = scale, cost[better]
+    encode(lfp, model, lane_knots)
 
 
 def _coefficients(knots: np.ndarray) -> np.ndarray:
-    """Least squares over the last two knots, in sixteenths."""
-    if len(knots) < 16:
-        return np.array([1 << COEFFICIENT_BITS, 0])
-    target, past, older = (knots[2 - lag : len(knots) - lag].astype(float) for lag in range(3))
-    a, b, c = past @ past + 1, past @ older, older @ older + 1
-    d, e = past @ target, older @ target
-    determinant = a * c - b * b
-    found = np.array([d * c - e * b, e * a - d * b]) / determinant
-    return np.clip(np.rint(found * (1 << COEFFICIENT_BITS)), -31, 31).astype(np.int64)
+    """Return the least-squares prediction of knots int64 [channels, knots] from the last two, int64 [channels, 2]."""
+    if knots.shape[1] < _LEAST_KNOTS:
+        return np.tile([1 << COEFFICIENT_BITS, 0], (len(knots), 1))
+    centred = knots - np.rint(knots.mean(axis=1, keepdims=True)).astype(np.int64)
+    rows = [centred[:, 2 - lag : centred.shape[1] - lag] for lag in range(3)]
+    target_last, target_older, a, b, c = (
+        np.multiply(rows[i], rows[j]).sum(axis=1).astype(float) for i, j in ((0, 1), (0, 2), (1, 1), (1, 2), (2, 2))
+    )
+    a, c = a + 1, c + 1
+    found = np.stack([target_last * c - target_older * b, target_older * a - target_last * b]) / (a * c - b * b)
+    limit = _MAX_COEFFICIENT
+    return np.clip(np.rint(found.T * (1 << COEFFICIENT_BITS)), -limit, limit).astype(np.int64)
 
 
-def _fit_scales(band: SlowBand, model: Model) -> None:
-    """The scale index of the fewest bits for each channel."""
-    residuals = predict(band, None)
-    best = np.full(len(residuals), np.iinfo(np.int64).max)
-    for scale in range(SCALES):
-        values = np.arange(-MAX_RESIDUAL - 1, MAX_RESIDUAL + 1)
-        wide = np.full(len(values), scale)
-        _, frequency = model.entropy.intervals(values + 512, np.int64(_CENTRE), wide, np.int64(LINEAR_OFFSET))
-        cost = bits_of(frequency)[np.clip(residuals, -512, 511) + 512].sum(axis=1)
-        better = cost < best
-        band.scale[better], best[better] = scale, cost[better]
+def _dot(x: np.ndarray, y: np.ndarray) -> int:
+    return int(np.multiply(x, y).sum())
 
 
-class RunningBand:
-    """The slow band of blocks that follow each other: steps by how large a channel's band has been of late."""
+def _whole(band: np.ndarray) -> np.ndarray:
+    """Return a band in parts of `_FINE`, int64."""
+    return np.rint(band * _FINE).astype(np.int64)
 
-    def __init__(self, channels: int, rate: int):
-        self._rate, self._seen = rate, 0
+
+def _covariance(x: np.ndarray, y: np.ndarray) -> int:
+    """Return n sum(x y) - sum(x) sum(y)."""
+    return len(x) * _dot(x, y) - int(x.sum()) * int(y.sum())
+
+
+def _correlation(a: np.ndarray, b: np.ndarray) -> float:
+    """Return the correlation of two signals; 0 where one is flat."""
+    x, y = _whole(a), _whole(b)
+    power = [_covariance(x, x), _covariance(y, y)]
+    return _covariance(x, y) / math.sqrt(power[0] * power[1]) if min(power) > 0 else 0.0
+
+
+def _deviation(band: np.ndarray) -> float:
+    x = _whole(band)
+    return math.sqrt(_covariance(x, x)) / (len(x) * _FINE)
+
+
+def _mean_square(rows: np.ndarray) -> np.ndarray:
+    """Return the mean square of each row."""
+    return np.square(_whole(rows)).sum(axis=1) / (rows.shape[1] * _FINE * _FINE)
+
+
+class RunningLfp:
+    """Fit the field potential of blocks that follow each other, in steps by the power of each channel's band of late.
+
+    Parameters
+    ----------
+    channels : int
+    sample_rate : Hz
+    """
+
+    def __init__(self, channels: int, sample_rate: int):
+        self._sample_rate, self._seen = sample_rate, 0.0
         self._mean, self._power = np.zeros((2, channels))
-        self.spacing = spacing_of(rate)
+        self._spacing = spacing_of(sample_rate)
 
     @property
     def ahead(self) -> int:
         """Frames behind a block that must be known."""
-        return self.spacing + reach_of(self._rate)
+        return self._spacing + reach_of(self._sample_rate)
 
-    def fit(self, values: np.ndarray, first: int, frames: int, model: Model) -> SlowBand:
-        """The slow band of a block, coded.
+    def fit(self, values: np.ndarray, first: int, frames: int, model: Model) -> Lfp:
+        """Return the field potential of a block, coded.
 
         values : integers [first + frames + ahead, channels], the block and what is around it
         """
-        made = SlowBand.empty(values.shape[1])
-        made.spacing, made.frames, made.short = self.spacing, frames, True
-        every, places = self.spacing // _FINER, (knot_count(frames, self.spacing) - 1) * _FINER + 1
-        band = low_pass(values, self._rate, every, places, first).T
+        spacing, every = self._spacing, self._spacing // _FINER
+        places = (knot_count(frames, spacing) - 1) * _FINER + 1
+        band = low_pass(values, self._sample_rate, every, places, first).T
         knots = band[:, ::_FINER]
         self._follow(band, frames)
-        drawn = interpolate(np.rint(knots * _FINE).astype(np.int64), self.spacing, frames, every) / _FINE
+        drawn = interpolate(_whole(knots), spacing, frames, every) / _FINE
         missed = _mean_square(drawn - band[:, : drawn.shape[1]])
         power = np.maximum(self._power - self._mean * self._mean, 0.25)
         allowed = (1 / CORRELATION**2 - 1) * power - missed
         step = np.clip(np.rint(np.sqrt(12 * np.maximum(allowed, 0))), 1, _MAX_STEP).astype(np.int64)
-        made.coefficients = np.tile(np.array(_USUAL, np.int64), (len(step), 1))
-        while True:
-            made.step, made.knots = step, np.rint(knots / step[:, None]).astype(np.int64)
-            made.mean = np.rint(made.knots.mean(axis=1)).astype(np.int64)
-            steep = np.abs(predict(made, None)).max(axis=1) > MAX_RESIDUAL
-            if not steep.any():
-                break
-            step = np.where(steep, 2 * step, step)
-        made.scale = np.zeros(len(step), np.int64)
-        _fit_scales(made, model)
-        made.states, made.words = code(made, model)
-        return made
+        lfp = _quantise(knots, step, np.tile(_USUAL, (len(step), 1)), frames, spacing)
+        _encode(lfp, model, _BLOCK_LANE_KNOTS)
+        return lfp
 
     def change_unit(self, factor: int) -> None:
-        """Values are so many times as large from now on."""
+        """Go on with values that are `factor` times as large."""
         self._mean *= factor
         self._power *= factor * factor
 
     def _follow(self, band: np.ndarray, frames: int) -> None:
-        self._seen = min(self._seen + frames, max(_MEMORY_SECONDS * self._rate, frames))
+        self._seen = min(self._seen + frames, max(_MEMORY_SECONDS * self._sample_rate, frames))
         self._mean += (np.rint(band * _FINE).mean(axis=1) / _FINE - self._mean) * (frames / self._seen)
         self._power += (_mean_square(band) - self._power) * (frames / self._seen)

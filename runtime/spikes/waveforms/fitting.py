@@ -1,4 +1,4 @@
-"""The encoder's choices: how samples are counted, and what windows of a channel have in common."""
+"""Choose how samples are counted, and what windows of a channel have in common. Encoder only."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from .coding import WindowCoder
 from .costs import bits_of
 
 _LINEAR_NOISE = 4.0
-"""Low bits are split off until the noise is below twice this many grid steps."""
+"""Steps of a linear chunk; low bits are split off until the noise is below twice as many."""
 _MAX_SHIFT = 8
 _FEW = 4
-"""Windows a channel, in the mean, below which channels share their parameters."""
+"""Mean number of windows of a channel, below which channels share their parameters."""
 _SCALE_STEP = 4
 _DEFAULT_INITIAL_SCALE = 96
 
@@ -32,9 +32,12 @@ def units_of(
     model: Model,
     linear: bool | None = None,
 ) -> Units:
-    """How a chunk counts: if it is not said, on the implant's table if all its samples are there.
+    """Return the units of a chunk.
 
+    Parameters
+    ----------
     noise : [channels], deviations in samples, which decide about low bits
+    linear : None for linear units where a sample is not on the implant's table
     """
     entropy = model.coarse(max_error).entropy
     if linear is None:
@@ -49,32 +52,29 @@ def units_of(
 
 
 def on_implant(samples: np.ndarray) -> bool:
-    """Whether all samples are values of the implant's table."""
+    """Return whether all samples are values of the implant's table."""
     return all(int(codes_of(part).min()) >= 0 for part in np.array_split(samples, -(-samples.size // (1 << 22))))
 
 
 def channel_parameters(coder: WindowCoder, windows: Windows, before: int, channels: int) -> ChannelParameters:
-    """Initial scale, scale and Rice parameter of every channel; of all together where windows are few."""
+    """Return the parameters of every channel; channels share them where windows are few."""
     used = np.unique(windows.channel)
     alone = len(windows) >= _FEW * len(used)
     group = windows.channel if alone else np.zeros(len(windows), np.int64)
-    made = ChannelParameters(*(np.zeros(channels, np.int64) for _ in range(4)))
+    parameters = ChannelParameters(*np.zeros((4, channels), np.int64))
     gap = gaps(windows)
     initial_scales = _initial_scales(coder, windows, group, before, channels)
     scales = _scales(coder, group, channels)
     for channel in used.tolist():
         which = channel if alone else 0
         own = gap[group == which]
-        made.initial_scale[channel], made.scale[channel], made.rice[channel] = (
-            initial_scales[which],
-            scales[which],
-            best_rice(own),
-        )
-    return made
+        parameters.initial_scale[channel], parameters.scale[channel] = initial_scales[which], scales[which]
+        parameters.rice[channel] = best_rice(own)
+    return parameters
 
 
 def _initial_scales(coder: WindowCoder, windows: Windows, group: np.ndarray, before: int, channels: int) -> np.ndarray:
-    """Mean residuals in front of the crossings, as initial running means."""
+    """Return the mean residuals in front of the crossings, as initial running means."""
     place = np.arange(1, max(before - 1, 2))
     inside = place[None] < windows.length[:, None]
     index = (coder.first[:, None] + place)[inside]
@@ -87,7 +87,7 @@ def _initial_scales(coder: WindowCoder, windows: Windows, group: np.ndarray, bef
 
 
 def _scales(coder: WindowCoder, group: np.ndarray, channels: int) -> np.ndarray:
-    """Scale indices that suit windows' first samples best."""
+    """Return the scale indices of the fewest bits for windows' first samples."""
     best, cost = np.zeros(channels, np.int64), np.full(channels, np.inf)  # sums of whole numbers
     for scale in range(0, SCALES, _SCALE_STEP):
         _, frequency, _ = coder.first_intervals(np.full(len(group), scale))

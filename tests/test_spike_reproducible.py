@@ -1,4 +1,4 @@
-"""Activity mode encodes to the same bytes on every machine: signals and choices in whole numbers, or in operations that
+"""Spike mode encodes to the same bytes on every machine: signals and choices in whole numbers, or in operations that
 IEEE 754 defines."""
 
 import hashlib
@@ -11,7 +11,7 @@ from runtime import spikes
 from runtime.core.implant_table import CODE_TO_SAMPLE
 from runtime.predictor import model
 from runtime.spikes.detection import filters
-from runtime.spikes.options import Activity
+from runtime.spikes.options import SpikeOptions
 from runtime.spikes.waveforms import costs
 
 RATE = 20000
@@ -37,16 +37,16 @@ def sha256(payloads):
     "keep, implant, expected",
     [
         ("spikes", True, ("3867a367ae87f248", "cc4e140932db0a9e")),
-        ("spikes,lfp", True, ("5284773773dbf32a", "5c17b23c2e79974d")),
-        ("spikes,lfp", False, ("7f52975db2f8513e", "c97c64e1d008a889")),
+        ("spikes,lfp", True, ("e9134df404782a71", "bc1da6b48f2116ff")),
+        ("spikes,lfp", False, ("6c0fb5b591486bb6", "bf3ebdbc7094cb85")),
     ],
 )
 def test_same_bytes(keep, implant, expected):
     samples = (CODE_TO_SAMPLE[codes() + 512] if implant else codes() * 45 + 7).astype(np.int16)
-    options = Activity(tuple(keep.split(",")), 3 if implant else 100, rate=RATE)
+    options = SpikeOptions(tuple(keep.split(",")), 3 if implant else 100, sample_rate=RATE)
     network = model.load(conformance.MODEL)
     file = spikes.encode(samples, 16, options, None, network)
-    encoder = spikes.ActivityEncoder(4, options, 1500, network)
+    encoder = spikes.SpikeEncoder(4, options, 1500, network)
     assert (sha256([file]), sha256(encoder.push(samples) + encoder.flush())) == expected
 
 

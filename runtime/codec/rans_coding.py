@@ -1,91 +1,106 @@
-"""Chunks of samples to payloads and back, many at once.
+"""The coding `rans`: network, entropy model and rANS (docs/format.md section 3).
 
 The chunks of a batch may come from different recordings; all their lanes are coded side by side, which is what makes it
-quick. Each payload depends on its own chunk and the model only.
+quick.
 """
 
 from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
-from .. import spikes
-from ..container.header import CHUNK_HEAD, chunk_frames, is_activity
+from ..container.header import RANS, chunk_bound
 from ..core import near_lossless
 from ..core.errors import CorruptError
 from ..entropy import rans
 from ..fit.parameters import FitOptions, fit
-from ..fit.prediction_order import PredictionOrder
 from ..predictor.channel_parameters import CONSTANT, COPY, LINEAR, SideInformation
 from ..predictor.lanes import Lanes, Places, join, segment_count, to_lanes
 from ..predictor.model import Model
-from . import rans_chunk as chunks
+from . import rans_payload as chunks
+from .bound_search import BoundSearch
 from .chunk_symbols import ChunkSymbols
+from .coding import DecodeTask, EncodeTask
 from .decode_loop import DecodeLoop
 from .intervals import intervals
-from .rans_chunk import NOTHING, CodedChunk
-
-__all__ = ["chunk_frames", "decode_chunks", "encode_chunks"]
+from .rans_payload import NOTHING, CodedChunk, kind_counts
+from .stored import smaller
 
 _GROUP_SAMPLES = 1 << 24
 """Samples whose intervals are held at once (128 MB)."""
 
 
-def encode_chunks(
-    batch: list[np.ndarray],
-    model: Model,
-    sample_bits: list[int] | int = 16,
-    *,
-    independent: bool = False,
-    topology: list[PredictionOrder | None] | PredictionOrder | None = None,
-    max_error: list[int] | int = 0,
-) -> list[bytes]:
-    """Payloads of chunks.
+class RansCoding:
+    """See `coding.Coding`. A payload depends on its own chunk and the model only, not on the batch."""
 
-    Parameters
-    ----------
-    batch : list of int16 [frames, channels]
-    sample_bits : 8 or 16, for all or for each
-        The width of a sample in the original: of stored chunks.
-    independent : code each channel alone
-    topology : of the channels of a chunk, in their order, for all or for each; None: find out from the chunk
-    max_error : 0..255, for all or for each
-        Bound of the error: in codes for channels on the implant's table, in sample units for others; 0 for lossless.
-    """
-    widths = [sample_bits] * len(batch) if isinstance(sample_bits, int) else sample_bits
-    bounds = [max_error] * len(batch) if isinstance(max_error, int) else max_error
-    known = topology if isinstance(topology, list) else [topology] * len(batch)
-    forms = [_fitted(*args, model, not independent) for args in zip(batch, bounds, widths, known, strict=True)]
+    number = RANS
+
+    def encode(self, tasks: list[EncodeTask], model: Model) -> list[bytes]:
+        """Return payloads; within their budgets, where there are any, with the smallest bound of the error."""
+        searches = {
+            i: BoundSearch(task.budget, task.samples.size) for i, task in enumerate(tasks) if task.budget is not None
+        }
+        plain = [i for i in range(len(tasks)) if i not in searches]
+        payloads = dict(zip(plain, _encoded([tasks[i] for i in plain], model), strict=True))
+        while unsettled := [i for i, search in searches.items() if not search.settled]:
+            guesses = [replace(tasks[i], max_error=searches[i].guess) for i in unsettled]
+            for i, payload in zip(unsettled, _encoded(guesses, model), strict=True):
+                searches[i].learn(payload)
+        payloads |= {i: search.payload for i, search in searches.items()}
+        return [payloads[i] for i in range(len(tasks))]
+
+    def decode(self, tasks: list[DecodeTask], model: Model) -> list[np.ndarray]:
+        """Return the samples; all lanes of a batch are decoded side by side."""
+        parsed = [chunks.parse(task.payload, task.channels) for task in tasks]
+        results = [_constant_channels(chunk.side, chunk.frames) for chunk in parsed]
+        coded = [i for i, chunk in enumerate(parsed) if len(chunk.side.coded)]
+        coded.sort(key=lambda i: -parsed[i].steps)
+        for bins in sorted({_bins_of(parsed[i]) for i in coded}):
+            group = [i for i in coded if _bins_of(parsed[i]) == bins]
+            _decode([parsed[i] for i in group], [results[i] for i in group], model.coarse(*bins))
+        for chunk, samples, task in zip(parsed, results, tasks, strict=True):
+            _finish(chunk, samples, task.sample_bits)
+        return results
+
+    def verify(self, task: EncodeTask, payload: bytes, decoded: np.ndarray) -> bool:
+        """Return whether the samples are within the bound."""
+        return near_lossless.within(task.samples, decoded, chunk_bound(payload), task.sample_bits)
+
+    def guaranteed(self, task: DecodeTask) -> None:
+        """Return None: all samples are within the bound."""
+
+    def describe(self, task: DecodeTask) -> dict[str, int]:
+        """Return how many channels are of each kind, by its name; the beginning of the payload will do."""
+        return kind_counts(task.payload, task.channels)
+
+
+def _encoded(tasks: list[EncodeTask], model: Model) -> list[bytes]:
+    forms = [_fitted(task, model) for task in tasks]
     coded = [chunk for _, chunk in forms]
-    for steps in sorted({_steps_of(chunk) for chunk in coded}):
-        busy = [form for form in forms if _steps_of(form[1]) == steps and len(form[1].side.coded)]
-        if busy:
-            _code(*map(list, zip(*busy, strict=True)), model.coarse(*steps))
-    payloads = []
-    for samples, chunk, width in zip(batch, coded, widths, strict=True):
-        payload = chunks.pack_coded(chunk)
-        raw = CHUNK_HEAD.size + samples.size * width // 8
-        payloads.append(payload if len(payload) < raw else chunks.pack_stored(samples, width))
-    return payloads
+    for bins in sorted({_bins_of(chunk) for chunk in coded}):
+        group = [form for form in forms if _bins_of(form[1]) == bins and len(form[1].side.coded)]
+        if group:
+            _code(*map(list, zip(*group, strict=True)), model.coarse(*bins))
+    return [smaller(chunks.pack(chunk), task) for task, chunk in zip(tasks, coded, strict=True)]
 
 
-def _fitted(
-    samples: np.ndarray, max_error: int, width: int, topology: PredictionOrder | None, model: Model, hear: bool
-) -> tuple[np.ndarray, CodedChunk]:
-    """Samples [frames, channels] as they are coded, and a chunk with all but these."""
-    linear, decoded = None, samples
-    if max_error:
-        samples, linear = near_lossless.quantise(samples, max_error, width)
+def _fitted(task: EncodeTask, model: Model) -> tuple[np.ndarray, CodedChunk]:
+    """Return samples [frames, channels] as they are coded, and a chunk with its side information."""
+    samples, linear, decoded = task.samples, None, task.samples
+    if task.max_error:
+        samples, linear = near_lossless.quantise(samples, task.max_error, task.sample_bits)
         decoded = samples.copy()
-        near_lossless.restore(decoded, linear, max_error, width)
-    side = fit(samples, model.entropy.reconstruction, linear, FitOptions(hear, topology, max_error > 0, max_error))
-    return samples, CodedChunk(len(samples), 1, _sample_crc(decoded), side, [], *NOTHING, max_error)
+        near_lossless.restore(decoded, linear, task.max_error, task.sample_bits)
+    options = FitOptions(not task.independent, task.order, task.max_error > 0, task.max_error)
+    side = fit(samples, model.entropy.reconstruction, linear, options)
+    return samples, CodedChunk(len(samples), 1, _sample_crc(decoded), side, [], *NOTHING, task.max_error)
 
 
-def _steps_of(chunk: CodedChunk) -> tuple[int, int]:
-    """The arguments of `Model.coarse` for a chunk."""
+def _bins_of(chunk: CodedChunk) -> tuple[int, int]:
+    """Return the arguments of `Model.coarse` for a chunk."""
     return chunk.max_error, chunk.side.fineness
 
 
@@ -142,24 +157,6 @@ def _groups(lanes: Lanes) -> Iterator[np.ndarray]:
     yield np.sort(np.concatenate(waiting))
 
 
-def decode_chunks(
-    payloads: list[bytes], channels: list[int], model: Model, sample_bits: list[int] | int = 16
-) -> list[np.ndarray]:
-    """Samples int16 [frames, channels] of each payload. Raises `CorruptError` where one is not what was written."""
-    widths = [sample_bits] * len(payloads) if isinstance(sample_bits, int) else sample_bits
-    parsed = [_parsed(*args, model) for args in zip(payloads, channels, widths, strict=True)]
-    results = [x if isinstance(x, np.ndarray) else _constant_channels(x.side, x.frames) for x in parsed]
-    busy = [i for i, x in enumerate(parsed) if isinstance(x, CodedChunk) and len(x.side.coded)]
-    busy.sort(key=lambda i: -parsed[i].steps)
-    for steps in sorted({_steps_of(parsed[i]) for i in busy}):
-        group = [i for i in busy if _steps_of(parsed[i]) == steps]
-        _decode([parsed[i] for i in group], [results[i] for i in group], model.coarse(*steps))
-    for chunk, samples, width in zip(parsed, results, widths, strict=True):
-        if isinstance(chunk, CodedChunk):
-            _finish(chunk, samples, width)
-    return results
-
-
 def _finish(chunk: CodedChunk, samples: np.ndarray, width: int) -> None:
     """Fill in copies, restore what is bounded. Raises `CorruptError` if the samples are not those that were coded."""
     kind, copies = chunk.side.kind, np.flatnonzero(chunk.side.kind == COPY)
@@ -169,13 +166,6 @@ def _finish(chunk: CodedChunk, samples: np.ndarray, width: int) -> None:
         near_lossless.restore(samples, linear, chunk.max_error, width)
     if _sample_crc(samples) != chunk.sample_crc:
         raise CorruptError("decoded samples do not have the checksum of the original ones")
-
-
-def _parsed(payload: bytes, channels: int, width: int, model: Model) -> CodedChunk | np.ndarray:
-    """A chunk's coded parts, or its samples where they are to be had at once."""
-    if is_activity(payload):
-        return spikes.decode(payload, channels, width, model)
-    return chunks.parse(payload, channels, width)
 
 
 def _constant_channels(side: SideInformation, frames: int) -> np.ndarray:

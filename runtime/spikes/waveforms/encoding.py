@@ -7,27 +7,27 @@ import numpy as np
 from ...entropy import rans
 from ...entropy.tables import PRECISION
 from ...predictor.model import Model
-from ..chunk import ActivityChunk
+from ..chunk import SpikeChunk
 from ..layout.sequence import Sequence
 from ..windows import Windows
 from .coding import Coded, WindowCoder, WindowLayout
 from .fitting import channel_parameters
 
 
-def fill(chunk: ActivityChunk, model: Model, bins: np.ndarray, level: np.ndarray, chained: bool, lanes: int) -> None:
+def encode_windows(chunk: SpikeChunk, model: Model, bins: np.ndarray, level: np.ndarray, lanes: int) -> None:
     """Encode the windows of a chunk that is complete but for them.
 
     Parameters
     ----------
     model : for bins of the chunk's bound
     bins : int64 [samples], in order of window
-    level, chained : see `WindowCoder`
+    level : see `WindowLayout`
     lanes : at most so many
     """
     windows, channels = chunk.plan.windows, len(chunk.plan.lines.level)
     sequence = Sequence.of(windows, min(lanes, len(windows)))
-    coder = WindowCoder(model, WindowLayout(chunk.units, windows, sequence, level, chained), bins)
-    parameters = channel_parameters(coder, windows, chunk.before, channels)
+    coder = WindowCoder(model, WindowLayout(chunk.units, windows, sequence, level, chunk.lfp is None), bins)
+    parameters = channel_parameters(coder, windows, chunk.shape.before, channels)
     chunk.plan.parameters = parameters
     coded = coder.run(parameters.initial_scale[windows.channel], parameters.scale[windows.channel])
     start, frequency, order = _in_lanes(windows, sequence, coded)

@@ -1,4 +1,4 @@
-"""Activity chunks for `reference.py`: docs/format.md section 12, sample by sample."""
+"""Spike chunks for `reference.py`: docs/format.md section 12, sample by sample."""
 
 import struct
 import zlib
@@ -25,31 +25,28 @@ class Fields(Bits):
         return -(value >> 1) - 1 if value & 1 else value >> 1
 
 
-def decode_activity(body, frames, channels, bits, model):
+def decode_spikes(body, frames, channels, bits, model):
     """A list of frames, each a list of samples; `body` is what follows the coding byte."""
-    must(len(body) >= 22, "an activity chunk's length")
+    must(len(body) >= 22, "a spike chunk's length")
     crc, lanes, bound, flags, _, before, standard, lift, base, size = struct.unpack_from("<IHBBHHHHhI", body)
-    must(
-        (flags & 4 == 0 or flags & 2) and not flags & 8 and before and standard and lanes <= 4096,
-        "an activity chunk's head",
-    )
-    must(size <= len(body) - 22, "an activity chunk's plan")
+    must(not flags & 12 and before and standard and lanes <= 4096, "a spike chunk's head")
+    must(size <= len(body) - 22, "a spike chunk's plan")
     units = Units(model, bound, flags & 1, flags >> 4, bits)
-    must((units.linear or not units.shift) and units.low <= base <= -1 - units.low, "an activity chunk's head")
+    must((units.linear or not units.shift) and units.low <= base <= -1 - units.low, "a spike chunk's head")
     must(units.linear or bits == 16, "a lattice of 8 bits")
     plan = read_plan(Fields(body[22 : 22 + size]), channels, base, standard, units)
     windows = [window for channel in plan for window in channel["windows"]]
-    must(bool(lanes) == bool(windows), "an activity chunk's lanes")
+    must(bool(lanes) == bool(windows), "a spike chunk's lanes")
     must(all(w["start"] <= frames - w["length"] < frames for w in windows), "a window leaves the chunk")
     rest = body[22 + size :]
     if flags & 2:
-        curves, rest = slow_band(rest, frames, channels, model, flags & 4)
+        curves, rest = field_potential(rest, frames, channels, model)
         for channel, curve in zip(plan, curves, strict=True):
             channel["curve"] = curve
     decode_windows(plan, lanes, units, rest)
     columns = [[units.sample(v) for v in draw(channel, frames, base, before, lift, units)] for channel in plan]
     samples = [list(frame) for frame in zip(*columns, strict=True)]
-    must(zlib.crc32(stored_bytes(samples, 16)) == crc, "an activity chunk's samples have another checksum")
+    must(zlib.crc32(stored_bytes(samples, 16)) == crc, "a spike chunk's samples have another checksum")
     return samples
 
 
@@ -112,7 +109,13 @@ def read_plan(reader, channels, base, standard, units):
         channel["hold"] = reader.take(1)
         initial_scale, scale, k = (low + reader.take(width) for low, width in ranges)
         must(initial_scale <= 255 and scale <= 127 and k <= 26, "a channel's parameters")
-        common = {"channel": channel, "initial_scale": initial_scale, "scale": scale, "length": standard, "tent": 0}
+        common = {
+            "channel": channel,
+            "initial_scale": initial_scale,
+            "scale": scale,
+            "length": standard,
+            "correction": 0,
+        }
         channel["windows"] = [{**common, "gap": reader.rice(k)} for _ in range(count)]
     windows = [window for channel in plan for window in channel["windows"]]
     count, at = reader.gamma(), -1
@@ -122,8 +125,8 @@ def read_plan(reader, channels, base, standard, units):
         at += 1 + reader.rice(a)
         must(at < len(windows), "an exception without a window")
         windows[at]["length"] = standard + reader.signed(reader.rice(b))
-        windows[at]["tent"] = reader.signed(reader.gamma())
-        must(abs(windows[at]["tent"]) <= 255, "a tent's height")
+        windows[at]["correction"] = reader.signed(reader.gamma())
+        must(abs(windows[at]["correction"]) <= 255, "a correction pulse's height")
     must(8 * len(reader.data) - reader.at < 8 and not reader.take(8 * len(reader.data) - reader.at), "a plan's end")
     for channel in plan:
         end = 0
@@ -244,10 +247,10 @@ def draw(channel, frames, base, before, lift, units):
             out[at + 1 : start] = line(last, values[0], start - at)
         else:
             blend(out, curve, at, last if at >= 0 else None, start, values[0], before)
-        for j in range(2 * before) if window["tent"] else ():
+        for j in range(2 * before) if window["correction"] else ():
             t = start - 2 * before + j
             if t > at:
-                out[t] += (2 * window["tent"] * lift * (before - abs(j - before)) + before) // (2 * before)
+                out[t] += (2 * window["correction"] * lift * (before - abs(j - before)) + before) // (2 * before)
         out[start : start + len(values)] = values
         at, last = start + len(values) - 1, values[-1]
     if at >= 0:
@@ -276,22 +279,18 @@ def blend(out, curve, at, last, start, first, before):
         out[t] += value
 
 
-def slow_band(data, frames, channels, model, short):
+def field_potential(data, frames, channels, model):
     """Section 12.4: the curve of every channel, and what follows."""
-    must(len(data) >= 8, "a slow band's length")
+    must(len(data) >= 8, "a field potential's length")
     d, lanes, size = struct.unpack_from("<HHI", data)
-    must(1 <= d <= 4096 and size <= len(data) - 8, "a slow band's head")
+    must(1 <= d <= 4096 and size <= len(data) - 8, "a field potential's head")
     reader, rest = Bits(data[8 : 8 + size]), data[8 + size :]
-    sides = short_sides(reader, channels) if short else []
-    for _ in range(0 if short else channels):
-        step = reader.take(12)
-        fields = (16, True), (7, False), (6, True), (6, True)
-        sides.append([step, *(reader.take(width, signed) for width, signed in fields)] if step else [0, 0, 0, 0, 0])
+    sides = read_sides(reader, channels)
     knots = -(-(frames - 1) // d) + 1
     scales = [side[2] for side in sides if side[0] for _ in range(knots)]
     total = len(scales)
-    steps = -(-total // min(max(total // (256 if short else 4096), 1), 4096))
-    must(lanes == (-(-total // steps) if total else 0), "a slow band's lanes")
+    steps = -(-total // max(lanes, 1))
+    must(lanes <= 4096 and lanes == (-(-total // steps) if total else 0), "a field potential's lanes")
     states, words = take_states(reader, lanes)
     symbols = [0] * total
     for t in range(steps):
@@ -303,23 +302,25 @@ def slow_band(data, frames, channels, model, short):
             code, start, frequency = model.find(slot, model.linear_levels, 32, scales[i])
             states[lane] = frequency * (states[lane] >> 20) + slot - start
             if states[lane] < 1 << 24:
-                must(words, "a slow band has too few words")
+                must(words, "a field potential has too few words")
                 states[lane] = states[lane] << 32 | words.pop()
             symbols[i] = code - 512
-    must(not words and all(state == 1 << 24 for state in states), "a slow band's end")
+    must(not words and all(state == 1 << 24 for state in states), "a field potential's end")
     rows = iter([symbols[i : i + knots] for i in range(0, total, knots)])
     return [curve_of(side, next(rows) if side[0] else [0] * knots, d, frames) for side in sides], rest
 
 
-def short_sides(reader, channels):
-    """Step, mean, scale, a, b of every channel, in short form."""
-    ranges = [(reader.take(low), reader.take(width)) for low, width in ((12, 4), (17, 5), (7, 3))]
-    both = [reader.take(6, signed=True) for _ in range(2)]
+def read_sides(reader, channels):
+    """Step, mean, scale, a, b of every channel."""
+    least = [reader.take(width) for width in (12, 17, 7, 6, 6)]
+    widths = [reader.take(width) for width in (4, 5, 3, 3, 3)]
+    must(max(widths) <= 20, "a field potential's widths")
     sides = []
     for _ in range(channels):
-        step, mean, scale = (least + reader.take(width) for least, width in ranges)
-        must(step < 4096 and scale < 128, "a slow band's parameters")
-        sides.append([step, mean - 65536, scale, *both])
+        step, mean, scale, a, b = (low + reader.take(width) for low, width in zip(least, widths, strict=True))
+        fits = step < 1 << 12 and mean < 1 << 17 and scale < 1 << 7 and a < 1 << 6 and b < 1 << 6
+        must(fits, "a field potential's parameters")
+        sides.append([step, mean - 65536, scale, a - 32, b - 32])
     return sides
 
 
@@ -329,7 +330,7 @@ def curve_of(side, residuals, d, frames):
     for v in residuals:
         u.append(v + (a * u[-1] + b * u[-2] + 8 >> 4))
     k = [(mean + x) * step for x in u[2:]]
-    must(all(abs(x) <= 1 << 24 for x in k), "a slow band's range")
+    must(all(abs(x) <= 1 << 24 for x in k), "a field potential's range")
     if len(k) == 1:
         return [k[0]] * frames
     k = [2 * k[0] - k[1], *k, 2 * k[-1] - k[-2]]

@@ -13,7 +13,6 @@ from ..container.header import (
     CODED_HEAD,
     HAS_REFERENCES,
     RANS,
-    STORED,
     chunk_bound,
     chunk_frames,
 )
@@ -21,7 +20,11 @@ from ..core import bits
 from ..core.errors import CorruptError
 from ..core.limits import MAX_LANES
 from ..entropy import rans
-from ..predictor.channel_parameters import LINEAR, SideInformation, pack, unpack
+from ..predictor.channel_parameters import LINEAR, SideInformation
+from ..predictor.channel_parameters import pack as pack_side
+from ..predictor.channel_parameters import unpack as unpack_side
+
+_KINDS = ("constant", "implant", "linear", "copy")
 
 NOTHING = (np.zeros(0, np.int16), np.zeros(0, np.uint64), np.zeros(0, np.uint32))
 """Escapes, states and words of a chunk that has none."""
@@ -57,20 +60,14 @@ class CodedChunk:
         return -(-self.frames // self.segments)
 
 
-def pack_stored(samples: np.ndarray, sample_bits: int) -> bytes:
-    """Payload that holds int16 samples [frames, channels] as they are in the original."""
-    raw = (samples + 128).astype(np.uint8) if sample_bits == 8 else samples.astype("<i2")
-    return CHUNK_HEAD.pack(len(samples), STORED) + raw.tobytes()
-
-
-def pack_coded(chunk: CodedChunk) -> bytes:
-    """Payload of a coded chunk."""
+def pack(chunk: CodedChunk) -> bytes:
+    """Return the payload of a coded chunk."""
     return b"".join(
         [
             CHUNK_HEAD.pack(chunk.frames, _coding(chunk)),
             CODED_HEAD.pack(chunk.sample_crc, chunk.segments),
             bytes([chunk.max_error] if chunk.max_error else []),
-            pack(chunk.side),
+            pack_side(chunk.side),
             _pack_low_bits(chunk),
             _pack_escapes(chunk),
             rans.pack_states(chunk.states),
@@ -84,28 +81,16 @@ def _coding(chunk: CodedChunk) -> int:
     return RANS | BOUNDED * bool(chunk.max_error) | HAS_REFERENCES * chunk.side.has_references
 
 
-def parse(payload: bytes, channels: int, sample_bits: int) -> CodedChunk | np.ndarray:
-    """A coded chunk, or the samples int16 [frames, channels] of a stored one. Raises `CorruptError`."""
+def parse(payload: bytes, channels: int) -> CodedChunk:
+    """Return a chunk in its coded parts. Raises `CorruptError`."""
     frames = chunk_frames(payload, channels)
     coding = payload[4]
-    if coding == STORED:
-        return _parse_stored(payload, frames, channels, sample_bits)
     if coding & ~(BOUNDED | HAS_REFERENCES) != RANS:
         raise CorruptError(f"a chunk uses an unknown coding ({coding}); a newer version may read it")
     try:
         return _parse_coded(payload, frames, channels, bool(coding & HAS_REFERENCES))
     except (struct.error, ValueError) as error:
         raise CorruptError("a chunk ends too early") from error
-
-
-def _parse_stored(payload: bytes, frames: int, channels: int, sample_bits: int) -> np.ndarray:
-    if len(payload) != CHUNK_HEAD.size + frames * channels * sample_bits // 8:
-        raise CorruptError("a stored chunk has the wrong size")
-    if sample_bits == 8:
-        samples = np.frombuffer(payload, np.uint8, offset=CHUNK_HEAD.size).astype(np.int16) - np.int16(128)
-    else:
-        samples = np.frombuffer(payload, "<i2", offset=CHUNK_HEAD.size).astype(np.int16)
-    return samples.reshape(frames, channels)
 
 
 def _parse_coded(payload: bytes, frames: int, channels: int, has_references: bool) -> CodedChunk:
@@ -116,7 +101,7 @@ def _parse_coded(payload: bytes, frames: int, channels: int, has_references: boo
     bounded = bool(payload[4] & BOUNDED)
     if bounded and not max_error:
         raise CorruptError("a chunk has no bound where it should have one")
-    side, offset = unpack(payload, CHUNK_HEAD.size + CODED_HEAD.size + bounded, channels, has_references, bounded)
+    side, offset = unpack_side(payload, CHUNK_HEAD.size + CODED_HEAD.size + bounded, channels, has_references, bounded)
     lanes = segments * len(side.coded)
     if lanes > MAX_LANES:
         raise CorruptError(f"a chunk of {lanes} lanes is beyond the limits")
@@ -161,3 +146,13 @@ def _parse_escapes(payload: bytes, offset: int, side: SideInformation) -> tuple[
         return np.zeros(0, np.int16), offset
     (count,) = struct.unpack_from("<I", payload, offset)
     return np.frombuffer(payload, "<i2", count, offset + 4).astype(np.int16), offset + 4 + 2 * count
+
+
+def kind_counts(payload: bytes, channels: int) -> dict[str, int]:
+    """Return how many channels are of which kind, by the 2 bits of each at the start of the side information."""
+    start = CHUNK_HEAD.size + CODED_HEAD.size + bool(payload[4] & BOUNDED)
+    packed = payload[start : start + (channels + 3) // 4]
+    if len(packed) < (channels + 3) // 4:
+        raise CorruptError("a chunk is too short")
+    kinds = [_KINDS[packed[channel // 4] >> (6 - channel % 4 * 2) & 3] for channel in range(channels)]
+    return {kind: kinds.count(kind) for kind in _KINDS if kind in kinds}

@@ -1,4 +1,4 @@
-"""Activity mode in streams: windows within the bound, spikes in them, and every packet decodes without the others."""
+"""Spike mode in streams: windows within the bound, spikes in them, and every packet decodes without the others."""
 
 import subprocess
 import sys
@@ -11,9 +11,8 @@ import runtime
 from runtime import spikes
 from runtime.core.implant_table import CODE_TO_SAMPLE, codes_of
 from runtime.predictor import model as models
-from runtime.spikes import ActivityEncoder
-from runtime.spikes.options import Activity
-from runtime.streaming import ActivityStreamEncoder, StreamDecoder
+from runtime.spikes import SpikeEncoder, SpikeOptions
+from runtime.streaming import SpikeStreamEncoder, StreamDecoder
 from runtime.streaming.packets import DESCRIPTION_BYTES, HEAD_BYTES, Description, PacketReader
 from runtime.streaming.spikes import chunk_of, default_block
 from training.simulate import simulate
@@ -28,7 +27,7 @@ def array():
 
 
 def encoded(samples, pieces=777, **options):
-    encoder = ActivityStreamEncoder(samples.shape[1], RATE, **{"block": BLOCK, "resync": 0.2, **options})
+    encoder = SpikeStreamEncoder(samples.shape[1], RATE, **{"block": BLOCK, "resync": 0.2, **options})
     parts = [encoder.push(samples[first : first + pieces]) for first in range(0, len(samples), pieces)]
     return [packet for part in [*parts, encoder.finish()] for packet in part]
 
@@ -109,7 +108,7 @@ def test_masks_of_lossless_streams_are_all_true(array):
 
 
 def test_chunks_of_another_kind_are_refused(packets, whole):
-    """With right checksums: another bound, another length, a coding that is not activity, an end too early."""
+    """With right checksums: another bound, another length, a coding of another number, an end too early."""
     reader = PacketReader()
     reader.push(packets[1])
     good = reader.next()
@@ -131,7 +130,7 @@ def test_chunks_of_another_kind_are_refused(packets, whole):
 
 def test_description(packets):
     told = Description.parse(packets[0][HEAD_BYTES:-4])
-    assert told.activity and told.max_error == 3 and told.block == BLOCK and told.period == 6
+    assert told.spikes and told.max_error == 3 and told.block == BLOCK and told.period == 6
     assert Description.parse(told.pack()) == told
     with pytest.raises(runtime.CorruptError, match="version"):
         Description.parse(b"\x03" + told.pack()[1:])
@@ -163,7 +162,7 @@ def test_empty_stream():
 )
 def test_impossible_options(options):
     with pytest.raises(runtime.UsageError):
-        ActivityStreamEncoder(**{"channels": 5, "sample_rate": RATE, **options})
+        SpikeStreamEncoder(**{"channels": 5, "sample_rate": RATE, **options})
 
 
 def test_default_blocks():
@@ -226,7 +225,7 @@ def test_leaves_the_lattice_when_a_sample_does(array):
 
 
 @pytest.mark.parametrize("implant", [True, False])
-def test_slow_band_goes_on_from_block_to_block(array, implant):
+def test_lfp_goes_on_from_block_to_block(array, implant):
     samples = array.samples if implant else (array.codes * 45 - 700).astype(np.int16)
     coded = encoded(samples, keep="spikes,lfp", max_error=3 if implant else 135, block=1000)
     blocks, decoder = decoded(coded)
@@ -254,7 +253,7 @@ def test_a_target_rate_is_kept_over_time(array):
     free, _ = rates(encoded(array.samples))
     for share in (0.9, 0.6):
         target = share * free.mean()
-        encoder = ActivityStreamEncoder(5, RATE, block=BLOCK, target_rate=target)
+        encoder = SpikeStreamEncoder(5, RATE, block=BLOCK, target_rate=target)
         coded = encoder.push(array.samples) + encoder.finish()
         each, since = rates(coded[:-1])
         assert (since[5:] <= target).all() and since[-1] > 0.75 * target
@@ -291,13 +290,13 @@ def test_pipes_with_more(array):
     assert run("encode", "--channels", 5, "--sample-rate", RATE, "--target-rate", 60000, data=data).returncode == 2
 
 
-def test_damage_to_a_slow_band_is_an_error(array):
+def test_damage_to_a_field_potential_is_an_error(array):
     n1 = models.load()
-    encoder = ActivityEncoder(5, Activity(("spikes", "lfp"), rate=RATE), 2000, n1)
+    encoder = SpikeEncoder(5, SpikeOptions(("spikes", "lfp"), sample_rate=RATE), 2000, n1)
     payload = encoder.push(array.samples)[2]
     good, random = spikes.decode(payload, 5, 16, n1), np.random.default_rng(9)
     plan = 27 + int.from_bytes(payload[23:27], "little")
-    assert payload[12] & 15 == 6
+    assert payload[12] & 15 == 2
     for at in [plan + 1, plan + 2, *random.integers(plan, plan + 60, 60).tolist()]:
         broken = bytearray(payload)
         broken[at] ^= 1 << int(random.integers(8))

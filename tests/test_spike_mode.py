@@ -1,4 +1,4 @@
-"""Activity mode: windows within the bound, spikes found again, little for the rest, damage refused."""
+"""Spike mode: windows within the bound, spikes found again, little for the rest, damage refused."""
 
 import io
 from dataclasses import replace
@@ -13,12 +13,13 @@ from runtime.container.header import Header, check_bound
 from runtime.core.implant_table import CODE_TO_SAMPLE, codes_of
 from runtime.predictor import model
 from runtime.recording.wav import WavFormat, canonical_header
+from runtime.spikes.candidates import Candidates
+from runtime.spikes.chunk import parse
 from runtime.spikes.detection import filters
-from runtime.spikes.detection.offline import watch
-from runtime.spikes.encoder import Source
+from runtime.spikes.detection.offline import detect
 from runtime.spikes.layout.fields import FieldReader, FieldWriter, unzigzag, zigzag
-from runtime.spikes.options import Activity
-from runtime.spikes.render import corrections, lfp
+from runtime.spikes.options import SpikeOptions
+from runtime.spikes.render import lfp, rendering
 from runtime.spikes.summary import summary
 from training.simulate import RATE, simulate
 
@@ -73,19 +74,18 @@ def test_escapes_and_low_bits_come_back():
     samples = np.clip(samples, -32768, 32767).astype(np.int16)
     decoded, mask = read(runtime.encode(samples, RATE, keep="spikes", max_error=0))
     assert np.array_equal(decoded[mask], samples[mask]) and mask[2000::1000].all() and mask[2003::1000].all()
-    source = Source(samples, 16, Activity(max_error=0, rate=RATE), model.load())
-    made = source.encoded(source.watched(), 0)
-    assert made.units.shift > 0 and len(made.escapes) > 0
+    payload = spikes.encode(samples, 16, SpikeOptions(max_error=0, sample_rate=RATE), None, model.load())
+    chunk, _ = parse(payload, 2, 16, model.load())
+    assert chunk.units.shift > 0 and len(chunk.escapes) > 0
 
 
 def test_crossings_are_found_again(array):
     """Encoded with the default threshold; the detector's crossings of the original are there in what is decoded."""
     decoded, _ = read(runtime.encode(array.samples, RATE, keep="spikes"))
-    options = Activity(rate=RATE)
-    before = watch(array.codes.astype(np.int16), options, -512, 511)
-    taps = filters.band_taps(RATE)
-    codes = filters.extended(values_of(decoded).astype(np.int16), len(taps) // 2)
-    after = filters.crossings(filters.band(codes, taps), before.threshold, round(RATE / 1000))
+    options = SpikeOptions(sample_rate=RATE)
+    before = detect(array.codes.astype(np.int16), options, -512, 511)
+    band = filters.band_of(values_of(decoded).astype(np.int16), RATE)
+    after = filters.crossings(band, before.threshold, round(RATE / 1000))
     assert len(before.channel) > 60
     place = np.sort(after[0] * 10**6 + after[1])
     wanted = before.channel * 10**6 + before.frame
@@ -130,11 +130,10 @@ def test_a_target_raises_the_error_first(array):
 
 
 def read_windows(array):
-    source = Source(array.samples, 16, Activity(rate=RATE), model.load())
-    return len(source.watched().windows)
+    return len(Candidates(array.samples, 16, SpikeOptions(sample_rate=RATE), model.load()).detect().windows)
 
 
-def test_slow_band_follows_the_field_potential(array):
+def test_lfp_follows_the_field_potential(array):
     decoded, mask = read(runtime.encode(array.samples, RATE, keep="spikes,lfp"))
     kernel = np.hanning(101) / np.hanning(101).sum()
     for channel in range(4):
@@ -198,7 +197,7 @@ def test_short_ones(frames, array):
 @pytest.mark.parametrize("keep", [("spikes",), ("spikes", "lfp")])
 def test_damage_is_an_error(array, keep):
     n1 = model.load()
-    payload = spikes.encode(array.samples[:4000], 16, Activity(keep, rate=RATE), None, n1)
+    payload = spikes.encode(array.samples[:4000], 16, SpikeOptions(keep, sample_rate=RATE), None, n1)
     good = spikes.decode(payload, 4, 16, n1)
     random = np.random.default_rng(4)
     for _ in range(60):
@@ -236,20 +235,20 @@ def test_running_noise_settles_at_the_robust_deviation():
 
 def test_detector_is_exact_in_float32(array):
     taps = filters.band_taps(RATE)
-    values = filters.extended(array.codes.astype(np.int16), len(taps) // 2)
+    values = np.pad(array.codes.astype(np.int16), ((len(taps) // 2, len(taps) // 2), (0, 0)), "edge")
     exact = np.stack(
         [np.convolve(values[:, channel].astype(int), taps.astype(int), "valid") for channel in range(4)], 1
     )
     assert np.array_equal(filters.band(values, taps).astype(int), exact)
 
 
-def test_lines_and_tents_are_rounded_whole_numbers():
-    assert corrections.line(0, 10, 4).tolist() == [3, 5, 8]
-    assert corrections.line(10, 0, 4).tolist() == [8, 5, 3]
-    assert corrections.line(-3, -3, 3).tolist() == [-3, -3]
-    assert corrections.line(0, 5, 1).tolist() == []
-    assert corrections.tent(2, 2, 4).tolist() == [0, 4, 8, 4]
-    assert corrections.tent(-1, 3, 4).tolist() == [0, -1, -3, -4, -3, -1]
+def test_lines_and_correction_pulses_are_rounded_integers():
+    assert rendering.line(0, 10, 4).tolist() == [3, 5, 8]
+    assert rendering.line(10, 0, 4).tolist() == [8, 5, 3]
+    assert rendering.line(-3, -3, 3).tolist() == [-3, -3]
+    assert rendering.line(0, 5, 1).tolist() == []
+    assert rendering.correction_pulse(2, 2, 4).tolist() == [0, 4, 8, 4]
+    assert rendering.correction_pulse(-1, 3, 4).tolist() == [0, -1, -3, -4, -3, -1]
 
 
 def test_curves_go_through_their_knots():
@@ -282,8 +281,8 @@ def test_mask_of_other_files_is_all_true(simulation):
         assert read(runtime.encode(simulation.samples, RATE, **options))[1].all()
 
 
-def test_an_activity_chunk_in_a_lossless_file_is_refused(array):
-    payload = spikes.encode(array.samples, 16, Activity(max_error=0, rate=RATE), None, model.load())
+def test_a_spike_chunk_in_a_lossless_file_is_refused(array):
+    payload = spikes.encode(array.samples, 16, SpikeOptions(max_error=0, sample_rate=RATE), None, model.load())
     header = Header(4, RATE, bytes(16))
     with pytest.raises(runtime.CorruptError, match="not lossless"):
         check_bound(payload, header)
@@ -293,11 +292,11 @@ def test_an_activity_chunk_in_a_lossless_file_is_refused(array):
 @pytest.mark.parametrize("block", [390, 2000])
 def test_blocks_follow_each_other(array, block):
     n1 = model.load()
-    encoder = spikes.ActivityEncoder(4, Activity(rate=RATE), block, n1)
+    encoder = spikes.SpikeEncoder(4, SpikeOptions(sample_rate=RATE), block, n1)
     payloads = [payload for first in range(0, 20000, 777) for payload in encoder.push(array.samples[first:20000][:777])]
     assert len(payloads) == (20000 - encoder.delay) // block
     payloads += encoder.flush()
-    decoded = spikes.decode_blocks(payloads, 4, n1)
+    decoded = np.concatenate([spikes.decode(payload, 4, 16, n1) for payload in payloads])
     mask = np.concatenate([spikes.mask(payload, 4, 16) for payload in payloads])
     assert decoded.shape == mask.shape == (20000, 4)
     assert np.abs(values_of(decoded) - array.codes[:20000])[mask].max() <= 3
@@ -313,7 +312,7 @@ def test_blocks_follow_each_other(array, block):
 def test_blocks_do_not_depend_on_how_frames_come(array):
     n1, made = model.load(), []
     for piece in (1000, 4567):
-        encoder = spikes.ActivityEncoder(4, Activity(rate=RATE), 1500, n1)
+        encoder = spikes.SpikeEncoder(4, SpikeOptions(sample_rate=RATE), 1500, n1)
         parts = [p for first in range(0, 12000, piece) for p in encoder.push(array.samples[first:12000][:piece])]
         made.append(parts + encoder.flush())
     assert made[0] == made[1]

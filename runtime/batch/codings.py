@@ -1,0 +1,49 @@
+"""The table of codings, and what is done by it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..codec.coding import Coding, DecodeTask, EncodeTask
+from ..codec.rans_coding import RansCoding
+from ..codec.stored import StoredCoding
+from ..container.header import CHUNK_HEAD, CODING, RANS
+from ..core.errors import CorruptError
+from ..predictor.model import Model
+from ..spikes.spike_coding import SpikeCoding
+
+_SPIKES = SpikeCoding()
+CODINGS: dict[int, Coding] = {coding.number: coding for coding in (StoredCoding(), RansCoding(), _SPIKES)}
+"""By the low bits of a payload's coding byte."""
+
+
+def coding_of(payload: bytes) -> Coding:
+    """Return the coding of a payload, whose first five bytes will do. Raises `CorruptError`."""
+    if len(payload) < CHUNK_HEAD.size or (number := payload[CHUNK_HEAD.size - 1] & CODING) not in CODINGS:
+        raise CorruptError("a chunk uses an unknown coding; a newer version may read it")
+    return CODINGS[number]
+
+
+def encode(tasks: list[EncodeTask], model: Model) -> list[bytes]:
+    """Return the payloads of chunks."""
+    return _grouped(tasks, lambda task: CODINGS[RANS] if task.spikes is None else _SPIKES, "encode", model)
+
+
+def decode(tasks: list[DecodeTask], model: Model) -> list[np.ndarray]:
+    """Return the samples int16 [frames, channels] of payloads. Raises `CorruptError`."""
+    return _grouped(tasks, lambda task: coding_of(task.payload), "decode", model)
+
+
+def _grouped(tasks: list, choose: Callable[[Any], Coding], what: str, model: Model) -> list:
+    """Let each coding do its tasks at once; results are in the order of the tasks."""
+    groups: dict[int, list[int]] = {}
+    for i, task in enumerate(tasks):
+        groups.setdefault(choose(task).number, []).append(i)
+    done: dict[int, Any] = {}
+    for number, numbers in groups.items():
+        results = getattr(CODINGS[number], what)([tasks[i] for i in numbers], model)
+        done |= dict(zip(numbers, results, strict=True))
+    return [done[i] for i in range(len(tasks))]

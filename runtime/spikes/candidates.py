@@ -1,0 +1,76 @@
+"""Candidate encodings of a chunk of a file: its spikes, and its payload at some bound of the error."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from ..predictor.model import Model
+from . import chunk as chunks
+from .codec import Draft, encode_draft
+from .detection.corrections import corrections
+from .detection.offline import Detections, detect
+from .layout.units import Units
+from .options import SpikeOptions
+from .render import lfp_fit
+from .render.rendering import Lines
+from .shape import ChunkShape
+from .waveforms.fitting import units_of
+
+_NOISE_FRAMES = 1 << 14
+_LEVEL_FRAMES = 256
+"""Frames of which the median is a channel's level."""
+
+
+class Candidates:
+    """Candidate encodings of a chunk.
+
+    Parameters
+    ----------
+    samples : int16 [frames, channels]
+    sample_bits : of the original
+    options : SpikeOptions, with a sample rate
+    model : Model
+    """
+
+    def __init__(self, samples: np.ndarray, sample_bits: int, options: SpikeOptions, model: Model):
+        self.options = options
+        self._samples, self._sample_bits, self._model = samples, sample_bits, model
+
+    def _units(self, max_error: int) -> tuple[Units, np.ndarray]:
+        """Return how samples are counted, and their values (int16)."""
+        samples = self._samples
+        change = np.abs(np.diff(samples[:_NOISE_FRAMES].astype(np.int32), axis=0, prepend=samples[:1]))
+        units = units_of(samples, np.median(change, axis=0), max_error, self._sample_bits, self._model)
+        return units, samples if units.linear else units.values(samples).astype(np.int16)
+
+    def detect(self, most: int | None = None) -> Detections:
+        """Return the spikes; `most` is the frames that a channel may have in windows."""
+        units, values = self._units(self.options.max_error)
+        return detect(values, self.options, units.low, units.high, most)
+
+    def encode(self, found: Detections, max_error: int) -> bytes:
+        """Return the payload with these spikes and this bound."""
+        units, values = self._units(max_error)
+        shape = ChunkShape.of(self.options, units, len(values))
+        lfp = lfp_fit.fit(values, self.options.sample_rate, self._model) if self.options.lfp else None
+        windows = replace(found.windows, correction=np.zeros(len(found.windows), np.int64))
+        draft = Draft(self._samples, shape, units, windows, _lines(values, units), lfp)
+        rendered = draft.render()
+        if len(windows):
+            heights = corrections(found, values, rendered, self.options, shape.correction_step)
+            rendered = draft.correct(heights, rendered)
+        chunk = encode_draft(draft, rendered, self._model)
+        chunk.plan.parameters.raised = found.raised
+        return chunks.pack(chunk)
+
+
+def _lines(values: np.ndarray, units: Units) -> Lines:
+    """Return lines from 0 on the implant's table; of other channels, which may have offsets, from their medians."""
+    channels = values.shape[1]
+    hold = np.zeros(channels, bool)
+    if not units.linear:
+        return Lines(0, np.zeros(channels, np.int64), hold)
+    some = values[:: max(1, len(values) // _LEVEL_FRAMES)]
+    return Lines(int(np.median(some)), np.median(some, axis=0).astype(np.int64), hold)

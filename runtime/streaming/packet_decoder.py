@@ -1,0 +1,112 @@
+"""From packets of Rice-coded samples back to samples."""
+
+from __future__ import annotations
+
+import zlib
+
+import numpy as np
+
+from ..codec.decode_loop import DecodeLoop
+from ..core import near_lossless
+from ..core.errors import CorruptError
+from ..entropy.rice import RiceTables
+from ..entropy.rice_body import RiceBody
+from ..entropy.rice_decoder import RiceSource
+from ..predictor.channel_parameters import LINEAR
+from ..predictor.lanes import Lanes
+from ..predictor.model import Model
+from . import parameters
+from .packets import DESCRIPTION_BYTES, Description, Packet
+
+
+class PacketDecoder:
+    """Decodes packets of Rice-coded samples, each of which needs the one before."""
+
+    def __init__(self, model: Model, description: Description):
+        self._description, self._model = description, model.coarse(description.max_error)
+        self._next_sequence: int | None = None
+        """Number of the packet that the state fits."""
+        self._packed: bytes | None = None
+        """The parameters of the channels, as the key packets have them."""
+        self._linear = np.zeros(description.channels, bool)
+        self._lanes: _LaneDecoder | None = None
+        self._crc = 0
+
+    def decode(self, packet: Packet, sequence: int) -> np.ndarray | None:
+        """Return the samples int16 [frames, channels] of a packet, None where its predecessors are missing.
+
+        Raises
+        ------
+        CorruptError
+            The packet is not one of this stream, or decoded to other samples than were coded.
+        """
+        payload, start = packet.payload, 0
+        follows, self._next_sequence = self._next_sequence == sequence, None
+        if packet.key:
+            start = self._begin(payload, follows)
+        elif not follows:
+            return None
+        frames, end = self._description.block, len(payload)
+        if packet.last:
+            frames, end = int.from_bytes(payload[start : start + 2], "little"), end - 4
+            start += 2
+            if frames >= self._description.block or end < start:
+                raise CorruptError("a last packet holds impossible values")
+        samples = self._samples(payload[start:end], frames)
+        self._crc = zlib.crc32(samples.astype("<i2", copy=False).data, self._crc)
+        if packet.last:
+            self._check(payload[end:])
+        self._next_sequence = sequence + 1
+        return samples
+
+    def _begin(self, payload: bytes, follows: bool) -> int:
+        """Begin anew with a key packet; returns the offset of what follows its head."""
+        if self._packed is None or not payload.startswith(self._packed, DESCRIPTION_BYTES):
+            side, end = parameters.unpack(payload, DESCRIPTION_BYTES, self._description.channels)
+            self._packed, self._linear = payload[DESCRIPTION_BYTES:end], side.kind == LINEAR
+            self._lanes = _LaneDecoder(self._model, parameters.lanes_of(side, self._model.entropy.reconstruction))
+        end = DESCRIPTION_BYTES + len(self._packed)
+        self._lanes.reset()
+        if follows:
+            self._check(payload[end : end + 4])
+        self._crc = 0
+        return end + 4
+
+    def _check(self, crc: bytes) -> None:
+        if int.from_bytes(crc, "little") != self._crc:
+            raise CorruptError("samples since the last resync point are not those that were coded")
+
+    def _samples(self, body: bytes, frames: int) -> np.ndarray:
+        if frames == 0 and not body:
+            return np.empty((0, self._description.channels), np.int16)
+        samples, good = self._lanes.run(RiceBody(body), frames)
+        if not good:
+            raise CorruptError("a packet's coded bits do not end where they should")
+        if self._description.max_error and self._linear.any():
+            near_lossless.restore(samples, self._linear, self._description.max_error)
+        return samples
+
+
+class _LaneDecoder:
+    """Decodes the lanes of a stream, packet by packet."""
+
+    def __init__(self, model: Model, lanes: Lanes):
+        linear, shift = np.flatnonzero(lanes.linear), lanes.shift.astype(np.int64)
+        self._source = RiceSource(RiceTables.of(model.entropy, bool(len(linear))), linear, shift)
+        self._loop = DecodeLoop(model, lanes, lambda part: self._source, self._put)
+        self._samples = np.empty((0, len(lanes)), np.int16)
+
+    def reset(self) -> None:
+        """Go back to the start of all lanes."""
+        self._loop.reset()
+
+    def run(self, body: RiceBody, steps: int) -> tuple[np.ndarray, bool]:
+        """Return the samples int16 [steps, lanes] of a body, and whether it ended where it should."""
+        self._samples = np.empty((steps, self._samples.shape[1]), np.int16)
+        self._source.load(body)
+        self._loop.run(0, steps)
+        self._loop.flush(steps)
+        return self._samples, self._source.finish()
+
+    def _put(self, samples: np.ndarray, first: int) -> None:
+        self._samples[first : first + len(samples)] = samples
