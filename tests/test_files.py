@@ -4,10 +4,12 @@ import os
 import struct
 import wave
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from runtime.batch import files as files_module
 from runtime.batch import jobs, pipeline, worker
 from runtime.batch.chunking import cut, plan
 from runtime.batch.files import decode_files, encode_files, verify_files
@@ -454,3 +456,11 @@ def test_no_error_of_one_file_stops_the_others(folder, tmp_path, monkeypatch, er
 def test_errors_of_onnxruntime_are_model_errors():
     kind = type("Fail", (Exception,), {"__module__": "onnxruntime.capi.onnxruntime_pybind11_state"})
     assert isinstance(as_error(kind("x")), ModelError) and as_error(kind("x")).__cause__ is not None
+
+
+def test_a_worker_of_somebody_s_pool_starts_no_processes(monkeypatch):
+    import multiprocessing.process
+
+    assert files_module._processes(3) == 3
+    monkeypatch.setattr(multiprocessing.process, "current_process", lambda: SimpleNamespace(daemon=True))
+    assert files_module._processes(3) == 1
