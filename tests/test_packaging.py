@@ -39,7 +39,7 @@ def test_the_wheel_is_pure_python_of_runtime_and_its_models(wheel, root):
     assert models
     assert sorted(name for name in names if name.endswith(".onnx")) == [f"runtime/models/{name}" for name in models]
     modules = {f"runtime/{path.relative_to(root / 'runtime')}" for path in (root / "runtime").rglob("*.py")}
-    assert modules <= set(names)
+    assert modules | {"runtime/py.typed"} <= set(names)
 
 
 def test_it_depends_on_five_packages_only(metadata):
