@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable
 from functools import partial
 
 import numpy as np
@@ -17,6 +16,7 @@ from ..core.limits import MAX_CHANNELS
 from ..predictor import model as models
 from ..predictor.model import Model
 from ..predictor.recurrent import stateless
+from ..spikes.options import SpikeOptions
 from ..spikes.token_bucket import TokenBucket
 from . import encoder as lossless
 from .packets import DESCRIPTION_BYTES, MAX_BLOCK_SAMPLES, OVERHEAD, Description, Packet
@@ -42,12 +42,9 @@ class SpikeStreamEncoder:
     ----------
     channels : int
     sample_rate : Hz, a whole number of at least 2000
-    keep : "spikes", or "spikes,lfp" for the field potential as well
-    max_error : bound of the error inside windows, 0..255; None for the default, 3
+    options : SpikeOptions, whose sample rate does not count; None for the defaults
     target_rate : bit/s of all channels and packets; the bound is then the least one, and grows where it must;
         None for no such
-    threshold : of spikes, in robust deviations; None for the default, 4.5
-    window : milliseconds before and after a crossing; None for the default, 0.5 and 1.5
     block : frames of a packet; None for 50 ms
     model : name, path or bytes of the model; None for n1, or a1 where the first frames are off the implant's table
     resync : seconds between the packets that describe the stream, with which a decoder can join
@@ -62,11 +59,8 @@ class SpikeStreamEncoder:
         self,
         channels: int,
         sample_rate: int,
+        options: SpikeOptions | None = None,
         *,
-        keep: str | Iterable[str] = "spikes",
-        max_error: int | None = None,
-        threshold: float | None = None,
-        window: tuple[float, float] | None = None,
         block: int | None = None,
         target_rate: float | None = None,
         model: str | os.PathLike | bytes | None = None,
@@ -76,13 +70,19 @@ class SpikeStreamEncoder:
         if block is None and 0 < channels <= MAX_CHANNELS and sample_rate > 0:
             block = default_block(channels, sample_rate)
         lossless.check(channels, sample_rate, 1 if block is None else block, resync, stream)
-        options, bound = spikes.resolve(keep, max_error, threshold, window)
         if target_rate is not None and not 0 < target_rate < math.inf:
             raise UsageError(f"a target rate is a number of bits per second above 0, not {target_rate}")
         self.channels, self.block, self._stream = channels, block, stream
-        self._options, self._target, self._chooses = options.with_rate(sample_rate), target_rate, model is None
+        options = (options or SpikeOptions()).with_rate(sample_rate)
+        self._options, self._target, self._chooses = options, target_rate, model is None
         period = max(1, round(resync * sample_rate / block))
-        shape = {"sample_rate": sample_rate, "block": block, "period": period, "max_error": bound, "channels": channels}
+        shape = {
+            "sample_rate": sample_rate,
+            "block": block,
+            "period": period,
+            "max_error": options.max_error,
+            "channels": channels,
+        }
         self._describe = partial(Description, **shape, spikes=True)
         self._begin(stateless(models.load(models.DEFAULT if model is None else model)))
         self._sequence = self._frames = 0
