@@ -8,7 +8,7 @@ import pytest
 import runtime
 from runtime.batch.rate_control import Budget, encode_within
 from runtime.cli import main
-from runtime.codec import codec
+import chunk_calls as codec
 from runtime.container.header import chunk_bound
 from runtime.core import near_lossless
 from runtime.core.implant_table import CODE_TO_SAMPLE

@@ -9,7 +9,7 @@ import pytest
 
 import runtime
 from runtime import ModelError
-from runtime.codec import codec
+import chunk_calls as codec
 from runtime.predictor import model
 from runtime.predictor.recurrent import States
 from runtime.streaming import SpikeStreamEncoder, StreamDecoder, StreamEncoder

@@ -143,7 +143,7 @@ def _coded_lanes(
 
 
 def _groups(lanes: Lanes) -> Iterator[np.ndarray]:
-    """Lanes that are coded together: with all that they hear, which are the others of their segment."""
+    """Yield lanes that are coded together: with all their references, which are lanes of the same segment."""
     most = max(1, _GROUP_SAMPLES // int(lanes.length.max()))
     if not lanes.has_references:
         yield from np.split(np.arange(len(lanes)), range(most, len(lanes), most))

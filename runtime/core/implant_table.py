@@ -1,4 +1,4 @@
-"""The implant's lattice: which int16 values its 10-bit codes take in a recording.
+"""The implant's table: which int16 values its 10-bit codes take in a recording.
 
 The files of the device hold 16-bit values that are an exact function of the converter's code. The function is a rounded
 line (docs/format.md section 8); the tables below are built in integers from its decimal constants, and their bytes are
@@ -29,7 +29,7 @@ SAMPLE_TO_CODE[CODE_TO_SAMPLE.astype(np.int64) + 32768] = np.arange(CODES)
 
 
 def codes_of(samples: np.ndarray) -> np.ndarray:
-    """Codes 0..1023 of int16 samples, -1 where a sample is off the implant's table. Same shape, int16."""
+    """Return codes 0..1023 (int16) of int16 samples, -1 where a sample is not in the implant's table."""
     return SAMPLE_TO_CODE[samples.view(np.uint16) ^ np.uint16(0x8000)]
 
 

@@ -1,4 +1,4 @@
-"""Bounded error: samples on a fixed grid of bins, docs/format.md section 3.2.
+"""Near-lossless coding: samples in fixed bins (docs/format.md section 3.2).
 
 A bin holds 2 E + 1 neighbouring values, and every value in it decodes to its middle one. What a bin decodes to depends
 on nothing else, so an encoder knows beforehand what the decoder will see, and batches over time as without a bound.
@@ -21,11 +21,11 @@ MAX_ERROR = 255
 """Largest bound E; 0 stands for lossless."""
 _ZERO = CODES // 2
 _GAP = _ZERO - 2
-"""Codes 0 and -2 of the lattice, counted from its start."""
+"""Codes 0 and -2, counted from the start of the implant's table."""
 
 
 def check(max_error: int) -> int:
-    """The bound itself. Raises `UsageError` if it is not a whole number 0..255."""
+    """Return the bound itself. Raises `UsageError` if it is not a whole number 0..255."""
     if isinstance(max_error, bool) or max_error != int(max_error) or not 0 <= max_error <= MAX_ERROR:
         raise UsageError(f"the largest error is a whole number from 0 to {MAX_ERROR}, not {max_error}")
     return int(max_error)
@@ -33,8 +33,11 @@ def check(max_error: int) -> int:
 
 @functools.cache
 def implant_bins(max_error: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Bins of implant channels, in order: the first code 0..1023 of each (int64 [bins]), the code that each decodes to
-    (int64 [bins]), and the bin of each code (int32 [1024]). Do not write into them."""
+    """Return the bins of implant channels, in order; do not write into them.
+
+    Returns the first code 0..1023 of each (int64 [bins]), the code that each decodes to (int64 [bins]), and the bin of
+    each code (int32 [1024]).
+    """
     step = 2 * max_error + 1
     below, above = np.arange(_GAP, 0, -step)[::-1], np.arange(_ZERO, CODES, step)
     first = np.concatenate([np.maximum(below - step, 0), [_GAP], above])
@@ -43,11 +46,11 @@ def implant_bins(max_error: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def quantise(samples: np.ndarray, max_error: int, sample_bits: int = 16) -> tuple[np.ndarray, np.ndarray]:
-    """What is coded in place of int16 samples [frames, channels] of a chunk, and which channels are linear channels.
+    """Return what is coded in place of int16 samples [frames, channels] of a chunk, and which channels are linear.
 
-    Of implant channels that is what they decode to; of linear channels the number of the bin (`restore` undoes it); channels that
-    one value represents within the bound become constant. Recordings of 8 bits have linear channels only: their range ends
-    where lattice codes go on.
+    Implant channels code what they decode to, linear channels the number of the bin (`restore` undoes that). A channel
+    that one value represents within the bound becomes constant. All channels of 8-bit recordings are linear: their range
+    ends before the implant's codes do.
     """
     step = 2 * max_error + 1
     out, linear = samples.copy(), np.zeros(samples.shape[1], bool)
@@ -70,14 +73,14 @@ def quantise(samples: np.ndarray, max_error: int, sample_bits: int = 16) -> tupl
 
 
 def restore(samples: np.ndarray, linear: np.ndarray, max_error: int, sample_bits: int = 16) -> None:
-    """Put the middles of bins, int16 [frames, channels], in place of their numbers in linear channels (their indices)."""
+    """Put the middles of bins in place of their numbers in the linear channels of int16 [frames, channels]."""
     top = (1 << (sample_bits - 1)) - 1
     middles = samples[:, linear].astype(np.int32) * (2 * max_error + 1) + max_error
     samples[:, linear] = np.clip(middles, -top - 1, top)
 
 
 def within(original: np.ndarray, decoded: np.ndarray, max_error: int, sample_bits: int = 16) -> bool:
-    """Whether all samples [frames, channels] of a chunk are within the bound: in codes on the implant's table, else in samples."""
+    """Return whether all samples [frames, channels] are within the bound: in codes in the implant's table, else in samples."""
     if max_error == 0 or original.shape != decoded.shape:
         return np.array_equal(original, decoded)
     for channel in range(original.shape[1]):

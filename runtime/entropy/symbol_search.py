@@ -25,7 +25,7 @@ class GuessTables:
     """Inverse tables of an entropy model, shared by all searches.
 
     by_scale : int32 [6, 128]
-        That of the entropy model, then what a tick is in units of the table's argument, and where the shape's buckets
+        That of the entropy model, then what a Q6 unit is in units of the table's argument, and where the shape's buckets
         are in `middles`.
     middles : int32 [shapes * buckets]
     code_at : int64 [2 * places]: of implant channels, then of linear channels
@@ -48,7 +48,7 @@ class SymbolSearch:
     entropy : EntropyModel
     tables : GuessTables
     offset : int64 [lanes]
-        0 for lattice lanes, `GRID_OFFSET` for linear lanes.
+        0 for implant lanes, `LINEAR_OFFSET` for linear lanes.
     """
 
     def __init__(self, entropy: EntropyModel, tables: GuessTables, offset: np.ndarray):

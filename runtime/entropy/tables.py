@@ -62,11 +62,11 @@ class Tables:
 class EntropyModel:
     """Coding tables of one model; see `Tables`.
 
-    levels      int32 [2 * 1025], Q6 units: of implant channels, then (from `GRID_OFFSET`) of linear channels
-    ends        int32 [2, 2 * 1025 - 1]: both levels of each code (of linear channels from `GRID_OFFSET`)
-    middle      int32 [1024]: Q6 value of each lattice code
-    bins        int32 [1024]: what is coded for each lattice code, or None for the code itself
-    Q6 units       int32 [1024]: Q6 value of what each coded value of a implant channel decodes to
+    levels      int32 [2 * 1025], Q6 units: of implant channels, then (from `LINEAR_OFFSET`) of linear channels
+    ends        int32 [2, 2 * 1025 - 1]: both levels of each code (of linear channels from `LINEAR_OFFSET`)
+    reconstruction  int32 [1024]: Q6 value of each implant code
+    bins        int32 [1024]: what is coded for each implant code, or None for the code itself
+    q6          int32 [1024]: Q6 value of what each coded value of an implant channel decodes to
     samples     int16 [1024]: what it decodes to
     by_scale    int32 [4, 128]: multiplier; how far below and above the location the table ends, rounded up; where the
                 middle of the scale's shape is in `table`
@@ -103,9 +103,9 @@ class EntropyModel:
         self.ends = np.stack([self.levels[:-1], self.levels[1:]])
 
     def coarse(self, max_error: int, fineness: int = 0) -> EntropyModel:
-        """The same for the bins of a bound of 1..255: a coarse lattice has other levels and decodes to other samples.
+        """Return the same for the bins of a bound of 1..255, which have other levels and decode to other samples.
 
-        Coded values beyond the last bin have no width and never occur. Grid values are 2^`fineness` codes apart.
+        Coded values beyond the last bin have no width and never occur. Linear values are 2^`fineness` codes apart.
         """
         made = copy.copy(self)
         first, codes, made.bins = implant_bins(max_error)
@@ -123,7 +123,7 @@ class EntropyModel:
         Parameters
         ----------
         code, scale, offset : int64
-            Codes, scale indices (clipped), and 0 or `GRID_OFFSET`; of shapes that broadcast.
+            Codes, scale indices (clipped), and 0 or `LINEAR_OFFSET`; of shapes that broadcast.
         location : int32 or int64 within +-2^28
             In Q6 units.
         """

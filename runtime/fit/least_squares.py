@@ -1,4 +1,4 @@
-"""Weighted least squares on lags of a channel and of those that it hears, the same on every machine.
+"""Weighted least squares on lags of a channel and of its reference channels, the same on every machine.
 
 Moments are sums of integers below 2^53, exact in float64 in any order; normal equations are solved by elementwise IEEE
 operations, without LAPACK.
@@ -26,7 +26,7 @@ _RIDGE = 0.6
 
 
 def to_signal(values: np.ndarray) -> tuple[np.ndarray, int]:
-    """A channel's values without their mean (int32 [frames]) as int16 behind 16 zeros, and the low bits left out."""
+    """Return values without their mean (int32 [frames]) as int16 behind 16 zeros, and the count of low bits left out."""
     excess = max(int(np.abs(values).max()).bit_length() - SIGNAL_BITS, 0)
     signal = np.zeros(ORDER + len(values), np.int16)
     signal[ORDER:] = values >> excess if excess else values
@@ -34,7 +34,7 @@ def to_signal(values: np.ndarray) -> tuple[np.ndarray, int]:
 
 
 def spacing(frames: int, step: int) -> int:
-    """Use one frame of so many: `step`, unless that leaves too few or too many."""
+    """Return how many frames one that counts stands for: `step`, unless that leaves too few or too many."""
     return max(min(step, frames // _MIN_ROWS), -(-frames // _MAX_ROWS), 1)
 
 
@@ -56,9 +56,9 @@ def residual_of(signal: np.ndarray, coefficients: np.ndarray, others: Sequence[n
 
 
 def moments(
-    signal: np.ndarray, heard: list[np.ndarray], step: int, coefficients: np.ndarray, error: float
+    signal: np.ndarray, others: list[np.ndarray], step: int, coefficients: np.ndarray, error: float
 ) -> tuple[np.ndarray, float, float]:
-    """Sums of products of a channel's sample and all that predicts it, over every `step`-th frame.
+    """Return the sums of products of a channel's sample and all that predicts it, over every `step`-th frame.
 
     Residuals of `coefficients`, whose mean size is about `error`, count by `weights_of`.
 
@@ -66,9 +66,9 @@ def moments(
     ----------
     signal : int16 [16 + frames]
         Of `to_signal`.
-    heard : list of int16 [16 + frames]
-        Signals of the channels that this one hears: their newest four samples, the present one included.
-    coefficients : float [16 + 4 heard]
+    others : list of int16 [16 + frames]
+        Signals of the reference channels; their newest four samples count, the present one included.
+    coefficients : float [16 + 4 others]
         Units of 2^-10; newest sample first.
 
     Returns
@@ -77,11 +77,11 @@ def moments(
     float : sum of the weights
     float : mean size of the residuals of `coefficients`
     """
-    rank = ORDER + 1 + REFERENCE_TAPS * len(heard)
+    rank = ORDER + 1 + REFERENCE_TAPS * len(others)
     total, weight, sizes, count = np.zeros((rank, rank)), 0.0, 0.0, 0
     for first in range(0, len(signal) - ORDER, step * _BLOCK):
         part = slice(first, first + step * _BLOCK + ORDER)
-        lags, rows = _lags(signal[part], [other[part] for other in heard], step)
+        lags, rows = _lags(signal[part], [other[part] for other in others], step)
         predicted = np.matmul(coefficients[None], lags[:, 1:]).ravel()[:rows]
         size = np.abs(lags[:, 0].ravel()[:rows] - np.floor((predicted + 512) / 1024))
         weights = np.zeros(_BLOCK)
@@ -91,14 +91,16 @@ def moments(
     return total, weight, sizes / count
 
 
-def _lags(block: np.ndarray, heard: list[np.ndarray], step: int) -> tuple[np.ndarray, int]:
-    """A sample, its 16 past values and what is heard of others at every `step`-th frame, in parts, float64
-    [parts, n + 1, rows of a part], zeros behind the last row; and the count of rows."""
-    lags = np.empty((ORDER + 1 + REFERENCE_TAPS * len(heard), _BLOCK))
+def _lags(block: np.ndarray, others: list[np.ndarray], step: int) -> tuple[np.ndarray, int]:
+    """Return a sample, its 16 past values and values of references at every `step`-th frame, and the count of rows.
+
+    They are in parts, float64 [parts, n + 1, rows of a part], with zeros behind the last row.
+    """
+    lags = np.empty((ORDER + 1 + REFERENCE_TAPS * len(others), _BLOCK))
     rows = -(-(len(block) - ORDER) // step)
     lags[:, rows:] = 0
     row = 0
-    for source, taps in [(block, ORDER + 1), *((other, REFERENCE_TAPS) for other in heard)]:
+    for source, taps in [(block, ORDER + 1), *((other, REFERENCE_TAPS) for other in others)]:
         phases = [source[phase::step].astype(np.float64) for phase in range(min(step, ORDER + 1))]
         for lag in range(taps):
             first, phase = divmod(ORDER - lag, step)
@@ -108,7 +110,7 @@ def _lags(block: np.ndarray, heard: list[np.ndarray], step: int) -> tuple[np.nda
 
 
 def weights_of(size: np.ndarray, error: float) -> np.ndarray:
-    """What residuals of `size`, whose mean over the channel is about `error`, count: whole numbers 1..31.
+    """Return the weights of residuals of `size`, whose mean over the channel is about `error`: whole numbers 1..31.
 
     That is the inverse of their running deviation and of their own size, close to what they cost in bits.
     """
@@ -127,7 +129,7 @@ def weights_of(size: np.ndarray, error: float) -> np.ndarray:
 
 
 def solve(total: np.ndarray, weight: np.ndarray, used: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Coefficients of many channels from their `moments`, and the variance of what they leave.
+    """Return the coefficients of many channels from their `moments`, and the variance of what they leave.
 
     Elimination without pivoting: the matrices are symmetric and positive.
 

@@ -1,10 +1,10 @@
-"""Linear predictors of channels alone: a first one by plain least squares, then one step towards the weighted one.
+"""Linear predictors of channels alone: first plain least squares, then one step towards the weighted solution.
 
 Everything comes from sums of integers below 2^53, exact in float64 in any order, so that the fit is the same on every
 machine.
 
-A channel's samples lie in rows of 16, so that the 16 samples before a row's start are the row before it, and sums over all
-lags are products of such matrices: no sample is copied for a lag.
+A channel's samples lie in rows of 16. The 16 samples before a row's start are the row before it, so sums over all lags are
+products of such matrices, and no sample is copied for a lag.
 """
 
 from __future__ import annotations

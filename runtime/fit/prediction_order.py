@@ -49,7 +49,7 @@ def find_order(
     """Find levels and references by the correlations of channels.
 
     Hubs come first: each next channel adds most to what all channels behind it can use (the sum of the largest squared
-    correlation with any channel before). Levels double in size up to the last but one, and a channel whose best reference
+    correlation with any channel before). Levels double in size up to the last but one. A channel whose best reference
     would be in its own level moves to the next one. Channels without any correlation are in level 0.
 
     Parameters
@@ -117,7 +117,7 @@ def _step_back(power: np.ndarray, order: list[int], level: np.ndarray, levels: i
 
 
 def forward_selection(correlation: np.ndarray, channel: int, candidates: np.ndarray, count: int) -> list[int]:
-    """Return the candidates that explain most of a channel together: the best, then the best for what is left, and so on."""
+    """Return the candidates that explain most of a channel together: the best, then the best for the rest, and so on."""
     among = correlation[np.ix_(candidates, candidates)].astype(np.float64)
     own = correlation[channel, candidates].astype(np.float64)
     chosen: list[int] = []

@@ -1,9 +1,9 @@
-"""Which channels have activity in common: correlation of whitened channels within small lags, tested against chance.
+"""Correlations between an implant's channels: of whitened channels, within small lags, tested against chance.
 
-A channel's own past hides what it shares with others, so each is whitened by its linear predictor first. What correlates
-then within a few samples helps a decoder that knows one channel before it decodes the other. From the correlations follows
-the prediction order (`find_order`). Evidence of several recordings adds up. Channels that were never recorded together are
-not compared.
+A channel's own past hides what it shares with others, so each is whitened by its linear predictor first. What then
+correlates within a few samples helps a decoder that knows one channel before it decodes the other. The prediction order
+follows from the correlations (`find_order`). Evidence of several recordings adds up. Channels that were never recorded
+together are not compared.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ class Topology:
     ----------
     channels : list of str
     recordings : list of (list of int, int, int)
-        Numbers of the channels that were recorded together, samples of each, and a checksum by which a recording that is
-        observed again is left out.
+        Numbers of the channels that were recorded together, samples of each, and a checksum. A recording that is observed
+        again is left out by its checksum.
     edges : dict of (int, int) to (float, int)
         Correlation and lag of pairs of channels i < j, over all recordings of both; weak ones are left out.
     """

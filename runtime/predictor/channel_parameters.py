@@ -15,12 +15,12 @@ COEFFICIENT_BITS = 10
 """Coefficients are in units of 2^-10."""
 
 REFERENCES = 4
-"""Channels that a channel can hear."""
+"""The most reference channels of a channel."""
 REFERENCE_TAPS = 4
-"""Samples of each of them that its linear predictor hears."""
+"""Samples of each of them that the linear predictor uses."""
 MAX_ORDER_LEVELS = 16
 CORRELATION_UNIT = 32
-"""Metrics are signed correlations in units of 1/32, in 6 bits."""
+"""Correlations are signed and in units of 1/32, in 6 bits."""
 
 CONSTANT, IMPLANT, LINEAR, COPY = 0, 1, 2, 3
 IMPLANT_MAGNITUDE_BITS, MAX_MAGNITUDE_BITS = 16, 22
@@ -33,16 +33,16 @@ _ORDER_LEVEL_BITS, _COUNT_BITS, _CORRELATION_BITS = 4, 3, 6
 class SideInformation:
     """Per channel of one chunk; all arrays have one entry (or row) per channel.
 
-    kind          CONSTANT, LATTICE, GRID or COPY
-    mean          constant, grid: a sample; lattice: a code 0..1023; copy: number of the channel that is the same
-    initial_scale        0..255, log of the initial running means
-    shift         grid: number of low bits, 0..15; with a bounded error -8..7, and the same for all channels if below 0
-    magnitude_bits         abs(Q6 value less that of the mean) < 2^reach
-    coefficients  [channels, 16], newest sample first, units of 2^-10
-    order level          0..15: within a time step, order levels are coded one after the other
-    references         [channels, 4], numbers of channels that are heard; -1 behind the last one
-    correlation        [channels, 4], correlation with each, -32..31 in units of 1/32
-    reference_taps         [channels, 4, 4], coefficients for the newest samples of each, newest first, units of 2^-10
+    kind            CONSTANT, IMPLANT, LINEAR or COPY
+    mean            constant, linear: a sample; implant: a code 0..1023; copy: number of the channel that is the same
+    initial_scale   0..255, logarithm of the initial running means
+    shift           linear: number of low bits, 0..15; near-lossless -8..7, and the same for all channels if below 0
+    magnitude_bits  abs(Q6 value less that of the mean) < 2^magnitude_bits
+    coefficients    [channels, 16], newest sample first, units of 2^-10
+    order_level     0..15: within a time step, levels are coded one after the other
+    references      [channels, 4], numbers of reference channels; -1 behind the last one
+    correlation     [channels, 4], correlation with each, -32..31 in units of 1/32
+    reference_taps  [channels, 4, 4], coefficients for the newest samples of each, newest first, units of 2^-10
     """
 
     kind: np.ndarray
@@ -58,7 +58,7 @@ class SideInformation:
 
     @classmethod
     def empty(cls, channels: int) -> SideInformation:
-        """All channels constant zero."""
+        """Return parameters of channels that are all constant zero."""
         one = lambda: np.zeros(channels, np.int64)  # noqa: E731
         many = lambda *shape: np.zeros((channels, *shape), np.int64)  # noqa: E731
         references = many(REFERENCES) - 1
@@ -78,17 +78,17 @@ class SideInformation:
 
     @property
     def has_lanes(self) -> np.ndarray:
-        """Which channels do, bool [channels]."""
+        """Which channels have lanes, bool [channels]."""
         return (self.kind == IMPLANT) | (self.kind == LINEAR)
 
     @property
     def fineness(self) -> int:
-        """Octaves by which the Q6 units of linear channels are finer than samples."""
+        """Octaves by which Q6 units of linear channels are finer than 1/64 sample."""
         return max(0, -int(self.shift.min()))
 
     @property
     def has_references(self) -> bool:
-        """Whether any channel hears another one."""
+        """Whether any channel has references."""
         return bool((self.references >= 0).any())
 
     def fits(self) -> np.ndarray:
@@ -112,7 +112,7 @@ def _group_widths(coefficients: np.ndarray) -> np.ndarray:
 
 
 def pack(side: SideInformation) -> bytes:
-    """Serialise; whole bytes. Order levels and peers are written if any channel hears another one."""
+    """Serialise to whole bytes. Order levels and references are written if any channel has references."""
     groups = _group_widths(side.coefficients.reshape(-1, ORDER // _GROUP, _GROUP))
     values = [side.mean, side.initial_scale, side.shift, side.magnitude_bits, groups, side.coefficients]
     widths = [_fixed_widths(side.kind), np.repeat(groups, _GROUP, axis=1)]
@@ -127,7 +127,7 @@ def pack(side: SideInformation) -> bytes:
 
 
 def _reference_fields(side: SideInformation) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Columns of values and of widths: order level, number of peers, and for each its number, metric and coefficients."""
+    """Return columns of values and widths: order level, number of references, and number, correlation, taps of each."""
     channels, there = len(side.kind), side.references >= 0
     full = lambda width: np.full(channels, width)  # noqa: E731
     fields = [(side.order_level, full(_ORDER_LEVEL_BITS)), (there.sum(axis=1), full(_COUNT_BITS))]
@@ -176,7 +176,7 @@ def unpack(
 def _unpack_references(reader: bits.BitReader, side: SideInformation, channel: int) -> None:
     side.order_level[channel], count = reader.read(np.array([_ORDER_LEVEL_BITS, _COUNT_BITS]))
     if count > REFERENCES:
-        raise CorruptError("a channel hears too many others")
+        raise CorruptError("a channel has too many references")
     for number in range(count):
         reference, metric, width = reader.read(np.array([_number_bits(len(side.kind)), _CORRELATION_BITS, 4])).tolist()
         if (
@@ -185,7 +185,7 @@ def _unpack_references(reader: bits.BitReader, side: SideInformation, channel: i
             or not side.has_lanes[reference]
             or reference in side.references[channel]
         ):
-            raise CorruptError("a channel hears one that it can't hear")
+            raise CorruptError("a channel refers to one that it can't refer to")
         side.references[channel, number] = reference
         side.correlation[channel, number] = metric - (metric >> _CORRELATION_BITS - 1 << _CORRELATION_BITS)
         side.reference_taps[channel, number] = reader.read(np.full(REFERENCE_TAPS, width), signed=True)

@@ -37,8 +37,8 @@ class NetworkInputs:
     ----------
     inputs : uint8 [steps, lanes, 20]
     contexts : int32 [steps, 5, lanes]
-        For each step, the residual of the step before, the difference, and the logarithms; as they are in `inputs` after
-        `fill`, before that the first two as they are.
+        For each step, the residual of the step before, the difference, and the logarithms. After `fill` they are
+        quantised, as in `inputs`.
 
     Parameters
     ----------

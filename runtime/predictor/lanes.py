@@ -17,22 +17,24 @@ _CACHE_LINE, _CACHE_LINES = 32, 256
 
 @dataclass(frozen=True)
 class Lanes:
-    """Parameters of all lanes of a batch of chunks, by order level, chunk, segment and channel; arrays are [lanes] unless said.
+    """Parameters of all lanes of a batch of chunks, by order level, chunk, segment and channel.
+
+    Arrays are [lanes] if nothing else is stated.
 
     coefficients  int32 [16, lanes], for the oldest sample first
     mean          int32, Q6 units
-    initial_scale        int64
+    initial_scale  int64
     offset        int64, where the lane's levels start in the entropy model
-    grid          int32, -1 for linear lanes, 0 for others
+    linear        int32, -1 for linear lanes, 0 for others
     shift         int32, low bits; below 0: octaves by which Q6 units are finer than samples
     length        int64, samples
-    order level          int64
-    references         int64 [4, lanes], lanes that are heard; the lane itself where there is none
-    correlation        int32 [4, lanes], 0 where there is none
-    reference_taps         int32 [4, 4, lanes], coefficients for each peer's newest samples, for the oldest one first
+    order_level   int64
+    references    int64 [4, lanes], reference lanes; the lane itself where there is none
+    correlation   int32 [4, lanes], 0 where there is none
+    reference_taps  int32 [4, 4, lanes], coefficients for the newest samples of each, for the oldest one first
     owner         int64, number of the chunk in the batch
     start         int64, frame of the chunk where the segment starts
-    channel          int64, number of the channel in the chunk
+    channel       int64, number of the channel in the chunk
     """
 
     coefficients: np.ndarray
@@ -54,7 +56,7 @@ class Lanes:
         return len(self.mean)
 
     def take(self, index: np.ndarray) -> Lanes:
-        """Some of the lanes, with all that they hear."""
+        """Return some of the lanes, with all their references."""
         place = np.zeros(len(self), np.int64)
         place[index] = np.arange(len(index))
         taken = {field.name: getattr(self, field.name).take(index, axis=-1) for field in fields(self)}
@@ -62,16 +64,16 @@ class Lanes:
 
     @property
     def octaves(self) -> np.ndarray:
-        """Q6 units of a linear value as a power of two, int32."""
+        """Octaves of one coded step of a linear lane in Q6 units, int32."""
         return 6 + np.maximum(-self.shift, 0)
 
     @property
     def has_references(self) -> bool:
-        """Whether any lane hears another one."""
+        """Whether any lane has references."""
         return bool((self.references != np.arange(len(self))).any())
 
     def segments(self) -> Iterator[tuple[int, int, np.ndarray]]:
-        """Owner, first frame and the lanes of each segment of each chunk."""
+        """Yield owner, first frame and the lanes of each segment of each chunk."""
         key = (self.owner << 32) + self.start
         order = np.argsort(key, kind="stable")
         starts = np.flatnonzero(np.diff(key[order], prepend=-1))
@@ -80,10 +82,10 @@ class Lanes:
 
 
 def segment_count(frames: int, channels: int) -> int:
-    """Segments for a chunk. A lane costs some 36 bits; a step of few lanes costs as much time as one of many.
+    """Return how many segments a chunk is cut into.
 
-    At least 8 lanes if segments stay above 1024 frames; up to 4096 lanes if they stay above 12288, of more than 8 channels
-    above 8192.
+    A lane costs some 36 bits; a step of few lanes costs as much time as one of many. So there are at least 8 lanes if
+    segments stay above 1024 frames, and up to 4096 lanes if they stay above 12288 (of more than 8 channels: 8192).
     """
     few = min(-(-8 // channels), frames // 1024)
     many = min(-(-4096 // channels), frames // (8192 if channels > 8 else 12288))
@@ -92,7 +94,7 @@ def segment_count(frames: int, channels: int) -> int:
 
 
 def join(parts: list[tuple[SideInformation, int, int]], reconstruction: np.ndarray) -> Lanes:
-    """Lanes of chunks given as (side information, frames, segments)."""
+    """Return the lanes of chunks given as (side information, frames, segments)."""
     columns, first = [], 0
     for owner, (side, frames, segments) in enumerate(parts):
         made = _chunk_columns(side, frames, segments, reconstruction)
@@ -120,8 +122,8 @@ def _chunk_columns(
     )
     place = np.zeros(len(side.kind), np.int64)
     place[channels] = np.arange(count)
-    heard = side.references[channels].T
-    references = np.where(heard >= 0, place[heard], np.arange(count))
+    chosen = side.references[channels].T
+    references = np.where(chosen >= 0, place[chosen], np.arange(count))
     tile = lambda values, kind: np.tile(values, segments).astype(kind)  # noqa: E731
     return {
         "coefficients": tile(side.coefficients[channels, ::-1].T, np.int32).reshape(ORDER, -1),
@@ -134,7 +136,7 @@ def _chunk_columns(
         "order_level": tile(side.order_level[channels], np.int64),
         "references": tile(references, np.int64).reshape(REFERENCES, -1)
         + np.repeat(np.arange(segments) * count, count),
-        "correlation": tile(np.where(heard >= 0, side.correlation[channels].T, 0), np.int32).reshape(REFERENCES, -1),
+        "correlation": tile(np.where(chosen >= 0, side.correlation[channels].T, 0), np.int32).reshape(REFERENCES, -1),
         "reference_taps": tile(side.reference_taps[channels, :, ::-1].transpose(1, 2, 0), np.int32).reshape(
             REFERENCES, REFERENCE_TAPS, -1
         ),
@@ -144,7 +146,7 @@ def _chunk_columns(
 
 
 def to_lanes(chunks: list[np.ndarray], lanes: Lanes) -> np.ndarray:
-    """Values int16 [frames, channels] of each chunk as lanes, int16 [steps, lanes], zero where a lane has ended."""
+    """Return values int16 [frames, channels] of chunks as lanes, int16 [steps, lanes], zero where a lane has ended."""
     out = np.zeros((int(lanes.length.max()), len(lanes)), np.int16)
     for owner, start, index in lanes.segments():
         length = int(lanes.length[index[0]])
@@ -168,7 +170,7 @@ class Places:
         ]
 
     def put(self, values: np.ndarray, chunks: list[np.ndarray], first: int = 0) -> None:
-        """Values [steps, lanes] from step `first` on, into the arrays [frames, channels] of chunks."""
+        """Put values [steps, lanes] from step `first` on into the arrays [frames, channels] of chunks."""
         for owner, start, length, channels, lanes in self._segments:
             steps = min(length - first, len(values))
             if steps > 0:
@@ -176,7 +178,7 @@ class Places:
 
 
 def columns(samples: np.ndarray) -> Iterator[np.ndarray]:
-    """Every channel's samples side by side: of channels that share cache lines at once, in blocks that fit the cache."""
+    """Yield every channel's samples side by side; channels that share cache lines are read at once."""
     if samples.shape[1] == 1:
         yield np.ascontiguousarray(samples[:, 0])
         return
@@ -190,6 +192,6 @@ def columns(samples: np.ndarray) -> Iterator[np.ndarray]:
 
 
 def as_columns(index: np.ndarray) -> np.ndarray | slice:
-    """An index for columns; a slice, which is quicker, where they lie side by side."""
+    """Return an index for columns; a slice, which is quicker, where they lie side by side."""
     side_by_side = index[-1] - index[0] == len(index) - 1 and (np.diff(index) == 1).all()
     return slice(int(index[0]), int(index[-1]) + 1) if side_by_side else index

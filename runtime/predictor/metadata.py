@@ -43,12 +43,12 @@ def parse_tables(metadata: dict[str, str]) -> Tables:
     return tables
 
 
-def parse_answers(metadata: dict[str, str], hears: bool, state: int) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """The network's inputs, and its outputs for them, of a network that hears peers or not, with a state of that size.
+def parse_answers(metadata: dict[str, str], messages: bool, state: int) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """The network's inputs, and its outputs for them, of a network with messages or not, with a state of that size.
     Raises `ModelError` if they are missing or damaged."""
     blob = _blob(metadata, "middleout.answers")
     count, offset, parts = int.from_bytes(blob[:4], "little"), 4, []
-    kinds = [("u1", FEATURES + hears * REFERENCES * INPUTS), ("<f4", state), ("<i4", 2), ("<f4", state)]
+    kinds = [("u1", FEATURES + messages * REFERENCES * INPUTS), ("<f4", state), ("<i4", 2), ("<f4", state)]
     if count < 1 or len(blob) != 4 + count * sum(np.dtype(kind).itemsize * width for kind, width in kinds):
         raise ModelError("the model's known answers have the wrong size")
     for kind, width in kinds:
@@ -60,6 +60,6 @@ def parse_answers(metadata: dict[str, str], hears: bool, state: int) -> tuple[li
 
 
 def _split(rows: np.ndarray) -> list[np.ndarray]:
-    """The network's inputs from rows of known answers: features, and behind them what peers say."""
+    """The network's inputs from rows of known answers: features, and behind them the messages."""
     parts = [rows[:, :FEATURES], rows[:, FEATURES:].reshape(len(rows), -1, INPUTS)]
     return [np.ascontiguousarray(part) for part in parts if part.size]

@@ -22,7 +22,7 @@ from .messages import INPUTS, ZERO
 from .metadata import parse_answers, parse_tables
 
 DEFAULT, ARRAYS = "n1", "a1"
-"""The models for channels of the implant, and for other devices and channels that hear each other much (see `choice`)."""
+"""The models for channels of the implant, and for other devices and channels with much cross-channel gain."""
 _COARSE, _COARSE_FROM = "b1", 5
 """The model trained on coarse histories, and the bound from which on it is the better one (docs/models.md)."""
 FORMAT = "1"
@@ -109,8 +109,8 @@ class Model:
     identity : bytes
         First 16 bytes of its SHA-256.
     name : str
-    hears : bool
-        Whether the network hears peers.
+    has_messages : bool
+        Whether the network has messages of reference channels as inputs.
     state : int
         Numbers that a lane carries from step to step (see `recurrent`); 0 for most networks.
     entropy : EntropyModel
@@ -169,28 +169,28 @@ class Model:
     def _names(self) -> tuple[str, str]:
         return ("own", recurrent.STATE if self.state else "peers")
 
-    def run(self, features: np.ndarray, references: np.ndarray | None = None) -> np.ndarray:
+    def run(self, features: np.ndarray, messages: np.ndarray | None = None) -> np.ndarray:
         """Offset (1/16 code) and scale index, int32 [N, 2].
 
         Parameters
         ----------
         features : uint8 [N, 20]
-        peers : uint8 [N, 4, 8]
-            For networks that hear peers; without it there are none.
+        messages : uint8 [N, 4, 8]
+            For networks that have them; without it there are none.
         """
         recurrent.stateless(self)
-        return _run(self._session, self._names, self._inputs(features, references))[0]
+        return _run(self._session, self._names, self._inputs(features, messages))[0]
 
     def step(self, features: np.ndarray, state: np.ndarray) -> list[np.ndarray]:
         """Of a network with a state, what `run` gives, and the next state, float32 [N, S] as `state`."""
         return _run(self._session, self._names, [features, state])
 
-    def _inputs(self, features: np.ndarray, references: np.ndarray | None) -> list[np.ndarray]:
+    def _inputs(self, features: np.ndarray, messages: np.ndarray | None) -> list[np.ndarray]:
         if not self.has_messages:
             return [features]
         return [
             features,
-            np.full((len(features), REFERENCES, INPUTS), ZERO, np.uint8) if references is None else references,
+            np.full((len(features), REFERENCES, INPUTS), ZERO, np.uint8) if messages is None else messages,
         ]
 
     def _call(self, binding, arrays: list[np.ndarray]) -> None:
@@ -206,10 +206,10 @@ class Model:
             self._coarse[key] = made
         return self._coarse[key]
 
-    def bind(self, features: np.ndarray, output: np.ndarray, references: np.ndarray | None = None):
+    def bind(self, features: np.ndarray, output: np.ndarray, messages: np.ndarray | None = None):
         """A call without arguments that computes `output` int32 [N, 2] from the others (see `run`), in place."""
         recurrent.stateless(self)
-        return self._bound(self._inputs(features, references), {"distribution": output})
+        return self._bound(self._inputs(features, messages), {"distribution": output})
 
     def bind_step(self, features: np.ndarray, state: np.ndarray, output: np.ndarray, after: np.ndarray):
         """The like for `step`; `after`, the next state, must not share memory with `state`."""
@@ -247,7 +247,7 @@ def _versions() -> str:
 
 
 def _check_sum(data: bytes, identity: bytes) -> None:
-    """Refuse a model that is damaged: it might work, but nobody could decode its streams."""
+    """Refuse a model that is damaged: it might work, but no other copy could decode its files."""
     if _EXTERNAL in data:
         raise ModelError(f"model {identity.hex()} refers to data outside of its file, which is refused")
     head, field, tail = data.partition(CRC_FIELD)

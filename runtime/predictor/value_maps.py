@@ -1,6 +1,6 @@
 """Value maps of lanes: from samples to coded values and Q6 values, and back (docs/format.md section 4.2).
 
-An implant lane codes the index of its sample in the implant's table. A linear lane codes its sample without its low bits,
+An implant lane codes the index of its sample in the implant's table. A linear lane codes its sample without low bits,
 relative to a centre that follows the prediction.
 """
 

@@ -76,24 +76,19 @@ class SpikeStreamEncoder:
         options = (options or SpikeOptions()).with_rate(sample_rate)
         self._options, self._target, self._chooses = options, target_rate, model is None
         period = max(1, round(resync * sample_rate / block))
-        shape = {
-            "sample_rate": sample_rate,
-            "block": block,
-            "period": period,
-            "max_error": options.max_error,
-            "channels": channels,
-        }
-        self._describe = partial(Description, **shape, spikes=True)
-        self._begin(stateless(models.load(models.DEFAULT if model is None else model)))
+        shape = {"sample_rate": sample_rate, "block": block, "period": period, "channels": channels}
+        self._describe = partial(Description, **shape, max_error=options.max_error, spikes=True)
+        network = stateless(models.load(models.DEFAULT if model is None else model))
+        self._description, self._bucket, self._encoder = self._coding(network)
         self._sequence = self._frames = 0
 
-    def _begin(self, network: Model) -> None:
-        """Set up the encoder."""
-        self._description = told = self._describe(network.identity)
-        self._bucket = None
+    def _coding(self, network: Model) -> tuple[Description, TokenBucket | None, spikes.SpikeEncoder]:
+        """Return what depends on the model."""
+        description, bucket = self._describe(network.identity), None
         if self._target is not None:
-            self._bucket = TokenBucket(self._target, told.sample_rate, OVERHEAD, told.period, DESCRIPTION_BYTES)
-        self._encoder = spikes.SpikeEncoder(self.channels, self._options, self.block, network, self._bucket)
+            rates = self._target, description.sample_rate
+            bucket = TokenBucket(*rates, OVERHEAD, description.period, DESCRIPTION_BYTES)
+        return description, bucket, spikes.SpikeEncoder(self.channels, self._options, self.block, network, bucket)
 
     @property
     def delay(self) -> int:
@@ -106,7 +101,7 @@ class SpikeStreamEncoder:
         if self._chooses and len(frames):
             self._chooses = False
             if not mostly_in_table(frames[:_CHOICE_FRAMES, :_CHOICE_CHANNELS]):
-                self._begin(models.load(models.ARRAYS))
+                self._description, self._bucket, self._encoder = self._coding(models.load(models.ARRAYS))
         self._frames += len(frames)
         return [self._packet(chunk) for chunk in self._encoder.push(frames)]
 
