@@ -117,6 +117,11 @@ def test_the_networks_inputs_are_assembled_in_one_place(root):
     users = defaultdict(set)
     for name, path in modules(root, "runtime").items():
         for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Attribute) and node.attr in ("to_quantised", "to_log_means", "move_means", "run_means"):
+            if isinstance(node, ast.Attribute) and node.attr in (
+                "to_quantised",
+                "to_log_means",
+                "move_means",
+                "run_means",
+            ):
                 users[node.attr].add(name)
     assert set().union(*users.values()) == {"runtime.predictor.inputs"}

@@ -2,15 +2,14 @@
 
 import io
 
+import chunk_calls as codec
 import numpy as np
 import pytest
 from test_codec import signals
 
 import runtime
-from runtime.batch import worker
-import chunk_calls as codec
+from runtime.batch import codings, worker
 from runtime.codec import rans_payload
-from runtime.batch import codings
 from runtime.codec.coding import EncodeTask
 from runtime.core import near_lossless
 from runtime.core.implant_table import CODE_TO_SAMPLE, CODES, codes_of

@@ -2,12 +2,11 @@
 
 import struct
 
+import chunk_calls as codec
 import numpy as np
 import pytest
 
-import chunk_calls as codec
-from runtime.container.header import chunk_frames
-from runtime.container.header import RANS, STORED
+from runtime.container.header import RANS, STORED, chunk_frames
 from runtime.core.errors import CorruptError
 from runtime.core.implant_table import CODE_TO_SAMPLE
 from runtime.predictor import model

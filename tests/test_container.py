@@ -282,3 +282,13 @@ def test_the_crc_is_the_documented_one():
     length = int.from_bytes(data[6:10], "little")
     covered = struct.pack("<II", 0, 0) + data[5 : 10 + length]
     assert zlib.crc32(covered) == int.from_bytes(data[10 + length : 14 + length], "little")
+
+
+@pytest.mark.parametrize("frames", [0, limits.MAX_CHUNK_FRAMES + 1, 2**32 - 1])
+def test_an_index_with_impossible_frames_is_refused(frames):
+    forged = Index(read_layout(io.BytesIO(coded())).index.first)
+    forged.frames.extend([frames] * 3)
+    forged.sizes.extend([len(payload(3)) + 9] * 3)
+    data = rebuilt(coded(), lambda blocks: [*blocks[:-1], (b"E", forged.pack())])
+    with pytest.raises(CorruptError, match="impossible"):
+        read_layout(io.BytesIO(data))

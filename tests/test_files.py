@@ -5,11 +5,13 @@ import struct
 import wave
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from runtime.batch import codings, jobs, pipeline, worker
+from runtime.batch import files as files_module
 from runtime.batch.chunking import cut, plan
 from runtime.batch.files import decode_files, encode_files, verify_files
 from runtime.core import limits
@@ -456,3 +458,11 @@ def test_no_error_of_one_file_stops_the_others(folder, tmp_path, monkeypatch, er
 def test_errors_of_onnxruntime_are_model_errors():
     kind = type("Fail", (Exception,), {"__module__": "onnxruntime.capi.onnxruntime_pybind11_state"})
     assert isinstance(as_error(kind("x")), ModelError) and as_error(kind("x")).__cause__ is not None
+
+
+def test_a_worker_of_somebody_s_pool_starts_no_processes(monkeypatch):
+    import multiprocessing.process
+
+    assert files_module._processes(3) == 3
+    monkeypatch.setattr(multiprocessing.process, "current_process", lambda: SimpleNamespace(daemon=True))
+    assert files_module._processes(3) == 1

@@ -1,9 +1,9 @@
 """Channels that hear each other: everything comes back, what is shared is saved, what is not costs nothing."""
 
+import chunk_calls as codec
 import numpy as np
 import pytest
 
-import chunk_calls as codec
 from runtime.codec import rans_coding, rans_payload
 from runtime.container.header import HAS_REFERENCES, RANS
 from runtime.core.errors import CorruptError

@@ -64,7 +64,7 @@ def encode_files(
     names = [os.fspath(file) for file in files]
     options, given, destination = from_fields(fields, options or EncodeOptions, NOTHING, Destination)
     settings, loaded = _settings(destination, done), Loaded.of(options)
-    groups = [names] if array else [[name] for name in names]
+    groups = [names] if array and names else [[name] for name in names]
     work = [EncodeJob(group, settings, loaded, given, array) for group in groups]
     return _run(work, Runner(_processes(jobs), expected_samples(names), advance))
 

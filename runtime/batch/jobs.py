@@ -87,9 +87,10 @@ class _Job:
         self._output.commit(self._inputs[0].mode if self._inputs else None, self._mtime)
         self._output = None
         if self._settings.remove:
+            changed = [seen.path for seen in self._inputs if seen.changed()]
+            if changed:
+                raise MiddleoutError(f"{changed[0]} changed after it was read; it was not removed")
             for seen in self._inputs:
-                if seen.changed():
-                    raise MiddleoutError(f"{seen.path} changed while it was read; it was not removed")
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(seen.path)
         self._settings.done(self.outcome)

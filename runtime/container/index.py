@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from ..core import limits
 from ..core.errors import CorruptError
 from ..core.file_io import read_up_to
 from .blocks import BlockReader
@@ -31,6 +32,9 @@ def read_layout(file: BinaryIO) -> Layout:
     index = _read_index(file)
     if index is None:  # no or one chunk
         return _scan(file)
+    longest = min(limits.MAX_CHUNK_FRAMES, limits.MAX_CHUNK_SAMPLES // blocks.header.channels)
+    if min(index.frames) < 1 or max(index.frames) > longest:
+        raise CorruptError("the index holds impossible numbers of frames")
     file.seek(blocks.offset)
     embedded = None
     while blocks.offset < index.first:

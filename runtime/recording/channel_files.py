@@ -19,11 +19,25 @@ from .wav import WavFormat, canonical_header
 
 
 @dataclass(frozen=True)
+class _Form:
+    """What the files have in common."""
+
+    frames: int
+    dtype: str
+    sample_rate: int
+
+    def __str__(self) -> str:
+        return f"{self.frames} samples of {sample_formats.name(self.dtype)} at {self.sample_rate} Hz"
+
+
+@dataclass(frozen=True)
 class _Part:
-    """Where the samples of a file are."""
+    """One file: where its samples begin, and all else of it."""
 
     path: str
     start: int
+    form: _Form
+    member: Member
 
 
 class MonoFilesReader:
@@ -44,19 +58,20 @@ class MonoFilesReader:
             raise UsageError(f"{len(files)} channels; possible are 1 to {limits.MAX_CHANNELS}")
         self.channels = len(files)
         self.outside = 0
-        self._form: tuple | None = None
         self._parts: list[_Part] = []
         self.seen: list[paths.Seen] = []
-        members = [self._open(path, open_one) for path in files]
-        names = [member.name for member in members]
-        if len(set(names)) < len(names):
+        for path in files:
+            self._parts.append(self._open(path, open_one))
+        members = [part.member for part in self._parts]
+        if len({member.name for member in members}) < len(members):
             raise UsageError("two of the files have the same name")
-        self.frames, self.dtype, self.sample_rate = self._form
+        common = self._parts[0].form
+        self.frames, self.dtype, self.sample_rate = common.frames, common.dtype, common.sample_rate
         form = WavFormat(1, self.sample_rate, 8 * sample_formats.width(self.dtype))
         self.front = pack(members, canonical_header(form, self.frames))
         self._done = 0
 
-    def _open(self, path: str, open_one: Callable) -> Member:
+    def _open(self, path: str, open_one: Callable) -> _Part:
         """Read all of a file but its samples, which `read` reads."""
         name = os.path.basename(path)
         if not is_file_name(name):
@@ -73,17 +88,16 @@ class MonoFilesReader:
                 raise UsageError(f"{path}: an array keeps whole files, not samples only")
             if reader.channels != 1:
                 raise UsageError(f"{path}: {reader.channels} channels; files of an array hold one each")
-            form = (reader.frames, reader.dtype, reader.sample_rate)
-            self._form = self._form or form
-            if form != self._form:
-                raise UsageError(f"{path}: {_plain(form)}, unlike the files before: {_plain(self._form)}")
-            rest = source.size - len(reader.front) - reader.frames * sample_formats.width(reader.dtype)
+            form = _Form(reader.frames, reader.dtype, reader.sample_rate)
+            if self._parts and form != self._parts[0].form:
+                raise UsageError(f"{path}: {form}, unlike the files before: {self._parts[0].form}")
+            rest = source.seen.size - len(reader.front) - reader.frames * sample_formats.width(reader.dtype)
             self.outside += len(reader.front) + rest
             if self.outside > limits.MAX_FOREIGN_BYTES // 2:
                 raise FileFormatError(f"{path}: too many bytes that are no samples")
             reader.skip(reader.frames)
-            self._parts.append(_Part(path, len(reader.front)))
-            return Member(name, source.mtime, reader.front, b"".join(reader.back()))
+            member = Member(name, source.mtime, reader.front, b"".join(reader.back()))
+            return _Part(path, len(reader.front), form, member)
 
     def read(self, frames: int) -> np.ndarray:
         """Read the next frames, int16 [frames, channels]; fewer only at the end."""
@@ -114,8 +128,3 @@ def _opened(path: str) -> paths.Input:
         return paths.Input(path)
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror or error}") from None
-
-
-def _plain(form: tuple) -> str:
-    frames, dtype, sample_rate = form
-    return f"{frames} samples of {sample_formats.name(dtype)} at {sample_rate} Hz"

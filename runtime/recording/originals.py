@@ -74,7 +74,7 @@ class ChannelTimeSink(FileSink):
 
     def __init__(self, outputs: paths.Outputs, target: str, header: Header) -> None:
         super().__init__(outputs, target, header)
-        self._channels, self._frames = header.channels, header.frames
+        self._channels, self._frames = header.channels, header.frames or 0  # known where samples lie so
         self._width = sample_formats.width(self._dtype)
         self._start = self._done = 0
         self._behind = False

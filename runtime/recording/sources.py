@@ -6,7 +6,7 @@ import io
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, Protocol, cast
 
 import numpy as np
 
@@ -124,7 +124,7 @@ class Recording:
             self.source: Source = MonoFilesReader(list(files), lambda one: _reader(one, given))
             self.seen: list[paths.Seen] = self.source.seen
             self.size: int | None = sum(seen.size for seen in self.seen)
-            self.mtime = max(seen.mtime for seen in self.seen)
+            self.mtime: int | None = max(seen.mtime for seen in self.seen)
             self.names = [paths.split_name(path)[0] for path in files]
             return
         self._input = paths.Input(files[0])
@@ -157,7 +157,7 @@ class Recording:
         if source.canonical:
             return 0
         behind = 0
-        if None not in (self.size, source.frames):
+        if self.size is not None and source.frames is not None:
             samples = source.frames * source.channels * sample_formats.width(source.dtype)
             behind = max(self.size - source.outside - samples, 0)
         return len(source.front) + behind
@@ -207,7 +207,7 @@ def _ahead(source: paths.Input) -> tuple[bytes, BinaryIO]:
     if source.size is not None:
         source.file.seek(0)
         return start, source.file
-    return start, _Rejoined(start, source.file)
+    return start, cast(BinaryIO, _Rejoined(start, source.file))
 
 
 class _Rejoined(io.RawIOBase):
