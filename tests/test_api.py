@@ -225,13 +225,13 @@ def test_importing_the_package_is_cheap_and_never_loads_the_training():
 
 
 def test_independence_and_topology_reach_the_codec(simulation_wav, tmp_path, monkeypatch):
-    seen, real = [], worker.codec.encode_chunks
+    seen, real = [], worker.codings.encode
 
-    def listening(batch, model, bits, *, independent, topology, **options):
-        seen.append((independent, topology))
-        return real(batch, model, bits, independent=independent, topology=topology, **options)
+    def observed(tasks, model):
+        seen.extend((task.independent, task.order) for task in tasks)
+        return real(tasks, model)
 
-    monkeypatch.setattr(worker.codec, "encode_chunks", listening)
+    monkeypatch.setattr(worker.codings, "encode", observed)
     known = Topology(["0001", "0000", "else"], [([0, 1, 2], 9000, 1)], {(0, 1): (0.5, 3), (0, 2): (0.5, 1)})
     path = tmp_path / "t.json"
     path.write_text(known.to_json(), encoding="utf-8")
@@ -241,8 +241,8 @@ def test_independence_and_topology_reach_the_codec(simulation_wav, tmp_path, mon
     runtime.encode(samples[:, 0], 1, topology=known, model="n1")
     (tmp_path / "two.wav").write_bytes(canonical_header(WavFormat(2, 1, 16), 3000) + samples.tobytes())
     runtime.encode_file(tmp_path / "two.wav", topology=known, model="n1")
-    (first, (given,)), alone, (third, (again,)) = seen
-    assert (first, alone, third) == (True, (False, [None]), False)
+    (first, given), alone, (third, again) = seen
+    assert (first, alone, third) == (True, (False, None), False)
     for order in (given, again):
         assert sorted(order.level.tolist()) == [0, 1] and order.correlation.max() == 0.5
     with pytest.raises(runtime.UsageError, match="knows none"):
