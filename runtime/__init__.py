@@ -12,7 +12,7 @@ Arrays are int16 (or uint8), [time, channel]:
 
 from __future__ import annotations
 
-from .core.lazy import getter as _getter
+from .core.imports import getter as _getter
 
 __version__ = "0.1.0"
 

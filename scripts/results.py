@@ -10,6 +10,7 @@ import argparse
 import datetime
 import os
 import shlex
+import string
 import sys
 import textwrap
 from collections.abc import Iterable, Sequence
@@ -17,6 +18,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.append(str(ROOT))
+WIDTH = 120
 DATA = Path(os.environ.get("MIDDLEOUT_DATA", ROOT.parent / "shared" / "data"))
 
 
@@ -38,9 +40,26 @@ def parser(doc: str, data: bool = True) -> argparse.ArgumentParser:
 
 
 def markdown(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Return a Markdown table; all columns but the first are aligned to the right."""
+    """Return a Markdown table of lines of at most `WIDTH` characters; all columns but the first are aligned right.
+
+    Where names are too long for that, rows have numbers, and headings letters, that are explained above.
+    """
+    columns, rows = list(columns), [list(map(str, row)) for row in rows]
+    legend = []
+    if width(columns, rows) > WIDTH:
+        legend += [f"{number}. {row[0]}" for number, row in enumerate(rows, 1)]
+        rows, columns[0] = [[str(number), *row[1:]] for number, row in enumerate(rows, 1)], "#"
+    if width(columns, rows) > WIDTH:
+        letters = string.ascii_uppercase[: len(columns) - 1]
+        legend += [""] + [f"* {letter}: {name}" for letter, name in zip(letters, columns[1:])]
+        columns = ["#", *letters]
     lines = [columns, ["---", *["---:"] * (len(columns) - 1)], *rows]
-    return "\n".join("| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |" for line in lines)
+    return "\n".join([*legend, *[""] * bool(legend), *("| " + " | ".join(line) + " |" for line in lines)])
+
+
+def width(columns: list[str], rows: list[list[str]]) -> int:
+    """Return the length of a table's longest line."""
+    return max(sum(map(len, line)) + 3 * len(line) + 1 for line in (columns, *rows))
 
 
 def command() -> str:
@@ -67,7 +86,7 @@ class Results:
     def __init__(self, title: str, output: Path | None):
         self.output, self.parts = output, [f"# {title}"]
         text = f"Measured by `{command()}` on {datetime.date.today()}. All bytes are counted."
-        self.parts.append(textwrap.fill(text, 120, break_long_words=False, break_on_hyphens=False))
+        self.parts.append(textwrap.fill(text, WIDTH, break_long_words=False, break_on_hyphens=False))
         print(f"{title}\n", flush=True)
 
     def add(self, text: str) -> None:

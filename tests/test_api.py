@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import runtime
-from runtime.batch import chunking, worker, writer
+from runtime.batch import chunking, codings, worker, writer
 from runtime.batch import reader as reader_module
 from runtime.fit.topology import Topology
 from runtime.recording.wav import WavFormat, canonical_header
@@ -225,13 +225,13 @@ def test_importing_the_package_is_cheap_and_never_loads_the_training():
 
 
 def test_independence_and_topology_reach_the_codec(simulation_wav, tmp_path, monkeypatch):
-    seen, real = [], worker.codings.encode
+    seen, real = [], codings.encode
 
-    def observed(tasks, model):
+    def recording_tasks(tasks, model):
         seen.extend((task.independent, task.order) for task in tasks)
         return real(tasks, model)
 
-    monkeypatch.setattr(worker.codings, "encode", observed)
+    monkeypatch.setattr(codings, "encode", recording_tasks)
     known = Topology(["0001", "0000", "else"], [([0, 1, 2], 9000, 1)], {(0, 1): (0.5, 3), (0, 2): (0.5, 1)})
     path = tmp_path / "t.json"
     path.write_text(known.to_json(), encoding="utf-8")

@@ -2,13 +2,15 @@
 
 import io
 
+import chunk_calls as codec
 import numpy as np
 import pytest
 from test_codec import signals
 
 import runtime
-from runtime.batch import worker
-from runtime.codec import codec
+from runtime.batch import codings, worker
+from runtime.codec import rans_payload
+from runtime.codec.coding import EncodeTask
 from runtime.core import near_lossless
 from runtime.core.implant_table import CODE_TO_SAMPLE, CODES, codes_of
 from runtime.predictor import channel_parameters, model
@@ -94,15 +96,15 @@ def test_within_sees_what_it_should():
 def test_verification_notices_a_sample_out_of_bounds(n1, monkeypatch):
     reference = worker.ModelReference(n1.identity)
     samples = signals()["prime length"]
-    real = codec.decode_chunks
+    real = codings.decode
 
     def careless(*arguments):
         decoded = real(*arguments)
         decoded[0][777] = CODE_TO_SAMPLE[(codes_of(decoded[0][777]) + 9) % CODES]
         return decoded
 
-    monkeypatch.setattr(worker.codec, "decode_chunks", careless)
-    (result,) = worker.encode_batch(reference, [samples], [16], verify=True, max_error=2)
+    monkeypatch.setattr(codings, "decode", careless)
+    (result,) = worker.Encoder(reference).run([EncodeTask(samples, max_error=2)])
     assert isinstance(result, runtime.MiddleoutError) and "verification failed" in str(result)
 
 
@@ -141,7 +143,7 @@ def test_arrays_quieter_than_their_bins(n1):
     sizes = []
     for max_error in (10, 40, 120):
         (payload,) = codec.encode_chunks([samples], n1, max_error=max_error)
-        side = codec.chunks.parse(payload, 3, 16).side
+        side = rans_payload.parse(payload, 3).side
         (decoded,) = codec.decode_chunks([payload], [3], n1)
         assert near_lossless.within(samples, decoded, max_error)
         sizes.append(8 * len(payload) / samples.size)
@@ -151,7 +153,7 @@ def test_arrays_quieter_than_their_bins(n1):
 
 def test_channels_must_agree_about_their_ticks(n1):
     samples = np.random.default_rng(5).normal(0, 20, (5000, 2)).astype(np.int16)
-    side = codec.chunks.parse(codec.encode_chunks([samples], n1, max_error=60)[0], 2, 16).side
+    side = rans_payload.parse(codec.encode_chunks([samples], n1, max_error=60)[0], 2).side
     data = channel_parameters.pack(side)
     assert np.array_equal(channel_parameters.unpack(data, 0, 2, side.has_references, fine=True)[0].shift, side.shift)
     side.shift[1] += 1

@@ -30,7 +30,7 @@ def test_bounded_errors_have_their_own():
     assert choose(other_device(2), max_error=5) == choose(other_device(2), target_rate=1e5) == "b1"
 
 
-def test_activity_mode_by_the_lattice():
+def test_spike_mode_by_the_implant_table():
     for channels in (1, 3):
         for bound in (0, 30):
             assert choose(simulate(4000, channels, seed=2).samples, max_error=bound, kept=True) == "n1"

@@ -2,11 +2,11 @@
 
 import struct
 
+import chunk_calls as codec
 import numpy as np
 import pytest
 
-from runtime.codec import codec
-from runtime.container.header import RANS, STORED
+from runtime.container.header import RANS, STORED, chunk_frames
 from runtime.core.errors import CorruptError
 from runtime.core.implant_table import CODE_TO_SAMPLE
 from runtime.predictor import model
@@ -56,7 +56,7 @@ def test_every_signal_comes_back_alone_and_in_a_batch(n1):
         assert np.array_equal(samples, result), name
         assert codec.encode_chunks([samples], n1) == [payload], f"{name}: depends on the batch"
         assert len(payload) <= samples.nbytes + 5, name
-        assert codec.chunk_frames(payload) == len(samples)
+        assert chunk_frames(payload) == len(samples)
 
 
 def test_what_does_not_compress_is_stored(n1):

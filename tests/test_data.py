@@ -110,3 +110,12 @@ def test_pairs_of_names_are_read(tmp_path):
     (tmp_path / "pairs.json").write_text(json.dumps([["0a", "0b"], ["1a", "1b"]]))
     assert splits.read_pairs(tmp_path / "pairs.json") == [("0a", "0b"), ("1a", "1b")]
     assert splits.read_pairs(None) == [] == splits.read_pairs(tmp_path / "nothing.json")
+
+
+def test_a_file_that_cannot_be_read_does_not_stop_the_report(recording, tmp_path, capsys):
+    np.save(tmp_path / "a.npy", np.zeros((100, 384), np.int16))
+    write_wav(tmp_path / "b.wav", recording)
+    assert main(["check", str(tmp_path)]) == 1
+    out, err = capsys.readouterr()
+    assert "3 channels" in out and "fit for training: 3" in out
+    assert f"{tmp_path / 'a.npy'}: " in err and "384 channels of 100 time steps" in err

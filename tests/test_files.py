@@ -10,8 +10,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from runtime.batch import codings, jobs, pipeline, worker
 from runtime.batch import files as files_module
-from runtime.batch import jobs, pipeline, worker
 from runtime.batch.chunking import cut, plan
 from runtime.batch.files import decode_files, encode_files, verify_files
 from runtime.core import limits
@@ -142,27 +142,27 @@ def test_one_bad_file_does_not_stop_the_others(folder, tmp_path):
 def test_one_damaged_chunk_fails_its_own_file_only(folder, tmp_path, monkeypatch):
     names = ["audio", "channels", "random", "neural"]
     coded = all_good(encode_files([folder / f"{name}.wav" for name in names], folder=tmp_path, jobs=1))
-    real = worker.codings.decode
+    real = codings.decode
 
-    def picky(tasks, model):
+    def picky(tasks, *rest):
         if any(len(task.payload) == 2 * 3000 + 5 for task in tasks):
             raise CorruptError("bad chunk")
-        return real(tasks, model)
+        return real(tasks, *rest)
 
-    monkeypatch.setattr(worker.codings, "decode", picky)
+    monkeypatch.setattr(codings, "decode", picky)
     outcomes = decode_files([outcome.output for outcome in coded], folder=tmp_path / "back", jobs=1)
     assert [outcome.error is None for outcome in outcomes] == [True, True, False, True]
     assert sorted(os.listdir(tmp_path / "back")) == ["audio.wav", "channels.wav", "neural.wav"]
 
 
 def test_verification_catches_a_wrong_coder(folder, tmp_path, monkeypatch):
-    real = worker.codings.encode
+    real = codings.encode
 
     def careless(tasks, model):
         wrong = [task.samples ^ (np.arange(len(task.samples)) == 7)[:, None] for task in tasks]
         return real([replace(task, samples=samples) for task, samples in zip(tasks, wrong, strict=True)], model)
 
-    monkeypatch.setattr(worker.codings, "encode", careless)
+    monkeypatch.setattr(codings, "encode", careless)
     (outcome,) = encode_files([folder / "audio.wav"], folder=tmp_path, remove=True, jobs=1)
     assert "verification failed" in str(outcome.error)
     assert os.listdir(tmp_path) == []
@@ -214,16 +214,16 @@ def test_inputs_are_removed_only_when_all_went_well(folder, tmp_path):
 def test_an_interrupt_leaves_nothing_behind(folder, tmp_path, monkeypatch):
     monkeypatch.setattr("runtime.batch.chunking.CHUNK_FRAMES", 700)
     monkeypatch.setattr(pipeline, "BATCH_SAMPLES", 700)
-    real, calls = worker.codings.encode, []
+    real, calls = codings.encode, []
 
-    def interrupted(*arguments):
+    def interrupted(*arguments, **options):
         calls.append(1)
         if len(calls) == 3:
             assert [name for name in os.listdir(tmp_path) if name.endswith(".tmp")]
             raise KeyboardInterrupt
-        return real(*arguments)
+        return real(*arguments, **options)
 
-    monkeypatch.setattr(worker.codings, "encode", interrupted)
+    monkeypatch.setattr(codings, "encode", interrupted)
     with pytest.raises(KeyboardInterrupt):
         encode_files([folder / "audio.wav"], folder=tmp_path, jobs=1)
     assert os.listdir(tmp_path) == []

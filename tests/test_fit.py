@@ -1,7 +1,7 @@
+import chunk_calls as codec
 import numpy as np
 import pytest
 
-from runtime.codec import codec
 from runtime.core.implant_table import CODE_TO_SAMPLE
 from runtime.fit import own_predictor
 from runtime.fit.own_predictor import linear_predictor

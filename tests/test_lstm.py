@@ -75,12 +75,12 @@ def test_unseen_inputs_do_not_matter_and_are_not_counted(net):
 
 
 def test_rows_of_zeros_stand_in_front_of_a_lane(net):
-    cold = rows(2, 3).reshape(3, STEPS, 20)
+    starts = rows(2, 3).reshape(3, STEPS, 20)
     first = STEPS - LOSS_STEPS
-    cold[:, :first] = 0
+    starts[:, :first] = 0
     with torch.no_grad():
-        found = net(torch.from_numpy(cold.reshape(-1, 20)).float()).numpy().reshape(3, STEPS, 2)
-    assert np.array_equal(found[:, first:], by_steps(net.integers(), cold[:, first:])[0])
+        found = net(torch.from_numpy(starts.reshape(-1, 20)).float()).numpy().reshape(3, STEPS, 2)
+    assert np.array_equal(found[:, first:], by_steps(net.integers(), starts[:, first:])[0])
 
 
 def test_weights_have_room_for_large_sums(net):
@@ -110,10 +110,10 @@ def test_a_few_sequences_of_a_batch_are_the_first_steps_of_lanes(prepared):
     features, prediction, codes = sequences.batch(np.random.default_rng(0), 100 * LOSS_STEPS)
     features = features.reshape(100, STEPS, 20)
     assert len(prediction) == len(codes) == 100 * LOSS_STEPS
-    cold = ~features[:, : STEPS - LOSS_STEPS].any(axis=(1, 2))
-    assert cold.sum() == 2 and (features[cold, STEPS - LOSS_STEPS, :16] == 128).all()
+    starts = ~features[:, : STEPS - LOSS_STEPS].any(axis=(1, 2))
+    assert starts.sum() == 2 and (features[starts, STEPS - LOSS_STEPS, :16] == 128).all()
     lanes = prepared.starts[2].reshape(-1, LOSS_STEPS)
-    for own in codes.reshape(100, -1)[cold]:
+    for own in codes.reshape(100, -1)[starts]:
         assert (lanes == own).all(axis=1).any()
 
 
@@ -121,9 +121,9 @@ def test_a_stopped_run_goes_on_to_the_same_end(prepared, tmp_path, monkeypatch):
     monkeypatch.setattr(train, "STATE_EVERY", 60)
     sequences, path = Sequences.of_rows(prepared, LOSS_STEPS), tmp_path / "state.npz"
     runs = []
-    for kept in (None, path, path):  # the third begins at step 60 of the second
+    for state in (None, path, path):  # the third begins at step 60 of the second
         net, entropy = train.build(CONFIG, data.UNIFORM_LEVELS)
-        train.fit(net, entropy, sequences, OPTIONS, lambda *_: None, kept)
+        train.fit(net, entropy, sequences, OPTIONS, lambda *_: None, state)
         runs.append(net.state_dict())
     assert all(torch.equal(a, b) for other in runs[1:] for a, b in zip(runs[0].values(), other.values()))
 

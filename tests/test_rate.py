@@ -2,13 +2,13 @@
 
 import io
 
+import chunk_calls as codec
 import numpy as np
 import pytest
 
 import runtime
 from runtime.batch.rate_control import Budget, encode_within
 from runtime.cli import main
-from runtime.codec import codec
 from runtime.container.header import chunk_bound
 from runtime.core import near_lossless
 from runtime.core.implant_table import CODE_TO_SAMPLE

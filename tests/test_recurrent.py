@@ -3,13 +3,13 @@
 import base64
 import zlib
 
+import chunk_calls as codec
 import conformance
 import numpy as np
 import pytest
 
 import runtime
 from runtime import ModelError
-from runtime.codec import codec
 from runtime.predictor import model
 from runtime.predictor.recurrent import States
 from runtime.streaming import SpikeStreamEncoder, StreamDecoder, StreamEncoder

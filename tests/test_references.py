@@ -1,9 +1,10 @@
 """Channels that hear each other: everything comes back, what is shared is saved, what is not costs nothing."""
 
+import chunk_calls as codec
 import numpy as np
 import pytest
 
-from runtime.codec import codec, rans_chunk
+from runtime.codec import rans_coding, rans_payload
 from runtime.container.header import HAS_REFERENCES, RANS
 from runtime.core.errors import CorruptError
 from runtime.core.implant_table import CODE_TO_SAMPLE
@@ -78,17 +79,17 @@ def test_batches_of_arrays_and_single_channels_do_not_depend_on_each_other(n1):
 def test_groups_of_segments_give_the_same_stream(n1, monkeypatch):
     samples = on_implant(array(6, 4000))
     _, expected = size_and_back(samples, n1)
-    monkeypatch.setattr(codec, "_GROUP_SAMPLES", 1)
+    monkeypatch.setattr(rans_coding, "_GROUP_SAMPLES", 1)
     assert size_and_back(samples, n1)[1] == expected
 
 
 def test_a_given_topology_is_kept(n1):
     samples = on_implant(array(4))
     references = np.full((4, 4), -1)
-    references[3, :2], references[0, 0] = [1, 2], 3  # channel 0 is before channel 3: it hears 3's past
+    references[3, :2], references[0, 0] = [1, 2], 3  # channel 0 is before channel 3: it uses 3's past
     given = PredictionOrder(np.array([0, 0, 0, 1]), references, np.where(references >= 0, 0.6, 0.0))
-    _, payload = size_and_back(samples, n1, topology=given)
-    side = rans_chunk.parse(payload, 4, 16).side
+    _, payload = size_and_back(samples, n1, order=given)
+    side = rans_payload.parse(payload, 4).side
     assert set(side.references[3].tolist()) == {1, 2, -1} and (side.references[1:3] < 0).all()
     assert side.order_level.tolist() == [0, 0, 0, 1] and side.correlation[3, 0] == 19
 

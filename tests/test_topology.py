@@ -77,22 +77,22 @@ def test_hubs_come_first():
         correlation[0, i] = correlation[i, 0] = 0.5
     correlation[1, 2] = correlation[2, 1] = -0.6
     made = find_order(correlation, levels=3, references=2)
-    order_level, heard = (
+    order_level, references = (
         made.level.tolist(),
         [[reference for reference in row if reference >= 0] for row in made.references.tolist()],
     )
-    assert all(made.correlation[i, 0] == correlation[i, heard[i][0]] for i in range(9) if heard[i])
-    assert order_level[0] == 0 and order_level[8] == 0 and heard[0] == heard[8] == []
-    assert order_level[0] == 0 and all(0 in heard[i] for i in range(1, 8)) and heard[2] == [1, 0]
-    assert all(order_level[j] < order_level[i] for i in range(9) for j in heard[i]) and max(order_level) == 2
+    assert all(made.correlation[i, 0] == correlation[i, references[i][0]] for i in range(9) if references[i])
+    assert order_level[0] == 0 and order_level[8] == 0 and references[0] == references[8] == []
+    assert order_level[0] == 0 and all(0 in references[i] for i in range(1, 8)) and references[2] == [1, 0]
+    assert all(order_level[j] < order_level[i] for i in range(9) for j in references[i]) and max(order_level) == 2
     more = find_order(correlation, levels=3, references=2, past=True)
     assert (more.level == made.level).all() and more.references[0].tolist() == [
         1,
         2,
-    ]  # nobody comes before it
+    ]
     for i in range(9):
         late = [order_level[j] >= order_level[i] for j in more.references[i] if j >= 0]
-        assert late == sorted(late) and more.references[i].tolist()[: len(heard[i])] == heard[i]
+        assert late == sorted(late) and more.references[i].tolist()[: len(references[i])] == references[i]
 
 
 def test_command_finds_pairs_among_single_files(tmp_path):
@@ -106,8 +106,11 @@ def test_command_finds_pairs_among_single_files(tmp_path):
     assert main(arguments) == 0
     written = json.loads((tmp_path / "t.json").read_text())
     names = written["channels"]
-    heard = {names[i]: [names[j] for j in references] for i, references in enumerate(written["references"])}
-    assert all(heard[f"{p}a"] == [f"{p}b"] or heard[f"{p}b"] == [f"{p}a"] for p in range(3)) and not heard["other"]
+    references = {names[i]: [names[j] for j in references] for i, references in enumerate(written["references"])}
+    assert (
+        all(references[f"{p}a"] == [f"{p}b"] or references[f"{p}b"] == [f"{p}a"] for p in range(3))
+        and not references["other"]
+    )
     assert main([*arguments, "-f", "--update", str(tmp_path / "t.json")]) == 0
     again = Topology.from_json((tmp_path / "t.json").read_text())
     assert len(again.channels) == 7 and len(again.significant()) == 3
@@ -124,7 +127,7 @@ def test_arrays_are_named_by_channel(tmp_path, capsys):
 
 
 def test_peers_are_chosen_for_what_they_add():
-    """The last channel hears two hubs best, but they say the same; a third one adds more than the second of them."""
+    """The last channel correlates with two hubs most, but they carry the same; a third one adds more."""
     correlation = np.eye(9)
     pairs = [(0, 1, 0.98), (0, 8, 0.6), (1, 8, 0.59), (2, 8, 0.4)]
     pairs += [(hub, channel, 0.9) for hub, channels in ((0, (3, 4)), (1, (5,)), (2, (6, 7))) for channel in channels]

@@ -87,7 +87,8 @@ def test_ablation_goes_on_where_it_was(folder, capsys, monkeypatch):
     rows = '[[rows]]\nname = "toy"\n[[rows]]\nname = "floats"\ntraining = { float_part = 1.0 }\n'
     (folder / "rows.toml").write_text(TOML + rows)
     options = ["--data", str(folder / "data"), "-o", str(folder / "rows.json")]
-    assert main(["ablate", str(folder / "rows.toml"), *options]) == 0
+    assert main(["ablate", str(folder / "rows.toml"), *options, "--markdown", str(folder / "rows.md")]) == 0
+    assert (folder / "rows.md").read_text().startswith("# Ablation") and "| toy | " in (folder / "rows.md").read_text()
     out = capsys.readouterr().out
     assert "| toy | 104 | " in out and "| floats | 104 | " in out
     found = json.loads((folder / "rows.json").read_text())

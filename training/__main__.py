@@ -36,6 +36,7 @@ def add_training(commands_, name: str, run: Callable) -> None:
         "--arrays", metavar="DATA", help="recordings of several channels, where the configuration has shares"
     )
     if run is commands.ablate:
+        c.add_argument("--markdown", metavar="FILE.md", help="write the table too, e.g. docs/results/ablation.md")
         return
     c.add_argument("--runs", default=commands.RUNS, help="folder for states and losses (default: runs)")
     c.add_argument("--fresh", action="store_true", help="start anew where the state of a stopped run is there")

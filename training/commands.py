@@ -1,5 +1,6 @@
 """The commands that learn, write and prove models. Each imports what it needs, so that the others start fast."""
 
+import datetime
 import hashlib
 import sys
 from argparse import Namespace
@@ -116,7 +117,11 @@ def ablate(options: Namespace) -> None:
     path = options.output or RUNS / "ablation.json"
 
     results = ablation.ablate(config, partial(open_data, options), configs.levels(config), path)
-    print(ablation.markdown(results))
+    table = ablation.markdown(results)
+    print(table)
+    if options.markdown:
+        measured = f"`python -m training ablate {options.config}`, {datetime.date.today()}, validation bits per sample."
+        Path(options.markdown).write_text(f"# Ablation\n\n{measured}\n\n{table}\n")
 
 
 def export(options: Namespace) -> None:

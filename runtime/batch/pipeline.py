@@ -17,8 +17,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..core.errors import MiddleoutError, as_error
+from ..core.imports import one_thread
 from ..core.limits import BATCH_SAMPLES
-from ..core.threads import one_thread
 from . import shared_memory
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import __version__
 from ..core.errors import MiddleoutError, UsageError, as_error
-from ..core.threads import one_thread
+from ..core.imports import one_thread
 from . import stream as live
 from .options import given_by, input_options, loss_options, positive
 from .progress import Progress

@@ -9,7 +9,6 @@ import sys
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from ..core.errors import UsageError
-from ..core.threads import one_thread
 from .options import bound, hertz, input_options, positive, window
 
 if TYPE_CHECKING:
@@ -97,7 +96,6 @@ def _pipes() -> tuple[int, BinaryIO]:
 
 
 def _encode(options: argparse.Namespace) -> int:
-    one_thread()
     from ..spikes import resolve
     from ..streaming.calibration import DEFAULT_MODEL
     from ..streaming.encoder import StreamEncoder
@@ -129,8 +127,8 @@ def _encode_all(
 ) -> int:
     import numpy as np
 
-    gc.freeze()  # nothing that lives on need be looked at again, which takes milliseconds
-    width, waiting, frames, size = 2 * encoder.channels, b"", 0, 0
+    gc.freeze()  # collections need not visit what is there for good, which takes milliseconds
+    width, rest, frames, size = 2 * encoder.channels, b"", 0, 0
 
     def send(packets: list[bytes]) -> None:
         nonlocal size
@@ -141,10 +139,10 @@ def _encode_all(
             out.flush()
 
     while data := os.read(source, max(_READ, width)):
-        waiting = waiting + data if waiting else data
-        whole = len(waiting) - len(waiting) % width
-        samples = np.frombuffer(waiting, "<i2", whole // 2).astype(np.int16, copy=False).reshape(-1, encoder.channels)
-        waiting = waiting[whole:]
+        rest = rest + data if rest else data
+        whole = len(rest) - len(rest) % width
+        samples = np.frombuffer(rest, "<i2", whole // 2).astype(np.int16, copy=False).reshape(-1, encoder.channels)
+        rest = rest[whole:]
         frames += len(samples)
         for first in range(0, len(samples), encoder.block):
             send(encoder.push(samples[first : first + encoder.block]))
@@ -155,14 +153,13 @@ def _encode_all(
         print(f"{frames} frames of {encoder.channels} channels: {2 * samples} -> {size} bytes{bits}", file=sys.stderr)
         if options.keep is not None and (report := encoder.report()):
             print(report, file=sys.stderr)
-    if waiting:
-        print(f"runtime: the input ends within a frame: {len(waiting)} bytes were left out", file=sys.stderr)
+    if rest:
+        print(f"runtime: the input ends within a frame: {len(rest)} bytes were left out", file=sys.stderr)
         return 1
     return 0
 
 
 def _decode(options: argparse.Namespace) -> int:
-    one_thread()
     from ..streaming.decoder import StreamDecoder
 
     source, out = _pipes()
@@ -196,7 +193,6 @@ def _decode_all(decoder: StreamDecoder, source: int, out: BinaryIO, options: arg
 
 
 def _calibrate(options: argparse.Namespace) -> int:
-    one_thread()
     from ..recording import paths
     from ..recording.sources import Given, Recording
     from ..streaming.calibration import DEFAULT_MODEL, MOST_FRAMES, Calibration

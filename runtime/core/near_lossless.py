@@ -49,8 +49,8 @@ def quantise(samples: np.ndarray, max_error: int, sample_bits: int = 16) -> tupl
     """Return what is coded in place of int16 samples [frames, channels] of a chunk, and which channels are linear.
 
     Implant channels code what they decode to, linear channels the number of the bin (`restore` undoes that). A channel
-    that one value represents within the bound becomes constant. All channels of 8-bit recordings are linear: their range
-    ends before the implant's codes do.
+    that one value represents within the bound becomes constant. Channels of 8-bit recordings are linear: their range ends
+    before the implant's codes do.
     """
     step = 2 * max_error + 1
     out, linear = samples.copy(), np.zeros(samples.shape[1], bool)
@@ -80,7 +80,7 @@ def restore(samples: np.ndarray, linear: np.ndarray, max_error: int, sample_bits
 
 
 def within(original: np.ndarray, decoded: np.ndarray, max_error: int, sample_bits: int = 16) -> bool:
-    """Return whether all samples [frames, channels] are within the bound: in codes in the implant's table, else in samples."""
+    """Return whether all samples [frames, channels] are within the bound, which is in codes in the implant's table."""
     if max_error == 0 or original.shape != decoded.shape:
         return np.array_equal(original, decoded)
     for channel in range(original.shape[1]):

@@ -25,8 +25,8 @@ class GuessTables:
     """Inverse tables of an entropy model, shared by all searches.
 
     by_scale : int32 [6, 128]
-        That of the entropy model, then what a Q6 unit is in units of the table's argument, and where the shape's buckets
-        are in `middles`.
+        That of the entropy model, then a Q6 unit in units of the table's argument, and where the shape's buckets are in
+        `middles`.
     middles : int32 [shapes * buckets]
     code_at : int64 [2 * places]: of implant channels, then of linear channels
     """

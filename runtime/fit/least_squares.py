@@ -26,7 +26,7 @@ _RIDGE = 0.6
 
 
 def to_signal(values: np.ndarray) -> tuple[np.ndarray, int]:
-    """Return values without their mean (int32 [frames]) as int16 behind 16 zeros, and the count of low bits left out."""
+    """Return values without their mean (int32 [frames]) as int16 behind 16 zeros, and the low bits left out."""
     excess = max(int(np.abs(values).max()).bit_length() - SIGNAL_BITS, 0)
     signal = np.zeros(ORDER + len(values), np.int16)
     signal[ORDER:] = values >> excess if excess else values

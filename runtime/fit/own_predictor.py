@@ -3,8 +3,8 @@
 Everything comes from sums of integers below 2^53, exact in float64 in any order, so that the fit is the same on every
 machine.
 
-A channel's samples lie in rows of 16. The 16 samples before a row's start are the row before it, so sums over all lags are
-products of such matrices, and no sample is copied for a lag.
+A channel's samples lie in rows of 16. The 16 samples before a row's start are the row before it, so sums over all lags
+are products of such matrices, and no sample is copied for a lag.
 """
 
 from __future__ import annotations

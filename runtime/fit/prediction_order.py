@@ -117,7 +117,7 @@ def _step_back(power: np.ndarray, order: list[int], level: np.ndarray, levels: i
 
 
 def forward_selection(correlation: np.ndarray, channel: int, candidates: np.ndarray, count: int) -> list[int]:
-    """Return the candidates that explain most of a channel together: the best, then the best for the rest, and so on."""
+    """Return the candidates that explain most of a channel together: the best, then the best for what is left."""
     among = correlation[np.ix_(candidates, candidates)].astype(np.float64)
     own = correlation[channel, candidates].astype(np.float64)
     chosen: list[int] = []

@@ -80,7 +80,7 @@ def fit_references(
 def _normal_equations(
     signals: Signals, order: PredictionOrder, own: np.ndarray, error: np.ndarray, channels: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the moments of some channels with all their references, and sums of weights; see `least_squares.moments`."""
+    """Return the moments of some channels with all their references, and sums of weights."""
     frames = len(signals.signals[0]) - ORDER
     step = spacing(frames, 2 if len(order.level) <= _FEW_CHANNELS else 8)
     size = 1 + ORDER + REFERENCES * REFERENCE_TAPS

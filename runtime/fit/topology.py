@@ -38,8 +38,8 @@ class Topology:
     ----------
     channels : list of str
     recordings : list of (list of int, int, int)
-        Numbers of the channels that were recorded together, samples of each, and a checksum. A recording that is observed
-        again is left out by its checksum.
+        Numbers of the channels that were recorded together, samples of each, and a checksum. A recording that is
+        observed again is left out by its checksum.
     edges : dict of (int, int) to (float, int)
         Correlation and lag of pairs of channels i < j, over all recordings of both; weak ones are left out.
     """

@@ -36,7 +36,7 @@ class BlockReferences:
                     total += part[tap : tap + size] * coefficients
 
     def values(self, values: np.ndarray, number: int) -> np.ndarray:
-        """Return the newest values [steps, lanes] of each lane's reference of a number, from values [1 + steps, lanes]."""
+        """Return the newest usable values [steps, lanes] of each lane's reference, from values [1 + steps, lanes]."""
         chosen, late = self._lanes.references[number], self._late[number]
         part = values[1:].take(chosen, axis=1)
         part[:, late] = values[:-1, chosen[late]]

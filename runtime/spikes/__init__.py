@@ -7,7 +7,7 @@ chunk; `streaming_encoder` serves short blocks that follow each other. The forma
 
 from __future__ import annotations
 
-from ..core.lazy import getter as _getter
+from ..core.imports import getter as _getter
 
 _HOMES = {
     "SpikeEncoder": "streaming_encoder",

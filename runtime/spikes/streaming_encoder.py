@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..core.errors import UsageError
-from ..core.implant_table import CODE_TO_SAMPLE, CODES, codes_of
 from ..core.near_lossless import MAX_ERROR
 from ..predictor.model import Model
 from . import chunk as chunks
@@ -27,6 +26,7 @@ from .render.lfp import Lfp
 from .render.lfp_fit import RunningLfp, reach_of
 from .render.rendering import Lines
 from .shape import ChunkShape
+from .stream_signal import HALF_CODES, StreamSignal
 from .token_bucket import TokenBucket
 from .waveforms.fitting import units_of
 
@@ -38,7 +38,6 @@ _CODE = 64
 """Samples that are about a code of the implant."""
 _ENOUGH = 0.85
 """Share of what a block may take, below which the next one has a smaller error."""
-_HALF = CODES // 2
 _SAMPLE_BITS = 16
 
 
@@ -74,72 +73,6 @@ class _Candidate:
     payload: bytes
 
 
-class _Signal:
-    """Samples that have come and are not encoded yet, and what is known in front of them.
-
-    Samples count as codes until one is off the implant's table.
-
-    Attributes
-    ----------
-    samples : int16 [frames, channels]
-    values : int16 [past + frames, channels]
-    rendered : int64 [reach, channels], values decoded last
-    level : int64 [channels], where lines go on
-    base : level of quiet channels
-    linear : whether values are samples
-    """
-
-    def __init__(self, channels: int, past: int, reach: int):
-        self._past, self._is_new = past, True
-        self.samples = np.zeros((0, channels), np.int16)
-        self.values = np.zeros((0, channels), np.int16)
-        self.rendered = np.zeros((reach, channels), np.int64)
-        self.level = np.zeros(channels, np.int64)
-        self.base, self.linear = 0, False
-
-    def add(self, samples: np.ndarray, is_fresh: bool) -> bool:
-        """Take int16 [frames, channels]; return whether they change the unit of values.
-
-        is_fresh : whether nothing has been encoded yet
-        """
-        samples = np.ascontiguousarray(samples)
-        values = samples if self.linear else codes_of(samples) - np.int16(_HALF)
-        changed = not self.linear and len(values) > 0 and values.min() < -_HALF
-        if changed:
-            self._become_linear(samples, is_fresh)
-            values = samples
-        if self._is_new and len(values):
-            self.values, self._is_new = np.repeat(values[:1], self._past, axis=0), False
-        self.values = np.concatenate([self.values, values])
-        self.samples = np.concatenate([self.samples, samples])
-        return changed
-
-    def _become_linear(self, samples: np.ndarray, is_fresh: bool) -> None:
-        self.linear, self.values = True, CODE_TO_SAMPLE[self.values + _HALF]
-        if is_fresh:
-            self.base = int(np.median(samples))
-            self.rendered[:] = self.level[:] = self.base
-        else:
-            self.base = int(CODE_TO_SAMPLE[self.base + _HALF])
-            self.rendered = CODE_TO_SAMPLE[self.rendered + _HALF].astype(np.int64)
-            self.level = CODE_TO_SAMPLE[self.level + _HALF].astype(np.int64)
-
-    def repeat_last(self, frames: int) -> None:
-        """Assume that the last frame goes on."""
-        self.values = np.concatenate([self.values, np.repeat(self.values[-1:], frames, axis=0)])
-
-    def advance(self, rendered: np.ndarray, level: np.ndarray) -> None:
-        """Go on behind a block that was encoded."""
-        frames = len(rendered)
-        self.rendered = np.concatenate([self.rendered, rendered])[-len(self.rendered) :]
-        self.samples, self.values, self.level = self.samples[frames:], self.values[frames:], level
-
-    def restart(self) -> None:
-        """Begin a new recording of the same channels."""
-        self._is_new = True
-        self.level[:] = self.rendered[:] = self.base
-
-
 class SpikeEncoder:
     """Takes frames and returns spike chunks, each of which decodes on its own, every so many frames.
 
@@ -168,8 +101,8 @@ class SpikeEncoder:
         self._options, self._block, self._model, self._bucket = options, block, model, bucket
         self._reach = len(filters.band_taps(options.sample_rate)) // 2
         self._past = max(self._reach, reach_of(options.sample_rate) if options.lfp else 0)
-        self._signal = _Signal(channels, self._past, self._reach)
-        self._detector = OnlineDetector(channels, options, -_HALF, _HALF - 1)
+        self._signal = StreamSignal(channels, self._past, self._reach)
+        self._detector = OnlineDetector(channels, options, -HALF_CODES, HALF_CODES - 1)
         self._lfp = RunningLfp(channels, options.sample_rate) if options.lfp else None
         self._error = options.max_error
         self.errors: set[int] = set()

@@ -13,7 +13,7 @@ decoder.events                             # what is missing, and why
 
 from __future__ import annotations
 
-from ..core.lazy import getter as _getter
+from ..core.imports import getter as _getter
 
 _HOMES = {
     "SpikeStreamEncoder": "spikes",

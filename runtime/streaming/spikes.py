@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -24,6 +24,7 @@ from .packets import DESCRIPTION_BYTES, MAX_BLOCK_SAMPLES, OVERHEAD, Description
 BLOCK_SECONDS = 0.05
 """Default length of a block: shorter ones cost more, longer ones hardly less."""
 _BITS = 16
+_FIELDS = ("max_error", "threshold", "window")
 _CHOICE_FRAMES, _CHOICE_CHANNELS = 1 << 14, 64
 """The most frames and channels that the choice of a model looks at."""
 
@@ -42,16 +43,13 @@ class SpikeStreamEncoder:
     ----------
     channels : int
     sample_rate : Hz, a whole number of at least 2000
-    keep : "spikes", or "spikes,lfp" for the field potential as well
-    max_error : bound of the error inside windows, 0..255; None for the default, 3
+    block : frames of a packet; None for 50 ms
     target_rate : bit/s of all channels and packets; the bound is then the least one, and grows where it must;
         None for no such
-    threshold : of spikes, in robust deviations; None for the default, 4.5
-    window : milliseconds before and after a crossing; None for the default, 0.5 and 1.5
-    block : frames of a packet; None for 50 ms
     model : name, path or bytes of the model; None for n1, or a1 where the first frames are off the implant's table
     resync : seconds between the packets that describe the stream, with which a decoder can join
     stream : as for `StreamEncoder`
+    **fields : `keep`, `max_error`, `threshold` and `window` of `spikes.SpikeOptions`
 
     Raises
     ------
@@ -63,20 +61,17 @@ class SpikeStreamEncoder:
         channels: int,
         sample_rate: int,
         *,
-        keep: str | Iterable[str] = "spikes",
-        max_error: int | None = None,
-        threshold: float | None = None,
-        window: tuple[float, float] | None = None,
         block: int | None = None,
         target_rate: float | None = None,
         model: str | os.PathLike | bytes | None = None,
         resync: float = 1.0,
         stream: int = 0,
+        **fields: Any,
     ):
         if block is None and 0 < channels <= MAX_CHANNELS and sample_rate > 0:
             block = default_block(channels, sample_rate)
         lossless.check(channels, sample_rate, 1 if block is None else block, resync, stream)
-        options, bound = spikes.resolve(keep, max_error, threshold, window)
+        options, bound = spikes.resolve(**{"keep": "spikes", **dict.fromkeys(_FIELDS)} | fields)
         if target_rate is not None and not 0 < target_rate < math.inf:
             raise UsageError(f"a target rate is a number of bits per second above 0, not {target_rate}")
         self.channels, self.block, self._stream = channels, block, stream
@@ -84,16 +79,17 @@ class SpikeStreamEncoder:
         period = max(1, round(resync * sample_rate / block))
         shape = {"sample_rate": sample_rate, "block": block, "period": period, "max_error": bound, "channels": channels}
         self._describe = partial(Description, **shape, spikes=True)
-        self._begin(stateless(models.load(models.DEFAULT if model is None else model)))
+        network = stateless(models.load(models.DEFAULT if model is None else model))
+        self._description, self._bucket, self._encoder = self._coding(network)
         self._sequence = self._frames = 0
 
-    def _begin(self, network: Model) -> None:
-        """Set up the encoder."""
-        self._description = told = self._describe(network.identity)
-        self._bucket = None
+    def _coding(self, network: Model) -> tuple[Description, TokenBucket | None, spikes.SpikeEncoder]:
+        """Return what depends on the model."""
+        description, bucket = self._describe(network.identity), None
         if self._target is not None:
-            self._bucket = TokenBucket(self._target, told.sample_rate, OVERHEAD, told.period, DESCRIPTION_BYTES)
-        self._encoder = spikes.SpikeEncoder(self.channels, self._options, self.block, network, self._bucket)
+            rates = self._target, description.sample_rate
+            bucket = TokenBucket(*rates, OVERHEAD, description.period, DESCRIPTION_BYTES)
+        return description, bucket, spikes.SpikeEncoder(self.channels, self._options, self.block, network, bucket)
 
     @property
     def delay(self) -> int:
@@ -106,7 +102,7 @@ class SpikeStreamEncoder:
         if self._chooses and len(frames):
             self._chooses = False
             if not mostly_in_table(frames[:_CHOICE_FRAMES, :_CHOICE_CHANNELS]):
-                self._begin(models.load(models.ARRAYS))
+                self._description, self._bucket, self._encoder = self._coding(models.load(models.ARRAYS))
         self._frames += len(frames)
         return [self._packet(chunk) for chunk in self._encoder.push(frames)]
 

@@ -11,7 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 
 def read(model):
-    """Real weights and biases of an exported model's layers, and the largest activation of each."""
+    """Return real weights and biases of an exported model's layers, and the largest activation of each."""
     constants = {t.name: numpy_helper.to_array(t) for t in model.graph.initializer}
     layers = []
     while f"layer{len(layers)}_weight" in constants:
@@ -23,9 +23,12 @@ def read(model):
 
 
 def trained(layers):
-    """Weights that are no multiples of anything: a little noise below the quantisation step."""
+    """Return weights that are no multiples of anything: a little noise below the quantisation step."""
     random = np.random.default_rng(3)
-    noisy = lambda x: x + random.uniform(-0.5, 0.5, x.shape) * 2.0**-10  # noqa: E731
+
+    def noisy(x):
+        return x + random.uniform(-0.5, 0.5, x.shape) * 2.0**-10
+
     return [[noisy(weight), noisy(bias), top] for weight, bias, top in layers]
 
 
@@ -43,7 +46,7 @@ class Graph:
         return output
 
     def quantised(self, array, scale, kind):
-        """A constant that is dequantised in the graph, with one scale or one for each output."""
+        """Add a constant that is dequantised in the graph, with one scale or one for each output."""
         scale = np.asarray(scale)
         column = scale.reshape(-1, *[1] * (array.ndim - 1)) if scale.ndim else scale
         whole = np.clip(np.rint(array / column), np.iinfo(kind).min, np.iinfo(kind).max).astype(kind)
@@ -68,7 +71,7 @@ def channel(layers):
 
 
 def quantised(layers, largest):
-    """An int8 network whose weights' scales follow `largest`."""
+    """Return an int8 network whose weights' scales follow `largest`."""
     g, scale = Graph(), 2.0**-6
     x = g.node("DequantizeLinear", "own", g.constant(np.float32(scale)), g.constant(np.uint8(128)))
     for weight, bias, top in layers:
@@ -85,7 +88,7 @@ def quantised(layers, largest):
 
 
 def floats(layers):
-    """Outputs 64 times finer than the codec's, since floats differ rarely enough to pass for exact otherwise."""
+    """Return a network in floats, with outputs 64 times finer than the codec's, so that differences show."""
     g = Graph()
     *layers, (weight, bias, top) = layers
     layers = [*layers, (64 * weight, 64 * bias, top)]
@@ -98,7 +101,7 @@ def floats(layers):
 
 
 def recurrent(model):
-    """A network with a state as training in floats would leave it: weights off the grids, nothing rounded within."""
+    """Return a network with a state as trained in floats: weights off the grids, nothing rounded within."""
     random, made = np.random.default_rng(3), type(model)()
     made.CopyFrom(model)
     for tensor in made.graph.initializer:

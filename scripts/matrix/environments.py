@@ -58,7 +58,7 @@ NODE = "1.30.0"
 
 
 class Unavailable(Exception):
-    """An environment can't be had here; says why."""
+    """An environment can't be had here; the message tells why."""
 
 
 @dataclass
@@ -97,7 +97,7 @@ def everything(cache: Path) -> list[Environment]:
 
 
 def call(*command: object, **options) -> str:
-    """Standard output of a command; `Unavailable` with its last line of errors where it fails."""
+    """Return the standard output of a command; `Unavailable` with its last line of errors where it fails."""
     try:
         done = subprocess.run([str(part) for part in command], capture_output=True, text=True, check=True, **options)
     except OSError as error:
@@ -109,7 +109,7 @@ def call(*command: object, **options) -> str:
 
 
 def python(version: str) -> str:
-    """An interpreter of this version: on the path, or among those of pyenv."""
+    """Return an interpreter of this version: on the path, or among those of pyenv."""
     homes = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
     found = [*sorted(homes.glob(f"{version}.*/bin/python")), shutil.which(f"python{version}")]
     if not any(found):
@@ -121,7 +121,7 @@ PACKAGES = ("zstandard", "rich", "soundfile")
 
 
 def native(cache: Path, pair: tuple[str, str, str]) -> list[str]:
-    """A virtual environment with this Python, onnxruntime and numpy."""
+    """Return the command in a virtual environment with this Python, onnxruntime and numpy."""
     version, onnxruntime, numpy = pair
     folder = cache / f"python{version}-onnxruntime{onnxruntime}-numpy{numpy}"
     interpreter = folder / "bin" / "python"
@@ -134,17 +134,17 @@ def native(cache: Path, pair: tuple[str, str, str]) -> list[str]:
 
 
 def x86(cache: Path, cpu: str, pair: tuple[str, str, str]) -> list[str]:
-    """The same on an emulated x86-64 CPU."""
+    """Return the command on an emulated x86-64 CPU."""
     return [str(qemu(cache, "x86_64")), "-cpu", cpu, *native(cache, pair)]
 
 
 def arm64_packages(cache: Path, onnxruntime: str, numpy: str) -> Path:
-    """Folder of wheels for ARM64."""
+    """Return the folder of wheels for ARM64."""
     return cache / f"arm64-onnxruntime{onnxruntime}-numpy{numpy}"
 
 
 def arm64(cache: Path, cpu: str, onnxruntime: str, numpy: str) -> list[str]:
-    """Debian's Python for ARM64 with the wheels for it, emulated."""
+    """Return the command of Debian's Python for ARM64 with the wheels for it, emulated."""
     root, packages = cache / "arm64", arm64_packages(cache, onnxruntime, numpy)
     if not (root / "complete").exists():
         debian(cache, root, [f"{name}:arm64" for name in ARM64_LIBRARIES.split()])
@@ -162,7 +162,7 @@ def arm64(cache: Path, cpu: str, onnxruntime: str, numpy: str) -> list[str]:
 
 
 def qemu(cache: Path, machine: str) -> Path:
-    """A user-mode emulator of version 10 or newer: older ones crash on new ARM64 wheels."""
+    """Return a user-mode emulator of version 10 or newer: older ones crash on new ARM64 wheels."""
     name = f"qemu-{machine}"
     here = shutil.which(name)
     if here and int(call(here, "--version").split("version ")[1].split(".")[0]) >= 10:
@@ -207,7 +207,7 @@ def debian(cache: Path, root: Path, packages: list[str]) -> None:
 
 
 def node(cache: Path, package: str) -> list[str]:
-    """A package of onnxruntime for JavaScript."""
+    """Return the command with a package of onnxruntime for JavaScript."""
     folder = cache / "node"
     folder.mkdir(parents=True, exist_ok=True)
     if not (folder / "node_modules" / package).exists():

@@ -12,12 +12,12 @@ const loaded = await import(pathToFileURL(require.resolve(name)));
 const ort = loaded.InferenceSession ? loaded : loaded.default;
 const rows = new Uint8Array(readFileSync(join(work, "rows.bin")));
 const count = rows.length / 20;
-// what peers say, as in probe.py: peer p of row i says the first 8 bytes of row i - p - 1
-const said = new Uint8Array(32 * count);
+// inputs from references, as in probe.py: those of reference p of row i are the first 8 bytes of row i - p - 1
+const messages = new Uint8Array(32 * count);
 for (let i = 0; i < count; i++) {
-  for (let peer = 0; peer < 4; peer++) {
-    const from = 20 * ((i - peer - 1 + count) % count);
-    said.set(rows.subarray(from, from + 8), 32 * i + 8 * peer);
+  for (let p = 0; p < 4; p++) {
+    const from = 20 * ((i - p - 1 + count) % count);
+    messages.set(rows.subarray(from, from + 8), 32 * i + 8 * p);
   }
 }
 
@@ -52,7 +52,7 @@ async function outputs(session, size) {
     const end = Math.min(i + size, count);
     const inputs = { own: new ort.Tensor("uint8", rows.subarray(20 * i, 20 * end), [end - i, 20]) };
     if (session.inputNames.includes("peers")) {
-      inputs.peers = new ort.Tensor("uint8", said.subarray(32 * i, 32 * end), [end - i, 4, 8]);
+      inputs.peers = new ort.Tensor("uint8", messages.subarray(32 * i, 32 * end), [end - i, 4, 8]);
     }
     const { distribution } = await session.run(inputs);
     whole.set(distribution.data, 2 * i);

@@ -33,7 +33,7 @@ STEPS = 6
 
 
 class Digests:
-    """Digest -> labels of the runs that gave it."""
+    """Collect the labels of the runs that gave each digest."""
 
     def __init__(self):
         self.found = {}
@@ -51,10 +51,12 @@ def session(data, level, threads):
 
 
 def network(data, rows, short):
-    """Digests of a network's outputs, int32 [rows, 2], over session options and batch sizes; of networks with a state,
-    of the outputs of the last of some steps, and the state behind it."""
+    """Return digests of a network's outputs, int32 [rows, 2], over session options and batch sizes.
+
+    Of networks with a state they are of the outputs of the last of some steps, and the state behind it.
+    """
     digests, whole = Digests(), None
-    said = np.stack([np.roll(rows[:, :8], reference + 1, axis=0) for reference in range(4)], axis=1)
+    messages = np.stack([np.roll(rows[:, :8], reference + 1, axis=0) for reference in range(4)], axis=1)
     for level in LEVELS:
         for threads in (1, 2) if short else (1, 2, 3, 4):
             run = session(data, level, threads)
@@ -62,7 +64,7 @@ def network(data, rows, short):
                 part = rows[:limit]
                 starts = range(0, len(part), size or len(part))
                 slices = [slice(i, i + (size or len(part))) for i in starts]
-                inputs = {"own": rows, "peers": said}
+                inputs = {"own": rows, "peers": messages}
                 named = {i.name: i.shape for i in run.get_inputs()}
                 if "state" in named:
                     outputs = np.concatenate([steps(run, rows, limit, s, named["state"][1]) for s in slices])
@@ -76,8 +78,10 @@ def network(data, rows, short):
 
 
 def steps(run, rows, limit, part, size):
-    """Outputs and state, as integers, behind some steps from a state of zeros; step k of row i has the features of row
-    i - k."""
+    """Return outputs and state, as integers, behind some steps from a state of zeros.
+
+    Step k of row i has the features of row i - k.
+    """
     state = np.zeros((len(rows[:limit][part]), size), np.float32)
     for k in range(STEPS):
         own = np.ascontiguousarray(np.roll(rows, k, axis=0)[:limit][part])
@@ -115,7 +119,7 @@ def together(vectors, digests, label):
 
 
 def chunk_sizes(vectors, digests):
-    """Other chunk sizes give other streams, but the same ones everywhere, and the same recordings."""
+    """Add streams in other chunk sizes: other ones, but the same everywhere, and the same recordings."""
     some = [vector for vector in vectors if vector.name in ("mixed", "lattice-channels", "grid-escapes", "8-bit")]
     streams = []
     for frames in (41, 300):
@@ -128,7 +132,7 @@ def chunk_sizes(vectors, digests):
 
 
 def streams(levels):
-    """Digests of all vectors' streams and recordings."""
+    """Return digests of all vectors' streams and recordings."""
     vectors = conformance.vectors()
     digests = {name: Digests() for name in ("encoded", "decoded", "encoded in other chunks")}
     known = (conformance.MODEL, conformance.HEARING_MODEL, conformance.RECURRENT_MODEL)

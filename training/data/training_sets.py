@@ -59,10 +59,8 @@ def open_mixture(options: Namespace, levels: np.ndarray, config: dict) -> tuple[
     if not options.arrays:
         raise ValueError("training.shares needs recordings of arrays: --arrays")
     training = config["training"]
-    shares, width = (
-        training["shares"],
-        MESSAGE_WIDTH if "messages" in config["network"] else config["network"]["inputs"],
-    )
+    shares = training["shares"]
+    width = MESSAGE_WIDTH if "messages" in config["network"] else config["network"]["inputs"]
     builder = RowBuilder(levels, width, training.get("cross_channel", True))
     singles, held = load_split(options)
     if not len(singles):

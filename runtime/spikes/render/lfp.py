@@ -99,6 +99,7 @@ def _knots_of(residuals: np.ndarray, mean: np.ndarray, coefficients: np.ndarray)
 
 
 def _predict(last: np.ndarray, older: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
+    """Return the prediction of knots from the last two."""
     return (coefficients[0] * last + coefficients[1] * older + (1 << COEFFICIENT_BITS - 1)) >> COEFFICIENT_BITS
 
 

@@ -133,6 +133,7 @@ def _coefficients(knots: np.ndarray) -> np.ndarray:
 
 
 def _dot(x: np.ndarray, y: np.ndarray) -> int:
+    """Return the exact sum of products."""
     return int(np.multiply(x, y).sum())
 
 
@@ -154,6 +155,7 @@ def _correlation(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def _deviation(band: np.ndarray) -> float:
+    """Return the standard deviation."""
     x = _whole(band)
     return math.sqrt(_covariance(x, x)) / (len(x) * _FINE)
 
@@ -207,6 +209,7 @@ class RunningLfp:
         self._power *= factor * factor
 
     def _follow(self, band: np.ndarray, frames: int) -> None:
+        """Move mean and power of the bands on by a block."""
         self._seen = min(self._seen + frames, max(_MEMORY_SECONDS * self._sample_rate, frames))
         self._mean += (np.rint(band * _FINE).mean(axis=1) / _FINE - self._mean) * (frames / self._seen)
         self._power += (_mean_square(band) - self._power) * (frames / self._seen)

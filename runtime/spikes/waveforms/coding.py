@@ -1,6 +1,7 @@
-"""From samples of spike windows to intervals of the entropy coder.
+"""Turn samples of spike windows into intervals of the entropy coder.
 
-Network inputs do not depend on the network's outputs, so windows are handled side by side, those of like length together.
+Network inputs do not depend on the network's outputs, so windows are handled side by side, those of like length
+together.
 """
 
 from __future__ import annotations

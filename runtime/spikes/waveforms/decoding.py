@@ -1,4 +1,4 @@
-"""From coder states back to samples of spike windows: one sample of every lane at a time."""
+"""Turn coder states back into samples of spike windows, one sample of every lane at a time."""
 
 from __future__ import annotations
 
@@ -87,8 +87,7 @@ class WindowDecoder:
             raise CorruptError("a chunk's coded words do not end where they should")
 
     def _schedule(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return window, place within it and number of the sample for every step of every lane [steps, lanes]; the place
-        is -1 where a lane has ended."""
+        """Return window, place within it (-1 where a lane has ended) and number of the sample, [steps, lanes]."""
         windows, sequence = self._layout.windows, self._layout.sequence
         shape = (sequence.steps, sequence.lanes)
         window, index = np.zeros(shape, np.int32), np.zeros(shape, np.int64)

@@ -1,13 +1,14 @@
-"""Names of a package that are imported when they are first used, so that importing the package alone is quick."""
+"""Names that are imported when they are first used, and settings that numpy reads when it is imported."""
 
 from __future__ import annotations
 
 import importlib
+import os
 from collections.abc import Callable
 
 
 def getter(namespace: dict[str, object], homes: dict[str, str]) -> Callable[[str], object]:
-    """A package's `__getattr__`.
+    """Return a package's `__getattr__`, so that importing the package alone is quick.
 
     Parameters
     ----------
@@ -25,3 +26,12 @@ def getter(namespace: dict[str, object], homes: dict[str, str]) -> Callable[[str
         return value
 
     return find
+
+
+def one_thread() -> None:
+    """Keep numpy's linear algebra to one thread; call it before numpy is imported.
+
+    The products of this package are small: threads that wait for each other cost more than they bring.
+    """
+    for library in ("OPENBLAS", "MKL", "VECLIB"):
+        os.environ.setdefault(f"{library}_NUM_THREADS", "1")
