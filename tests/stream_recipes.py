@@ -9,6 +9,7 @@ import conformance
 import numpy as np
 import vector_recipes
 
+from runtime.spikes import SpikeOptions
 from runtime.streaming import Calibration, SpikeStreamEncoder, StreamEncoder
 from training.simulate import simulate
 
@@ -55,8 +56,9 @@ def valid():
 
 def spike_packets(frames, first=0, **options):
     """Blocks of 100 frames; every third packet is a key packet. The first frames come first."""
-    options = {"block": 100, "resync": 300 / RATE, "threshold": 3.0, "model": conformance.MODEL, **options}
-    encoder = SpikeStreamEncoder(frames.shape[1], RATE, **options)
+    kept = {name: options.pop(name) for name in ("keep", "max_error", "window") if name in options}
+    options = {"block": 100, "resync": 300 / RATE, "model": conformance.MODEL, **options}
+    encoder = SpikeStreamEncoder(frames.shape[1], RATE, SpikeOptions(threshold=3.0, **kept), **options)
     return encoder.push(frames[:first]) + encoder.push(frames[first:]) + encoder.finish()
 
 

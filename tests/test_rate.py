@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 
 import runtime
-from runtime.batch.rate_control import Budget, encode_within
+from runtime.batch import codings
+from runtime.batch.rate_control import Budget
 from runtime.cli import main
+from runtime.codec.coding import EncodeTask
 from runtime.container.header import chunk_bound
 from runtime.core import near_lossless
 from runtime.core.implant_table import CODE_TO_SAMPLE
@@ -28,11 +30,15 @@ def implant(seed, frames, channels=1, deviation=6.0):
     return CODE_TO_SAMPLE[np.clip(np.searchsorted(TRANSITION_LEVELS, signal, side="right") - 1, 0, 1023)]
 
 
+def within(chunks, budgets):
+    return [EncodeTask(samples, budget=budget) for samples, budget in zip(chunks, budgets, strict=True)]
+
+
 def test_the_smallest_bound_is_found(n1):
     quiet, loud, linear = implant(1, 4000, 1, 2), implant(2, 4000, 1, 30), implant(3, 4000, 2) + np.int16(1)
     chunks = [quiet, loud, linear]
     budgets = [int(bits * samples.size / 8) for bits, samples in zip((2.0, 2.5, 5.5), chunks, strict=True)]
-    payloads = encode_within(chunks, n1, [16] * 3, budgets)
+    payloads = codings.encode(within(chunks, budgets), n1)
     bounds = [chunk_bound(payload) for payload in payloads]
     assert 0 < bounds[0] < bounds[1]
     assert [len(payload) <= budget for payload, budget in zip(payloads, budgets, strict=True)] == [True] * 3
@@ -42,7 +48,7 @@ def test_the_smallest_bound_is_found(n1):
 
 def test_plenty_and_nothing(n1):
     samples = implant(1, 3000)
-    plenty, nothing = encode_within([samples] * 2, n1, [16] * 2, [10**6, -5])
+    plenty, nothing = codings.encode(within([samples] * 2, [10**6, -5]), n1)
     assert plenty == codec.encode_chunks([samples], n1)[0]
     assert chunk_bound(nothing) in (0, 255) and len(nothing) < 30, "a constant, or the largest bound"
 

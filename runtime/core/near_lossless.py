@@ -49,8 +49,8 @@ def quantise(samples: np.ndarray, max_error: int, sample_bits: int = 16) -> tupl
     """Return what is coded in place of int16 samples [frames, channels] of a chunk, and which channels are linear.
 
     Implant channels code what they decode to, linear channels the number of the bin (`restore` undoes that). A channel
-    that one value represents within the bound becomes constant. Channels of 8-bit recordings are linear: their range ends
-    before the implant's codes do.
+    that one value represents within the bound becomes constant. All channels of 8-bit recordings are linear: their
+    range ends before the implant's codes do.
     """
     step = 2 * max_error + 1
     out, linear = samples.copy(), np.zeros(samples.shape[1], bool)

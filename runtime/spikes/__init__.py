@@ -16,7 +16,6 @@ _HOMES = {
     "encode": "encoder",
     "mask": "codec",
     "resolve": "options",
-    "within": "codec",
 }
 
 __all__ = list(_HOMES)  # noqa: PLE0604

@@ -25,7 +25,7 @@ class SpikeOptions:
 
     Parameters
     ----------
-    keep : "spikes" (always), and "lfp" for the field potential between the windows
+    keep : "spikes" (always), and "lfp" for the field potential between the windows: words, or "spikes,lfp"
     max_error : bound of the error in windows, 0..255
     threshold : of the spike detector, in robust deviations of the band-passed channel, 1..1000
     window : milliseconds before and after a crossing, 0..100
@@ -36,13 +36,15 @@ class SpikeOptions:
     UsageError
     """
 
-    keep: tuple[str, ...] = (SPIKES,)
+    keep: str | Iterable[str] = (SPIKES,)
     max_error: int = MAX_ERROR
     threshold: float = 4.5
     window: tuple[float, float] = (0.5, 1.5)
     sample_rate: int = 0
 
     def __post_init__(self) -> None:
+        words = self.keep.split(",") if isinstance(self.keep, str) else self.keep
+        object.__setattr__(self, "keep", tuple(words))
         near_lossless.check(self.max_error)
         if SPIKES not in self.keep or not set(self.keep) <= {SPIKES, LFP}:
             raise UsageError(f"what can be kept is {SPIKES}, or {SPIKES},{LFP}; not {','.join(self.keep)}")
@@ -87,7 +89,6 @@ def resolve(
         if threshold is not None or window is not None:
             raise UsageError("a threshold and a window go with what to keep (spikes)")
         return None, near_lossless.check(max_error or 0)
-    words = tuple(keep.split(",")) if isinstance(keep, str) else tuple(keep)
     given: dict[str, Any] = {"max_error": max_error, "threshold": threshold, "window": window and tuple(window)}
-    options = SpikeOptions(words, **{name: value for name, value in given.items() if value is not None})
+    options = SpikeOptions(keep, **{name: value for name, value in given.items() if value is not None})
     return options, options.max_error

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import os
 from functools import partial
-from typing import Any
 
 import numpy as np
 
@@ -17,6 +16,7 @@ from ..core.limits import MAX_CHANNELS
 from ..predictor import model as models
 from ..predictor.model import Model
 from ..predictor.recurrent import stateless
+from ..spikes.options import SpikeOptions
 from ..spikes.token_bucket import TokenBucket
 from . import encoder as lossless
 from .packets import DESCRIPTION_BYTES, MAX_BLOCK_SAMPLES, OVERHEAD, Description, Packet
@@ -24,7 +24,6 @@ from .packets import DESCRIPTION_BYTES, MAX_BLOCK_SAMPLES, OVERHEAD, Description
 BLOCK_SECONDS = 0.05
 """Default length of a block: shorter ones cost more, longer ones hardly less."""
 _BITS = 16
-_FIELDS = ("max_error", "threshold", "window")
 _CHOICE_FRAMES, _CHOICE_CHANNELS = 1 << 14, 64
 """The most frames and channels that the choice of a model looks at."""
 
@@ -43,13 +42,13 @@ class SpikeStreamEncoder:
     ----------
     channels : int
     sample_rate : Hz, a whole number of at least 2000
-    block : frames of a packet; None for 50 ms
+    options : SpikeOptions, whose sample rate does not count; None for the defaults
     target_rate : bit/s of all channels and packets; the bound is then the least one, and grows where it must;
         None for no such
+    block : frames of a packet; None for 50 ms
     model : name, path or bytes of the model; None for n1, or a1 where the first frames are off the implant's table
     resync : seconds between the packets that describe the stream, with which a decoder can join
     stream : as for `StreamEncoder`
-    **fields : `keep`, `max_error`, `threshold` and `window` of `spikes.SpikeOptions`
 
     Raises
     ------
@@ -60,25 +59,25 @@ class SpikeStreamEncoder:
         self,
         channels: int,
         sample_rate: int,
+        options: SpikeOptions | None = None,
         *,
         block: int | None = None,
         target_rate: float | None = None,
         model: str | os.PathLike | bytes | None = None,
         resync: float = 1.0,
         stream: int = 0,
-        **fields: Any,
     ):
         if block is None and 0 < channels <= MAX_CHANNELS and sample_rate > 0:
             block = default_block(channels, sample_rate)
         lossless.check(channels, sample_rate, 1 if block is None else block, resync, stream)
-        options, bound = spikes.resolve(**{"keep": "spikes", **dict.fromkeys(_FIELDS)} | fields)
         if target_rate is not None and not 0 < target_rate < math.inf:
             raise UsageError(f"a target rate is a number of bits per second above 0, not {target_rate}")
         self.channels, self.block, self._stream = channels, block, stream
-        self._options, self._target, self._chooses = options.with_rate(sample_rate), target_rate, model is None
+        options = (options or SpikeOptions()).with_rate(sample_rate)
+        self._options, self._target, self._chooses = options, target_rate, model is None
         period = max(1, round(resync * sample_rate / block))
-        shape = {"sample_rate": sample_rate, "block": block, "period": period, "max_error": bound, "channels": channels}
-        self._describe = partial(Description, **shape, spikes=True)
+        shape = {"sample_rate": sample_rate, "block": block, "period": period, "channels": channels}
+        self._describe = partial(Description, **shape, max_error=options.max_error, spikes=True)
         network = stateless(models.load(models.DEFAULT if model is None else model))
         self._description, self._bucket, self._encoder = self._coding(network)
         self._sequence = self._frames = 0
