@@ -5,9 +5,10 @@ from __future__ import annotations
 import importlib
 import os
 from collections.abc import Callable
+from typing import Any
 
 
-def getter(namespace: dict[str, object], homes: dict[str, str]) -> Callable[[str], object]:
+def getter(namespace: dict[str, object], homes: dict[str, str]) -> Callable[[str], Any]:
     """Return a package's `__getattr__`, so that importing the package alone is quick.
 
     Parameters
@@ -17,7 +18,7 @@ def getter(namespace: dict[str, object], homes: dict[str, str]) -> Callable[[str
     """
     package = str(namespace["__name__"])
 
-    def find(name: str) -> object:
+    def find(name: str) -> Any:
         if name not in homes:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         module, _, there = homes[name].partition(":")
