@@ -21,9 +21,9 @@ from .features import FEATURES
 from .messages import INPUTS, ZERO
 from .metadata import parse_answers, parse_tables
 
-DEFAULT, ARRAYS = "n1", "a1"
+DEFAULT, ARRAYS = "implant", "array"
 """The models for channels of the implant, and for other devices and channels with much cross-channel gain."""
-_COARSE, _COARSE_FROM = "b1", 5
+_COARSE, _COARSE_FROM = "near-lossless", 5
 """The model trained on coarse histories, and the bound from which on it is the better one (docs/models.md)."""
 FORMAT = "1"
 
@@ -141,7 +141,7 @@ class Model:
         found = [(node.name, node.type, node.shape[1:]) for node in (*inputs, *outputs)]
         self.state = recurrent.state_size(inputs, outputs)
         self.has_messages = len(inputs) == 2 and not self.state
-        expected = [("own", "tensor(uint8)", [FEATURES]), ("peers", "tensor(uint8)", [REFERENCES, INPUTS])]
+        expected = [("own", "tensor(uint8)", [FEATURES]), ("messages", "tensor(uint8)", [REFERENCES, INPUTS])]
         expected = expected[: 1 + self.has_messages] + [("distribution", "tensor(int32)", [2])]
         if self.state:
             floats = "tensor(float)", [self.state]
@@ -167,7 +167,7 @@ class Model:
 
     @property
     def _names(self) -> tuple[str, str]:
-        return ("own", recurrent.STATE if self.state else "peers")
+        return ("own", recurrent.STATE if self.state else "messages")
 
     def run(self, features: np.ndarray, messages: np.ndarray | None = None) -> np.ndarray:
         """Offset (1/16 code) and scale index, int32 [N, 2].
