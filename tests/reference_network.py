@@ -24,7 +24,7 @@ class Model:
         self.constants = {t.name: numpy_helper.to_array(t) for t in model.graph.initializer}
         self.read_tables(unpack(properties["middleout.tables"]))
         sizes = {i.name: [d.dim_value for d in i.type.tensor_type.shape.dim[1:]] for i in self.graph.input}
-        self.has_messages, self.state = "peers" in sizes, sizes.get("state", [0])[0]
+        self.has_messages, self.state = "messages" in sizes, sizes.get("state", [0])[0]
         self.read_answers(unpack(properties["middleout.answers"]))
         if self.outputs(*self.known) != self.expected:
             raise ValueError("the known answers come out differently")
@@ -77,7 +77,7 @@ class Model:
     def outputs(self, rows, states):
         """The same, and the next states [N][S], of rows and states [N][S] (S is 0 for networks without any)."""
         rows = np.asarray(rows, np.int64)
-        values = {"own": (rows[:, :20], 0), "peers": (rows[:, 20:].reshape(len(rows), -1, 8), 0)}
+        values = {"own": (rows[:, :20], 0), "messages": (rows[:, 20:].reshape(len(rows), -1, 8), 0)}
         values |= {"state": exact(np.asarray(states, np.float32)), "next": (np.zeros((len(rows), 0), np.int64), 0)}
         for node in self.graph.node:
             inputs = [values[n] if n in values else exact(self.constants[n]) for n in node.input]

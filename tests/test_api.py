@@ -196,7 +196,7 @@ def test_files_and_their_errors(simulation_wav, tmp_path):
 def test_an_embedded_model_needs_nothing_else(monkeypatch):
     samples = recording()
     data = runtime.encode(samples, 20000, embed_model=True)
-    plain = runtime.encode(samples, 20000, model="n1")
+    plain = runtime.encode(samples, 20000, model="implant")
     model = reader_module.models.load()
     monkeypatch.setattr(reader_module.models, "available", lambda: [])
     assert np.array_equal(runtime.decode(data)[0], samples)
@@ -236,17 +236,17 @@ def test_independence_and_topology_reach_the_codec(simulation_wav, tmp_path, mon
     path = tmp_path / "t.json"
     path.write_text(known.to_json(), encoding="utf-8")
     samples = recording()
-    packed = runtime.encode(samples, 1, topology=path, independent=True, model="n1")
+    packed = runtime.encode(samples, 1, topology=path, independent=True, model="implant")
     assert np.array_equal(runtime.decode(packed)[0], samples)
-    runtime.encode(samples[:, 0], 1, topology=known, model="n1")
+    runtime.encode(samples[:, 0], 1, topology=known, model="implant")
     (tmp_path / "two.wav").write_bytes(canonical_header(WavFormat(2, 1, 16), 3000) + samples.tobytes())
-    runtime.encode_file(tmp_path / "two.wav", topology=known, model="n1")
+    runtime.encode_file(tmp_path / "two.wav", topology=known, model="implant")
     (first, given), alone, (third, again) = seen
     assert (first, alone, third) == (True, (False, None), False)
     for order in (given, again):
         assert sorted(order.level.tolist()) == [0, 1] and order.correlation.max() == 0.5
     with pytest.raises(runtime.UsageError, match="knows none"):
-        runtime.encode(samples, 1, topology=Topology(["a"]), model="n1")
+        runtime.encode(samples, 1, topology=Topology(["a"]), model="implant")
     path.write_text("{}")
     for bad in (path, tmp_path / "missing"):
         with pytest.raises(runtime.UsageError, match=bad.name):
@@ -275,9 +275,9 @@ def test_threads_share_a_reader(kind, tmp_path, monkeypatch):
 
 def test_options_are_an_object_or_its_fields(tmp_path):
     samples = recording()
-    options = runtime.EncodeOptions(max_error=2, verify=False, model="n1")
+    options = runtime.EncodeOptions(max_error=2, verify=False, model="implant")
     coded = runtime.encode(samples, 20000, options)
-    assert coded == runtime.encode(samples, 20000, max_error=2, verify=False, model="n1")
+    assert coded == runtime.encode(samples, 20000, max_error=2, verify=False, model="implant")
     assert coded != runtime.encode(samples, 20000, options, max_error=1)
     (tmp_path / "x.bin").write_bytes(samples.tobytes())
     runtime.encode_file(tmp_path / "x.bin", options=options, channels=2, sample_rate=20000, folder=tmp_path / "c")

@@ -18,23 +18,23 @@ def other_device(channels, frames=6000, shared=0.9):
 
 def test_single_channels_by_their_lattice():
     implant = simulate(4000, 1, seed=2).samples
-    assert choose(implant) == "n1"
-    assert choose(other_device(1)) == "a1"
-    assert choose(other_device(3), independent=True) == "a1"
-    assert choose(np.hstack([implant, implant, other_device(1, 4000)]), independent=True) == "n1"
-    assert choose(np.full((500, 2), 7, np.int16)) == "n1"
-    assert choose(np.zeros((0, 2), np.int16)) == "n1"
+    assert choose(implant) == "implant"
+    assert choose(other_device(1)) == "array"
+    assert choose(other_device(3), independent=True) == "array"
+    assert choose(np.hstack([implant, implant, other_device(1, 4000)]), independent=True) == "implant"
+    assert choose(np.full((500, 2), 7, np.int16)) == "implant"
+    assert choose(np.zeros((0, 2), np.int16)) == "implant"
 
 
 def test_bounded_errors_have_their_own():
-    assert choose(other_device(2), max_error=5) == choose(other_device(2), target_rate=1e5) == "b1"
+    assert choose(other_device(2), max_error=5) == choose(other_device(2), target_rate=1e5) == "near-lossless"
 
 
 def test_spike_mode_by_the_implant_table():
     for channels in (1, 3):
         for bound in (0, 30):
-            assert choose(simulate(4000, channels, seed=2).samples, max_error=bound, kept=True) == "n1"
-            assert choose(other_device(channels), max_error=bound, kept=True) == "a1"
+            assert choose(simulate(4000, channels, seed=2).samples, max_error=bound, kept=True) == "implant"
+            assert choose(other_device(channels), max_error=bound, kept=True) == "array"
 
 
 @pytest.mark.parametrize("kind", ["implant", "other"])
@@ -43,7 +43,7 @@ def test_the_smaller_one_for_arrays(kind):
     if kind == "implant":
         samples = CODE_TO_SAMPLE[np.clip(samples // 8, -512, 511) + 512]
     chosen = choose(samples)
-    sizes = {name: len(runtime.encode(samples, 1, model=name, verify=False)) for name in ("n1", "a1")}
+    sizes = {name: len(runtime.encode(samples, 1, model=name, verify=False)) for name in ("implant", "array")}
     assert sizes[chosen] == min(sizes.values())
     assert len(runtime.encode(samples, 1, verify=False)) == sizes[chosen]
 

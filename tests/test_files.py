@@ -241,7 +241,7 @@ def test_a_full_disk_is_an_error_of_one_file(folder, tmp_path, monkeypatch):
 
 
 def test_another_model_is_refused_and_an_embedded_one_used(folder, tmp_path, monkeypatch):
-    (plain,) = all_good(encode_files([folder / "audio.wav"], output=tmp_path / "plain.mdo", model="n1", jobs=1))
+    (plain,) = all_good(encode_files([folder / "audio.wav"], output=tmp_path / "plain.mdo", model="implant", jobs=1))
     (whole,) = all_good(encode_files([folder / "audio.wav"], output=tmp_path / "whole.mdo", embed_model=True, jobs=1))
     model = worker.model.load()
     monkeypatch.setattr(worker.model, "available", lambda: [])

@@ -73,7 +73,7 @@ def test_what_is_quieter_than_a_step_is_fitted_without_weights(monkeypatch):
     sizes = []
     for quiet in (own_predictor._QUIET, 0.0):
         monkeypatch.setattr(own_predictor, "_QUIET", quiet)
-        sizes.append(len(codec.encode_chunks([samples], model.load("b1"), max_error=20)[0]))
+        sizes.append(len(codec.encode_chunks([samples], model.load("near-lossless"), max_error=20)[0]))
     assert sizes[0] < 0.95 * sizes[1]
 
 

@@ -88,7 +88,7 @@ def test_short_streams(frames, count):
 
 
 def test_models_and_blocks(frames, calibration, root):
-    for name in ("n0", "n1", root / "tests" / "vectors" / "model.onnx"):
+    for name in ("implant-small", "implant", root / "tests" / "vectors" / "model.onnx"):
         for block in (1, 7, 400):
             packets = encoded(frames[:800], model=name, block=block, calibration=calibration)
             blocks, decoder = decoded(packets, model=name)
@@ -96,7 +96,7 @@ def test_models_and_blocks(frames, calibration, root):
     with pytest.raises(runtime.ModelError):
         decoded(packets)
     with pytest.raises(runtime.ModelError):
-        decoded(packets, model="n0")
+        decoded(packets, model="implant-small")
 
 
 def test_long_histories_do_not_run_out(frames):
@@ -372,4 +372,4 @@ def test_exit_codes(raw, root):
     assert run("encode", "--channels", 8, data=raw).returncode == 2
     assert run("encode", "--channels", 8, "--sample-rate", RATE, "--block", 1 << 20, data=raw).returncode == 2
     assert run("decode", data=b"nothing of the kind").returncode == 1
-    assert model.load("n0").name == "n0-v1"
+    assert model.load("implant-small").name == "implant-small-v1"

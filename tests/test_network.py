@@ -123,8 +123,8 @@ def test_wrong_configurations(text, message, tmp_path):
 
 
 def test_configurations_by_name():
-    assert config.read("n1-v1")["network"]["projector"] == [16]
-    with pytest.raises(ValueError, match="neither a file nor one of .*n1-v1"):
+    assert config.read("implant-v1")["network"]["projector"] == [16]
+    with pytest.raises(ValueError, match="neither a file nor one of .*implant-v1"):
         config.read("n9")
     assert config.levels({"levels": "uniform"})[513] == 64
     with pytest.raises(ValueError, match="no file"):

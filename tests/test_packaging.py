@@ -70,7 +70,7 @@ def test_the_wheel_works_without_the_checkout(wheel, tmp_path):
         text=True,
     )
     assert result.returncode == 0, result.stderr
-    assert "n1" in result.stdout
+    assert "implant" in result.stdout
 
 
 def test_runtime_imports_neither_torch_nor_training(root):

@@ -81,9 +81,9 @@ def refusals(channels, tmp_path):
     yield lambda: runtime.encode(np.tile(plain, (4, 1)), 20000, model=DATA, keep="spikes")
     yield lambda: StreamEncoder(2, 20000, model=DATA)
     yield lambda: SpikeStreamEncoder(2, 20000, model=DATA)
-    packets = StreamEncoder(2, 20000, model="n0", block=50).push(plain[:50])
+    packets = StreamEncoder(2, 20000, model="implant-small", block=50).push(plain[:50])
     network, packet = model.load(DATA), packets[0]
-    at = packet.index(model.load("n0").identity)
+    at = packet.index(model.load("implant-small").identity)
     packet = packet[:at] + network.identity + packet[at + 16 : -4]
     yield lambda: StreamDecoder(model=DATA).push(packet + zlib.crc32(packet).to_bytes(4, "little"))
     yield lambda: network.run(np.zeros((3, 20), np.uint8))

@@ -103,7 +103,7 @@ def test_agrees_on_spike_windows_of_an_array(root):
     from training.simulate import ArraySimulation
 
     codes = np.concatenate(list(ArraySimulation(2500, 16, seed=3).blocks())).astype(np.int16)
-    data = (root / "models" / "n1-v1.onnx").read_bytes()
+    data = (root / "models" / "implant-v1.onnx").read_bytes()
     for samples, bound in ((CODE_TO_SAMPLE[codes + 512], 3), (codes * 50 + 30, 120)):
         stream = runtime.encode(samples, 19531, model=data, keep="spikes", max_error=bound, threshold=4)
         assert reference.decode(stream, data)[44:] == runtime.decode(stream)[0].astype("<i2").tobytes()

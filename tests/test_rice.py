@@ -13,7 +13,7 @@ from runtime.streaming import Calibration, StreamDecoder, StreamEncoder
 
 @pytest.fixture(scope="module")
 def n0():
-    return model.load("n0")
+    return model.load("implant-small")
 
 
 @pytest.fixture(scope="module")

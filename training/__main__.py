@@ -81,7 +81,7 @@ def parser() -> argparse.ArgumentParser:
     add("certify", commands.certify).add_argument("model", help="an .onnx file")
     c = add("evaluate", run_evaluate)
     add_data(c)
-    c.add_argument("--model", default="n1", help="name or path of a model (default: n1)")
+    c.add_argument("--model", default="implant", help="name or path of a model (default: n1)")
     c.add_argument("--validation", action="store_true", help="only recordings that the split keeps from training")
     c.add_argument("--pairs", help="JSON list of names recorded at the same time, as for `train`")
     c.add_argument("--first", type=int, metavar="N", help="only the first N files")

@@ -54,7 +54,7 @@ def _add_encode(commands: Any) -> None:
     encode.add_argument("--sample-rate", type=hertz, required=True, metavar="HZ")
     block = "frames of a packet (default: 0.4 ms; 0.7 ms for few channels, 5 ms for fewer than 16; with --keep 50 ms)"
     encode.add_argument("--block", type=positive, metavar="FRAMES", help=block)
-    model = "the model to code with (default: n0; with --keep n1, or a1 off the implant's table)"
+    model = "the model to code with (default: implant-small; with --keep implant or array, by the recording)"
     encode.add_argument("--model", metavar="NAME|PATH", help=model)
     _add_loss(encode)
     encode.add_argument("--calibration", metavar="FILE", help="of `stream calibrate`: parameters of the channels")

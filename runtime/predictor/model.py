@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import os
 import platform
 import zlib
 from pathlib import Path
@@ -27,9 +28,9 @@ if TYPE_CHECKING:
 
     from onnxruntime import InferenceSession, IOBinding
 
-DEFAULT, ARRAYS = "n1", "a1"
+DEFAULT, ARRAYS = "implant", "array"
 """The models for channels of the implant, and for other devices and channels with much cross-channel gain."""
-_COARSE, _COARSE_FROM = "b1", 5
+_COARSE, _COARSE_FROM = "near-lossless", 5
 """The model trained on coarse histories, and the bound from which on it is the better one (docs/models.md)."""
 FORMAT = "1"
 
@@ -67,7 +68,7 @@ def default(max_error: int = 0, target_rate: float | None = None) -> str:
     return DEFAULT if max_error < _COARSE_FROM and target_rate is None else _COARSE
 
 
-def load(source: str | Path | bytes = DEFAULT) -> Model:
+def load(source: str | os.PathLike | bytes = DEFAULT) -> Model:
     """Load a model by shipped name, path or file bytes, and check it on this machine. Cached per process.
 
     Raises
@@ -147,7 +148,7 @@ class Model:
         found = [(node.name, node.type, node.shape[1:]) for node in (*inputs, *outputs)]
         self.state = recurrent.state_size(inputs, outputs)
         self.has_messages = len(inputs) == 2 and not self.state
-        expected = [("own", "tensor(uint8)", [FEATURES]), ("peers", "tensor(uint8)", [REFERENCES, INPUTS])]
+        expected = [("own", "tensor(uint8)", [FEATURES]), ("messages", "tensor(uint8)", [REFERENCES, INPUTS])]
         expected = expected[: 1 + self.has_messages] + [("distribution", "tensor(int32)", [2])]
         if self.state:
             floats = "tensor(float)", [self.state]
@@ -173,7 +174,7 @@ class Model:
 
     @property
     def _names(self) -> tuple[str, str]:
-        return ("own", recurrent.STATE if self.state else "peers")
+        return ("own", recurrent.STATE if self.state else "messages")
 
     def run(self, features: np.ndarray, messages: np.ndarray | None = None) -> np.ndarray:
         """Offset (1/16 code) and scale index, int32 [N, 2].

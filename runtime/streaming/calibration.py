@@ -16,7 +16,7 @@ from ..predictor import model as models
 from ..predictor.channel_parameters import SideInformation
 from . import parameters
 
-DEFAULT_MODEL = "n0"
+DEFAULT_MODEL = "implant-small"
 """The model of streams, unless another one is given."""
 _MAGIC = b"\x8fMDC\x01"
 _COUNT, _CRC = struct.Struct("<H"), struct.Struct("<I")

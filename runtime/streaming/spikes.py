@@ -46,7 +46,7 @@ class SpikeStreamEncoder:
     target_rate : bit/s of all channels and packets; the bound is then the least one, and grows where it must;
         None for no such
     block : frames of a packet; None for 50 ms
-    model : name, path or bytes of the model; None for n1, or a1 where the first frames are off the implant's table
+    model : name, path or bytes of the model; None for implant, or array where the first frames are off the implant's table
     resync : seconds between the packets that describe the stream, with which a decoder can join
     stream : as for `StreamEncoder`
 

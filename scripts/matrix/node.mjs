@@ -51,8 +51,8 @@ async function outputs(session, size) {
   for (let i = 0; i < count; i += size) {
     const end = Math.min(i + size, count);
     const inputs = { own: new ort.Tensor("uint8", rows.subarray(20 * i, 20 * end), [end - i, 20]) };
-    if (session.inputNames.includes("peers")) {
-      inputs.peers = new ort.Tensor("uint8", messages.subarray(32 * i, 32 * end), [end - i, 4, 8]);
+    if (session.inputNames.includes("messages")) {
+      inputs.messages = new ort.Tensor("uint8", messages.subarray(32 * i, 32 * end), [end - i, 4, 8]);
     }
     const { distribution } = await session.run(inputs);
     whole.set(distribution.data, 2 * i);

@@ -64,7 +64,7 @@ def network(data, rows, short):
                 part = rows[:limit]
                 starts = range(0, len(part), size or len(part))
                 slices = [slice(i, i + (size or len(part))) for i in starts]
-                inputs = {"own": rows, "peers": messages}
+                inputs = {"own": rows, "messages": messages}
                 named = {i.name: i.shape for i in run.get_inputs()}
                 if "state" in named:
                     outputs = np.concatenate([steps(run, rows, limit, s, named["state"][1]) for s in slices])

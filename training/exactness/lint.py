@@ -3,7 +3,7 @@
 The certificate proves the graph as it is in the file; this checks that the optimiser has not replaced exact nodes by
 others. It is what a new version of onnxruntime would trip over first.
 
-    python -m training.exactness.lint models/n1-v1.onnx
+    python -m training.exactness.lint models/implant-v1.onnx
 """
 
 import sys

@@ -21,7 +21,7 @@ def graph(layers: list[dict], head: dict) -> ModelProto:
     for i, layer in enumerate(layers):
         if "message" in layer:
             x = g.real(add_messages(g, quantised, f"layer{i - 1}", layer), f"layer{i - 1}")
-            inputs["peers"] = (TensorProto.UINT8, REFERENCES, layer["reference"]["weight"].shape[1])
+            inputs["messages"] = (TensorProto.UINT8, REFERENCES, layer["reference"]["weight"].shape[1])
         else:
             quantised = g.gemm(x, f"layer{i}", layer)
             if "message" not in (layers[i + 1 :] or [{}])[0]:
@@ -42,7 +42,7 @@ def width(layers: list[dict]) -> int:
 def split(layers: list[dict], rows: np.ndarray) -> dict[str, np.ndarray]:
     """Return the graph's inputs by name from rows uint8 [N, F]."""
     own = layers[0]["weight"].shape[1]
-    parts = {"own": rows[:, :own], "peers": rows[:, own:].reshape(len(rows), REFERENCES, -1)}
+    parts = {"own": rows[:, :own], "messages": rows[:, own:].reshape(len(rows), REFERENCES, -1)}
     return {name: np.ascontiguousarray(part) for name, part in parts.items() if part.size or name == "own"}
 
 

@@ -11,14 +11,14 @@ from .graph_writer import GraphWriter
 
 
 def add_messages(g: GraphWriter, latent: str, latent_name: str, layer: dict) -> str:
-    """Add nodes that join latents uint8 [N, own] with the mean message of the input `peers`: uint8 [N, own + message].
+    """Add nodes that join latents uint8 [N, own] with the mean message of the input `messages`: uint8 [N, own + message].
 
     References become rows, so that every layer is a Gemm of two dimensions; latents are joined as integers, on the
     latents' scale.
     """
     reference, message = layer["reference"], layer["message"]
     own = message["weight"].shape[1] - reference["weight"].shape[0]
-    x = g.reshape("peers", "peer_rows", -1, reference["weight"].shape[1])
+    x = g.reshape("messages", "message_rows", -1, reference["weight"].shape[1])
     x = g.gemm(g.dequantise(x, "peer", reference["input"], np.uint8(128)), "their", reference)
     repeats = g.constant("repeats", np.array([1, REFERENCES], np.int64))
     own_rows = g.reshape(g.node("Tile", [latent, repeats], "latent_tiled"), "latent_rows", -1, own)
