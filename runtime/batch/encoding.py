@@ -62,7 +62,7 @@ class Encoding:
         self.header = replace(header, model=identity, embedded=embed, bounded=options.lossy)
         reference = ModelReference(identity, self._network.data)
         self.encoder = Encoder(reference, options.verify)
-        self._loss = {"max_error": options.bound, "independent": options.independent}
+        self._bound, self._independent = options.bound, options.independent
         self._spikes = options.spikes and options.spikes.with_rate(header.sample_rate)
         self._topology = None
         if loaded.topology is not None and len(names) > 1:
@@ -79,7 +79,8 @@ class Encoding:
         return EncodeTask(
             samples,
             self.header.sample_bits,
-            **self._loss,
+            max_error=self._bound,
+            independent=self._independent,
             order=self._topology,
             budget=budget,
             spikes=self._spikes,

@@ -84,8 +84,9 @@ class _Job:
 
     def _close(self) -> None:
         """Complete the output, and remove the inputs if that was asked for."""
-        self._output.commit(self._inputs[0].mode if self._inputs else None, self._mtime)
-        self._output = None
+        if self._output is not None:
+            self._output.commit(self._inputs[0].mode if self._inputs else None, self._mtime)
+            self._output = None
         if self._settings.remove:
             changed = [seen.path for seen in self._inputs if seen.changed()]
             if changed:
@@ -117,6 +118,7 @@ class EncodeJob(_Job):
 
     def items(self) -> Iterator[Front | Chunk | Back]:
         """Read the recording."""
+        assert self._settings.outputs is not None
         self._target = self._settings.outputs.claim(self._files[0], paths.coded_name, self._files[1:])
         outcome = self.outcome
         with Recording(self._files, self._given, self._array) as recording:
@@ -155,9 +157,10 @@ class EncodeJob(_Job):
     def finish(self) -> None:
         """Complete the file."""
         writer = self._started()
+        assert self._encoding is not None  # since `items` has begun
         self.outcome.bit_rate = self._encoding.end(writer)
         self.outcome.coded_bytes = writer.offset
-        if self._loaded.options.verify and self._output.seekable:
+        if self._loaded.options.verify and isinstance(self._output, paths.Output) and self._output.seekable:
             self._output.file.seek(0)
             for _ in BlockReader(self._output.file):
                 pass
@@ -186,9 +189,10 @@ class EncodeJob(_Job):
 
     def _started(self) -> BlockWriter:
         if self._writer is None:
-            self._output = self._settings.outputs.open(self._target)
+            assert self._settings.outputs is not None and self._encoding is not None  # since `items` has begun
+            self._output = output = self._settings.outputs.open(self._target)
             self.outcome.output = self._target
-            self._writer = self._encoding.writer(self._output.file)
+            self._writer = self._encoding.writer(output.file)
         return self._writer
 
 
@@ -205,24 +209,24 @@ class DecodeJob(_Job):
     def __init__(self, files: list[str], settings: Settings, network: models.Model | None) -> None:
         super().__init__(files, settings)
         self._network = network
-        self._header: Header | None = None
+        self._width = 0
 
     def items(self) -> Iterator[Front | Chunk | Back]:
         """Read the coded file."""
         with paths.Input(self._files[0]) as source:
             self._inputs = [source.seen] if source.seen is not None else []
             blocks = BlockReader(source.file)
-            header = self._header = blocks.header
-            self._mtime = header.mtime
+            header = blocks.header
+            self._mtime, self._width = header.mtime, sample_formats.width(header.dtype)
             if header.source != FILES:
-                self._open_single()
+                self._open_single(header)
             embedded, opened = None, header.source != FILES
             if header.canonical or header.source == SAMPLES:
                 form = WavFormat(header.channels, header.sample_rate, header.sample_bits)
                 yield Front(canonical_header(form, _frames(header, source)))
             for block in blocks:
                 if not opened and block.tag in b"CE":
-                    self._open_several(blocks.table)
+                    self._open_several(header, blocks.table)
                     opened = True
                 if block.tag == b"M":
                     embedded = parse_model(block.payload, header.model)
@@ -239,44 +243,41 @@ class DecodeJob(_Job):
     def put_front(self, data: bytes) -> None:
         """Restore bytes in front of the samples."""
         self.outcome.original_bytes += len(data)
-        if self._output is not None:
+        if isinstance(self._output, FileSink):
             self._output.front(data)
 
     def put_chunk(self, samples: np.ndarray) -> None:
         """Restore samples."""
         self.outcome.samples += samples.size
-        self.outcome.original_bytes += samples.size * sample_formats.width(self._header.dtype)
-        if self._output is not None:
+        self.outcome.original_bytes += samples.size * self._width
+        if isinstance(self._output, FileSink | MembersSink):
             self._output.samples(samples)
 
     def put_back(self, data: bytes) -> None:
         """Restore bytes behind the samples."""
         self.outcome.original_bytes += len(data)
-        if self._output is not None:
+        if isinstance(self._output, FileSink):
             self._output.back(data)
 
     def finish(self) -> None:
         """Complete the original."""
-        if self._output is None:
-            self._settings.done(self.outcome)
-        else:
-            self._close()
+        self._close()
 
-    def _open_single(self) -> None:
+    def _open_single(self, header: Header) -> None:
         """Find out where an original of one file goes."""
-        outputs, header = self._settings.outputs, self._header
+        outputs = self._settings.outputs
         if outputs is not None:
             target = outputs.claim(self._files[0], partial(paths.original_name, suffix=header.suffix))
             self._output = (ChannelTimeSink if header.channel_time else FileSink)(outputs, target, header)
             self.outcome.output = target
 
-    def _open_several(self, table: bytes) -> None:
+    def _open_several(self, header: Header, table: bytes) -> None:
         """Find out where the files go that an original consists of."""
-        outputs, members = self._settings.outputs, members_of(self._header, table)
+        outputs, members = self._settings.outputs, members_of(header, table)
         self.outcome.original_bytes += sum(len(member.front) + len(member.back) for member in members)
         if outputs is not None:
-            self._output = MembersSink(outputs, self._files[0], self._header, members)
-            self.outcome.output = self._output.target
+            self._output = sink = MembersSink(outputs, self._files[0], header, members)
+            self.outcome.output = sink.target
 
 
 def _frames(header: Header, source: paths.Input) -> int | None:

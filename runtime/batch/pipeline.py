@@ -24,7 +24,8 @@ from . import shared_memory
 if TYPE_CHECKING:
     from concurrent.futures import ProcessPoolExecutor
 
-    from .worker import Decoder, DecodeTask, Encoder, EncodeTask
+    from ..codec.coding import DecodeTask, EncodeTask
+    from .worker import Decoder, Encoder
 
 _SMALL = 1 << 21
 """Samples that are not worth starting processes for."""

@@ -45,7 +45,7 @@ class Encoder:
         """Return the payload of each task's chunk, or its error."""
         payloads = codings.encode(tasks, self.model.load())
         if not self.verify:
-            return payloads
+            return list(payloads)
         made = [
             DecodeTask(payload, task.samples.shape[1], task.sample_bits)
             for payload, task in zip(payloads, tasks, strict=True)
@@ -63,7 +63,7 @@ class Decoder:
     def run(self, tasks: list[DecodeTask]) -> list[np.ndarray | MiddleoutError]:
         """Return the samples int16 [frames, channels] of each task, or its error, which leaves the others alone."""
         try:
-            return codings.decode(tasks, self.model.load())
+            return list(codings.decode(tasks, self.model.load()))
         except CorruptError as error:
             if len(tasks) == 1:
                 return [error]

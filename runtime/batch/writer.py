@@ -71,14 +71,14 @@ class Writer:
         _check(self._header)
         (options,) = from_fields(fields, options or EncodeOptions)
         self._loaded = Loaded.of(options)
-        self._encoding: Encoding | None = None
-        self._blocks: BlockWriter | None = None
+        self._begun: tuple[Encoding, BlockWriter] | None = None
         self._output: paths.Output | None = None
-        self._file = target
         if isinstance(target, str | os.PathLike):
             outputs = paths.Outputs(os.fspath(target), force=force)
             self._output = outputs.open(outputs.claim(paths.STREAM, str))
-            self._file = self._output.file
+            self._file: BinaryIO = self._output.file
+        else:
+            self._file = target
         self._pieces: list[np.ndarray] = []
         self._frames = 0
 
@@ -99,8 +99,8 @@ class Writer:
     def close(self) -> None:
         """Write what is left, and the end of the file."""
         self._encode(self._ready(final=True))
-        self._begin(None)
-        self._encoding.end(self._blocks)
+        encoding, blocks = self._begin(None)
+        encoding.end(blocks)
         if self._output is not None:
             self._output.commit()
 
@@ -139,21 +139,22 @@ class Writer:
     def _encode(self, chunks: list[np.ndarray]) -> None:
         """Encode and write chunks, as many together as a batch takes."""
         while chunks:
-            self._begin(chunks[0])
+            encoding, blocks = self._begin(chunks[0])
             count = 1
             while count < len(chunks) and sum(map(np.size, chunks[: count + 1])) <= BATCH_SAMPLES:
                 count += 1
-            for payload in self._encoding.encoder.run([self._encoding.task(chunk) for chunk in chunks[:count]]):
+            for payload in encoding.encoder.run([encoding.task(chunk) for chunk in chunks[:count]]):
                 if isinstance(payload, MiddleoutError):
                     raise payload
-                self._blocks.chunk(payload)
+                blocks.chunk(payload)
             chunks = chunks[count:]
 
-    def _begin(self, first: np.ndarray | None) -> None:
-        """Write the header, by what the first chunk tells."""
-        if self._blocks is None:
-            self._encoding = Encoding(self._loaded, self._header, channel_names(self._header.channels), first)
-            self._blocks = self._encoding.writer(self._file)
+    def _begin(self, first: np.ndarray | None) -> tuple[Encoding, BlockWriter]:
+        """Write the header, by what the first chunk tells, unless that was done."""
+        if self._begun is None:
+            encoding = Encoding(self._loaded, self._header, channel_names(self._header.channels), first)
+            self._begun = encoding, encoding.writer(self._file)
+        return self._begun
 
 
 def _check(header: Header) -> None:

@@ -6,6 +6,7 @@ import argparse
 import gc
 import os
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from ..core.errors import UsageError
@@ -120,11 +121,15 @@ def _encode_spikes(options: argparse.Namespace) -> int:
     kept, _ = resolve(options.keep, options.max_error, options.threshold, options.window)
     settings = {name: getattr(options, name) for name in ("target_rate", "block", "resync", "stream", "model")}
     encoder = SpikeStreamEncoder(options.channels, options.sample_rate, kept, **settings)
-    return _encode_all(encoder, *_pipes(), options)
+    return _encode_all(encoder, *_pipes(), options, encoder.report)
 
 
 def _encode_all(
-    encoder: StreamEncoder | SpikeStreamEncoder, source: int, out: BinaryIO, options: argparse.Namespace
+    encoder: StreamEncoder | SpikeStreamEncoder,
+    source: int,
+    out: BinaryIO,
+    options: argparse.Namespace,
+    report: Callable[[], str] = str,
 ) -> int:
     import numpy as np
 
@@ -149,11 +154,11 @@ def _encode_all(
             send(encoder.push(samples[first : first + encoder.block]))
     send(encoder.finish())
     if not options.quiet:
-        samples = frames * encoder.channels
-        bits = f", {8 * size / samples:.3f} bits/sample" if samples else ""
-        print(f"{frames} frames of {encoder.channels} channels: {2 * samples} -> {size} bytes{bits}", file=sys.stderr)
-        if options.keep is not None and (report := encoder.report()):
-            print(report, file=sys.stderr)
+        count = frames * encoder.channels
+        bits = f", {8 * size / count:.3f} bits/sample" if count else ""
+        print(f"{frames} frames of {encoder.channels} channels: {2 * count} -> {size} bytes{bits}", file=sys.stderr)
+        if text := report():
+            print(text, file=sys.stderr)
     if rest:
         print(f"runtime: the input ends within a frame: {len(rest)} bytes were left out", file=sys.stderr)
         return 1

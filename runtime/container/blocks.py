@@ -137,7 +137,7 @@ class BlockReader:
         self.index: Index | None = None
         self._table: list[bytes] = []
         self._seen = Index(0)
-        self._first: int | None = None
+        self._first = 0  # offset of what comes behind the front, once it is known
         self._tag = b"H"
 
     def next(self) -> Block:
@@ -188,7 +188,7 @@ class BlockReader:
             raise CorruptError("the header and the blocks disagree about an embedded model")
         if tag == b"F" and not header.has_front or tag == b"B" and not header.may_have_back:
             raise CorruptError("bytes that do not belong to the samples, against the header")
-        if tag in b"CBE" and self._first is None:
+        if tag in b"CBE" and not self._first:
             self._first = self.offset - len(block.payload) - BLOCK_OVERHEAD
             if header.has_front and self._tag != b"F":
                 raise CorruptError("the original's header is missing")

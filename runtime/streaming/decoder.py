@@ -181,6 +181,8 @@ class StreamDecoder:
 
     def _decoded(self, packet: Packet, sequence: int) -> np.ndarray | None:
         """Return a packet's samples, None where they can't be decoded."""
+        if self._decoder is None or self.description is None:
+            return None
         try:
             samples = self._decoder.decode(packet, sequence)
         except CorruptError as error:
@@ -192,7 +194,7 @@ class StreamDecoder:
 
     def _lost(self, first: int, end: int) -> None:
         """Count the blocks from `first` to `end` as missing."""
-        if first >= end or self._joining:
+        if first >= end or self._joining or self.description is None:
             return
         size = self.description.block
         begin, end = first * size, end * size

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..core import near_lossless
 from ..core.errors import UsageError
+from ..core.implant_table import CODE_TO_SAMPLE, codes_of
 from ..core.limits import MAX_CHANNELS
 from ..entropy.rice import RiceTables
 from ..entropy.rice_encoder import RiceEncoder
@@ -88,8 +89,8 @@ def _decoded_samples(max_error: int) -> np.ndarray:
     if max_error == 0:
         return samples
     _, reconstruction, bins = near_lossless.implant_bins(max_error)
-    codes = near_lossless.codes_of(samples)
-    return np.where(codes < 0, samples, near_lossless.CODE_TO_SAMPLE[reconstruction[bins[codes]]])
+    codes = codes_of(samples)
+    return np.where(codes < 0, samples, CODE_TO_SAMPLE[reconstruction[bins[codes]]])
 
 
 class StreamEncoder:
@@ -124,7 +125,8 @@ class StreamEncoder:
         resync: float = 1.0,
         stream: int = 0,
     ):
-        block = default_block(channels, sample_rate) if block is None and channels > 0 and sample_rate > 0 else block
+        if block is None:
+            block = default_block(channels, sample_rate) if channels > 0 and sample_rate > 0 else 1
         check(channels, sample_rate, block, resync, stream)
         near_lossless.check(max_error)
         if calibration is not None and not isinstance(calibration, Calibration):
@@ -165,7 +167,7 @@ class StreamEncoder:
         if last:
             payload.append(len(samples).to_bytes(2, "little"))
         if len(samples):
-            body, decoded = self._blocks.encode(samples)
+            body, decoded = self._started(samples).encode(samples)
             self._crc = zlib.crc32(decoded.astype("<i2", copy=False).data, self._crc)
             payload.append(body)
         if last:
@@ -176,12 +178,17 @@ class StreamEncoder:
 
     def _key_head(self, samples: np.ndarray) -> list[bytes]:
         """Begin anew; returns description, parameters, and the checksum of the samples since the last key packet."""
+        blocks = self._started(samples)
+        blocks.reset()
+        crc, self._crc = self._crc, 0
+        return [self._description.pack(), blocks.packed, crc.to_bytes(4, "little")]
+
+    def _started(self, samples: np.ndarray) -> BlockEncoder:
+        """Return the encoder of all blocks; without a calibration its parameters come from the first samples."""
         if self._blocks is None:
             first = samples if len(samples) else np.zeros((1, self.channels), np.int16)
             self._blocks = self._block_encoder(parameters.general(first))
-        self._blocks.reset()
-        crc, self._crc = self._crc, 0
-        return [self._description.pack(), self._blocks.packed, crc.to_bytes(4, "little")]
+        return self._blocks
 
     def _block_encoder(self, side: SideInformation) -> BlockEncoder:
         """Return the encoder of all blocks, for parameters of the original samples."""
@@ -195,7 +202,7 @@ def check_frames(frames: np.ndarray, channels: int) -> None:
         raise UsageError(f"frames are int16 [frames, {channels}], not {frames.dtype} {list(frames.shape)}")
 
 
-def check(channels: int, sample_rate: int, block: int | None, resync: float, stream: int) -> None:
+def check(channels: int, sample_rate: int, block: int, resync: float, stream: int) -> None:
     """Raise `UsageError` for a stream that can't be."""
     if not 1 <= channels <= MAX_CHANNELS:
         raise UsageError(f"{channels} channels; possible are 1 to {MAX_CHANNELS}")

@@ -26,7 +26,7 @@ class PacketDecoder:
         self._description, self._model = description, model.coarse(description.max_error)
         self._next_sequence: int | None = None
         """Number of the packet that the state fits."""
-        self._packed: bytes | None = None
+        self._packed = b""
         """The parameters of the channels, as the key packets have them."""
         self._linear = np.zeros(description.channels, bool)
         self._lanes: _LaneDecoder | None = None
@@ -61,7 +61,7 @@ class PacketDecoder:
 
     def _begin(self, payload: bytes, follows: bool) -> int:
         """Begin anew with a key packet; returns the offset of what follows its head."""
-        if self._packed is None or not payload.startswith(self._packed, DESCRIPTION_BYTES):
+        if self._lanes is None or not payload.startswith(self._packed, DESCRIPTION_BYTES):
             side, end = parameters.unpack(payload, DESCRIPTION_BYTES, self._description.channels)
             self._packed, self._linear = payload[DESCRIPTION_BYTES:end], side.kind == LINEAR
             self._lanes = _LaneDecoder(self._model, parameters.lanes_of(side, self._model.entropy.reconstruction))
@@ -79,6 +79,7 @@ class PacketDecoder:
     def _samples(self, body: bytes, frames: int) -> np.ndarray:
         if frames == 0 and not body:
             return np.empty((0, self._description.channels), np.int16)
+        assert self._lanes is not None  # a key packet came first
         samples, good = self._lanes.run(RiceBody(body), frames)
         if not good:
             raise CorruptError("a packet's coded bits do not end where they should")

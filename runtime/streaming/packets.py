@@ -80,16 +80,19 @@ class PacketReader:
         while True:
             at = buffer.find(SYNC, start)
             if at < 0:  # the marker's first byte may be the last one here
-                return self._drop(len(buffer) - (buffer[-1:] == SYNC[:1]))
+                self._drop(len(buffer) - (buffer[-1:] == SYNC[:1]))
+                return None
             if len(buffer) - at < HEAD_BYTES:
-                return self._drop(at)
+                self._drop(at)
+                return None
             head = bytes(buffer[at : at + HEAD_BYTES])
             if head[-1] != _check(head[:-1]) or head[2] & ~(_KEY | _LAST):
                 start = at + 1
                 continue
             end = at + OVERHEAD + int.from_bytes(head[-4:-1], "little")
             if len(buffer) < end:
-                return self._drop(at)
+                self._drop(at)
+                return None
             data = bytes(buffer[at:end])
             if zlib.crc32(data[:-4]) != _CRC.unpack_from(data, len(data) - 4)[0]:
                 start = at + 1

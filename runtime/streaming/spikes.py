@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from functools import partial
+from dataclasses import replace
 
 import numpy as np
 
@@ -67,24 +67,23 @@ class SpikeStreamEncoder:
         resync: float = 1.0,
         stream: int = 0,
     ):
-        if block is None and 0 < channels <= MAX_CHANNELS and sample_rate > 0:
-            block = default_block(channels, sample_rate)
-        lossless.check(channels, sample_rate, 1 if block is None else block, resync, stream)
+        if block is None:
+            block = default_block(channels, sample_rate) if 0 < channels <= MAX_CHANNELS and sample_rate > 0 else 1
+        lossless.check(channels, sample_rate, block, resync, stream)
         if target_rate is not None and not 0 < target_rate < math.inf:
             raise UsageError(f"a target rate is a number of bits per second above 0, not {target_rate}")
         self.channels, self.block, self._stream = channels, block, stream
         options = (options or SpikeOptions()).with_rate(sample_rate)
         self._options, self._target, self._chooses = options, target_rate, model is None
         period = max(1, round(resync * sample_rate / block))
-        shape = {"sample_rate": sample_rate, "block": block, "period": period, "channels": channels}
-        self._describe = partial(Description, **shape, max_error=options.max_error, spikes=True)
+        self._shape = Description(b"", sample_rate, block, period, options.max_error, channels, spikes=True)
         network = stateless(models.load(models.DEFAULT if model is None else model))
         self._description, self._bucket, self._encoder = self._coding(network)
         self._sequence = self._frames = 0
 
     def _coding(self, network: Model) -> tuple[Description, TokenBucket | None, spikes.SpikeEncoder]:
         """Return what depends on the model."""
-        description, bucket = self._describe(network.identity), None
+        description, bucket = replace(self._shape, model=network.identity), None
         if self._target is not None:
             rates = self._target, description.sample_rate
             bucket = TokenBucket(*rates, OVERHEAD, description.period, DESCRIPTION_BYTES)
@@ -120,7 +119,7 @@ class SpikeStreamEncoder:
 
     def report(self) -> str:
         """Return a summary of the stream so far, empty without a target rate."""
-        if self._target is None:
+        if self._bucket is None or self._target is None:
             return ""
         errors = sorted(self.errors)
         raised, crowded = int((self._encoder.raised > 0).sum()), self._encoder.crowded
@@ -135,7 +134,7 @@ class SpikeStreamEncoder:
         self._sequence += 1
         key = sequence % self._description.period == 0
         head = self._description.pack() if key else b""
-        length = left.to_bytes(2, "little") if last else b""
+        length = b"" if left is None else left.to_bytes(2, "little")
         return Packet(self._stream, sequence, key, last, head + length + chunk).pack()
 
 
