@@ -70,7 +70,9 @@ def _parser() -> argparse.ArgumentParser:
     _coding_options(encode)
     input_options(encode)
     encode.add_argument(
-        "--model", metavar="NAME|PATH", help="default: implant or array, by the recording; near-lossless for a --max-error from 5 on"
+        "--model",
+        metavar="NAME|PATH",
+        help="default: implant or array, by the recording; near-lossless for a --max-error from 5 on",
     )
     encode.add_argument("--embed-model", action="store_true", help="put the model into the file")
     encode.add_argument("--independent", action="store_true", help="code each channel alone")
