@@ -23,7 +23,7 @@ from runtime.batch import chunking, writer
 from runtime.container.blocks import BlockReader
 
 FOLDER = Path(__file__).resolve().parent / "vectors"
-MODEL, HEARING_MODEL = FOLDER / "model.onnx", FOLDER / "hearing-model.onnx"
+MODEL, MESSAGES_MODEL = FOLDER / "model.onnx", FOLDER / "messages-model.onnx"
 RECURRENT_MODEL = FOLDER / "recurrent-model.onnx"
 MTIME = 1_700_000_000 * 10**9
 """Modification time of every recording, in nanoseconds."""
@@ -40,7 +40,7 @@ class Vector:
     array : whether the samples were encoded as an array, not as a file (for `runtime.decode` gives them back)
     max_error : bound of the error; the recording then is one that comes back as it is: what another one decoded to
     once : whether the stream was made from another recording, which is not kept, than the one that it decodes to
-    hears : whether it is coded with the model that hears peers, which is in the stream then
+    messages : whether it is coded with the model that has messages, which is in the stream then
     recurrent : the same with the model that has a state
     form : of the recording: wav, npy, bin (raw samples), or tar (an archive of files, one for each channel)
     options : of `runtime.encode_file`; of `array` vectors, dtype
@@ -52,7 +52,7 @@ class Vector:
     embed: bool = False
     array: bool = False
     max_error: int = 0
-    hears: bool = False
+    messages: bool = False
     recurrent: bool = False
     form: str = "wav"
     once: bool = False
@@ -95,7 +95,7 @@ def encode(vector: Vector, recording: bytes, model: str | os.PathLike = MODEL, v
     """The stream of a recording, encoded as the vector says; what was made once is not made again."""
     if vector.once and (FOLDER / "valid" / f"{vector.name}.mdo").exists() and recording == vector.recording():
         return vector.stream()
-    model = HEARING_MODEL if vector.hears else RECURRENT_MODEL if vector.recurrent else model
+    model = MESSAGES_MODEL if vector.messages else RECURRENT_MODEL if vector.recurrent else model
     options = {"model": model, "embed_model": vector.embed, "verify": verify, "max_error": vector.max_error}
     with chunks_of(vector.chunk_frames), tempfile.TemporaryDirectory() as folder:
         if vector.array:

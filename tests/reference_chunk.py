@@ -143,9 +143,7 @@ class CodedChunk:
                     for lane in self.lanes
                     if lane.channel.order_level == order_level and lane.start + t < self.frames
                 ]
-                rows = [
-                    lane.features(t) + (lane.reference_taps() if self.model.has_messages else []) for lane in active
-                ]
+                rows = [lane.features(t) + (lane.messages() if self.model.has_messages else []) for lane in active]
                 states = [lane.carried for lane in active]
                 outputs, after = self.model.outputs(rows, states) if rows else ([], [])
                 for lane, (offset, scale), lane.carried in zip(active, outputs, after, strict=True):
@@ -204,10 +202,10 @@ class Channel:
         if self.kind in (CONSTANT, COPY):
             return
         heard = [reference for reference, *_ in self.references]
-        must(len(heard) <= 4 and len(set(heard)) == len(heard), "a channel's peers")
+        must(len(heard) <= 4 and len(set(heard)) == len(heard), "a channel's references")
         must(
             all(p < len(channels) and p != number and channels[p].kind in (IMPLANT, LINEAR) for p in heard),
-            "a channel's peers",
+            "a channel's references",
         )
         total = sum(map(abs, self.coefficients)) * 2**self.magnitude_bits
         total += sum(sum(map(abs, h)) * 2 ** channels[p].magnitude_bits for p, _, h in self.references)
@@ -250,8 +248,8 @@ class Lane:
         self.said = [128] * 4  # n[t], n[t-1], n[t-2], L
         self.carried = [0] * channel.model.state  # section 5.6
 
-    def heard(self):
-        """Section 5.4: 8 bytes for each of four peers."""
+    def messages(self):
+        """Section 5.4: 8 bytes for each of four reference channels."""
         found = []
         for reference, (_, metric, _) in zip(self.references, self.channel.references, strict=True):
             products = [min(128 + (metric * (n - 128) >> 5), 255) for n in reference.said[:3]]

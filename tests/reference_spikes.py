@@ -33,7 +33,7 @@ def decode_spikes(body, frames, channels, bits, model):
     must(size <= len(body) - 22, "a spike chunk's plan")
     units = Units(model, bound, flags & 1, flags >> 4, bits)
     must((units.linear or not units.shift) and units.low <= base <= -1 - units.low, "a spike chunk's head")
-    must(units.linear or bits == 16, "a lattice of 8 bits")
+    must(units.linear or bits == 16, "an implant's table of 8 bits")
     plan = read_plan(Fields(body[22 : 22 + size]), channels, base, standard, units)
     windows = [window for channel in plan for window in channel["windows"]]
     must(bool(lanes) == bool(windows), "a spike chunk's lanes")

@@ -21,8 +21,8 @@ RATE, BLOCK, PERIOD = 20000, 20, 5
 def valid():
     """(name, what, frames, packets)"""
     s = vector_recipes.signals()
-    channels, mixed = s["lattice-channels"][:570], s["mixed"][:210]
-    wild = np.hstack([channels[:230], s["grid-escapes"][:230, :1]])
+    channels, mixed = s["implant-channels"][:570], s["mixed"][:210]
+    wild = np.hstack([channels[:230], s["linear-escapes"][:230, :1]])
     spikes = simulate(860, 4, seed=21).samples
     wild[57, 1], wild[58:61, 2] = 11, -20000
     moved = np.vstack([spikes[:300, :2], spikes[300:, :2] // 2])
@@ -31,7 +31,7 @@ def valid():
         ("plain", "four channels, general parameters", channels, packets(channels)),
         ("calibrated", "parameters from a calibration", channels, packets(channels, calibration=known)),
         (
-            "off-lattice",
+            "off-table",
             "samples off the implant's table in implant channels, and a channel that is",
             wild,
             packets(wild),

@@ -88,15 +88,17 @@ def write_recurrent(path: Path) -> None:
     export(path, network, tables(), "recurrent-v1", real)
 
 
-def write(path: Path, hears: bool = False) -> None:
+def write(path: Path, with_messages: bool = False) -> None:
     """Write the model file, with its certificate."""
     random = np.random.default_rng(1)
     integers = layers(random), head(random)
-    if hears:
+    if with_messages:
         first, second = integers[0]
         second["weight"] = np.pad(second["weight"], ((0, 0), (0, 3)))
         second["weight"][1:, 8:] = random.integers(-30, 31, (7, 3))
         integers = [first, messages(random), second], integers[1]
     network = SimpleNamespace(integers=lambda: integers)
-    real = np.clip(np.rint(128 + 8 * random.standard_normal((64, 52 if hears else 20))), 0, 255).astype(np.uint8)
-    export(path, network, tables(), "hearing-v1" if hears else "vectors-v1", real)
+    real = np.clip(np.rint(128 + 8 * random.standard_normal((64, 52 if with_messages else 20))), 0, 255).astype(
+        np.uint8
+    )
+    export(path, network, tables(), "messages-v1" if with_messages else "vectors-v1", real)

@@ -61,17 +61,17 @@ def signals():
     stages = np.vstack([np.full((400, 1), 5), random.integers(-32768, 32768, (400, 1)), noise(5, 3, 400)])
     return {
         "implant": simulate(2500, 1, seed=11).samples,
-        "lattice-channels": simulate(600, 4, seed=12).samples,
-        "lattice-extremes": implant(extremes),
-        "lattice-steps": implant(np.where(t[:1200] // 150 % 2, 400, -400) + noise(6, 5, 1200)),
-        "lattice-many-channels": implant(noise(7, 6, 90, 40).cumsum(axis=0)),
-        "lattice-prime": simulate(3001, 1, seed=13).samples,
+        "implant-channels": simulate(600, 4, seed=12).samples,
+        "implant-extremes": implant(extremes),
+        "implant-steps": implant(np.where(t[:1200] // 150 % 2, 400, -400) + noise(6, 5, 1200)),
+        "implant-many-channels": implant(noise(7, 6, 90, 40).cumsum(axis=0)),
+        "implant-prime": simulate(3001, 1, seed=13).samples,
         "linear": whole(wave + noise(8, 300, 3000)),
-        "grid-fine": whole(noise(9, 2, 700, 2)),
-        "grid-escapes": whole(impulses),
-        "grid-heavy-tails": whole(np.random.default_rng(10).standard_cauchy((900, 1)) * 40),
+        "linear-fine": whole(noise(9, 2, 700, 2)),
+        "linear-escapes": whole(impulses),
+        "linear-heavy-tails": whole(np.random.default_rng(10).standard_cauchy((900, 1)) * 40),
         "mixed": mixed.astype(np.int16),
-        "peers": references(),
+        "references": references(),
         "constant": np.tile(np.int16([[-32768, 0, 32767]]), (1000, 1)),
         "stored": random.integers(-32768, 32768, (300, 1)).astype(np.int16),
         "stored-8-bit": random.integers(0, 256, (300, 1)).astype(np.uint8),
@@ -85,7 +85,7 @@ def signals():
 
 
 def references():
-    """Ten channels with a source in common: lattice and grid, one flat, one twice."""
+    """Ten channels with a source in common: implant and linear, one flat, one twice."""
     common = noise(15, 20, 1500)
     codes = common * [[1, -0.9, 0.8, 1.2, 0.7, -1.1]] + noise(16, 6, 1500, 6)
     linear = whole(common * [[40, 5]] + noise(17, 60, 1500, 2))
@@ -103,21 +103,24 @@ def recordings():
     odd = {
         "odd-chunks": wav(short, extra=listing, behind=b"bext" + struct.pack("<I", 600) + bytes(600)),
         "odd-length": wav(s["stored-8-bit"][:177], behind=b"\0" + listing),
-        "odd-partial-frame": wav(s["lattice-channels"][:200], size=1606, behind=b"\1\2\3\4\5\6"),
+        "odd-partial-frame": wav(s["implant-channels"][:200], size=1606, behind=b"\1\2\3\4\5\6"),
         "odd-size-fields": wav(short, riff=0xFFFFFFFF, size=0xFFFFFFFF),
         "odd-12-bit": wav(short, bits=12),
         "odd-empty": wav(short[:0], behind=listing),
     }
     made = list(plain.values()) + [(Vector(name, ""), data) for name, data in odd.items()]
-    implant_wav, stages, arrays = plain["lattice-prime"][1], plain["stages"][1], plain["mixed"][1]
+    implant_wav, stages, arrays = plain["implant-prime"][1], plain["stages"][1], plain["mixed"][1]
     made += [
         (Vector("chunks", "", chunk_frames=700), implant_wav),
         (Vector("chunks-of-all-kinds", "", chunk_frames=400), stages),
         (Vector("chunks-one-frame", "", chunk_frames=1), wav(s["mixed"][:5])),
         (Vector("embedded", "", embed=True), plain["short"][1]),
-        (Vector("hearing", "", hears=True, embed=True), wav(s["peers"][:700])),
-        (Vector("hearing-chunks", "", hears=True, embed=True, chunk_frames=90), wav(s["peers"][700:1100, :7])),
-        (Vector("recurrent", "", recurrent=True, embed=True, chunk_frames=400), wav(s["peers"][:700, [0, 1, 6, 8, 9]])),
+        (Vector("messages", "", messages=True, embed=True), wav(s["references"][:700])),
+        (Vector("messages-chunks", "", messages=True, embed=True, chunk_frames=90), wav(s["references"][700:1100, :7])),
+        (
+            Vector("recurrent", "", recurrent=True, embed=True, chunk_frames=400),
+            wav(s["references"][:700, [0, 1, 6, 8, 9]]),
+        ),
         (Vector("array", "", array=True), arrays),
         (Vector("array-8-bit", "", array=True), wav(s["8-bit"][:301, :1])),
     ]
@@ -129,7 +132,7 @@ def recordings():
 
 def other_originals(s):
     """(vector, recording) of what is no WAV file."""
-    array, unsigned = s["lattice-channels"][:180], np.uint16(s["grid-fine"][:240].astype(np.int32) * 40 + 30000)
+    array, unsigned = s["implant-channels"][:180], np.uint16(s["linear-fine"][:240].astype(np.int32) * 40 + 30000)
     signed = np.int8(s["8-bit"][:300].astype(np.int16) - 128)
     last = {"layout": "channel-time"}
     files = {
@@ -147,7 +150,7 @@ def other_originals(s):
         ),
         (Vector("raw-stored", "", form="bin", options={"channels": 1, "dtype": "uint8"}), s["stored-8-bit"].tobytes()),
         (Vector("files", "", 70, form="tar"), conformance.packed(files)),
-        (Vector("array-uint16", "", array=True, options={"dtype": "uint16"}), wav(s["grid-fine"][:120])),
+        (Vector("array-uint16", "", array=True, options={"dtype": "uint16"}), wav(s["linear-fine"][:120])),
     ]
 
 
@@ -183,12 +186,12 @@ def bounded_signals():
     slow = np.hstack([implant(noise(16, 3, 500)), np.int16(noise(17, 1.2, 500)), implant(noise(18, 0.4, 500))])
     return [
         ("bounded-1", s["implant"], 1, None),
-        ("bounded-3", s["lattice-channels"], 3, 250),
-        ("bounded-255", s["lattice-steps"], 255, None),
-        ("bounded-lattice-ends", s["lattice-extremes"], 2, None),
-        ("bounded-grid", s["linear"][:1000], 12, None),
-        ("bounded-grid-quiet", whole(wave_of(20, 400) + noise(19, 20, 400, 2)), 60, None),
-        ("bounded-grid-ends", ends, 4, None),
+        ("bounded-3", s["implant-channels"], 3, 250),
+        ("bounded-255", s["implant-steps"], 255, None),
+        ("bounded-implant-ends", s["implant-extremes"], 2, None),
+        ("bounded-linear", s["linear"][:1000], 12, None),
+        ("bounded-linear-quiet", whole(wave_of(20, 400) + noise(19, 20, 400, 2)), 60, None),
+        ("bounded-linear-ends", ends, 4, None),
         ("bounded-mixed", np.hstack([s["mixed"], slow]), 5, 300),
         ("bounded-stages", s["stages"], 1, 400),
         ("bounded-stored", s["mixed"][:3], 1, 1),
@@ -210,17 +213,17 @@ WHAT = {
     "spikes-linear-lfp": "exact windows off the implant's table on a field potential",
     "spikes-8-bit": "windows and a field potential, 8 bits",
     "implant": "one channel on the implant's table, two segments",
-    "lattice-channels": "four channels on the implant's table",
-    "lattice-extremes": "codes at both ends of the lattice",
-    "lattice-steps": "steps of 800 codes",
-    "lattice-many-channels": "40 channels, 90 frames",
-    "lattice-prime": "a last segment that is shorter",
+    "implant-channels": "four channels on the implant's table",
+    "implant-extremes": "codes at both ends of the implant's table",
+    "implant-steps": "steps of 800 codes",
+    "implant-many-channels": "40 channels, 90 frames",
+    "implant-prime": "a last segment that is shorter",
     "linear": "off the implant's table, with low bits",
-    "grid-fine": "off the implant's table, no low bits",
-    "grid-escapes": "off the implant's table, with escapes",
-    "grid-heavy-tails": "low bits and escapes",
-    "peers": "channels that hear each other, a flat one and a copy",
-    "mixed": "lattice, grid and constant channels in one chunk",
+    "linear-fine": "off the implant's table, no low bits",
+    "linear-escapes": "off the implant's table, with escapes",
+    "linear-heavy-tails": "low bits and escapes",
+    "references": "channels that are predicted from each other, a flat one and a copy",
+    "mixed": "implant, linear and constant channels in one chunk",
     "constant": "constant channels only",
     "stored": "a chunk that does not compress",
     "stored-8-bit": "a chunk of 8-bit samples that does not compress",
@@ -240,18 +243,18 @@ WHAT = {
     "chunks-of-all-kinds": "a constant, a stored and a coded chunk",
     "chunks-one-frame": "chunks of one frame",
     "embedded": "the model in the file",
-    "hearing": "channels that hear each other, with a model that does: in the file",
-    "hearing-chunks": "such channels in several chunks",
-    "recurrent": "a network with a state, which is in the file; channels that hear each other, chunks",
+    "messages": "channels that are predicted from each other, with a model that does: in the file",
+    "messages-chunks": "such channels in several chunks",
+    "recurrent": "a network with a state, which is in the file; channels that are predicted from each other, chunks",
     "array": "never a file: restored with a canonical header",
     "bounded-1": "bounded error on the implant's table, 1 code",
     "bounded-3": "bounded error, 3 codes, four channels, chunks",
     "bounded-255": "bounded error, 255 codes: five bins",
-    "bounded-lattice-ends": "bounded error, codes at both ends of the lattice",
-    "bounded-grid": "bounded error off the implant's table, with low bits",
-    "bounded-grid-quiet": "bounded error of three deviations: Q6 units finer than bins, two channels",
-    "bounded-grid-ends": "bounded error at both ends of 16 bits",
-    "bounded-mixed": "bounded error: lattice, grid and constant channels in one chunk",
+    "bounded-implant-ends": "bounded error, codes at both ends of the implant's table",
+    "bounded-linear": "bounded error off the implant's table, with low bits",
+    "bounded-linear-quiet": "bounded error of three deviations: Q6 units finer than bins, two channels",
+    "bounded-linear-ends": "bounded error at both ends of 16 bits",
+    "bounded-mixed": "bounded error: implant, linear and constant channels in one chunk",
     "bounded-stages": "bounded error: a channel that changes its nature",
     "bounded-stored": "bounded error allowed, but the chunks do not compress and are exact",
     "bounded-8-bit": "bounded error, 8 bits",

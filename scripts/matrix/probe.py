@@ -120,7 +120,7 @@ def together(vectors, digests, label):
 
 def chunk_sizes(vectors, digests):
     """Add streams in other chunk sizes: other ones, but the same everywhere, and the same recordings."""
-    some = [vector for vector in vectors if vector.name in ("mixed", "lattice-channels", "grid-escapes", "8-bit")]
+    some = [vector for vector in vectors if vector.name in ("mixed", "implant-channels", "linear-escapes", "8-bit")]
     streams = []
     for frames in (41, 300):
         for vector in some:

@@ -14,7 +14,7 @@ from training import simulate as simulator
 from training.simulate import RATE, ArraySimulation, quantise, simulate
 
 
-def test_shapes_types_and_lattice(simulation):
+def test_shapes_types_and_table(simulation):
     assert simulation.samples.shape == simulation.codes.shape == (RATE, 1)
     assert simulation.samples.dtype == simulation.codes.dtype == np.int16
     assert simulation.rate == RATE

@@ -196,7 +196,7 @@ def test_what_goes_with_keep_only():
     assert run("encode", "--channels", 1, "--sample-rate", RATE, "--threshold", 4).returncode == 2
 
 
-def test_off_the_lattice(array):
+def test_off_the_table(array):
     samples = (array.codes * 45 - 700).astype(np.int16)
     coded = encoded(samples, max_error=100)
     blocks, decoder = decoded(coded)
@@ -207,7 +207,7 @@ def test_off_the_lattice(array):
     assert told.model == models.load("array").identity and 8 * sum(map(len, coded)) / samples.size < 0.6
 
 
-def test_leaves_the_lattice_when_a_sample_does(array):
+def test_leaves_the_table_when_a_sample_does(array):
     """What was found before goes on: spikes of both halves are in windows, and the noise is known at once."""
     half = FRAMES // 2
     samples = np.vstack([array.samples[:half], array.samples[half:] // 2 * 2 + 1])

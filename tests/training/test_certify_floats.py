@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import vector_model
-from test_certify import change, refuse
+from changed_graphs import change, refuse
 
 onnx = pytest.importorskip("onnx")
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from changed_graphs import change, constant, refuse
 
 torch = pytest.importorskip("torch")
 onnx = pytest.importorskip("onnx")
@@ -17,20 +18,6 @@ def parts():
     net = Network()
     torch.nn.init.normal_(net.head.weight)
     return net.integers()
-
-
-def constant(model, name):
-    return next(t for t in model.graph.initializer if t.name == name)
-
-
-def change(model, name, array):
-    constant(model, name).CopyFrom(onnx.numpy_helper.from_array(np.asarray(array), name))
-
-
-def refuse(model, node, rule):
-    with pytest.raises(NotExact, match=rule) as caught:
-        certify(model)
-    assert node in str(caught.value)
 
 
 def test_accepts_the_exported_graph(parts):

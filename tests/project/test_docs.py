@@ -15,7 +15,7 @@ pytest.importorskip("onnx")
 
 import reference  # noqa: E402
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("models/*.md")])
 REFERENCE_PAGES = [*ROOT.glob("docs/*.md"), ROOT / "README.md"]
 PACKAGES = sorted(folder.name for folder in (ROOT / "runtime").iterdir() if (folder / "__init__.py").is_file())

@@ -54,7 +54,7 @@ def test_windows_are_within_the_bound_and_hold_the_spikes(array, keep, max_error
     assert len(data) < array.samples.size * 10 / 8 / (30 if max_error else 15)
 
 
-def test_off_the_lattice_too(array):
+def test_off_the_table_too(array):
     samples = (array.codes * 37 + 900).astype(np.int16)  # another device: low bits, an offset
     for max_error in (0, 11, 40):
         decoded, mask = read(runtime.encode(samples, RATE, keep="spikes", max_error=max_error))

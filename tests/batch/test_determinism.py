@@ -57,6 +57,6 @@ def test_conformance_of_this_machine(root, tmp_path):
     for action in ("encode", "decode"):
         done = subprocess.run([*script, action, str(tmp_path)], capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr
-    (tmp_path / "mixed.mdo").write_bytes((tmp_path / "lattice.mdo").read_bytes())
+    (tmp_path / "mixed.mdo").write_bytes((tmp_path / "implant.mdo").read_bytes())
     done = subprocess.run([*script, "decode", str(tmp_path)], capture_output=True, text=True)
     assert done.returncode == 1 and "mixed.mdo: decoded to another recording" in done.stdout

@@ -44,7 +44,13 @@ def test_vectors_reach_every_part_of_the_format():
     assert seen >= {("format", number) for number in (8, 9, 16, 17, 18, 19)}
     assert seen >= {("flags", flags) for flags in (33, 33 + 16, 65, 65 + 16, 97)}
     assert seen >= {"stored", "segments", "short segment", "group of zeros", *(("kind", kind) for kind in range(4))}
-    assert seen >= {("order_level", 0), ("order_level", 1), ("order_level", 2), ("hears", 1, 2), ("hears", 2, 2)}
+    assert seen >= {
+        ("order_level", 0),
+        ("order_level", 1),
+        ("order_level", 2),
+        ("references", 1, 2),
+        ("references", 2, 2),
+    }
     assert seen >= {("flags", flags | 8) for flags in (0, 1, 3, 7, 131)}
     assert seen >= {("spikes", flags) for flags in (0, 1, 2, 3)}
     assert seen >= {("bounded", 0), ("bounded", 1), ("bounded", 2)}
@@ -75,7 +81,9 @@ def features(payload, channels, network):
         found |= {"segments", "short segment" if frames % segments else "equal segments"}
     found |= {("order_level", channel.order_level) for channel in coded}
     found |= {
-        ("hears", channel.kind, chunk.channels[other].kind) for channel in coded for other, *_ in channel.references
+        ("references", channel.kind, chunk.channels[other].kind)
+        for channel in coded
+        for other, *_ in channel.references
     }
     return found | ({"escapes"} if chunk.escapes else set())
 

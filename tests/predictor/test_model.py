@@ -158,7 +158,7 @@ def test_known_answers_tell_how_every_stage_rounds(path, ties, monkeypatch):
             assert network.outputs(*network.known) != right, stage
 
 
-@pytest.mark.parametrize("path", [*shipped(), conformance.HEARING_MODEL], ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [*shipped(), conformance.MESSAGES_MODEL], ids=lambda path: path.stem)
 def test_shipped_models_carry_their_certificate(path):
     from training.exactness.certificate import certify
 

@@ -5,47 +5,16 @@ import struct
 import chunk_calls as codec
 import numpy as np
 import pytest
+from signal_kinds import implant, signals
 
 from runtime.container.header import RANS, STORED, chunk_frames
 from runtime.core.errors import CorruptError
-from runtime.core.implant_table import CODE_TO_SAMPLE
 from runtime.predictor import model
 
 
 @pytest.fixture(scope="module")
 def n1():
     return model.load()
-
-
-def implant(rng, frames, channels=1, deviation=6.0):
-    return CODE_TO_SAMPLE[np.clip(np.round(rng.normal(0, deviation, (frames, channels))), -512, 511).astype(int) + 512]
-
-
-def signals():
-    rng = np.random.default_rng(0)
-    t = np.arange(20000)[:, None]
-    noise = lambda deviation, channels=1: rng.normal(0, deviation, (len(t), channels)).astype(np.int16)  # noqa: E731
-    return {
-        "one sample": implant(rng, 1),
-        "17 frames of 3 channels": implant(rng, 17, 3),
-        "prime length": implant(rng, 19997),
-        "flat": np.full((5000, 2), 77, np.int16),
-        "flat and live": np.hstack([np.full((5000, 1), 77, np.int16), implant(rng, 5000)]),
-        "white 16 bit": rng.integers(-32768, 32768, t.shape).astype(np.int16),
-        "sine": (20000 * np.sin(t / 20)).astype(np.int16),
-        "square wave": np.where((t // 100) % 2, 30000, -30000).astype(np.int16),
-        "noise on a slow wave": (noise(300) + 15000 * np.sin(t / 300)).astype(np.int16),
-        "lattice, grid and flat channels": np.hstack(
-            [implant(rng, len(t), 3), noise(100, 2), np.full(t.shape, -5, np.int16)]
-        ),
-        "8 bit": noise(5),
-        "impulses": np.where(rng.random(t.shape) < 0.001, 32000, 0).astype(np.int16),
-        "full-scale step": np.where(t < 10000, -32768, 32767).astype(np.int16),
-        "two values": rng.integers(0, 2, t.shape).astype(np.int16),
-        "white codes": CODE_TO_SAMPLE[rng.integers(0, 1024, t.shape)],
-        "rare far code": CODE_TO_SAMPLE[np.where(rng.random(t.shape) < 0.0005, 1000, 512)],
-        "heavy tails": (rng.standard_cauchy((len(t), 2)) * 30).clip(-32768, 32767).astype(np.int16),
-    }
 
 
 def test_every_signal_comes_back_alone_and_in_a_batch(n1):
@@ -101,7 +70,7 @@ def test_random_damage_of_a_payload_never_gives_wrong_samples(n1):
 
 @pytest.mark.parametrize("cut", [1, 3, 50, 10**9])
 def test_truncated_payloads_are_errors(n1, cut):
-    (payload,) = codec.encode_chunks([signals()["lattice, grid and flat channels"]], n1)
+    (payload,) = codec.encode_chunks([signals()["implant, linear and flat channels"]], n1)
     with pytest.raises(CorruptError):
         codec.decode_chunks([payload[: max(len(payload) - cut, 0)]], [6], n1)
 

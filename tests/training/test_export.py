@@ -82,7 +82,9 @@ def test_checkpoint_round_trip(trained, rows, tmp_path):
         assert torch.equal(a, b)
 
 
-@pytest.mark.parametrize("name", ["array-v1", "near-lossless-v1", "implant-lstm-v1", "array-messages-v1", "implant-small-v1", "implant-v1"])
+@pytest.mark.parametrize(
+    "name", ["array-v1", "near-lossless-v1", "implant-lstm-v1", "array-messages-v1", "implant-small-v1", "implant-v1"]
+)
 def test_shipped_model_comes_from_its_checkpoint(name, root, tmp_path):
     checkpoint = root / "training" / "checkpoints" / f"{name}.npz"
     assert main(["export", str(checkpoint), "-o", str(tmp_path / "again.onnx")]) == 0

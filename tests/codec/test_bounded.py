@@ -5,7 +5,7 @@ import io
 import chunk_calls as codec
 import numpy as np
 import pytest
-from test_codec import signals
+from signal_kinds import signals
 
 import runtime
 from runtime.batch import codings, worker
@@ -41,7 +41,7 @@ def test_every_signal_comes_back_within_the_bound(n1, max_error):
             before, after = samples[:, channel], result[:, channel]
             if codes_of(np.ascontiguousarray(before)).min() >= 0:
                 before, after = (codes_of(np.ascontiguousarray(x)) for x in (before, after))
-                assert after.min() >= 0, f"{name}: left the lattice"
+                assert after.min() >= 0, f"{name}: left the table"
             worst = int(np.abs(before.astype(int) - after).max())
             assert worst <= max_error, name
     lossless = codec.encode_chunks(batch, n1)
@@ -49,7 +49,7 @@ def test_every_signal_comes_back_within_the_bound(n1, max_error):
 
 
 def test_a_batch_may_hold_chunks_of_several_bounds(n1):
-    samples = signals()["lattice, grid and flat channels"]
+    samples = signals()["implant, linear and flat channels"]
     bounds = [3, 0, 1, 3, 20]
     payloads = codec.encode_chunks([samples] * 5, n1, max_error=bounds)
     assert payloads[0] == payloads[3]
@@ -136,7 +136,7 @@ def test_8_bits_stay_8_bits():
 
 
 def test_arrays_quieter_than_their_bins(n1):
-    """Off the lattice Q6 units get finer than bins, so that predictions may lie anywhere within one."""
+    """Off the table Q6 units get finer than bins, so that predictions may lie anywhere within one."""
     rng = np.random.default_rng(5)
     common = np.cumsum(rng.normal(0, 12, (20000, 1)), axis=0)
     samples = (common - common.mean() + rng.normal(0, 15, (20000, 3))).clip(-30000, 30000).astype(np.int16)

@@ -15,7 +15,7 @@ def test_table_is_pinned():
     assert zlib.crc32(CODE_TO_SAMPLE.astype("<i2").tobytes()) == 0x48A8B5FD
 
 
-def test_every_sample_value_is_either_a_code_or_off_the_lattice():
+def test_every_sample_value_is_either_a_code_or_off_the_table():
     samples = np.arange(-32768, 32768).astype(np.int16)
     codes = codes_of(samples)
     on = codes >= 0

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from test_codec import signals
+from signal_kinds import signals
 
 import runtime
 from runtime.core import near_lossless

@@ -50,7 +50,7 @@ def test_eight_bits(tmp_path):
         assert np.array_equal(data.read_samples(tmp_path / name)[0][:, 0], values.astype(np.int16) - 128)
 
 
-def test_samples_off_the_lattice_lose_their_low_bits():
+def test_samples_off_the_table_lose_their_low_bits():
     noise = np.random.default_rng(0).normal(0, 300, 5000)
     codes = data.codes_of((noise + 5000).astype(np.int16))
     assert 500 < codes.mean() < 524 and 2 < codes.std() < 12

@@ -16,7 +16,7 @@ def other_device(channels, frames=6000, shared=0.9):
     return np.rint(shared * common + rng.normal(0, 30, (frames, channels))).astype(np.int16)
 
 
-def test_single_channels_by_their_lattice():
+def test_single_channels_by_their_table():
     implant = simulate(4000, 1, seed=2).samples
     assert choose(implant) == "implant"
     assert choose(other_device(1)) == "array"
