@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from runtime.entropy.tables import SCALES, TABLE, Tables
+from runtime.entropy.entropy_model import SCALES, TABLE, Tables
 from training.export.model_file import export
 from training.simulate import TRANSITION_LEVELS
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from runtime.core.near_lossless import MAX_ERROR
-from runtime.predictor.features import FEATURES, WINDOW
+from runtime.predictor.input_arithmetic import FEATURES, WINDOW
 
 from .data.recordings import UNIFORM_LEVELS
 

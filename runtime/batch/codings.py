@@ -10,7 +10,7 @@ import numpy as np
 from ..codec.coding import Coding, DecodeTask, EncodeTask
 from ..codec.rans_coding import RansCoding
 from ..codec.stored import StoredCoding
-from ..container.header import CHUNK_HEAD, CODING, RANS
+from ..container.chunk_head import CHUNK_HEAD, CODING, RANS
 from ..core.errors import CorruptError
 from ..predictor.model import Model
 from ..spikes.spike_coding import SpikeCoding

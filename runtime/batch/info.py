@@ -9,8 +9,8 @@ import numpy as np
 
 from ..codec.coding import DecodeTask
 from ..container.blocks import BLOCK_HEAD, VERSION, read_block
-from ..container.header import CHUNK_HEAD, CODED_HEAD, SPIKES, chunk_bound
-from ..container.index import Layout, read_layout
+from ..container.chunk_head import CHUNK_HEAD, CODED_HEAD, SPIKES, chunk_bound
+from ..container.random_access import Layout, read_layout
 from ..core import sample_formats
 from ..core.identity import identity_of
 from ..core.terms import CHANNEL_TIME, FILES, NPY, RAW, SAMPLES, TIME_CHANNEL, WAV

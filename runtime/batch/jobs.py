@@ -13,8 +13,9 @@ import numpy as np
 
 from ..codec.coding import DecodeTask
 from ..container.blocks import BlockReader, BlockWriter
-from ..container.header import Header, chunk_bound, chunk_frames, parse_foreign, parse_model
-from ..container.index import read_layout
+from ..container.chunk_head import chunk_bound, chunk_frames
+from ..container.header import Header, parse_foreign, parse_model
+from ..container.random_access import read_layout
 from ..core import sample_formats
 from ..core.errors import CorruptError, MiddleoutError, UsageError
 from ..core.terms import FILES, SAMPLES

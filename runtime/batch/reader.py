@@ -11,8 +11,9 @@ import numpy as np
 
 from ..codec.coding import DecodeTask
 from ..container.blocks import read_block
-from ..container.header import check_bound, chunk_frames
-from ..container.index import read_layout, scan_layout
+from ..container.chunk_head import chunk_frames
+from ..container.header import check_bound
+from ..container.random_access import read_layout, scan_layout
 from ..core.errors import CorruptError, MiddleoutError, UsageError
 from ..core.file_io import PositionalFile
 from ..core.limits import BATCH_SAMPLES

@@ -15,8 +15,8 @@ from .. import __version__
 from ..core.errors import MiddleoutError, UsageError, as_error
 from ..core.imports import one_thread
 from . import stream as live
-from .options import given_by, input_options, loss_options, positive
 from .progress import Progress
+from .shared_options import given_by, input_options, loss_options, positive
 
 if TYPE_CHECKING:
     from ..batch.jobs import Outcome

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from ..core.errors import UsageError
-from .options import bound, hertz, input_options, positive, window
+from .shared_options import bound, hertz, input_options, positive, window
 
 if TYPE_CHECKING:
     from ..streaming.decoder import StreamDecoder

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from ..entropy import rans
+from ..entropy.entropy_model import CODES
 from ..entropy.rans_source import RansSource
-from ..entropy.tables import CODES
 from ..predictor.lanes import Lanes, as_columns, join, to_lanes
 from ..predictor.model import Model
 from .rans_payload import CodedChunk, channels_with_low_bits

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..entropy.tables import CODES, PRECISION
+from ..entropy.entropy_model import CODES, PRECISION
 from ..predictor.block import BlockPredictor
 from ..predictor.lanes import Lanes
 from ..predictor.model import Model

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..container.header import RANS, chunk_bound
+from ..container.chunk_head import RANS, chunk_bound
 from ..core import near_lossless
 from ..core.errors import CorruptError
 from ..entropy import rans
@@ -21,11 +21,11 @@ from ..predictor.channel_parameters import CONSTANT, COPY, LINEAR, SideInformati
 from ..predictor.lanes import Lanes, Places, join, segment_count, to_lanes
 from ..predictor.model import Model
 from . import rans_payload as chunks
-from .bound_search import BoundSearch
 from .chunk_symbols import ChunkSymbols
 from .coding import DecodeTask, EncodeTask
 from .decode_loop import DecodeLoop
 from .intervals import intervals
+from .max_error_search import BoundSearch
 from .rans_payload import NOTHING, CodedChunk, kind_counts
 from .stored import smaller
 

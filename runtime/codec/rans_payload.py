@@ -7,15 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..container.header import (
-    BOUNDED,
-    CHUNK_HEAD,
-    CODED_HEAD,
-    HAS_REFERENCES,
-    RANS,
-    chunk_bound,
-    chunk_frames,
-)
+from ..container.chunk_head import BOUNDED, CHUNK_HEAD, CODED_HEAD, HAS_REFERENCES, RANS, chunk_bound, chunk_frames
 from ..core import bits
 from ..core.errors import CorruptError
 from ..core.limits import MAX_LANES

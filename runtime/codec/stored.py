@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..container.header import CHUNK_HEAD, STORED, chunk_frames
+from ..container.chunk_head import CHUNK_HEAD, STORED, chunk_frames
 from ..core.errors import CorruptError
 from ..predictor.model import Model
 from .coding import DecodeTask, EncodeTask

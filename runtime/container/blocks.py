@@ -16,7 +16,9 @@ from ..core.compressed_bytes import pack_blob
 from ..core.errors import CorruptError, FileFormatError, MiddleoutError
 from ..core.file_io import read_up_to
 from ..core.terms import FILES
-from .header import BLOCK_OVERHEAD, MAX_LENGTH, Header, Index, check_bound, chunk_frames, parse_foreign
+from .chunk_head import chunk_frames
+from .header import BLOCK_OVERHEAD, MAX_LENGTH, Header, check_bound, parse_foreign
+from .index import Index
 
 MAGIC = b"\x8fMDO"
 VERSION = 1

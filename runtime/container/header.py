@@ -1,37 +1,20 @@
-"""What the blocks of a middleout file hold, but for the chunks: docs/format.md, section 2.
-
-What the payload of a chunk means is the codec's business, but for its first field, the number of frames.
-"""
+"""The header block `H`, and what other blocks hold but for chunks and index (docs/format.md section 2)."""
 
 import struct
-from array import array
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from ..core import limits
-from ..core.compressed_bytes import index_from_bytes, index_to_bytes, pack_blob, parse_blob
+from ..core.compressed_bytes import parse_blob
 from ..core.errors import CorruptError
 from ..core.identity import IDENTITY_BYTES, identity_of
 from ..core.names import is_suffix
 from ..core.terms import FILES, NPY, RAW, SAMPLES, WAV
+from .chunk_head import chunk_bound, is_spikes
 
 BLOCK_OVERHEAD = 9
 """Bytes of a block besides its payload: tag, length, crc."""
 
-STORED, RANS, SPIKES = 0, 1, 3
-"""Codings of a chunk: the low bits of its coding byte."""
-CODING = 7
-"""These bits."""
-BOUNDED = 8
-"""Bit of the coding byte: samples are within a bound of the original ones, not equal to them."""
-HAS_REFERENCES = 16
-"""Bit of the coding byte: channels are predicted from each other."""
-CHUNK_HEAD = struct.Struct("<IB")
-"""What every chunk begins with: frames, coding."""
-CODED_HEAD = struct.Struct("<IH")
-"""What follows in a coded one: sample crc, segments; then the bound if there is one, and the side information."""
-
 _HEADER = struct.Struct("<BBHIQ16sq")
-_END = struct.Struct("<BIQ")
 _FILE, _CANONICAL, _EMBEDDED, _USUAL_SUFFIX, _CHANNEL_TIME, _BOUNDED = 1, 2, 4, 8, 16, 128
 _SOURCE_SHIFT, _SOURCE_MASK = 5, 3
 _FILES = (WAV, RAW, NPY, FILES)
@@ -48,7 +31,7 @@ MAX_LENGTH = {
     b"F": limits.MAX_FOREIGN_PIECE + 1,
     b"C": limits.MAX_CHUNK_SAMPLES * 2 + 5,
     b"B": limits.MAX_FOREIGN_PIECE + 1,
-    b"E": limits.MAX_CHUNKS * 8 + _END.size + 4,
+    b"E": limits.MAX_CHUNKS * 8 + 17,  # entries, and 17 bytes around them
 }
 """Tags in their order in a file, and the longest payload of each."""
 
@@ -150,70 +133,6 @@ class Header:
         if self.source == SAMPLES:
             return self.dtype[0] != ">"
         return self.source != WAV or self.dtype == _DTYPES[self.sample_bits]
-
-
-@dataclass(frozen=True)
-class Index:
-    """Block `E`: frames and block size of every chunk, and the file offset of the first one."""
-
-    first: int
-    frames: array = field(default_factory=lambda: array("I"))
-    sizes: array = field(default_factory=lambda: array("I"))
-
-    @property
-    def total(self) -> int:
-        """Frames of the recording."""
-        return sum(self.frames)
-
-    def pack(self) -> bytes:
-        """Return the payload of the block; no or one chunk need no index."""
-        if len(self.frames) <= 1:
-            return struct.pack("<I", BLOCK_OVERHEAD + 4)
-        coding, body = pack_blob(index_to_bytes(self.frames, self.sizes))
-        size = BLOCK_OVERHEAD + _END.size + len(body) + 4
-        return _END.pack(coding, len(self.frames), self.first) + body + struct.pack("<I", size)
-
-    @classmethod
-    def parse(cls, payload: bytes) -> "Index | None":
-        """Parse a payload, whose CRC may still have to be checked; None where it is left out."""
-        if payload == struct.pack("<I", BLOCK_OVERHEAD + 4):
-            return None
-        if len(payload) < _END.size + 4:
-            raise CorruptError("the end block is too short")
-        coding, chunks, first = _END.unpack_from(payload)
-        size = int.from_bytes(payload[-4:], "little")
-        if size != len(payload) + BLOCK_OVERHEAD or not 1 < chunks <= limits.MAX_CHUNKS:
-            raise CorruptError("the end block holds impossible values")
-        body = parse_blob(coding, payload[_END.size : -4], chunks * 8)
-        if len(body) != chunks * 8:
-            raise CorruptError("the end block's index has the wrong size")
-        frames, sizes = index_from_bytes(body)
-        return cls(first, frames, sizes)
-
-
-def chunk_frames(payload: bytes, channels: int = 1) -> int:
-    """Return the frames of a chunk by its first field. Raises `CorruptError` beyond the limits."""
-    frames = int.from_bytes(payload[:4], "little")
-    if (
-        len(payload) < CHUNK_HEAD.size
-        or not 1 <= frames <= limits.MAX_CHUNK_FRAMES
-        or frames * channels > limits.MAX_CHUNK_SAMPLES
-    ):
-        raise CorruptError("a chunk has an impossible number of frames")
-    return frames
-
-
-def is_spikes(payload: bytes) -> bool:
-    """Return whether a chunk is in spike mode."""
-    return len(payload) >= CHUNK_HEAD.size and payload[CHUNK_HEAD.size - 1] & CODING == SPIKES
-
-
-def chunk_bound(payload: bytes) -> int:
-    """Return the bound of the error in a chunk (in its windows), 0 where it is lossless; its first bytes will do."""
-    offset = CHUNK_HEAD.size + CODED_HEAD.size
-    if len(payload) <= offset or not (payload[CHUNK_HEAD.size - 1] & BOUNDED or is_spikes(payload)):
-        return 0
-    return payload[offset]
 
 
 def check_bound(payload: bytes, header: Header) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 from ..core import bits
 from ..core.bits import bit_length
 from ..core.scalars import constant
-from .tables import PRECISION
+from .entropy_model import PRECISION
 
 LOW = 1 << 24
 """Every state is in [LOW, LOW << 32) between codes."""

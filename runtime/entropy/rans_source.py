@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from . import rans
+from .entropy_model import PRECISION, EntropyModel
 from .symbol_search import GuessTables, SymbolSearch
-from .tables import PRECISION, EntropyModel
 
 
 class RansSource:

@@ -15,7 +15,7 @@ import weakref
 
 import numpy as np
 
-from .tables import CODES, LINEAR_OFFSET, PRECISION, SCALES, EntropyModel
+from .entropy_model import CODES, LINEAR_OFFSET, PRECISION, SCALES, EntropyModel
 
 RANKS = 256
 """Codes that are ranked at one place."""

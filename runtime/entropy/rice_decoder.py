@@ -6,10 +6,10 @@ import numpy as np
 
 from ..core.errors import CorruptError
 from ..core.scalars import constant
+from .entropy_model import SCALES
 from .rice import CLASS_BITS, ESCAPE, ESCAPE_BITS, PLACE_BITS, PLACES, RiceTables
 from .rice_bits import field_windows
 from .rice_body import RiceBody
-from .tables import SCALES
 
 _PLACE_OFFSET, _PLACE_SHIFT = constant(PLACES // 2 << PLACE_BITS), constant(PLACE_BITS)
 _BYTE_SHIFT, _BIT_MASK = constant(3, np.int64), constant(7, np.int64)

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .entropy_model import SCALES
 from .rice import CLASS_BITS, ESCAPE, ESCAPE_BITS, MAX_RUN_BITS, PLACE_BITS, PLACES, RANKS, RUNS, RiceTables
 from .rice_bits import pack_fields, pack_unary, pack_varint
-from .tables import SCALES
 
 _ESCAPE_MASK = (1 << ESCAPE_BITS) - 1
 _CLASS_PLACES = 10

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..core.scalars import constant
-from .tables import CODES, LINEAR_OFFSET, PRECISION, TABLE, EntropyModel
+from .entropy_model import CODES, LINEAR_OFFSET, PRECISION, TABLE, EntropyModel
 
 _BUCKET_BITS = 9
 _BUCKETS = 1 << (PRECISION - _BUCKET_BITS)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..predictor import features
+from ..predictor import input_arithmetic
 from ..predictor.channel_parameters import COEFFICIENT_BITS, ORDER
 from .least_squares import solve, to_signal, weights_of
 
@@ -138,8 +138,10 @@ class _Rows:
         """Mean absolute residual of one row of `sample`, and what these cost, in 1/16 bit: the logarithms of the means
         of rows, which are about `error`."""
         sums = np.abs(residual).sum(axis=2)
-        means = np.minimum(sums * (_COST_UNIT / error / residual.shape[2]) + _COST_FLOOR, features.MAX_MAGNITUDE)
-        cost = features.log_means(means.astype(np.int32) << features.MEAN_BITS).sum(dtype=np.int64)
+        means = np.minimum(
+            sums * (_COST_UNIT / error / residual.shape[2]) + _COST_FLOOR, input_arithmetic.MAX_MAGNITUDE
+        )
+        cost = input_arithmetic.log_means(means.astype(np.int32) << input_arithmetic.MEAN_BITS).sum(dtype=np.int64)
         return float(sums.sum()) / self.count(self.sample), int(cost)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..core.implant_table import codes_of
 from ..core.q6 import q6_values
-from ..predictor import features
+from ..predictor import input_arithmetic
 from ..predictor.channel_parameters import (
     CONSTANT,
     COPY,
@@ -27,7 +27,7 @@ from ..predictor.lanes import columns
 from .least_squares import to_signal
 from .own_predictor import own_predictors
 from .prediction_order import PredictionOrder
-from .references import fit_references, order_of, settle_order_levels
+from .reference_taps import fit_references, order_of, settle_order_levels
 from .signals import Signals
 
 _MAX_SHIFT = 8
@@ -135,9 +135,9 @@ def _scale(
         _refine(side, samples, size[linear])
     _scale_taps(side, linear)
     _keep_within_range(side, signals, samples, own, most)
-    size = np.minimum(size / np.where(linear, np.ldexp(1.0, side.shift), 1), features.MAX_MAGNITUDE)
-    means = np.maximum(size.astype(np.int32), 1) << features.MEAN_BITS
-    side.initial_scale[signals.numbers] = features.log_means(means)[signals.numbers]
+    size = np.minimum(size / np.where(linear, np.ldexp(1.0, side.shift), 1), input_arithmetic.MAX_MAGNITUDE)
+    means = np.maximum(size.astype(np.int32), 1) << input_arithmetic.MEAN_BITS
+    side.initial_scale[signals.numbers] = input_arithmetic.log_means(means)[signals.numbers]
 
 
 def _scale_taps(side: SideInformation, linear: np.ndarray) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..core.implant_table import ImplantValues
-from . import features
+from . import input_arithmetic
 from .channel_parameters import COEFFICIENT_BITS, ORDER
 from .inputs import NetworkInputs
 from .lanes import Lanes
@@ -86,7 +86,7 @@ class BlockInputs:
         own = self._inputs.run_block(residual, values[ORDER - 1 : -1] - prediction)
         messages = None
         if self._messages is not None:
-            messages = self._messages.run_block(residual, own[:, :, features.MIDDLE_LOG_MEAN].astype(np.int32))
+            messages = self._messages.run_block(residual, own[:, :, input_arithmetic.MIDDLE_LOG_MEAN].astype(np.int32))
         past.advance(size)
         prediction += self._lanes.mean
         if self._maps.linear is not None:
@@ -98,7 +98,7 @@ class BlockInputs:
     def _predict(self, values: np.ndarray, size: int) -> np.ndarray:
         """Return the linear prediction without the mean, int32 [steps, lanes]."""
         total = np.einsum("slk,kl->sl", self._taps[self._past.column :][:size], self._lanes.coefficients)
-        total += features.ROUND
+        total += input_arithmetic.ROUND
         if self._references is not None:
             self._references.add(total, values)
         total >>= COEFFICIENT_BITS
@@ -140,7 +140,7 @@ class BlockPredictor:
         if self._states is not None:
             return self._states.run(inputs.own)
         size = len(inputs.own)
-        own, output = inputs.own.reshape(-1, features.FEATURES), self._output[:size]
+        own, output = inputs.own.reshape(-1, input_arithmetic.FEATURES), self._output[:size]
         if inputs.messages is not None:
             return self._model.run(own, inputs.messages.reshape(len(own), *inputs.messages.shape[2:])).reshape(
                 output.shape

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..core.scalars import constant
-from . import features
+from . import input_arithmetic
 from .past import Past
 
 _RESIDUAL, _DIFFERENCE, _LOG_MEANS = 0, 1, slice(2, 5)
@@ -52,19 +52,19 @@ class NetworkInputs:
         self._past, self._part = past, part
         self._means = past.means[:, part]
         count = self._means.shape[1]
-        self.inputs = np.zeros((steps, count, features.FEATURES), np.uint8)
+        self.inputs = np.zeros((steps, count, input_arithmetic.FEATURES), np.uint8)
         self.contexts = np.empty((steps, _CONTEXTS, count), np.int32)
         self.contexts[0, _RESIDUAL] = past.residual[part]
         self._windows = np.ndarray((steps, count), "V16", self.inputs.data, 0, self.inputs.strides[:2])
-        self._rest = self.inputs[:, :, features.WINDOW :].transpose(0, 2, 1)
-        self._scratch, self._shifts = np.empty_like(self._means), features.shifts(count)
+        self._rest = self.inputs[:, :, input_arithmetic.WINDOW :].transpose(0, 2, 1)
+        self._scratch, self._shifts = np.empty_like(self._means), input_arithmetic.shifts(count)
         self._magnitude = np.empty(count, np.int32)
         self._all_means = np.empty((steps + 1, *self._means.shape), np.int32)
         self._places = [self._place(column, 1) for column in range(past.columns)] if steps == 1 else []
 
     def _place(self, column: int, steps: int) -> _Place:
         history = self._past.history[self._part]
-        end = column + features.WINDOW - 1
+        end = column + input_arithmetic.WINDOW - 1
         windows = np.ndarray((steps, len(history)), "V16", history.data, column, (1, history.strides[0]))
         return _Place(history[:, end : end + steps], windows)
 
@@ -91,8 +91,8 @@ class NetworkInputs:
 
     def learn(self) -> None:
         """Move the running means on by `residual`."""
-        features.to_magnitude(self.residual, out=self._magnitude)
-        features.move_means(self._means, self._magnitude, self._shifts, self._scratch, self._means)
+        input_arithmetic.to_magnitude(self.residual, out=self._magnitude)
+        input_arithmetic.move_means(self._means, self._magnitude, self._shifts, self._scratch, self._means)
 
     def keep(self) -> None:
         """Leave the residual of the last step with the past."""
@@ -115,7 +115,7 @@ class NetworkInputs:
         contexts[1:, _RESIDUAL] = residual[:-1]
         contexts[:, _DIFFERENCE] = difference
         means[0] = self._means
-        features.run_means(means, features.magnitude(residual), self._shifts, self._scratch)
+        input_arithmetic.run_means(means, input_arithmetic.magnitude(residual), self._shifts, self._scratch)
         place = self._place(self._past.column, size)
         self._assemble(contexts, means[:size], place, self._windows[:size], self._rest[:size])
         self._means[...] = means[size]
@@ -128,8 +128,8 @@ class NetworkInputs:
     ) -> None:
         """Turn contexts into inputs, by way of the history."""
         differences = contexts[:, :2]
-        features.to_quantised(differences, differences)
-        features.to_log_means(means, out=contexts[:, _LOG_MEANS])
+        input_arithmetic.to_quantised(differences, differences)
+        input_arithmetic.to_log_means(means, out=contexts[:, _LOG_MEANS])
         np.maximum(contexts, _ZERO, out=contexts)
         np.minimum(contexts, _BYTE, out=contexts)
         place.history[...] = contexts[:, _RESIDUAL].T

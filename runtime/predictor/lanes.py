@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from ..core.q6 import q6_values
-from ..entropy.tables import LINEAR_OFFSET
+from ..entropy.entropy_model import LINEAR_OFFSET
 from .channel_parameters import LINEAR, ORDER, REFERENCE_TAPS, REFERENCES, SideInformation
 
 _CACHE_LINE, _CACHE_LINES = 32, 256

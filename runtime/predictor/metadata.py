@@ -9,9 +9,9 @@ import numpy as np
 from ..core.compressed_bytes import ZSTD, parse_blob
 from ..core.errors import CorruptError, ModelError
 from ..core.limits import MAX_MODEL_BYTES
-from ..entropy.tables import SCALES, TABLE, Tables
+from ..entropy.entropy_model import SCALES, TABLE, Tables
 from .channel_parameters import REFERENCES
-from .features import FEATURES
+from .input_arithmetic import FEATURES
 from .messages import INPUTS
 
 _LEVELS = 1025

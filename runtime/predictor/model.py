@@ -15,11 +15,11 @@ import numpy as np
 from ..core.errors import ModelError
 from ..core.identity import identity_of
 from ..core.limits import MAX_MODEL_BYTES
+from ..entropy.entropy_model import EntropyModel
 from ..entropy.symbol_search import GuessTables
-from ..entropy.tables import EntropyModel
 from . import recurrent
 from .channel_parameters import REFERENCES
-from .features import FEATURES
+from .input_arithmetic import FEATURES
 from .messages import INPUTS, ZERO
 from .metadata import parse_answers, parse_tables
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from . import features
+from . import input_arithmetic
 from .channel_parameters import ORDER
 
 _COLUMNS = 64
@@ -37,8 +37,8 @@ class Past:
         self._initial_scale, self._steps = initial_scale, steps
         count, columns = len(initial_scale), max(_COLUMNS, steps)
         self.values = np.zeros((ORDER + columns, count), np.int32)
-        self.history = np.full((count, features.WINDOW + columns), features.ZERO, np.uint8)
-        self.means = features.initial_means(initial_scale)
+        self.history = np.full((count, input_arithmetic.WINDOW + columns), input_arithmetic.ZERO, np.uint8)
+        self.means = input_arithmetic.initial_means(initial_scale)
         self.residual = np.zeros(count, np.int32)
         self.column = 0
 
@@ -55,8 +55,8 @@ class Past:
 
     def restart(self, lanes: np.ndarray | slice, initial_scale: np.ndarray) -> None:
         """Forget the residuals of some lanes."""
-        self.history[lanes, self.column : self.column + features.WINDOW] = features.ZERO
-        self.means[:, lanes] = features.initial_means(initial_scale)
+        self.history[lanes, self.column : self.column + input_arithmetic.WINDOW] = input_arithmetic.ZERO
+        self.means[:, lanes] = input_arithmetic.initial_means(initial_scale)
         self.residual[lanes] = 0
 
     def advance(self, steps: int = 1) -> None:
@@ -64,5 +64,7 @@ class Past:
         self.column += steps
         if self.column + self._steps > self.columns:
             self.values[:ORDER] = self.values[self.column : self.column + ORDER]
-            self.history[:, : features.WINDOW] = self.history[:, self.column : self.column + features.WINDOW]
+            self.history[:, : input_arithmetic.WINDOW] = self.history[
+                :, self.column : self.column + input_arithmetic.WINDOW
+            ]
             self.column = 0

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 
 from ..core.scalars import constant
-from . import features
+from . import input_arithmetic
 from .channel_parameters import COEFFICIENT_BITS, ORDER
 from .inputs import NetworkInputs
 from .lanes import Lanes
@@ -51,7 +51,7 @@ class _OwnPast:
         self._newest = [values[column + ORDER - 1] for column in range(past.columns)]
         self._next = [values[column + ORDER] for column in range(past.columns)]
         self._coefficients = np.ascontiguousarray(lanes.coefficients[:, part])
-        self._terms = np.full((ORDER + 1, values.shape[1]), features.ROUND, np.int32)
+        self._terms = np.full((ORDER + 1, values.shape[1]), input_arithmetic.ROUND, np.int32)
         self._products = self._terms[:ORDER]
 
     @property

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..core.implant_table import ImplantValues
 from ..core.q6 import centres, q6_values
-from ..entropy.tables import CODES
+from ..entropy.entropy_model import CODES
 from .lanes import Lanes, as_columns
 
 _HALF_CODES = CODES // 2

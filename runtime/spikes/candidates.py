@@ -8,10 +8,10 @@ import numpy as np
 
 from ..predictor.model import Model
 from . import chunk as chunks
+from .bins import Units
 from .codec import Draft, encode_draft
 from .detection.corrections import corrections
 from .detection.offline import Detections, detect
-from .layout.units import Units
 from .options import SpikeOptions
 from .render import lfp_fit
 from .render.rendering import Lines

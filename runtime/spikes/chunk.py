@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..container.header import CHUNK_HEAD, CODED_HEAD, SPIKES, chunk_frames
+from ..container.chunk_head import CHUNK_HEAD, CODED_HEAD, SPIKES, chunk_frames
 from ..core import bits
 from ..core.errors import CorruptError
 from ..entropy import rans
 from ..predictor.model import Model
-from .layout.plan import Plan, pack_plan, parse_plan
-from .layout.sequence import MAX_LANES, Sequence
-from .layout.units import Units
+from .bins import Units
+from .payload.plan import Plan, pack_plan, parse_plan
+from .payload.sequence import MAX_LANES, Sequence
 from .render import lfp
 from .render.lfp import Lfp
 from .shape import ChunkShape

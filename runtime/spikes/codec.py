@@ -10,16 +10,16 @@ import numpy as np
 from ..core.errors import CorruptError
 from ..predictor.model import Model
 from . import chunk as chunks
+from .bins import Units
 from .chunk import SpikeChunk
-from .layout.plan import ChannelParameters, Plan
-from .layout.sequence import lane_count
-from .layout.units import Units
+from .payload.plan import ChannelParameters, Plan
+from .payload.sequence import lane_count
 from .render.lfp import Lfp
 from .render.rendering import Lines, render_all
 from .shape import ChunkShape
-from .waveforms.coding import WindowLayout
-from .waveforms.decoding import WindowDecoder
 from .waveforms.encoding import encode_windows
+from .waveforms.window_coder import WindowLayout
+from .waveforms.window_decoder import WindowDecoder
 from .windows import Windows
 
 _SAMPLES = 1 << 20

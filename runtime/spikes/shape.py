@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .layout.units import Units
+from .bins import Units
 from .options import SpikeOptions
 
 THRESHOLD_UNIT = 64

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..codec.coding import DecodeTask, EncodeTask
 from ..codec.stored import smaller
-from ..container.header import SPIKES
+from ..container.chunk_head import SPIKES
 from ..predictor.model import Model
 from . import codec, encoder, summary
 

@@ -19,9 +19,9 @@ from .detection import filters
 from .detection.corrections import corrections
 from .detection.offline import Detections
 from .detection.online import OnlineDetector, without
-from .layout.sequence import lane_count
-from .layout.times import gaps
 from .options import SpikeOptions
+from .payload.sequence import lane_count
+from .payload.times import gaps
 from .render.lfp import Lfp
 from .render.lfp_fit import RunningLfp, reach_of
 from .render.rendering import Lines

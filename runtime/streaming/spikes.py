@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from .. import spikes
-from ..container.header import CHUNK_HEAD, SPIKES, chunk_bound
+from ..container.chunk_head import CHUNK_HEAD, SPIKES, chunk_bound
 from ..core.errors import CorruptError, UsageError
 from ..core.implant_table import mostly_in_table
 from ..core.limits import MAX_CHANNELS
@@ -46,7 +46,8 @@ class SpikeStreamEncoder:
     target_rate : bit/s of all channels and packets; the bound is then the least one, and grows where it must;
         None for no such
     block : frames of a packet; None for 50 ms
-    model : name, path or bytes of the model; None for implant, or array where the first frames are off the implant's table
+    model : name, path or bytes of the model; None for implant, or array where most first samples are not
+        in the implant's table
     resync : seconds between the packets that describe the stream, with which a decoder can join
     stream : as for `StreamEncoder`
 

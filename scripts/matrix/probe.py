@@ -150,7 +150,7 @@ def streams(levels):
 
 
 def embedded_model(stream):
-    from runtime.container.index import read_layout
+    from runtime.container.random_access import read_layout
 
     return read_layout(io.BytesIO(stream)).embedded
 

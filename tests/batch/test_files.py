@@ -15,7 +15,14 @@ from runtime.batch import files as files_module
 from runtime.batch.chunking import cut, plan
 from runtime.batch.files import decode_files, encode_files, verify_files
 from runtime.core import limits
-from runtime.core.errors import CorruptError, FileFormatError, MiddleoutError, ModelError, UsageError, as_error
+from runtime.core.errors import (
+    CorruptError,
+    FileFormatError,
+    MiddleoutError,
+    ModelError,
+    UsageError,
+    as_error,
+)
 from runtime.recording import paths
 
 RANDOM = np.random.default_rng(3)

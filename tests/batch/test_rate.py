@@ -11,7 +11,7 @@ from runtime.batch import codings
 from runtime.batch.rate_control import Budget
 from runtime.cli import main
 from runtime.codec.coding import EncodeTask
-from runtime.container.header import chunk_bound
+from runtime.container.chunk_head import chunk_bound
 from runtime.core import near_lossless
 from runtime.core.implant_table import CODE_TO_SAMPLE
 from runtime.predictor import model

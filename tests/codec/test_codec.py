@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from signal_kinds import implant, signals
 
-from runtime.container.header import RANS, STORED, chunk_frames
+from runtime.container.chunk_head import RANS, STORED, chunk_frames
 from runtime.core.errors import CorruptError
 from runtime.predictor import model
 

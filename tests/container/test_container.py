@@ -9,8 +9,10 @@ import pytest
 import zstandard
 
 from runtime.container.blocks import VERSION, BlockReader, BlockWriter, block_crc
-from runtime.container.header import Header, Index, chunk_frames, parse_foreign, parse_model
-from runtime.container.index import read_layout, scan_layout
+from runtime.container.chunk_head import chunk_frames
+from runtime.container.header import Header, parse_foreign, parse_model
+from runtime.container.index import Index
+from runtime.container.random_access import read_layout, scan_layout
 from runtime.core import limits
 from runtime.core.compressed_bytes import pack_blob, parse_blob
 from runtime.core.errors import CorruptError, FileFormatError, MiddleoutError

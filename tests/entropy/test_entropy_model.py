@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from runtime.entropy.entropy_model import CODES, LINEAR_OFFSET, Tables
 from runtime.entropy.symbol_search import GuessTables, SymbolSearch
-from runtime.entropy.tables import CODES, LINEAR_OFFSET, Tables
 from runtime.predictor import model
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from runtime.codec import rans_coding, rans_payload
-from runtime.container.header import HAS_REFERENCES, RANS
+from runtime.container.chunk_head import HAS_REFERENCES, RANS
 from runtime.core.errors import CorruptError
 from runtime.core.implant_table import CODE_TO_SAMPLE
 from runtime.fit.prediction_order import PredictionOrder

@@ -17,8 +17,8 @@ from runtime.spikes.candidates import Candidates
 from runtime.spikes.chunk import parse
 from runtime.spikes.detection import filters
 from runtime.spikes.detection.offline import detect
-from runtime.spikes.layout.fields import FieldReader, FieldWriter, unzigzag, zigzag
 from runtime.spikes.options import SpikeOptions
+from runtime.spikes.payload.fields import FieldReader, FieldWriter, unzigzag, zigzag
 from runtime.spikes.render import lfp, rendering
 from runtime.spikes.summary import summary
 from training.simulate import RATE, simulate

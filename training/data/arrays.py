@@ -6,7 +6,7 @@ import numpy as np
 
 from runtime.core.implant_table import CODE_TO_SAMPLE
 from runtime.predictor.channel_parameters import REFERENCES
-from runtime.predictor.features import FEATURES
+from runtime.predictor.input_arithmetic import FEATURES
 from runtime.predictor.messages import INPUTS, ZERO
 
 from ..simulate.arrays import ArraySimulation

@@ -8,7 +8,7 @@ from typing import Self
 import numpy as np
 
 from runtime.core.near_lossless import implant_bins
-from runtime.predictor import features as rf
+from runtime.predictor import input_arithmetic as rf
 from runtime.predictor.lanes import Lanes
 
 from .features import WINDOW, fit_lane, lane_inputs, reconstruction_of

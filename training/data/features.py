@@ -8,7 +8,7 @@ from runtime.codec.intervals import block_steps
 from runtime.core.implant_table import CODE_TO_SAMPLE, ImplantValues
 from runtime.fit.parameters import FitOptions, fit
 from runtime.predictor.block import BlockInputs, Inputs
-from runtime.predictor.features import WINDOW
+from runtime.predictor.input_arithmetic import WINDOW
 from runtime.predictor.lanes import Lanes, join, to_lanes
 
 __all__ = ["WINDOW", "array_blocks", "fit_lane", "lane_inputs", "reconstruction_of"]

@@ -11,7 +11,7 @@ from .graph_writer import GraphWriter
 
 
 def add_messages(g: GraphWriter, latent: str, latent_name: str, layer: dict) -> str:
-    """Add nodes that join latents uint8 [N, own] with the mean message of the input `messages`: uint8 [N, own + message].
+    """Add nodes that join latents uint8 [N, own] with the mean of the messages: uint8 [N, own + message].
 
     References become rows, so that every layer is a Gemm of two dimensions; latents are joined as integers, on the
     latents' scale.

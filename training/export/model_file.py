@@ -14,7 +14,7 @@ import onnxruntime as ort
 import zstandard
 from onnx import ModelProto, helper
 
-from runtime.entropy.tables import Tables
+from runtime.entropy.entropy_model import Tables
 from runtime.predictor.model import CRC_FIELD
 
 from ..exactness.certificate import certify

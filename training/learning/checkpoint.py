@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from runtime.entropy.tables import Tables
+from runtime.entropy.entropy_model import Tables
 
 from ..networks import tables
 from ..networks.entropy import GAUSSIANS, EntropyModel

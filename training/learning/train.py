@@ -7,8 +7,8 @@ import numpy as np
 import torch
 
 from runtime.core.near_lossless import implant_bins
-from runtime.entropy import tables as integer
-from runtime.predictor.features import WINDOW
+from runtime.entropy import entropy_model as integer
+from runtime.predictor.input_arithmetic import WINDOW
 
 from ..data.dataset import Rows
 from ..data.recordings import LEVELS

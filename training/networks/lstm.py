@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from runtime.predictor.features import FEATURES, WINDOW
+from runtime.predictor.input_arithmetic import FEATURES, WINDOW
 
 from ..data.sequences import LOSS_STEPS, STEPS
 from .network import Network

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from runtime.predictor.features import FEATURES, WINDOW
+from runtime.predictor.input_arithmetic import FEATURES, WINDOW
 
 from .messages import MESSAGE_INPUTS, MiddleOut
 from .quantisation import INPUT_SCALE, activation_scale, dense, integers_of, real_inputs, rounded

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from runtime.entropy.tables import CODES, MULTIPLIER_BITS, PRECISION, SCALES, TABLE, Tables
+from runtime.entropy.entropy_model import CODES, MULTIPLIER_BITS, PRECISION, SCALES, TABLE, Tables
 
 SCALES_PER_OCTAVE, FIRST_OCTAVE = 16, 2  # scale index i: 2**(i / SCALES_PER_OCTAVE - FIRST_OCTAVE) codes
 GAUSS = 0.416  # 1 / (1.7 sqrt(2)): a Gaussian about as wide as a logistic

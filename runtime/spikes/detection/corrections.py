@@ -11,8 +11,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from ...core.limits import MAX_CHUNK_FRAMES
-from ..layout.times import gaps
 from ..options import SpikeOptions
+from ..payload.times import gaps
 from ..render.rendering import correction_pulse
 from . import filters
 from .offline import Detections, exact_type

@@ -13,8 +13,8 @@ import numpy as np
 from ...core import bits
 from ...core.errors import CorruptError
 from ...entropy import rans
+from ...entropy.entropy_model import CODES, LINEAR_OFFSET, PRECISION
 from ...entropy.rans_source import RansSource
-from ...entropy.tables import CODES, LINEAR_OFFSET, PRECISION
 from ...predictor.model import Model
 
 COEFFICIENT_BITS = 4

@@ -9,10 +9,20 @@ import math
 
 import numpy as np
 
-from ...entropy.tables import CODES, LINEAR_OFFSET, SCALES
+from ...entropy.entropy_model import CODES, LINEAR_OFFSET, SCALES
 from ...predictor.model import Model
 from ..waveforms.costs import bits_of
-from .lfp import CENTRE, COEFFICIENT_BITS, MAX_RESIDUAL, MAX_SPACING, Lfp, encode, interpolate, knot_count, residuals_of
+from .lfp import (
+    CENTRE,
+    COEFFICIENT_BITS,
+    MAX_RESIDUAL,
+    MAX_SPACING,
+    Lfp,
+    encode,
+    interpolate,
+    knot_count,
+    residuals_of,
+)
 
 HIGHEST = 200.0
 """Hz."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..layout.units import Units
+from ..bins import Units
 from ..shape import ChunkShape
 from ..windows import Windows
 from .lfp import Lfp

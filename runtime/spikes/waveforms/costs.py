@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...entropy.tables import PRECISION
+from ...entropy.entropy_model import PRECISION
 
 UNIT = 1024
 """Parts of a bit."""

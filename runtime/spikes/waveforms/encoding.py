@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from ...entropy import rans
-from ...entropy.tables import PRECISION
+from ...entropy.entropy_model import PRECISION
 from ...predictor.model import Model
 from ..chunk import SpikeChunk
-from ..layout.sequence import Sequence
+from ..payload.sequence import Sequence
 from ..windows import Windows
-from .coding import Coded, WindowCoder, WindowLayout
 from .fitting import channel_parameters
+from .window_coder import Coded, WindowCoder, WindowLayout
 
 
 def encode_windows(chunk: SpikeChunk, model: Model, bins: np.ndarray, level: np.ndarray, lanes: int) -> None:

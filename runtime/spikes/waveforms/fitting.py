@@ -5,15 +5,15 @@ from __future__ import annotations
 import numpy as np
 
 from ...core.implant_table import codes_of
-from ...entropy.tables import SCALES
-from ...predictor import features
+from ...entropy.entropy_model import SCALES
+from ...predictor import input_arithmetic
 from ...predictor.model import Model
-from ..layout.plan import ChannelParameters
-from ..layout.times import best_rice, gaps
-from ..layout.units import Units
+from ..bins import Units
+from ..payload.plan import ChannelParameters
+from ..payload.times import best_rice, gaps
 from ..windows import Windows
-from .coding import WindowCoder
 from .costs import bits_of
+from .window_coder import WindowCoder
 
 _LINEAR_NOISE = 4.0
 """Steps of a linear chunk; low bits are split off until the noise is below twice as many."""
@@ -79,10 +79,10 @@ def _initial_scales(coder: WindowCoder, windows: Windows, group: np.ndarray, bef
     inside = place[None] < windows.length[:, None]
     index = (coder.first[:, None] + place)[inside]
     owner = np.repeat(group, inside.sum(axis=1))
-    size = np.minimum(np.abs(coder.residual[index]), features.MAX_MAGNITUDE)
+    size = np.minimum(np.abs(coder.residual[index]), input_arithmetic.MAX_MAGNITUDE)
     total, count = np.bincount(owner, size, channels), np.bincount(owner, minlength=channels)
     mean = np.maximum(total // np.maximum(count, 1), 1).astype(np.int32)
-    initial_scale = features.log_means(mean << features.MEAN_BITS).astype(np.int64)
+    initial_scale = input_arithmetic.log_means(mean << input_arithmetic.MEAN_BITS).astype(np.int64)
     return np.where(count > 0, initial_scale, _DEFAULT_INITIAL_SCALE)
 
 

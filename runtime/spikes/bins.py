@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...core.implant_table import CODE_TO_SAMPLE, codes_of
-from ...entropy.tables import CODES, LINEAR_OFFSET, EntropyModel
+from ..core.implant_table import CODE_TO_SAMPLE, codes_of
+from ..entropy.entropy_model import CODES, LINEAR_OFFSET, EntropyModel
 
 _HALF = CODES // 2
 

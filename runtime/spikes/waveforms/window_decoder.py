@@ -7,13 +7,13 @@ import numpy as np
 from ...core.errors import CorruptError
 from ...core.q6 import centres
 from ...entropy import rans
+from ...entropy.entropy_model import CODES
 from ...entropy.rans_source import RansSource
-from ...entropy.tables import CODES
 from ...predictor.inputs import NetworkInputs
 from ...predictor.model import Model
 from ...predictor.past import Past
-from ..layout.sequence import TEMPLATE, TEMPLATE_BITS, template_shift
-from .coding import WindowLayout
+from ..payload.sequence import TEMPLATE, TEMPLATE_BITS, template_shift
+from .window_coder import WindowLayout
 
 
 class _Templates:

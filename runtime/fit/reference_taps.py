@@ -7,8 +7,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..predictor import features
-from ..predictor.channel_parameters import CORRELATION_UNIT, ORDER, REFERENCE_TAPS, REFERENCES, SideInformation
+from ..predictor import input_arithmetic
+from ..predictor.channel_parameters import (
+    CORRELATION_UNIT,
+    ORDER,
+    REFERENCE_TAPS,
+    REFERENCES,
+    SideInformation,
+)
 from .correlation import correlate, to_white
 from .least_squares import moments, residual_of, solve, spacing
 from .prediction_order import PredictionOrder, find_order
@@ -143,8 +149,11 @@ def _pays(signal: np.ndarray, others: list[np.ndarray], q6: float, own: np.ndarr
     for sources, coefficients in (([], own), (others, both)):
         size = np.abs(residual_of(signal, coefficients, sources)) * q6
         blocks = size[: len(size) - len(size) % _COST_BLOCK].reshape(-1, _COST_BLOCK).sum(axis=1) / _COST_BLOCK
-        means = np.clip(blocks + _COST_FLOOR, 1, features.MAX_MAGNITUDE).astype(np.int32) << features.MEAN_BITS
-        costs.append(int(features.log_means(means).sum(dtype=np.int64)) * _COST_BLOCK / 16)
+        means = (
+            np.clip(blocks + _COST_FLOOR, 1, input_arithmetic.MAX_MAGNITUDE).astype(np.int32)
+            << input_arithmetic.MEAN_BITS
+        )
+        costs.append(int(input_arithmetic.log_means(means).sum(dtype=np.int64)) * _COST_BLOCK / 16)
     return costs[0] - costs[1] > _REFERENCE_BITS
 
 

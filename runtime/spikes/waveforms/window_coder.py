@@ -11,12 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...core.q6 import centres
-from ...entropy.tables import CODES
+from ...entropy.entropy_model import CODES
 from ...predictor.inputs import NetworkInputs
 from ...predictor.model import Model
 from ...predictor.past import Past
-from ..layout.sequence import TEMPLATE, Sequence, expected_steps
-from ..layout.units import Units
+from ..bins import Units
+from ..payload.sequence import TEMPLATE, Sequence, expected_steps
 from ..windows import Windows
 
 _ROWS = 1 << 15

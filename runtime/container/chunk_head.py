@@ -1,0 +1,46 @@
+"""The first bytes of a chunk's payload: frames, coding, bound (docs/format.md section 3)."""
+
+from __future__ import annotations
+
+import struct
+
+from ..core import limits
+from ..core.errors import CorruptError
+
+STORED, RANS, SPIKES = 0, 1, 3
+"""Codings of a chunk: the low bits of its coding byte."""
+CODING = 7
+"""These bits."""
+BOUNDED = 8
+"""Bit of the coding byte: samples are within a bound of the original ones, not equal to them."""
+HAS_REFERENCES = 16
+"""Bit of the coding byte: channels are predicted from each other."""
+CHUNK_HEAD = struct.Struct("<IB")
+"""What every chunk begins with: frames, coding."""
+CODED_HEAD = struct.Struct("<IH")
+"""What follows in a coded one: sample crc, segments; then the bound if there is one, and the side information."""
+
+
+def chunk_frames(payload: bytes, channels: int = 1) -> int:
+    """Return the frames of a chunk by its first field. Raises `CorruptError` beyond the limits."""
+    frames = int.from_bytes(payload[:4], "little")
+    if (
+        len(payload) < CHUNK_HEAD.size
+        or not 1 <= frames <= limits.MAX_CHUNK_FRAMES
+        or frames * channels > limits.MAX_CHUNK_SAMPLES
+    ):
+        raise CorruptError("a chunk has an impossible number of frames")
+    return frames
+
+
+def is_spikes(payload: bytes) -> bool:
+    """Return whether a chunk is in spike mode."""
+    return len(payload) >= CHUNK_HEAD.size and payload[CHUNK_HEAD.size - 1] & CODING == SPIKES
+
+
+def chunk_bound(payload: bytes) -> int:
+    """Return the bound of the error in a chunk (in its windows), 0 where it is lossless; its first bytes will do."""
+    offset = CHUNK_HEAD.size + CODED_HEAD.size
+    if len(payload) <= offset or not (payload[CHUNK_HEAD.size - 1] & BOUNDED or is_spikes(payload)):
+        return 0
+    return payload[offset]
