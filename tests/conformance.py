@@ -23,6 +23,7 @@ from runtime.batch import chunking, writer
 from runtime.container.blocks import BlockReader
 
 FOLDER = Path(__file__).resolve().parent / "vectors"
+DIGESTS = FOLDER / "encoder_digests.json"
 MODEL, MESSAGES_MODEL = FOLDER / "model.onnx", FOLDER / "messages-model.onnx"
 RECURRENT_MODEL = FOLDER / "recurrent-model.onnx"
 MTIME = 1_700_000_000 * 10**9
@@ -70,6 +71,11 @@ class Vector:
 def manifest() -> dict:
     """tests/vectors/manifest.json: `valid` and `faulty` vectors with the SHA-256 of all files."""
     return json.loads((FOLDER / "manifest.json").read_text())
+
+
+def encoder_digests() -> dict[str, str]:
+    """SHA-256 of the normal form of what the encoder makes of each valid vector's recording, by name."""
+    return json.loads(DIGESTS.read_text())
 
 
 def vectors() -> list[Vector]:

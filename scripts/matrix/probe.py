@@ -135,7 +135,7 @@ def streams(levels):
     """Return digests of all vectors' streams and recordings."""
     vectors = conformance.vectors()
     digests = {name: Digests() for name in ("encoded", "decoded", "encoded in other chunks")}
-    known = (conformance.MODEL, conformance.HEARING_MODEL, conformance.RECURRENT_MODEL)
+    known = (conformance.MODEL, conformance.MESSAGES_MODEL, conformance.RECURRENT_MODEL)
     loaded = [models.load(path) for path in known]
     embedded = next(vector for vector in vectors if vector.embed)
     assert models.load(embedded_model(embedded.stream())) is models.load(conformance.MODEL)
