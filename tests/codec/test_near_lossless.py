@@ -151,11 +151,11 @@ def test_arrays_quieter_than_their_bins(n1):
     assert sizes[0] < 2.2 and sizes[1] < 0.9 and sizes[2] < 0.5
 
 
-def test_channels_must_agree_about_their_ticks(n1):
+def test_channels_must_agree_about_their_units(n1):
     samples = np.random.default_rng(5).normal(0, 20, (5000, 2)).astype(np.int16)
     side = rans_payload.parse(codec.encode_chunks([samples], n1, max_error=60)[0], 2).side
     data = channel_parameters.pack(side)
     assert np.array_equal(channel_parameters.unpack(data, 0, 2, side.has_references, fine=True)[0].shift, side.shift)
     side.shift[1] += 1
-    with pytest.raises(runtime.CorruptError, match="q6"):
+    with pytest.raises(runtime.CorruptError, match="Q6 units"):
         channel_parameters.unpack(channel_parameters.pack(side), 0, 2, side.has_references, fine=True)

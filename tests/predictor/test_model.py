@@ -106,10 +106,10 @@ def test_another_rounding_of_halves_is_noticed(monkeypatch, stage, ties):
     from training.export import feedforward as export
 
     layers, head = stages()
-    other = lambda features: export.reference(layers, head, features, ["even"] * stage + [ties])  # noqa: E731
+    other = lambda features: export.prediction(layers, head, features, ["even"] * stage + [ties])  # noqa: E731
     loaded = model.Model(DATA)
     rows = np.random.default_rng(2).integers(0, 256, (1000, 20)).astype(np.uint8)
-    assert np.array_equal(loaded.run(rows), export.reference(layers, head, rows))
+    assert np.array_equal(loaded.run(rows), export.prediction(layers, head, rows))
     monkeypatch.setattr(model.Model, "run", lambda self, features: other(features))
     with pytest.raises(ModelError, match="known answers are wrong.* its graph optimiser is to blame"):
         model.Model(DATA)

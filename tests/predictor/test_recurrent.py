@@ -55,7 +55,7 @@ def test_chunks_do_not_depend_on_their_company(channels, loaded):
 
 def test_blocks_of_steps_do_not_matter(channels, loaded, monkeypatch):
     whole = codec.encode_chunks([channels], loaded)
-    monkeypatch.setattr("runtime.predictor.block._BLOCK_ROWS", 64)
+    monkeypatch.setattr("runtime.codec.intervals._BLOCK_ROWS", 64)
     assert codec.encode_chunks([channels], loaded) == whole
 
 
