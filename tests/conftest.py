@@ -5,8 +5,10 @@ from __future__ import annotations
 import importlib.util
 import os
 import sys
+import zlib
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -52,3 +54,10 @@ def simulation_wav(simulation, tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("simulation") / "simulated.wav"
     write_wav(path, simulation)
     return path
+
+
+@pytest.fixture(autouse=True)
+def seeded(request):
+    """Give the generator `RANDOM` of a test's module a seed of the test's own: data depend on no other test."""
+    if hasattr(request.module, "RANDOM"):
+        request.module.RANDOM = np.random.default_rng(zlib.crc32(request.node.name.encode()))
