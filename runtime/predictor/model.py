@@ -8,7 +8,7 @@ import os
 import platform
 import zlib
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -233,10 +233,18 @@ class Model:
         return functools.partial(self._call, binding, [*inputs, *outputs.values()])
 
 
+def _onnxruntime() -> Any:
+    """Import onnxruntime with its telemetry off: from 1.29 on it records events in the user's cache folder and sends
+    them where it can, and its thread keeps forked children from ending."""
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+    import onnxruntime
+
+    return onnxruntime
+
+
 def _session(data: bytes, optimised: bool = True) -> InferenceSession:
     """A network on one thread, to be run on the CPU."""
-    import onnxruntime as ort
-
+    ort = _onnxruntime()
     options = ort.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 3
@@ -250,8 +258,7 @@ def _run(session: InferenceSession, names: tuple[str, str], inputs: list[np.ndar
 
 
 def _versions() -> str:
-    import onnxruntime as ort
-
+    ort = _onnxruntime()
     return f"onnxruntime {ort.__version__} on {platform.system()} {platform.machine()}"
 
 
