@@ -155,4 +155,4 @@ def test_memory(root):
 def test_latency(root, tmp_path):
     result = run(root, "latency", str(tmp_path), "--channels", "32", "--seconds", "0.1", "--models", "implant-small")
     assert result.returncode == 0, result.stderr
-    assert "p99" in result.stdout and "32 n0 14" in result.stderr
+    assert "p99" in result.stdout and "32 implant-small 14" in result.stderr
