@@ -12,7 +12,7 @@ from ..container.blocks import BLOCK_HEAD, VERSION, read_block
 from ..container.chunk_head import CHUNK_HEAD, CODED_HEAD, SPIKES, chunk_bound
 from ..container.random_access import Layout, read_layout
 from ..core import sample_formats
-from ..core.identity import identity_of
+from ..core.names import identity_of
 from ..core.terms import CHANNEL_TIME, FILES, NPY, RAW, SAMPLES, TIME_CHANNEL, WAV
 from ..predictor import model
 from ..recording import paths

@@ -246,7 +246,7 @@ def _topology(options: argparse.Namespace) -> int:
 
 
 def _models(options: argparse.Namespace) -> int:
-    from ..core.identity import identity_of
+    from ..core.names import identity_of
     from ..predictor import model
 
     uses = {model.resolve(model.default(max_error=255)): " (default for large errors and target rates)"}

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from ..core import limits
 from ..core.compressed_bytes import parse_blob
 from ..core.errors import CorruptError
-from ..core.identity import IDENTITY_BYTES, identity_of
-from ..core.names import is_suffix
+from ..core.names import IDENTITY_BYTES, identity_of, is_suffix
 from ..core.terms import FILES, NPY, RAW, SAMPLES, WAV
 from .chunk_head import chunk_bound, is_spikes
 

@@ -1,8 +1,12 @@
-"""Names of files and of channels that are fit to be stored."""
+"""Names of files and channels that are fit to be stored; identities of model files."""
 
 from __future__ import annotations
 
+import hashlib
+
 from . import limits
+
+IDENTITY_BYTES = 16
 
 
 def is_suffix(text: str) -> bool:
@@ -30,3 +34,8 @@ def _clean(text: str) -> bool:
 def channel_names(channels: int) -> list[str]:
     """Return names for the channels of a recording that does not name them: their numbers."""
     return [f"{channel:04d}" for channel in range(channels)]
+
+
+def identity_of(model_data: bytes) -> bytes:
+    """Return the first 16 bytes of the SHA-256 of a model file."""
+    return hashlib.sha256(model_data).digest()[:IDENTITY_BYTES]

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..core.errors import ModelError
-from ..core.identity import identity_of
 from ..core.limits import MAX_MODEL_BYTES
+from ..core.names import identity_of
 from ..entropy.entropy_model import EntropyModel
 from ..entropy.symbol_search import GuessTables
 from . import recurrent

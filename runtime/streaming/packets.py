@@ -7,7 +7,7 @@ import zlib
 from dataclasses import dataclass
 
 from ..core.errors import CorruptError
-from ..core.identity import IDENTITY_BYTES
+from ..core.names import IDENTITY_BYTES
 
 SYNC = b"\xa7\x4d"
 _KEY, _LAST = 1, 2
