@@ -117,7 +117,7 @@ class BlockPredictor:
     """
 
     def __init__(self, model: Model, lanes: Lanes, steps: int):
-        self._model, self._count = model, len(lanes)
+        self._model = model
         self._inputs = BlockInputs(lanes, model.entropy.implant_values, steps, model.has_messages)
         self._states = States(model, len(lanes)) if model.state else None
         self._output = np.empty((steps, len(lanes), 2), np.int32)

@@ -18,7 +18,6 @@ REFERENCES = 4
 """The most reference channels of a channel."""
 REFERENCE_TAPS = 4
 """Samples of each of them that the linear predictor uses."""
-MAX_ORDER_LEVELS = 16
 CORRELATION_UNIT = 32
 """Correlations are signed and in units of 1/32, in 6 bits."""
 

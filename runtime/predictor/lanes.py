@@ -158,11 +158,6 @@ def to_lanes(chunks: list[np.ndarray], lanes: Lanes) -> np.ndarray:
     return out
 
 
-def from_lanes(values: np.ndarray, lanes: Lanes, chunks: list[np.ndarray]) -> None:
-    """Undo `to_lanes` into the arrays [frames, channels] of chunks."""
-    Places(lanes).put(values, chunks)
-
-
 class Places:
     """Where the samples of lanes belong, worked out once."""
 
