@@ -34,7 +34,7 @@ def stateless(model: Model) -> Model:
     if model.state:
         raise ModelError(
             f"model {model.name} carries a state from step to step; only recordings coded with rANS have one. "
-            "For streams, windows around spikes and the Rice coder use another model"
+            "For streams and spike mode use another model"
         )
     return model
 
