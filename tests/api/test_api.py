@@ -254,6 +254,7 @@ def test_independence_and_topology_reach_the_codec(simulation_wav, tmp_path, mon
 
 
 @pytest.mark.parametrize("kind", ["path", "file", "memory"])
+@pytest.mark.slow
 def test_threads_share_a_reader(kind, tmp_path, monkeypatch):
     samples = recording(2000)
     monkeypatch.setattr(chunking, "CHUNK_FRAMES", 50)

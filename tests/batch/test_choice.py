@@ -9,6 +9,8 @@ from runtime.core.implant_table import CODE_TO_SAMPLE
 from runtime.predictor import model as models
 from training.simulate import simulate
 
+pytestmark = pytest.mark.slow
+
 
 def other_device(channels, frames=6000, shared=0.9):
     rng = np.random.default_rng(3)

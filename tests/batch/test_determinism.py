@@ -10,6 +10,8 @@ import pytest
 
 pytest.importorskip("onnx")
 
+pytestmark = pytest.mark.slow
+
 
 def test_short_form(root, tmp_path):
     command = [sys.executable, str(root / "scripts" / "determinism"), "--short", "--json", str(tmp_path / "all.json")]

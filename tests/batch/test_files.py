@@ -25,6 +25,8 @@ from runtime.core.errors import (
 )
 from runtime.recording import paths
 
+pytestmark = pytest.mark.slow
+
 RANDOM = np.random.default_rng(3)
 
 

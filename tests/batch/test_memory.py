@@ -7,6 +7,8 @@ import sys
 import numpy as np
 import pytest
 
+pytestmark = pytest.mark.slow
+
 FULL = "MIDDLEOUT_MEMORY_TEST" in os.environ
 """Chunks and batches of their full size, on recordings of 2 GB; else all in small."""
 CHANNELS = 256

@@ -18,6 +18,8 @@ from runtime.predictor import model
 from runtime.recording.wav import WavFormat, canonical_header
 from training.simulate import TRANSITION_LEVELS
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def n1():

@@ -18,6 +18,8 @@ from runtime.core.implant_table import codes_of
 from runtime.predictor import model
 from runtime.recording.wav import WavFormat, canonical_header
 
+pytestmark = pytest.mark.slow
+
 
 def run(*arguments, stdin=b"", **options):
     """The command in a process of its own."""

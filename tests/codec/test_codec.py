@@ -11,6 +11,8 @@ from runtime.container.chunk_head import RANS, STORED, chunk_frames
 from runtime.core.errors import CorruptError
 from runtime.predictor import model
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def n1():

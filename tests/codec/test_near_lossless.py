@@ -15,6 +15,8 @@ from runtime.core import near_lossless
 from runtime.core.implant_table import CODE_TO_SAMPLE, CODES, codes_of
 from runtime.predictor import channel_parameters, model
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def n1():

@@ -87,6 +87,7 @@ def test_varints(value):
 
 
 @pytest.mark.parametrize("max_error", [0, 1, 60])
+@pytest.mark.slow
 def test_every_signal_comes_back(max_error):
     for name, samples in signals().items():
         middle = len(samples) // 2

@@ -12,6 +12,8 @@ from runtime.fit.prediction_order import PredictionOrder
 from runtime.predictor import model
 from runtime.predictor.channel_parameters import SideInformation, pack, unpack
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def n1():

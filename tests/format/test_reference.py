@@ -8,6 +8,8 @@ pytest.importorskip("onnx")
 import reference  # noqa: E402
 import reference_chunk  # noqa: E402
 
+pytestmark = pytest.mark.slow
+
 MODEL = conformance.MODEL.read_bytes()
 
 

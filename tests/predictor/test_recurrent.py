@@ -14,6 +14,8 @@ from runtime.predictor import model
 from runtime.predictor.recurrent import States
 from runtime.streaming import SpikeStreamEncoder, StreamDecoder, StreamEncoder
 
+pytestmark = pytest.mark.slow
+
 DATA = conformance.RECURRENT_MODEL.read_bytes()
 
 

@@ -16,6 +16,8 @@ import soundfile
 from training.evaluation import baselines
 from training.simulate import simulate, write_wav
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def folder(tmp_path) -> Path:

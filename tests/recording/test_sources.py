@@ -120,6 +120,7 @@ def test_raw(dtype, layout, name, tmp_path, monkeypatch):
         assert np.array_equal(reader.read(100, 500), samples[100:500]) and reader.dtype == dtype
 
 
+@pytest.mark.slow
 def test_options_of_raw_files_do_not_disturb_others(simulation_wav, tmp_path):
     files = [tmp_path / "a.wav", npy(tmp_path / "b.npy", signal("<i2")), tmp_path / "c.bin"]
     files[0].write_bytes(simulation_wav.read_bytes())
@@ -139,6 +140,7 @@ def test_options_of_raw_files_do_not_disturb_others(simulation_wav, tmp_path):
 
 @pytest.mark.parametrize("name", ["x", "x.bin", "-"])
 @pytest.mark.parametrize("options", [[], ["--channels", 3]])
+@pytest.mark.slow
 def test_what_begins_as_a_known_kind_is_one(name, options, simulation_wav, tmp_path):
     file = io.BytesIO()
     np.save(file, signal("<i2"))
@@ -248,6 +250,7 @@ def test_files_that_do_not_go_together(change, message, tmp_path, capsys):
 
 
 @pytest.mark.parametrize("kind", ["raw", "npy", "npy 2"])
+@pytest.mark.slow
 def test_pipes(kind, tmp_path):
     samples = signal("<u2")
     raw = ["--channels", 3, "--dtype", "uint16"] if kind == "raw" else []
@@ -458,6 +461,7 @@ def test_a_failure_leaves_none_of_several_files(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(("form", "channels"), [("FLAC", 3), ("AIFF", 1), ("CAF", 2), ("W64", 3)])
+@pytest.mark.slow
 def test_samples_of_audio_files(form, channels, tmp_path, capsys):
     import soundfile
 

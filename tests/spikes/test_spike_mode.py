@@ -23,6 +23,8 @@ from runtime.spikes.render import lfp, rendering
 from runtime.spikes.summary import summary
 from training.simulate import RATE, simulate
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def array():

@@ -14,6 +14,8 @@ from runtime.spikes.detection import filters
 from runtime.spikes.options import SpikeOptions
 from runtime.spikes.waveforms import costs
 
+pytestmark = pytest.mark.slow
+
 RATE = 20000
 SHAPE = np.array([-20, -70, -120, -150, -130, -90, -40, 0, 30, 50, 55, 50, 40, 30, 20, 12, 6, 3])
 

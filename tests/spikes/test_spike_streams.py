@@ -17,6 +17,8 @@ from runtime.streaming.packets import DESCRIPTION_BYTES, HEAD_BYTES, Description
 from runtime.streaming.spikes import chunk_of, default_block
 from training.simulate import simulate
 
+pytestmark = pytest.mark.slow
+
 RATE, BLOCK, FRAMES = 20000, 700, 20000
 
 

@@ -8,6 +8,8 @@ import pytest
 
 from runtime.streaming import StreamDecoder, StreamEncoder
 
+pytestmark = pytest.mark.slow
+
 FOLDER = conformance.FOLDER.parent / "streams"
 MANIFEST = json.loads((FOLDER / "manifest.json").read_text(encoding="utf-8"))
 

@@ -17,6 +17,8 @@ from runtime.streaming import Calibration, StreamDecoder, StreamEncoder
 from runtime.streaming.encoder import default_block
 from runtime.streaming.packets import HEAD_BYTES, OVERHEAD, PacketReader
 
+pytestmark = pytest.mark.slow
+
 RATE, BLOCK, PERIOD = 20000, 25, 10
 """With these, a key packet every 250 frames."""
 

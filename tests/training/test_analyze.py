@@ -9,6 +9,8 @@ from training.__main__ import main  # noqa: E402
 from training.analysis import plots, signals  # noqa: E402
 from training.simulate import simulate, write_wav  # noqa: E402
 
+pytestmark = pytest.mark.slow
+
 
 def test_page_stands_alone(tmp_path, capsys):
     (tmp_path / "data").mkdir()

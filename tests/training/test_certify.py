@@ -11,6 +11,8 @@ from training.exactness.certificate import NotExact, certify  # noqa: E402
 from training.export import feedforward as export  # noqa: E402
 from training.networks.network import Network  # noqa: E402
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def parts():

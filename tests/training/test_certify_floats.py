@@ -12,6 +12,8 @@ from training.exactness.recurrent import RecurrentChecker  # noqa: E402
 from training.export import recurrent as recurrent_graph  # noqa: E402
 from training.networks.units import CELL_LIMIT  # noqa: E402
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def parts():

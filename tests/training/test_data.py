@@ -12,6 +12,8 @@ from training.data import check, splits
 from training.data import recordings as data
 from training.simulate import simulate, write_wav
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def recording():

@@ -10,6 +10,8 @@ from training.__main__ import main
 from training.evaluation import baselines, evaluate
 from training.simulate import simulate, write_wav
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def folder(tmp_path):

@@ -13,6 +13,8 @@ from training.learning import train  # noqa: E402
 from training.learning.checkpoint import Checkpoint, integer_tables  # noqa: E402
 from training.networks.tables import TOP  # noqa: E402
 
+pytestmark = pytest.mark.slow
+
 CONFIG = {
     "network": {"inputs": 20, "projector": [16], "predictor": [16]},
     "training": {"seed": 1},

@@ -11,6 +11,8 @@ import pytest
 from training.evaluation import fidelity
 from training.simulate import simulate, write_wav
 
+pytestmark = pytest.mark.slow
+
 RATE = 20000
 
 

@@ -10,6 +10,8 @@ from onnx import TensorProto, helper, numpy_helper  # noqa: E402
 
 from training.exactness import lint  # noqa: E402
 
+pytestmark = pytest.mark.slow
+
 
 def test_our_models_pass(root):
     for path in (conformance.MODEL, *(root / "models").glob("*.onnx")):

@@ -17,6 +17,8 @@ from training.learning import train  # noqa: E402
 from training.learning.checkpoint import integer_tables  # noqa: E402
 from training.simulate import simulate  # noqa: E402
 
+pytestmark = pytest.mark.slow
+
 torch.set_num_threads(1)
 OPTIONS = {"seed": 1, "steps": 100, "batch": 320, "rate": 0.004, "float_part": 0.5}
 CONFIG = {"network": {"inputs": 20, "lstm": 4, "predictor": [4, 3], "window": 2}, "training": OPTIONS}

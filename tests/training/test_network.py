@@ -15,6 +15,8 @@ from training.networks.network import Network  # noqa: E402
 from training.networks.quantisation import power_of_two, quantise_weights, rounded  # noqa: E402
 from training.simulate import simulate  # noqa: E402
 
+pytestmark = pytest.mark.slow
+
 torch.set_num_threads(1)
 OPTIONS = {"seed": 1, "steps": 200, "batch": 512, "rate": 0.004, "float_part": 0.4}
 CONFIG = {"network": {"inputs": 20, "projector": [8], "predictor": [4]}, "training": OPTIONS}

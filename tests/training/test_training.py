@@ -18,6 +18,8 @@ from training.data import training_sets  # noqa: E402
 from training.learning import ablation  # noqa: E402
 from training.simulate import simulate, write_wav  # noqa: E402
 
+pytestmark = pytest.mark.slow
+
 TOML = """
 name = "toy-v1"
 levels = "uniform"
