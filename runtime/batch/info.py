@@ -132,7 +132,7 @@ def as_text(facts: dict[str, Any]) -> str:
     """Format facts as lines of text."""
     length = "" if facts["seconds"] is None else f", {facts['seconds']:.3f} s"
     kinds = facts["implant"] or {}
-    plain = "stored" if facts["spikes"] is None else "not said"
+    plain = "stored" if facts["spikes"] is None else "not stated"
     first = ", ".join(f"{count} {kind}" for kind, count in kinds.items()) or plain
     model = f"{facts['model_name'] or 'not one of the shipped ones'} ({facts['model']})"
     lines = {

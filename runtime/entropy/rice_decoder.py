@@ -14,7 +14,7 @@ from .rice_body import RiceBody
 _PLACE_OFFSET, _PLACE_SHIFT = constant(PLACES // 2 << PLACE_BITS), constant(PLACE_BITS)
 _BYTE_SHIFT, _BIT_MASK = constant(3, np.int64), constant(7, np.int64)
 _QUIET_ROWS = SCALES << 4
-"""What leads from a cell to that of the same scale for quiet samples."""
+"""Distance from a cell to that of the same scale for quiet samples."""
 
 
 class _Remainders:

@@ -53,9 +53,8 @@ class SymbolSearch:
 
     def __init__(self, entropy: EntropyModel, tables: GuessTables, offset: np.ndarray):
         self._entropy, self._tables, self._offset = entropy, tables, offset
-        self._implant = not offset.any()
-        self._place = ((offset != 0) * _PLACES).astype(np.int32)
-        self._code_at = tables.code_at[:_PLACES] if self._implant else tables.code_at
+        self._place = ((offset != 0) * _PLACES).astype(np.int32) if offset.any() else None
+        self._code_at = tables.code_at[:_PLACES] if self._place is None else tables.code_at
         lanes = len(offset)
         self._by_scale = np.empty((len(tables.by_scale), lanes), np.int32)
         self._parts, self._width, self._row = list(self._by_scale[:4]), self._by_scale[4], self._by_scale[5]
@@ -79,7 +78,7 @@ class SymbolSearch:
         """
         self._tables.by_scale.take(scale, axis=1, out=self._by_scale, mode="clip")
         code, entropy = self._guess(slot, location), self._entropy
-        ends = code if self._implant else code + self._offset
+        ends = code if self._place is None else code + self._offset
         entropy.ends.take(ends, axis=1, out=self._level, mode="clip")
         start, frequency = entropy.look_up(self._level, code, location, self._parts, out=self._interval)
         inside = np.subtract(slot, start, out=self._inside)
@@ -105,7 +104,7 @@ class SymbolSearch:
         q6 += location
         q6 >>= _PLACE_SHIFT
         q6 += _ZERO_PLACE
-        if not self._implant:
+        if self._place is not None:
             np.clip(q6, 0, _PLACES - 1, out=q6)
             q6 += self._place
         return self._code_at.take(q6, out=self._code, mode="clip")

@@ -19,8 +19,8 @@ LAYERS = (
 )
 """Packages of `runtime`, lowest first; a package imports from those of lower layers only."""
 MOST_MODULES = 15
-MOST_LINES = 310
-MOST_PARAMETERS = 12
+MOST_LINES = 300
+MOST_PARAMETERS = 8
 
 
 def modules(root: Path, package: str) -> dict[str, Path]:
