@@ -36,7 +36,7 @@ def describe(path: str) -> dict[str, Any]:
         file = source.file if source.size is not None else io.BytesIO(source.file.read())
         layout = read_layout(file)
         size = file.seek(0, io.SEEK_END)
-        implant = _kinds(file, layout)
+        value_maps = _kinds(file, layout)
         bounds = _bounds(file, layout) if layout.header.bounded else None
         kept = _spikes(file, layout) if layout.header.bounded else None
     header = layout.header
@@ -54,7 +54,7 @@ def describe(path: str) -> dict[str, Any]:
         "sample_bits": header.sample_bits,
         "dtype": sample_formats.name(header.dtype),
         "layout": CHANNEL_TIME if header.channel_time else TIME_CHANNEL,
-        "implant": implant,
+        "value_maps": value_maps,
         "lossless": not layout.header.bounded,
         "max_error": bounds,
         "spikes": kept,
@@ -131,7 +131,7 @@ def _model_name(identity: bytes) -> str | None:
 def as_text(facts: dict[str, Any]) -> str:
     """Format facts as lines of text."""
     length = "" if facts["seconds"] is None else f", {facts['seconds']:.3f} s"
-    kinds = facts["implant"] or {}
+    kinds = facts["value_maps"] or {}
     plain = "stored" if facts["spikes"] is None else "not stated"
     first = ", ".join(f"{count} {kind}" for kind, count in kinds.items()) or plain
     model = f"{facts['model_name'] or 'not one of the shipped ones'} ({facts['model']})"
@@ -141,9 +141,9 @@ def as_text(facts: dict[str, Any]) -> str:
         + (", canonical header" if facts["canonical_header"] else "")
         + (f", {facts['dtype']}, " + (facts["layout"] if facts["channels"] > 1 else "one channel")),
         "channels": str(facts["channels"]),
-        "rate": f"{facts['sample_rate']} Hz" if facts["sample_rate"] else "unknown",
+        "sample rate": f"{facts['sample_rate']} Hz" if facts["sample_rate"] else "unknown",
         "samples": f"{facts['samples']} of {facts['sample_bits']} bits, {facts['frames']} frames{length}",
-        "implant": f"{first} (channels of the first chunk)" if facts["chunks"] else "no samples",
+        "value maps": f"{first} (channels of the first chunk)" if facts["chunks"] else "no samples",
         "model": model + (", embedded" if facts["model_embedded"] else ""),
         "chunks": str(facts["chunks"]),
         "bytes": f"{facts['coded_bytes']} for {facts['sample_bytes']}, ratio {facts['ratio']:.3f}",
@@ -151,12 +151,12 @@ def as_text(facts: dict[str, Any]) -> str:
     if facts["max_error"] is not None:
         least, mean, most = facts["max_error"].values()
         several = "" if least == most else f" ({least} to {most}, {mean:.2f} in the mean of the chunks)"
-        lines["error"] = f"not lossless: at most {most}{several}, in codes or, off the implant's table, in sample units"
+        lines["error"] = f"not lossless: at most {most}{several}, in codes of the implant's table, else in sample units"
     if facts["spikes"] is not None:
         lines |= _spike_lines(facts["spikes"])
     if facts["bits_per_sample"] is not None:
         lines["bytes"] += f", {facts['bits_per_sample']:.3f} bits per sample"
-    return "\n".join([facts["file"], *(f"  {name:8} {text}" for name, text in lines.items())])
+    return "\n".join([facts["file"], *(f"  {name:11} {text}" for name, text in lines.items())])
 
 
 def _spike_lines(kept: dict[str, Any]) -> dict[str, str]:

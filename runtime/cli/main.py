@@ -91,7 +91,7 @@ def _parser() -> argparse.ArgumentParser:
 
     info = _command(commands, "info", _info, "print the facts of header and index")
     info.add_argument("--json", action="store_true", help="as a JSON list with one object per file")
-    topology = _command(commands, "topology", _topology, "find out which channels have activity in common")
+    topology = _command(commands, "topology", _topology, "find out which channels are correlated")
     topology.add_argument("-o", "--output", required=True, metavar="OUT", help="file to write, for encode --topology")
     topology.add_argument("-f", "--force", action="store_true", help="overwrite an existing file")
     topology.add_argument("--update", metavar="OLD", help="topology to go on from, e.g. of the day before")
@@ -241,7 +241,7 @@ def _topology(options: argparse.Namespace) -> int:
         output.abort()
         raise
     count = f"{len(found.channels)} channels, {len(found.recordings)} recordings"
-    print(f"{count}: {len(found.significant())} pairs have activity in common", file=sys.stderr)
+    print(f"{count}: {len(found.significant())} pairs are correlated", file=sys.stderr)
     return 0
 
 

@@ -201,7 +201,7 @@ def test_info(mdo, capsys):
     assert main("info", "--json", mdo) == 0
     (facts,) = json.loads(capsys.readouterr().out)
     assert facts["channels"] == 1 and facts["frames"] == facts["samples"] == 4000
-    assert facts["implant"] == {"implant": 1}
+    assert facts["value_maps"] == {"implant": 1}
     assert facts["model"] == model.load().identity.hex()
     assert facts["model_name"] is not None
     assert facts["coded_bytes"] == mdo.stat().st_size
