@@ -17,12 +17,19 @@ _ZERO, _BYTE = constant(0), constant(255)
 
 @dataclass
 class _Place:
-    """Views for steps that begin at one column of the past.
+    """Views for steps that begin at one column of the past; made once, since a view costs as much as a small sum.
 
-    history : uint8 [lanes, steps], where the residuals of the steps before these go
+    contexts, differences, log_means, seen : of the contexts: all, the first two, the last three, all but the first
+    newest : int32 [lanes, steps], the residual of the step before each
+    history : uint8 [lanes, steps], where these go
     windows : 16 bytes [steps, lanes], the 16 residuals before each step
     """
 
+    contexts: np.ndarray
+    differences: np.ndarray
+    log_means: np.ndarray
+    seen: np.ndarray
+    newest: np.ndarray
     history: np.ndarray
     windows: np.ndarray
 
@@ -39,6 +46,9 @@ class NetworkInputs:
     contexts : int32 [steps, 5, lanes]
         For each step, the residual of the step before, the difference, and the logarithms. After `fill` they are
         quantised, as in `inputs`.
+    residual, difference, middle_log_mean : int32 [lanes]
+        Of the first step: residual of the step before it, from `learn` to `fill`; last sample less prediction, to be
+        written before `fill`; logarithm of the middle running mean, after `fill`.
 
     Parameters
     ----------
@@ -54,7 +64,10 @@ class NetworkInputs:
         count = self._means.shape[1]
         self.inputs = np.zeros((steps, count, input_arithmetic.FEATURES), np.uint8)
         self.contexts = np.empty((steps, _CONTEXTS, count), np.int32)
-        self.contexts[0, _RESIDUAL] = past.residual[part]
+        self.residual, self.difference, self.middle_log_mean = (
+            self.contexts[0, i] for i in (_RESIDUAL, _DIFFERENCE, 3)
+        )
+        self.residual[:] = past.residual[part]
         self._windows = np.ndarray((steps, count), "V16", self.inputs.data, 0, self.inputs.strides[:2])
         self._rest = self.inputs[:, :, input_arithmetic.WINDOW :].transpose(0, 2, 1)
         self._scratch, self._shifts = np.empty_like(self._means), input_arithmetic.shifts(count)
@@ -66,28 +79,22 @@ class NetworkInputs:
         history = self._past.history[self._part]
         end = column + input_arithmetic.WINDOW - 1
         windows = np.ndarray((steps, len(history)), "V16", history.data, column, (1, history.strides[0]))
-        return _Place(history[:, end : end + steps], windows)
+        contexts = self.contexts[:steps]
+        return _Place(
+            contexts,
+            contexts[:, :2],
+            contexts[:, _LOG_MEANS],
+            contexts[:, 1:],
+            contexts[:, _RESIDUAL].T,
+            history[:, end : end + steps],
+            windows,
+        )
 
     # One step at a time.
 
-    @property
-    def residual(self) -> np.ndarray:
-        """Residual of the last step, int32 [lanes]; from `learn` to `fill`."""
-        return self.contexts[0, _RESIDUAL]
-
-    @property
-    def difference(self) -> np.ndarray:
-        """Where the last sample's difference from the prediction goes before `fill`, int32 [lanes]."""
-        return self.contexts[0, _DIFFERENCE]
-
-    @property
-    def middle_log_mean(self) -> np.ndarray:
-        """Logarithm of the middle running mean, int32 [lanes]; after `fill`."""
-        return self.contexts[0, 3]
-
     def fill(self) -> None:
         """Assemble the inputs of one step."""
-        self._assemble(self.contexts, self._means, self._places[self._past.column], self._windows, self._rest)
+        self._assemble(self._places[self._past.column], self._means, self._windows, self._rest)
 
     def learn(self) -> None:
         """Move the running means on by `residual`."""
@@ -117,21 +124,19 @@ class NetworkInputs:
         means[0] = self._means
         input_arithmetic.run_means(means, input_arithmetic.magnitude(residual), self._shifts, self._scratch)
         place = self._place(self._past.column, size)
-        self._assemble(contexts, means[:size], place, self._windows[:size], self._rest[:size])
+        self._assemble(place, means[:size], self._windows[:size], self._rest[:size])
         self._means[...] = means[size]
         self._past.residual[self._part] = residual[-1]
         return self.inputs[:size]
 
     @staticmethod
-    def _assemble(
-        contexts: np.ndarray, means: np.ndarray, place: _Place, windows: np.ndarray, rest: np.ndarray
-    ) -> None:
+    def _assemble(place: _Place, means: np.ndarray, windows: np.ndarray, rest: np.ndarray) -> None:
         """Turn contexts into inputs, by way of the history."""
-        differences = contexts[:, :2]
+        contexts, differences = place.contexts, place.differences
         input_arithmetic.to_quantised(differences, differences)
-        input_arithmetic.to_log_means(means, out=contexts[:, _LOG_MEANS])
+        input_arithmetic.to_log_means(means, out=place.log_means)
         np.maximum(contexts, _ZERO, out=contexts)
         np.minimum(contexts, _BYTE, out=contexts)
-        place.history[...] = contexts[:, _RESIDUAL].T
+        place.history[...] = place.newest
         windows[...] = place.windows
-        rest[...] = contexts[:, 1:]
+        rest[...] = place.seen
