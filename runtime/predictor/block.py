@@ -66,7 +66,7 @@ class BlockInputs:
     def __init__(self, lanes: Lanes, values: ImplantValues, steps: int, messages: bool = False):
         self._lanes, self._implant, self._maps = lanes, values, ValueMaps(lanes)
         self._past = Past(lanes.initial_scale, steps)
-        self._inputs = NetworkInputs(self._past, steps=max(steps, 2))
+        self._inputs = NetworkInputs(self._past, steps=steps)
         self._taps = np.lib.stride_tricks.sliding_window_view(self._past.values, ORDER, axis=0)
         self._references = BlockReferences(lanes) if lanes.has_references else None
         self._messages = BlockMessages(lanes, self._references) if messages and self._references else None

@@ -132,7 +132,7 @@ class WindowCoder:
         inside = place[:, None] < self._windows.length[part][None]
         index = np.minimum(self.first[part][None] + place[:, None], len(self.bins) - 1)
         residual = np.where(inside, self.residual[index], 0).astype(np.int32)
-        steps = max(longest - 1, 2)
+        steps = longest - 1
         inputs = NetworkInputs(Past(initial_scale, steps), steps=steps)
         rows = inputs.run_block(residual, -self._bias[index].astype(np.int32))
         return index[inside], self._model.run(rows[inside]).astype(np.int64)
