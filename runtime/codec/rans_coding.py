@@ -109,24 +109,25 @@ def _sample_crc(samples: np.ndarray) -> int:
 
 
 def _code(batch: list[np.ndarray], coded: list[CodedChunk], model: Model) -> None:
-    """Fill in low bits, escapes, states and words of chunks that have lanes."""
+    """Fill in low bits, states and words of chunks that have lanes."""
     for samples, chunk in zip(batch, coded, strict=True):
         chunk.segments = segment_count(chunk.frames, len(chunk.side.coded))
         with_low = chunks.channels_with_low_bits(chunk.side)
         chunk.low_bits = [samples[:, channel] & np.int16((1 << chunk.side.shift[channel]) - 1) for channel in with_low]
     lanes = join([(chunk.side, chunk.frames, chunk.segments) for chunk in coded], model.entropy.reconstruction)
-    states, words, escapes = _coded_lanes(batch, lanes, model)
-    split = rans.split(words, lanes.owner, len(coded))
+    states, counts, words = _coded_lanes(batch, lanes, model)
     for number, chunk in enumerate(coded):
-        chunk.states, chunk.words = states[lanes.owner == number], split[number]
-        chunk.escapes = escapes[lanes.owner[escapes[:, 1]] == number, 2].astype(np.int16)
+        mine = np.flatnonzero(lanes.owner == number)
+        mine = mine[np.argsort(lanes.number[mine])]
+        chunk.states, chunk.counts = states[mine], counts[mine]
+        chunk.words = np.concatenate([words[lane] for lane in mine.tolist()])
 
 
 def _coded_lanes(
     batch: list[np.ndarray], lanes: Lanes, model: Model
-) -> tuple[np.ndarray, list[rans.Words], np.ndarray]:
-    """States uint64 [lanes], words of groups of lanes, and escapes in decoding order: step, lane, sample."""
-    states, words, escapes = np.zeros(len(lanes), np.uint64), [], []
+) -> tuple[np.ndarray, np.ndarray, dict[int, np.ndarray]]:
+    """States uint64 [lanes], counts of words int64 [lanes], and the words of each lane."""
+    states, counts, words = np.zeros(len(lanes), np.uint64), np.zeros(len(lanes), np.int64), {}
     groups, memory = list(_groups(lanes)), None
     if len(groups) > 1:
         memory = np.empty(2 * int(lanes.length.max()) * max(map(len, groups)), np.uint32)
@@ -134,12 +135,12 @@ def _coded_lanes(
         chosen = lanes.take(part)
         samples = to_lanes(batch, chosen)
         coded = intervals(model, chosen, samples, memory)
-        states[part], found = rans.encode(coded.start, coded.frequency)
-        words.append(rans.Words(found.values, found.counts, part.astype(np.int32)[found.lanes]))
         step, lane = coded.escapes.T
-        escapes.append(np.column_stack([step, part[lane], samples[step, lane]]))
-    rows = np.concatenate(escapes)
-    return states, words, rows[np.lexsort((rows[:, 1], rows[:, 0]))]
+        raw = rans.RawNumbers(step, lane, samples[step, lane].view(np.uint16)) if len(step) else None
+        states[part], found = rans.encode(coded.start, coded.frequency, raw)
+        values, counts[part] = found.by_lane(len(part))
+        words |= zip(part.tolist(), np.split(values, np.cumsum(counts[part])[:-1]), strict=True)
+    return states, counts, words
 
 
 def _groups(lanes: Lanes) -> Iterator[np.ndarray]:

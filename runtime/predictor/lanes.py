@@ -35,6 +35,7 @@ class Lanes:
     owner         int64, number of the chunk in the batch
     start         int64, frame of the chunk where the segment starts
     channel       int64, number of the channel in the chunk
+    number        int64, place among the lanes of the chunk: by segment, then by channel
     """
 
     coefficients: np.ndarray
@@ -51,6 +52,7 @@ class Lanes:
     owner: np.ndarray
     start: np.ndarray
     channel: np.ndarray
+    number: np.ndarray
 
     def __len__(self) -> int:
         return len(self.mean)
@@ -145,6 +147,7 @@ def _chunk_columns(
         ),
         "start": np.repeat(np.arange(segments) * steps, count),
         "channel": tile(channels, np.int64),
+        "number": np.arange(segments * count),
     }
 
 
