@@ -134,7 +134,7 @@ class Decoder:
     ----------
     state : uint64 [lanes]
     words : list of uint32 arrays
-    owner : int64 [lanes], not decreasing within a order level
+    owner : int64 [lanes], not decreasing within an order level
     """
 
     def __init__(self, state: np.ndarray, words: list[np.ndarray], owner: np.ndarray):
