@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..core.compiled import njit
+from ..core.compiled import inlined, njit
 from .kernels import TAPS, begin, keep, learn, new_block, predict
 from .vectors import WIDTH
 
@@ -108,7 +108,7 @@ def decode(lanes, network, tables, words, ends, states, low, out):
             keep(block, lanes, first, count, series)
 
 
-@njit
+@inlined
 def _decode_sample(lanes, tables, words, ends, states, low, out, block, t, i, lane):
     location, scale = np.int64(block.found[1, i]), block.found[2, i]
     state = states[lane]

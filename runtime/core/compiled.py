@@ -47,3 +47,11 @@ def njit(function: Callable[..., Any]) -> Callable[..., Any]:
         return numba.njit(cache=True, **options)(function)
     except RuntimeError:  # no folder for the cache: compiled again in each process
         return numba.njit(**options)(function)
+
+
+def inlined(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Mark a function of compiled loops whose body goes into its callers: a call that passes many arrays counts the
+    references to each, which takes longer than a small body."""
+    import numba
+
+    return numba.njit(inline="always", error_model="numpy")(function)

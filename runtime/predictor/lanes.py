@@ -138,7 +138,7 @@ def _chunk_columns(
         "linear": tile(np.where(linear, -1, 0), np.int32),
         "shift": tile(shift, np.int32),
         "length": np.repeat(np.minimum(steps, frames - np.arange(segments) * steps), count),
-        "order_level": tile(side.order_level[channels], np.int64),
+        "order_level": tile(side.order_levels()[channels], np.int64),
         "references": tile(references, np.int64).reshape(REFERENCES, -1)
         + np.repeat(np.arange(segments) * count, count),
         "correlation": tile(np.where(chosen >= 0, side.correlation[channels].T, 0), np.int32).reshape(REFERENCES, -1),
