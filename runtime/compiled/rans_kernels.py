@@ -6,8 +6,22 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..core.compiled import inlined, njit
-from .kernels import TAPS, begin, keep, learn, new_block, predict
+from ..core.compiled import njit
+from .kernels import (
+    CENTRE,
+    LEAD,
+    LOCATION,
+    SCALE,
+    TAPS,
+    add_references,
+    begin,
+    keep,
+    learn,
+    new_activations,
+    new_state,
+    new_values,
+    predict,
+)
 from .vectors import WIDTH
 
 _LAST_CODE, _HALF_CODES = 1023, 512
@@ -36,31 +50,10 @@ class Tables(NamedTuple):
 
 
 @njit
-def _cumulative(tables, code, offset, location, scale):
+def _cumulative(by_scale, levels, table, code, offset, location, scale):
     """Return the sum of the frequencies of the codes below one."""
-    z = min(max(tables.levels[code + offset] - location, tables.by_scale[scale, 1]), tables.by_scale[scale, 2])
-    return np.int64(tables.table[((z * tables.by_scale[scale, 0]) >> 16) + tables.by_scale[scale, 3]]) + code
-
-
-@njit
-def _search(tables, slot, offset, location, scale):
-    """Return the code whose interval holds a slot, and the interval; from a guess that is hardly ever wrong."""
-    bucket = tables.middles[tables.by_scale[scale, 5] + (slot >> 9)]
-    place = (((bucket * tables.by_scale[scale, 4]) >> 10) + location) >> 2
-    place = min(max(place + _PLACES // 2, 0), _PLACES - 1)
-    code = np.int64(tables.code_at[place + (_PLACES if offset else 0)])
-    start = _cumulative(tables, code, offset, location, scale)
-    if start > slot:
-        end = start
-        while start > slot and code > 0:
-            code -= 1
-            end, start = start, _cumulative(tables, code, offset, location, scale)
-        return code, start, end
-    end = _cumulative(tables, code + 1, offset, location, scale)
-    while end <= slot and code < _LAST_CODE:
-        code += 1
-        start, end = end, _cumulative(tables, code + 1, offset, location, scale)
-    return code, start, end
+    z = min(max(levels[code + offset] - location, by_scale[scale, 1]), by_scale[scale, 2])
+    return np.int64(table[((z * by_scale[scale, 0]) >> 16) + by_scale[scale, 3]]) + code
 
 
 @njit
@@ -92,48 +85,61 @@ def decode(lanes, network, tables, words, ends, states, low, out):
     low : int32 [rows, frames], low bits of channels
     out : int16 [frames, channels]
     """
-    steps = lanes.length.max()
-    block, series = new_block(steps, network), np.zeros((lanes.series.max() + 1, 3 + steps), np.int32)
+    length, first_frame, channel = lanes.length, lanes.start, lanes.channel
+    mean, linear, shift, offset, low_row = lanes.mean, lanes.linear, lanes.shift, lanes.offset, lanes.low
+    by_scale, levels, table = tables.by_scale, tables.levels, tables.table
+    middles, code_at, q6, sample_of = tables.middles, tables.code_at, tables.q6, tables.samples
+    steps = length.max()
+    state, values, part = new_state(), new_values(steps), np.empty((steps, WIDTH), np.int32)
+    activations, series = new_activations(network[0]), np.zeros((lanes.series.max() + 1, LEAD + steps), np.int32)
+    weights, sizes = network
     for level in range(len(lanes.bounds) - 1):
         for first in range(lanes.bounds[level], lanes.bounds[level + 1], WIDTH):
             count = min(WIDTH, lanes.bounds[level + 1] - first)
-            longest = begin(block, lanes, first, count, series)
+            longest = begin(state, activations, lanes, first, count)
+            add_references(part[:longest], lanes, first, count, series)
             for t in range(longest):
-                predict(block, network, t)
+                predict(state, values, part, activations, weights, sizes, t)
                 for i in range(count):
                     lane = first + i
-                    if t < lanes.length[lane]:
-                        _decode_sample(lanes, tables, words, ends, states, low, out, block, t, i, lane)
-                learn(block, t)
-            keep(block, lanes, first, count, series)
-
-
-@inlined
-def _decode_sample(lanes, tables, words, ends, states, low, out, block, t, i, lane):
-    location, scale = np.int64(block.found[1, i]), block.found[2, i]
-    state = states[lane]
-    slot = np.int64(state & _SLOT_MASK)
-    code, start, end = _search(tables, slot, lanes.offset[lane], location, scale)
-    state = (state >> _PRECISION) * np.uint64(end - start) + np.uint64(slot - start)
-    state = _refilled(state, words, ends, lane)
-    frame = lanes.start[lane] + t
-    if lanes.linear[lane] == 0:
-        sample, value = tables.samples[code], np.int64(tables.q6[code])
-    else:
-        shift = lanes.shift[lane]
-        if code == 0 or code == _LAST_CODE:
-            slot = np.int64(state & _SLOT_MASK)
-            state = ((state >> _PRECISION) << _RAW) | np.uint64(slot & _RAW_MASK)
-            state = _refilled(state, words, ends, lane)
-            sample = np.int16(slot >> 4)
-        else:
-            sample = np.int16((code - _HALF_CODES + block.found[3, i]) << max(shift, 0))
-            if shift > 0:
-                sample |= np.int16(low[lanes.low[lane], frame])
-        value = linear_value(sample, shift)
-    states[lane] = state
-    out[frame, lanes.channel[lane]] = sample
-    block.values[TAPS + t, i] = value - lanes.mean[lane]
+                    if t >= length[lane]:
+                        continue
+                    location, scale, at = np.int64(state[LOCATION, i]), state[SCALE, i], offset[lane]
+                    coder = states[lane]
+                    slot = np.int64(coder & _SLOT_MASK)
+                    # a guess that is hardly ever wrong, then the code whose interval holds the slot
+                    place = (((middles[by_scale[scale, 5] + (slot >> 9)] * by_scale[scale, 4]) >> 10) + location) >> 2
+                    place = min(max(place + _PLACES // 2, 0), _PLACES - 1)
+                    code = np.int64(code_at[place + (_PLACES if at else 0)])
+                    start = _cumulative(by_scale, levels, table, code, at, location, scale)
+                    end = _cumulative(by_scale, levels, table, code + 1, at, location, scale)
+                    while start > slot and code > 0:
+                        code -= 1
+                        end, start = start, _cumulative(by_scale, levels, table, code, at, location, scale)
+                    while end <= slot and code < _LAST_CODE:
+                        code += 1
+                        start, end = end, _cumulative(by_scale, levels, table, code + 1, at, location, scale)
+                    coder = (coder >> _PRECISION) * np.uint64(end - start) + np.uint64(slot - start)
+                    coder = _refilled(coder, words, ends, lane)
+                    frame = first_frame[lane] + t
+                    if at == 0:
+                        sample, value = sample_of[code], np.int64(q6[code])
+                    else:
+                        if code == 0 or code == _LAST_CODE:
+                            slot = np.int64(coder & _SLOT_MASK)
+                            coder = ((coder >> _PRECISION) << _RAW) | np.uint64(slot & _RAW_MASK)
+                            coder = _refilled(coder, words, ends, lane)
+                            sample = np.int16(slot >> 4)
+                        else:
+                            sample = np.int16((code - _HALF_CODES + state[CENTRE, i]) << max(shift[lane], 0))
+                            if shift[lane] > 0:
+                                sample |= np.int16(low[low_row[lane], frame])
+                        value = linear_value(sample, shift[lane])
+                    states[lane] = coder
+                    out[frame, channel[lane]] = sample
+                    values[TAPS + t, i] = value - mean[lane]
+                learn(state, values, t)
+            keep(values, lanes, first, count, series)
 
 
 @njit
@@ -147,48 +153,51 @@ def encode(lanes, network, tables, samples, states, counts, words):
     counts : int64 [lanes], words of each lane; filled in
     words : uint32 [lanes, words], each lane's at the end of its row, in order of decoding; filled in
     """
+    offset, by_scale, levels, table = lanes.offset, tables.by_scale, tables.levels, tables.table
     steps = lanes.length.max()
-    block, series = new_block(steps, network), np.zeros((lanes.series.max() + 1, 3 + steps), np.int32)
+    state, values, part = new_state(), new_values(steps), np.empty((steps, WIDTH), np.int32)
+    activations, series = new_activations(network[0]), np.zeros((lanes.series.max() + 1, LEAD + steps), np.int32)
+    weights, sizes = network
     codes = np.empty((steps, WIDTH), np.int32)
     intervals = np.empty((steps, WIDTH, 2), np.uint32)
     for level in range(len(lanes.bounds) - 1):
         for first in range(lanes.bounds[level], lanes.bounds[level + 1], WIDTH):
             count = min(WIDTH, lanes.bounds[level + 1] - first)
-            longest = begin(block, lanes, first, count, series)
+            longest = begin(state, activations, lanes, first, count)
+            add_references(part[:longest], lanes, first, count, series)
             for i in range(count):
-                _read(lanes, tables, samples, block, codes, i, first + i)
+                _read(lanes, tables, samples, values, codes, i, first + i)
             for t in range(longest):
-                predict(block, network, t)
+                predict(state, values, part, activations, weights, sizes, t)
                 for i in range(count):
-                    lane = first + i
-                    offset, location, scale = lanes.offset[lane], np.int64(block.found[1, i]), block.found[2, i]
+                    at, location, scale = offset[first + i], np.int64(state[LOCATION, i]), state[SCALE, i]
                     code = np.int64(codes[t, i])
-                    if offset:
-                        code = min(max(code - block.found[3, i], 0), _LAST_CODE)
+                    if at:
+                        code = min(max(code - state[CENTRE, i], 0), _LAST_CODE)
                         codes[t, i] = code
-                    start = _cumulative(tables, code, offset, location, scale)
-                    intervals[t, i, 0] = start
-                    intervals[t, i, 1] = _cumulative(tables, code + 1, offset, location, scale) - start
-                learn(block, t)
-            keep(block, lanes, first, count, series)
+                    start = _cumulative(by_scale, levels, table, code, at, location, scale)
+                    end = _cumulative(by_scale, levels, table, code + 1, at, location, scale)
+                    intervals[t, i, 0], intervals[t, i, 1] = start, end - start
+                learn(state, values, t)
+            keep(values, lanes, first, count, series)
             for i in range(count):
                 _write(lanes, samples, intervals, codes, states, counts, words, i, first + i)
 
 
 @njit
-def _read(lanes, tables, samples, block, codes, i, lane):
+def _read(lanes, tables, samples, values, codes, i, lane):
     """Turn the samples of a lane into values and codes; codes of linear lanes are not relative to the centre yet."""
     mean, shift, first, channel = lanes.mean[lane], lanes.shift[lane], lanes.start[lane], lanes.channel[lane]
     if lanes.linear[lane] == 0:
         for t in range(lanes.length[lane]):
             code = tables.codes[(samples[first + t, channel] >> 6) + _HALF_CODES]
             codes[t, i] = code
-            block.values[TAPS + t, i] = tables.q6[code] - mean
+            values[TAPS + t, i] = tables.q6[code] - mean
     else:
         for t in range(lanes.length[lane]):
             sample = samples[first + t, channel]
             codes[t, i] = (sample >> max(shift, 0)) + _HALF_CODES
-            block.values[TAPS + t, i] = linear_value(sample, shift) - mean
+            values[TAPS + t, i] = linear_value(sample, shift) - mean
 
 
 @njit
