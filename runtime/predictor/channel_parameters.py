@@ -83,7 +83,7 @@ class SideInformation:
         return bool((self.references >= 0).any())
 
     def order_levels(self) -> np.ndarray:
-        """Return the order level of each channel, int64 [channels]: one more than the largest of its references, else 0.
+        """Return order levels, int64 [channels]: one more than the largest of a channel's references, 0 without any.
 
         Raises `CorruptError` if references form a circle.
         """
