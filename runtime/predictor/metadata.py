@@ -39,12 +39,21 @@ class Layer:
     bias: np.ndarray
     shift: int
 
-    def problem(self, largest: int) -> str | None:
-        """What is wrong with it for inputs of that magnitude, or None."""
+    def problem(self, low: np.ndarray, high: np.ndarray) -> str | None:
+        """What is wrong with it for inputs between these, or None."""
         if not 0 <= self.shift <= _MAX_SHIFT:
             return f"a shift of {self.shift}"
-        sums = largest * np.abs(self.weights.astype(np.int64)).sum(axis=0) + np.abs(self.bias.astype(np.int64))
-        return f"sums may reach {sums.max()}" if sums.max() >= _EXACT else None
+        weights, bias = self.weights.astype(np.int64), self.bias.astype(np.int64)
+        most = (np.maximum(-low, high) @ np.abs(weights) + np.abs(bias)).max()
+        return f"sums may reach {most}" if most >= _EXACT else None
+
+    def interval(self, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Least and largest outputs of a hidden layer, int64 [outputs], for inputs between these."""
+        weights = self.weights.astype(np.int64)
+        positive, negative = np.maximum(weights, 0), np.minimum(weights, 0)
+        sums = low @ positive + high @ negative + self.bias, high @ positive + low @ negative + self.bias
+        least, most = (np.clip(np.rint(part * 2.0**-self.shift), 0, 255).astype(np.int64) for part in sums)
+        return least, most
 
 
 def _blob(metadata: dict[str, str], key: str) -> bytes:
@@ -91,9 +100,11 @@ def parse_network(metadata: dict[str, str]) -> tuple[Layer, ...] | None:
         shift, bias, weights = np.split(values[at : at + 1 + (inputs + 1) * outputs], [1, 1 + outputs])
         layers.append(Layer(weights.reshape(inputs, outputs).astype(np.int32), bias.astype(np.int32), int(shift[0])))
         at += 1 + (inputs + 1) * outputs
+    low, high = np.full(FEATURES, -ZERO), np.full(FEATURES, 255 - ZERO)
     for number, layer in enumerate(layers):
-        if problem := layer.problem(255 if number else ZERO):
+        if problem := layer.problem(low, high):
             raise ModelError(f"the model's network is wrong: layer {number}: {problem}")
+        low, high = layer.interval(low, high)
     return tuple(layers)
 
 

@@ -100,6 +100,17 @@ def test_sums_below_the_limit_are_accepted():
     assert parse_network(metadata(numbers((20, 2), weight=2**24 // (128 * 20))))
 
 
+@pytest.mark.parametrize("bias,accepted", [(16, True), (48, False)])
+def test_the_limit_follows_what_neurons_can_give(bias, accepted):
+    """One neuron that always gives bias / 16, and weights of almost 2^23 on it."""
+    network = metadata([2, 20, 1, 2, 4, bias, *[0] * 20, 0, 0, 0, *[2**23 - 1] * 2])
+    if accepted:
+        assert parse_network(network)
+        return
+    with pytest.raises(ModelError, match="network is wrong: layer 1: sums"):
+        parse_network(network)
+
+
 def test_a_damaged_network_is_refused():
     with pytest.raises(ModelError, match="middleout.network is missing or damaged"):
         parse_network({"middleout.network": "AAAA"})
