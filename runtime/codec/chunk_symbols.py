@@ -26,7 +26,7 @@ class ChunkSymbols:
 
     def __init__(self, coded: list[CodedChunk], model: Model):
         self._model = model
-        parts = [(chunk.side, chunk.frames, chunk.segments) for chunk in coded]
+        parts = [(chunk.side, chunk.frames, chunk.steps) for chunk in coded]
         self.lanes = join(parts, model.entropy.reconstruction)
         place = self.lanes.number + np.cumsum([0, *(len(chunk.states) for chunk in coded)])[self.lanes.owner]
         states, words = (np.concatenate([getattr(chunk, name) for chunk in coded]) for name in ("states", "words"))

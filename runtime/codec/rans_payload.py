@@ -26,8 +26,11 @@ NOTHING = (np.zeros(0, np.uint64), np.zeros(0, np.int64), np.zeros(0, np.uint32)
 class CodedChunk:
     """A chunk in its coded parts.
 
-    frames, segments : int
-    sample_crc : int
+    frames : int
+    steps : int
+        Frames of a segment; the last one may have fewer.
+    sample_crc : int or None
+        None for a part of a chunk.
     side : SideInformation
     low_bits : list of integers [frames], one per channel with low bits, in order of channel
     states : uint64 [lanes], by segment, then by channel
@@ -37,8 +40,8 @@ class CodedChunk:
     """
 
     frames: int
-    segments: int
-    sample_crc: int
+    steps: int
+    sample_crc: int | None
     side: SideInformation
     low_bits: list[np.ndarray]
     states: np.ndarray
@@ -47,9 +50,33 @@ class CodedChunk:
     max_error: int = 0
 
     @property
-    def steps(self) -> int:
-        """Samples of a full segment."""
-        return -(-self.frames // self.segments)
+    def segments(self) -> int:
+        """How many there are."""
+        return -(-self.frames // self.steps)
+
+    def part(self, first: int, last: int, channels: np.ndarray) -> CodedChunk:
+        """Return the segments from `first` to before `last`, for some channels and those that they depend on.
+
+        All other channels are constant in it.
+        """
+        side, needed = self.side.only(channels)
+        count, at = len(self.side.coded), np.flatnonzero(needed[self.side.coded])
+        lanes = (np.arange(first, last)[:, None] * count + at).ravel()
+        ends = np.cumsum(self.counts)
+        words = [self.words[end - size : end] for end, size in zip(ends[lanes], self.counts[lanes], strict=True)]
+        frames = slice(first * self.steps, min(last * self.steps, self.frames))
+        with_low = zip(channels_with_low_bits(self.side), self.low_bits, strict=True)
+        return CodedChunk(
+            frames.stop - frames.start,
+            self.steps,
+            None,
+            side,
+            [low[frames] for channel, low in with_low if needed[channel]],
+            self.states[lanes],
+            self.counts[lanes],
+            np.concatenate([np.zeros(0, np.uint32), *words]),
+            self.max_error,
+        )
 
 
 def pack(chunk: CodedChunk) -> bytes:
@@ -103,7 +130,7 @@ def _parse_coded(payload: bytes, frames: int, channels: int, has_references: boo
     if 4 * int(counts.sum()) != len(payload) - offset:
         raise CorruptError("a chunk does not have the words that its lanes take")
     words = np.frombuffer(payload, "<u4", offset=offset).astype(np.uint32)
-    return CodedChunk(frames, segments, crc, side, low_bits, states, counts, words, max_error)
+    return CodedChunk(frames, -(-frames // segments), crc, side, low_bits, states, counts, words, max_error)
 
 
 def channels_with_low_bits(side: SideInformation) -> np.ndarray:
