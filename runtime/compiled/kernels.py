@@ -69,8 +69,8 @@ class LaneTable(NamedTuple):
 
 
 COEFFICIENTS, MEANS, RESIDUAL, MEAN, LINEAR, OCTAVES, HALF = 0, 16, 19, 20, 21, 22, 23
-PREDICTION, LOCATION, SCALE, CENTRE = 24, 25, 26, 27
-_ROWS = 28
+PREDICTION, OFFSET, LOCATION, SCALE, CENTRE = 24, 25, 26, 27, 28
+_ROWS = 29
 """Rows of a block's state: what is fixed for its lanes or carried from step to step, and what `predict` finds."""
 
 
@@ -160,18 +160,17 @@ def predict(state, values, part, x, network, sizes, t):
         bits = pattern(to_float(load(state, MEANS + k) >> splat(np.int32(4))))
         logarithm = (bits >> splat(np.int32(19))) - splat(np.int32(127 * 16 + 256))
         store(x, TAPS + 1 + k, to_float(larger(smaller(logarithm, most), least)))
-    offset, scale = _network(x, network, sizes)
+    _network(x, network, sizes, state)
     base, octaves = prediction + load(state, MEAN), load(state, OCTAVES)
     minus_centre = ((base + load(state, HALF)) >> octaves) * load(state, LINEAR)
     store(state, PREDICTION, prediction)
-    store(state, LOCATION, (offset << splat(np.int32(2))) + base + (minus_centre << octaves))
-    store(state, SCALE, larger(smaller(scale, most), splat(np.int32(0))))
+    store(state, LOCATION, (load(state, OFFSET) << splat(np.int32(2))) + base + (minus_centre << octaves))
     store(state, CENTRE, splat(np.int32(0)) - minus_centre)
 
 
 @njit
-def _network(x, network, sizes):
-    """Return the two outputs.
+def _network(x, network, sizes, state):
+    """Work out offset and scale index.
 
     network : float32 [layers, outputs, inputs + 2], weights, then bias and scale of each output
     sizes : int64 [layers + 1], of all inputs and of the outputs; hidden ones are multiples of 8
@@ -196,10 +195,9 @@ def _network(x, network, sizes):
     one, scale = np.float32(1), network[last, 0, width - 1]
     a = add_product(add_product(add_product(a, c, one), e, one), g, one)
     b = add_product(add_product(add_product(b, d, one), f, one), h, one)
-    return (
-        to_integer(round_even(add_product(zero, a, scale))),
-        to_integer(round_even(add_product(zero, b, scale))),
-    )
+    store(state, OFFSET, to_integer(round_even(add_product(zero, a, scale))))
+    index = to_integer(round_even(add_product(zero, b, scale)))
+    store(state, SCALE, larger(smaller(index, splat(np.int32(127))), splat(np.int32(0))))
 
 
 @njit
@@ -240,3 +238,17 @@ def learn(state, values, t):
     for k, rate in ((0, 4), (1, 7), (2, 11)):
         mean = load(state, MEANS + k)
         store(state, MEANS + k, mean + ((size - mean) >> splat(np.int32(rate))))
+
+
+@njit
+def run_network(rows, network, sizes):
+    """Return what the network makes of inputs uint8 [n, 20], n a multiple of 8: int32 [n, 2], scale indices clipped."""
+    x, out, state = new_activations(network), np.empty((len(rows), 2), np.int32), new_state()
+    for first in range(0, len(rows), WIDTH):
+        for i in range(WIDTH):
+            for k in range(INPUTS):
+                x[k, i] = np.float32(np.int32(rows[first + i, k]) - 128)
+        _network(x, network, sizes, state)
+        for i in range(WIDTH):
+            out[first + i, 0], out[first + i, 1] = state[OFFSET, i], state[SCALE, i]
+    return out

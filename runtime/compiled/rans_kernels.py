@@ -86,7 +86,7 @@ def decode(lanes, network, tables, words, ends, states, low, out):
     out : int16 [frames, channels]
     """
     length, first_frame, channel = lanes.length, lanes.start, lanes.channel
-    mean, linear, shift, offset, low_row = lanes.mean, lanes.linear, lanes.shift, lanes.offset, lanes.low
+    mean, shift, offset, low_row = lanes.mean, lanes.shift, lanes.offset, lanes.low
     by_scale, levels, table = tables.by_scale, tables.levels, tables.table
     middles, code_at, q6, sample_of = tables.middles, tables.code_at, tables.q6, tables.samples
     steps = length.max()
@@ -153,8 +153,9 @@ def encode(lanes, network, tables, samples, states, counts, words):
     counts : int64 [lanes], words of each lane; filled in
     words : uint32 [lanes, words], each lane's at the end of its row, in order of decoding; filled in
     """
-    offset, by_scale, levels, table = lanes.offset, tables.by_scale, tables.levels, tables.table
-    steps = lanes.length.max()
+    offset, length = lanes.offset, lanes.length
+    by_scale, levels, table = tables.by_scale, tables.levels, tables.table
+    steps = length.max()
     state, values, part = new_state(), new_values(steps), np.empty((steps, WIDTH), np.int32)
     activations, series = new_activations(network[0]), np.zeros((lanes.series.max() + 1, LEAD + steps), np.int32)
     weights, sizes = network
@@ -170,6 +171,8 @@ def encode(lanes, network, tables, samples, states, counts, words):
             for t in range(longest):
                 predict(state, values, part, activations, weights, sizes, t)
                 for i in range(count):
+                    if t >= length[first + i]:
+                        continue
                     at, location, scale = offset[first + i], np.int64(state[LOCATION, i]), state[SCALE, i]
                     code = np.int64(codes[t, i])
                     if at:
