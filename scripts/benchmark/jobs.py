@@ -20,8 +20,8 @@ import runtime
 from . import coders, engines, recordings
 
 CHUNK_CHANNELS, MANY_CHANNELS, FILES, FILE_SECONDS = 384, 1024, 100, 5.0
-READS, LEAST_READS, READING = 30, 3, 10.0
-"""Most reads, least reads, and seconds that reading goes on for beyond these."""
+READS, LEAST_READS, READING = 30, 3, 10
+"""Most reads, least reads, and how many times as long as other work reading goes on beyond these."""
 CORES = os.cpu_count() or 1
 CALL = (
     "import sys, numpy, runtime; samples = numpy.load(sys.argv[1]); "
@@ -44,6 +44,8 @@ class Setting:
         Of the lengths and numbers of channels and files.
     repeats : int
         Runs of each command, of which the fastest counts.
+    patience : float
+        Seconds that short work is repeated for.
     """
 
     data: Path
@@ -51,6 +53,7 @@ class Setting:
     engines: list[str]
     scale: float
     repeats: int
+    patience: float
 
     def few(self, count: float) -> int:
         """Return a number at the scale, at least 2."""
@@ -70,7 +73,7 @@ def zarr_chunk(setting: Setting, results: Results) -> None:
     own = [coders.ours(engine, alone) for alone in (True, False) for engine in setting.engines]
     for coder in own:
         coders.measure(coder, recording.start(), 0)
-    found = {coder.name: coders.measure(coder, recording, 1.0) for coder in [*wavpack, *own]}
+    found = {coder.name: coders.measure(coder, recording, setting.patience) for coder in [*wavpack, *own]}
     rows = []
     for name, used in found.items():
         seconds = (used.encode_seconds, used.decode_seconds)
@@ -136,21 +139,19 @@ def random_reads(setting: Setting, results: Results) -> None:
         for engine in setting.engines:
             engines.use(engine)
             for name, (seconds, channels) in asked.items():
-                times = read_times(path, recording, max(1, round(seconds * recording.rate)), channels)
+                frames = max(1, round(seconds * recording.rate))
+                times = read_times(path, recording, (frames, channels), READING * setting.patience)
                 figures = (f"{value:.3f}" for value in (statistics.median(times), max(times)))
                 rows.append([name, "alone" if alone else "joint", engine, *figures])
     title = f"Random reads at {recording.channels} channels, {recording.name}: seconds of one core, opening included"
     results.table(title, ("read", "mode", "engine", "median", "worst"), rows)
 
 
-def read_times(path: Path, recording: recordings.Recording, frames: int, channels: int) -> list[float]:
-    """Return the processor times of reads, after one that does not count; what is read is compared.
-
-    Slow reads are fewer.
-    """
+def read_times(path: Path, recording: recordings.Recording, shape: tuple[int, int], patience: float) -> list[float]:
+    """Return the processor times of reads of a shape, after one that does not count; what is read is compared."""
     random, times = np.random.default_rng(0), []
-    frames = min(frames, len(recording.samples))
-    while len(times) <= READS and (len(times) <= LEAST_READS or sum(times) < READING):
+    frames, channels = min(shape[0], len(recording.samples)), shape[1]
+    while len(times) <= READS and (len(times) <= LEAST_READS or sum(times) < patience):
         start = int(random.integers(len(recording.samples) - frames + 1))
         chosen = np.sort(random.permutation(recording.channels)[:channels])
         begin = time.process_time()
