@@ -68,7 +68,7 @@ class Setting:
 def zarr_chunk(setting: Setting, results: Results) -> None:
     """Code one chunk of a zarr array, beside WavPack."""
     recording = setting.chunk()
-    others, missing = coders.baselines()
+    others, _ = coders.baselines()
     wavpack = [coder for coder in others if coder.name == coders.WAVPACK_3]
     own = [coders.ours(engine, alone) for alone in (True, False) for engine in setting.engines]
     for coder in own:
