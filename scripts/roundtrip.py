@@ -22,11 +22,11 @@ class RoundTripError(RuntimeError):
 
 @dataclass(frozen=True)
 class Usage:
-    """What a command took, its workers included."""
+    """What a command took."""
 
     seconds: float
     megabytes: float
-    """Peak of the largest process; nan where the system does not tell."""
+    """Peak; nan where the system does not tell."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def round_trip(paths: Sequence[Path], work: Path, options: Sequence[str] = (), j
     options
         Of `runtime encode`, which does not verify unless they hold "--verify".
     jobs
-        Processes (default: one for each processor).
+        Threads (default: one for each core).
 
     Raises
     ------
