@@ -23,11 +23,11 @@ class RoundTripError(RuntimeError):
 
 @dataclass(frozen=True)
 class Usage:
-    """What a command took, its workers included."""
+    """What a command took."""
 
     seconds: float
     megabytes: float
-    """Peak of the largest process; nan where the system does not tell."""
+    """Peak; nan where the system does not tell."""
     processor: float
     """Seconds on all cores, user and system; nan likewise."""
 
@@ -92,7 +92,7 @@ def round_trip(
     options
         Of `runtime encode`, which does not verify unless they hold "--verify".
     jobs
-        Processes (default: one for each processor).
+        Threads (default: one for each core).
     command
         What is run, instead of `runtime_command()`.
 

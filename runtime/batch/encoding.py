@@ -13,10 +13,10 @@ from ..container.header import Header
 from ..core.compressed_bytes import pack_blob
 from ..fit import topology as topologies
 from ..predictor import model as models
+from .coders import Encoder
 from .model_choice import choose
 from .options import EncodeOptions
 from .rate_control import FILE_COST, Budget, bit_rate
-from .worker import Encoder, ModelReference
 
 
 @dataclass(frozen=True)
@@ -60,8 +60,7 @@ class Encoding:
         self._network = loaded.network or models.load(choose(first, options.independent, *lossy))
         embed, identity = options.embed_model, self._network.identity
         self.header = replace(header, model=identity, embedded=embed, bounded=options.lossy)
-        reference = ModelReference(identity, self._network.data)
-        self.encoder = Encoder(reference, options.verify)
+        self.encoder = Encoder(self._network, options.verify)
         self._bound, self._independent = options.bound, options.independent
         self._spikes = options.spikes and options.spikes.with_rate(header.sample_rate)
         self._topology = None

@@ -25,9 +25,9 @@ from ..recording.originals import ChannelTimeSink, FileSink, MembersSink, member
 from ..recording.sources import Given, Recording
 from ..recording.wav import WavFormat, canonical_header
 from .chunking import cut
+from .coders import Decoder, model_of
 from .encoding import Encoding, Loaded
 from .pipeline import Back, Chunk, Front
-from .worker import Decoder, reference
 
 
 @dataclass
@@ -221,7 +221,7 @@ class DecodeJob(_Job):
             self._mtime, self._width = header.mtime, sample_formats.width(header.dtype)
             if header.source != FILES:
                 self._open_single(header)
-            embedded, opened = None, header.source != FILES
+            embedded, opened, coder = None, header.source != FILES, None
             if header.canonical or header.source == SAMPLES:
                 form = WavFormat(header.channels, header.sample_rate, header.sample_bits)
                 yield Front(canonical_header(form, _frames(header, source)))
@@ -237,7 +237,7 @@ class DecodeJob(_Job):
                     yield Back(parse_foreign(block.payload))
                 elif block.tag == b"C":
                     samples = chunk_frames(block.payload, header.channels) * header.channels
-                    coder = Decoder(reference(header, embedded, self._network))
+                    coder = coder or Decoder(model_of(header, embedded, self._network))
                     yield Chunk(coder, DecodeTask(block.payload, header.channels, header.sample_bits), samples)
             self.outcome.coded_bytes = blocks.offset
 

@@ -21,8 +21,8 @@ from ..core.sample_formats import from_int16
 from ..core.terms import FILES
 from ..predictor import model as models
 from ..recording.originals import members_of
+from .coders import Decoder, model_of
 from .codings import coding_of
-from .worker import Decoder, reference
 
 
 class Reader:
@@ -179,5 +179,5 @@ class Reader:
     def _loaded(self) -> Decoder:
         if self._decoder is None:
             given = None if self._model is None else models.load(self._model)
-            self._decoder = Decoder(reference(self.header, self._layout.embedded, given))
+            self._decoder = Decoder(model_of(self.header, self._layout.embedded, given))
         return self._decoder

@@ -86,7 +86,7 @@ def _parser() -> argparse.ArgumentParser:
     for command in (decode, test):
         command.add_argument("--model", metavar="PATH", help="the model, where it is neither shipped nor in the file")
     for command in (encode, decode, test):
-        command.add_argument("--jobs", type=positive, metavar="N", help="processes (default: one per processor)")
+        command.add_argument("--jobs", type=positive, metavar="N", help="threads (default: one per core)")
         command.add_argument("-q", "--quiet", action="store_true", help="no progress, no summary; only errors")
 
     info = _command(commands, "info", _info, "print the facts of header and index")

@@ -33,6 +33,8 @@ DEFAULT, ARRAYS = "implant", "array"
 _COARSE, _COARSE_FROM = "near-lossless", 5
 """The model trained on coarse histories, and the bound from which on it is the better one (docs/models.md)."""
 FORMAT = "1"
+_KEPT_TABLES = 8
+"""Tables of bounds that are kept, of all models together: 1 MB each."""
 
 _EXTERNAL = b"\x0a\x08location"
 """What a tensor whose data lie in another file has in its serialised form: an entry with this key."""
@@ -92,13 +94,17 @@ def load(source: str | os.PathLike | bytes = DEFAULT) -> Model:
 def find(identity: bytes) -> Model:
     """The shipped model with this identity. Raises `ModelError` with its name and what to do."""
     for _, path in available():
-        data = path.read_bytes()
-        if identity_of(data) == identity:
-            return _load(data)
+        if _identity(path, path.stat().st_mtime_ns) == identity:
+            return _load(path.read_bytes())
     raise ModelError(
         f"the file was made with model {identity.hex()}, which is not here; supply it with --model PATH "
         "(whoever made the file has it, or can encode with --embed-model)"
     )
+
+
+@functools.lru_cache(maxsize=64)
+def _identity(path: Path, mtime_ns: int) -> bytes:
+    return identity_of(path.read_bytes())
 
 
 @functools.lru_cache(maxsize=8)
@@ -106,8 +112,14 @@ def _load(data: bytes) -> Model:
     return Model(data)
 
 
+@functools.lru_cache(maxsize=_KEPT_TABLES)
+def _coarse_tables(entropy: EntropyModel, max_error: int, fineness: int) -> tuple[EntropyModel, GuessTables]:
+    made = entropy.coarse(max_error, fineness)
+    return made, GuessTables(made)
+
+
 class Model:
-    """A loaded model.
+    """A loaded model, which threads may share.
 
     Attributes
     ----------
@@ -145,7 +157,6 @@ class Model:
         tables = parse_tables(metadata)
         self.entropy = EntropyModel(tables)
         self.guesses = GuessTables(self.entropy)
-        self._coarse: dict[tuple[int, int], Model] = {(0, 0): self}
         self._check_answers(*parse_answers(metadata, self.has_messages, self.state))
 
     def _check_interface(self) -> None:
@@ -209,14 +220,12 @@ class Model:
         self._session.run_with_iobinding(binding)  # `arrays` are only held
 
     def coarse(self, max_error: int, fineness: int = 0) -> Model:
-        """This model for the bins of a bound, see `EntropyModel.coarse`; kept, and this model itself for 0."""
-        key = (max_error, fineness)
-        if key not in self._coarse:
-            made = copy.copy(self)
-            made.entropy = self.entropy.coarse(max_error, fineness)
-            made.guesses = GuessTables(made.entropy)
-            self._coarse[key] = made
-        return self._coarse[key]
+        """This model for the bins of a bound, see `EntropyModel.coarse`, and this model itself for 0."""
+        if not max_error and not fineness:
+            return self
+        made = copy.copy(self)
+        made.entropy, made.guesses = _coarse_tables(self.entropy, max_error, fineness)
+        return made
 
     def bind(self, features: np.ndarray, output: np.ndarray, messages: np.ndarray | None = None) -> Callable[[], None]:
         """A call without arguments that computes `output` int32 [N, 2] from the others (see `run`), in place."""

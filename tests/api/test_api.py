@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import runtime
-from runtime.batch import chunking, codings, worker, writer
+from runtime.batch import chunking, coders, codings, writer
 from runtime.batch import reader as reader_module
 from runtime.fit.topology import Topology
 from runtime.recording.wav import WavFormat, canonical_header
@@ -80,13 +80,13 @@ def test_any_range_is_read_by_the_chunks_that_hold_it_only(monkeypatch):
     reader = runtime.Reader(io.BytesIO(runtime.encode(samples, 20000)))
     assert (reader.frames, reader.channels, reader.sample_rate, len(reader)) == (1000, 3, 20000, 1000)
     decoded = []
-    real = worker.Decoder.run
+    real = coders.Decoder.run
 
     def counted(self, tasks):
         decoded.extend(tasks)
         return real(self, tasks)
 
-    monkeypatch.setattr(worker.Decoder, "run", counted)
+    monkeypatch.setattr(coders.Decoder, "run", counted)
     for start, stop, chunks in (
         (0, 100, 1),
         (99, 101, 2),

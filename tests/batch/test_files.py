@@ -5,13 +5,11 @@ import struct
 import wave
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from runtime.batch import codings, jobs, pipeline, worker
-from runtime.batch import files as files_module
+from runtime.batch import coders, codings, jobs, pipeline
 from runtime.batch.chunking import cut, plan
 from runtime.batch.files import decode_files, encode_files, verify_files
 from runtime.core import limits
@@ -118,22 +116,6 @@ def test_stored_chunks_cost_little(tmp_path, monkeypatch):
         file = write_wav(tmp_path / "random.wav", RANDOM.integers(low, high, (5000, channels)), width=width)
         (outcome,) = all_good(encode_files([file], force=True, jobs=1))
         assert outcome.coded_bytes <= outcome.original_bytes + 128 + 16 * 50
-
-
-def test_several_processes_give_the_same_files(tmp_path, monkeypatch):
-    monkeypatch.setattr(pipeline, "_SMALL", 20000)
-    monkeypatch.setattr("runtime.batch.chunking.CHUNK_FRAMES", 5000)
-    files = [write_wav(tmp_path / f"{n}.wav", RANDOM.integers(-99, 99, (20000, 2))) for n in range(2)]
-    files.append(write_wav(tmp_path / "long.wav", RANDOM.integers(-99, 99, 50000)))
-    one = all_good(encode_files(files, folder=tmp_path / "one", jobs=1))
-    two = all_good(encode_files(files, folder=tmp_path / "two", jobs=2))
-    for here, there in zip(one, two, strict=True):
-        assert Path(here.output).read_bytes() == Path(there.output).read_bytes()
-    seen = []
-    all_good(decode_files([outcome.output for outcome in two], folder=tmp_path / "back", jobs=2, advance=seen.append))
-    for file in files:
-        assert (tmp_path / "back" / file.name).read_bytes() == file.read_bytes()
-    assert sum(seen) == 130000
 
 
 def test_one_bad_file_does_not_stop_the_others(folder, tmp_path):
@@ -252,8 +234,8 @@ def test_a_full_disk_is_an_error_of_one_file(folder, tmp_path, monkeypatch):
 def test_another_model_is_refused_and_an_embedded_one_used(folder, tmp_path, monkeypatch):
     (plain,) = all_good(encode_files([folder / "audio.wav"], output=tmp_path / "plain.mdo", model="implant", jobs=1))
     (whole,) = all_good(encode_files([folder / "audio.wav"], output=tmp_path / "whole.mdo", embed_model=True, jobs=1))
-    model = worker.model.load()
-    monkeypatch.setattr(worker.model, "available", lambda: [])
+    model = coders.model.load()
+    monkeypatch.setattr(coders.model, "available", lambda: [])
     assert all_good(verify_files([whole.output], jobs=1))
     (outcome,) = verify_files([plain.output], jobs=1)
     assert isinstance(outcome.error, ModelError)
@@ -263,7 +245,7 @@ def test_another_model_is_refused_and_an_embedded_one_used(folder, tmp_path, mon
     class Other:
         identity, data = bytes(16), b"other"
 
-    monkeypatch.setattr(worker.model, "load", lambda source: Other)
+    monkeypatch.setattr(coders.model, "load", lambda source: Other)
     (outcome,) = verify_files([plain.output], model="other", jobs=1)
     assert isinstance(outcome.error, ModelError)
     assert bytes(16).hex() in str(outcome.error)
@@ -340,24 +322,6 @@ def test_a_file_that_changes_meanwhile_is_refused(folder, tmp_path, monkeypatch)
     (outcome,) = encode_files([path], jobs=1)
     assert "changed while it was read" in str(outcome.error)
     assert os.listdir(tmp_path) == ["grows.wav"]
-
-
-def test_no_more_is_pending_than_fits_into_memory(folder, tmp_path, monkeypatch):
-    monkeypatch.setattr(pipeline, "_SMALL", 1000)
-    monkeypatch.setattr(pipeline, "_MAX_PENDING", 8000)
-    monkeypatch.setattr("runtime.batch.chunking.CHUNK_FRAMES", 1000)
-    most, real = [], pipeline.Runner._deliver
-
-    def counted(self):
-        most.append(sum(batch.samples for batch, _ in self._pending))
-        real(self)
-
-    monkeypatch.setattr(pipeline.Runner, "_deliver", counted)
-    path = write_wav(tmp_path / "x.wav", RANDOM.integers(-99, 99, 60000))
-    all_good(encode_files([path], jobs=2, verify=False))
-    assert max(most) <= 2 * 8000
-    all_good(decode_files([tmp_path / "x.mdo"], folder=tmp_path / "back", jobs=2))
-    assert (tmp_path / "back" / "x.wav").read_bytes() == path.read_bytes()
 
 
 def test_outputs_are_on_the_disk_before_inputs_go(folder, tmp_path, monkeypatch):
@@ -457,7 +421,7 @@ def test_no_error_of_one_file_stops_the_others(folder, tmp_path, monkeypatch, er
             jobs, "cut", lambda read, frames, channels: (fails if channels == 5 else cut)(read, frames, 1)
         )
     else:
-        home, name = (jobs.BlockWriter, "chunk") if where == "writing" else (worker.Encoder, "run")
+        home, name = (jobs.BlockWriter, "chunk") if where == "writing" else (coders.Encoder, "run")
         monkeypatch.setattr(home, name, fails)
     outcomes = encode_files([folder / "channels.wav", folder / "empty.wav"], folder=tmp_path, jobs=1)
     assert isinstance(outcomes[0].error, MiddleoutError) and outcomes[1].error is None
@@ -467,11 +431,3 @@ def test_no_error_of_one_file_stops_the_others(folder, tmp_path, monkeypatch, er
 def test_errors_of_onnxruntime_are_model_errors():
     kind = type("Fail", (Exception,), {"__module__": "onnxruntime.capi.onnxruntime_pybind11_state"})
     assert isinstance(as_error(kind("x")), ModelError) and as_error(kind("x")).__cause__ is not None
-
-
-def test_a_worker_of_somebody_s_pool_starts_no_processes(monkeypatch):
-    import multiprocessing.process
-
-    assert files_module._processes(3) == 3
-    monkeypatch.setattr(multiprocessing.process, "current_process", lambda: SimpleNamespace(daemon=True))
-    assert files_module._processes(3) == 1

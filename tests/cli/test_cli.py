@@ -250,7 +250,7 @@ def test_an_interrupt_ends_quietly(wav, tmp_path, monkeypatch, capsys):
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("runtime.batch.worker.Encoder.run", interrupted)
+    monkeypatch.setattr("runtime.batch.coders.Encoder.run", interrupted)
     assert main("encode", wav) == 130
     assert capsys.readouterr().err == ""
     assert os.listdir(tmp_path) == ["a.wav"]
