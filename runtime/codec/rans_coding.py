@@ -15,15 +15,17 @@ from ..compiled.choice import engine_of
 from ..container.chunk_head import RANS, chunk_bound
 from ..core import near_lossless
 from ..core.errors import CorruptError
+from ..fit.index_maps import find_index_maps
 from ..fit.parameters import FitOptions, fit
-from ..predictor.channel_parameters import CONSTANT, COPY, LINEAR, SideInformation
+from ..predictor.channel_parameters import CONSTANT, COPY, SideInformation
+from ..predictor.index_maps import may_have_map
 from ..predictor.lanes import segment_steps
 from ..predictor.model import Model
 from . import lane_batches
 from . import rans_payload as chunks
 from .coding import DecodeTask, EncodeTask
 from .max_error_search import BoundSearch
-from .rans_payload import NOTHING, CodedChunk, kind_counts
+from .rans_payload import NOTHING, CodedChunk, channel_words
 from .stored import smaller
 
 _ENCODE_STEP, _ENCODE_SAMPLE = 1e-5, 1e-7
@@ -71,8 +73,8 @@ class RansCoding:
         """Return None: all samples are within the bound."""
 
     def describe(self, task: DecodeTask) -> dict[str, int]:
-        """Return how many channels are of each kind, by its name; the beginning of the payload will do."""
-        return kind_counts(task.payload, task.channels)
+        """Return how many channels are of each kind, in words; the beginning of the payload will do."""
+        return channel_words(task.payload, task.channels)
 
 
 def _parsed(task: DecodeTask) -> CodedChunk:
@@ -104,14 +106,19 @@ def _encoded(tasks: list[EncodeTask], model: Model) -> list[bytes]:
 
 def _fitted(task: EncodeTask, model: Model) -> tuple[np.ndarray, CodedChunk]:
     """Return samples [frames, channels] as they are coded, and a chunk with its side information."""
-    samples, linear, decoded = task.samples, None, task.samples
+    maps, samples = find_index_maps(task.samples, task.max_error)
+    linear, decoded = maps.mapped, task.samples
     if task.max_error:
-        samples, linear = near_lossless.quantise(samples, task.max_error, task.sample_bits)
+        binned, linear = near_lossless.quantise(task.samples, task.max_error, task.sample_bits)
+        maps = maps.part(slice(0, len(samples)), linear)
+        samples = np.where(maps.mapped, samples, binned)
         decoded = samples.copy()
-        near_lossless.restore(decoded, linear, task.max_error, task.sample_bits)
+        near_lossless.restore(decoded, linear & ~maps.mapped, task.max_error, task.sample_bits)
+        maps.restore(decoded)
     options = FitOptions(not task.independent, task.order, task.max_error > 0, task.max_error)
     side = fit(samples, model.entropy.reconstruction, linear, options)
-    return samples, CodedChunk(len(samples), len(samples), _sample_crc(decoded), side, [], *NOTHING, task.max_error)
+    crc, frames = _sample_crc(decoded), len(samples)
+    return samples, CodedChunk(frames, frames, crc, side, maps, [], *NOTHING, task.max_error)
 
 
 def _bins_of(chunk: CodedChunk) -> tuple[int, int]:
@@ -159,12 +166,13 @@ def _seconds(coded: list[CodedChunk], step: float, sample: float) -> float:
 
 
 def _finish(chunk: CodedChunk, samples: np.ndarray, width: int) -> None:
-    """Fill in copies, restore what is bounded. Raises `CorruptError` if the samples are not those that were coded."""
+    """Fill in copies, middles of bins, and samples for indices. Raises `CorruptError` if the samples are not those that were coded."""
     kind, copies = chunk.side.kind, np.flatnonzero(chunk.side.kind == COPY)
     samples[:, copies] = samples[:, chunk.side.mean[copies]]
     if chunk.max_error:
-        linear = (kind == LINEAR) | (kind == COPY) & (kind[np.where(kind == COPY, chunk.side.mean, 0)] == LINEAR)
-        near_lossless.restore(samples, linear, chunk.max_error, width)
+        in_bins = may_have_map(kind, chunk.side.mean) & ~chunk.maps.mapped
+        near_lossless.restore(samples, in_bins, chunk.max_error, width)
+    chunk.maps.restore(samples)
     if chunk.sample_crc is not None and _sample_crc(samples) != chunk.sample_crc:
         raise CorruptError("decoded samples do not have the checksum of the original ones")
 

@@ -7,7 +7,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..container.chunk_head import BOUNDED, CHUNK_HEAD, CODED_HEAD, HAS_REFERENCES, RANS, chunk_bound, chunk_frames
+from ..container.chunk_head import (
+    BOUNDED,
+    CHUNK_HEAD,
+    CODED_HEAD,
+    HAS_MAPS,
+    HAS_REFERENCES,
+    RANS,
+    chunk_bound,
+    chunk_frames,
+)
 from ..core import bits
 from ..core.errors import CorruptError
 from ..core.limits import MAX_LANES
@@ -15,6 +24,9 @@ from ..entropy import rans
 from ..predictor.channel_parameters import LINEAR, SideInformation
 from ..predictor.channel_parameters import pack as pack_side
 from ..predictor.channel_parameters import unpack as unpack_side
+from ..predictor.index_maps import IndexMaps, may_have_map
+from ..predictor.index_maps import pack as pack_maps
+from ..predictor.index_maps import unpack as unpack_maps
 
 _KINDS = ("constant", "implant", "linear", "copy")
 
@@ -32,6 +44,7 @@ class CodedChunk:
     sample_crc : int or None
         None for a part of a chunk.
     side : SideInformation
+    maps : IndexMaps
     low_bits : list of integers [frames], one per channel with low bits, in order of channel
     states : uint64 [lanes], by segment, then by channel
     counts : int64 [lanes], words of each
@@ -43,6 +56,7 @@ class CodedChunk:
     steps: int
     sample_crc: int | None
     side: SideInformation
+    maps: IndexMaps
     low_bits: list[np.ndarray]
     states: np.ndarray
     counts: np.ndarray
@@ -71,6 +85,7 @@ class CodedChunk:
             self.steps,
             None,
             side,
+            self.maps.part(frames, needed),
             [low[frames] for channel, low in with_low if needed[channel]],
             self.states[lanes],
             self.counts[lanes],
@@ -87,6 +102,7 @@ def pack(chunk: CodedChunk) -> bytes:
             CODED_HEAD.pack(chunk.sample_crc, chunk.segments),
             bytes([chunk.max_error] if chunk.max_error else []),
             pack_side(chunk.side),
+            pack_maps(chunk.maps, _places(chunk.side)) if chunk.maps.mapped.any() else b"",
             _pack_low_bits(chunk),
             rans.pack_states(chunk.states),
             rans.pack_counts(chunk.counts) if len(chunk.counts) else b"",
@@ -97,30 +113,28 @@ def pack(chunk: CodedChunk) -> bytes:
 
 def _coding(chunk: CodedChunk) -> int:
     """The coding byte."""
-    return RANS | BOUNDED * bool(chunk.max_error) | HAS_REFERENCES * chunk.side.has_references
+    flags = BOUNDED * bool(chunk.max_error) | HAS_REFERENCES * chunk.side.has_references
+    return RANS | flags | HAS_MAPS * bool(chunk.maps.mapped.any())
+
+
+def _places(side: SideInformation) -> np.ndarray:
+    return np.flatnonzero(may_have_map(side.kind, side.mean))
 
 
 def parse(payload: bytes, channels: int) -> CodedChunk:
     """Return a chunk in its coded parts. Raises `CorruptError`."""
     frames = chunk_frames(payload, channels)
-    coding = payload[4]
-    if coding & ~(BOUNDED | HAS_REFERENCES) != RANS:
-        raise CorruptError(f"a chunk uses an unknown coding ({coding}); a newer version may read it")
     try:
-        return _parse_coded(payload, frames, channels, bool(coding & HAS_REFERENCES))
+        return _parse_coded(payload, frames, channels)
     except (struct.error, ValueError) as error:
         raise CorruptError("a chunk ends too early") from error
 
 
-def _parse_coded(payload: bytes, frames: int, channels: int, has_references: bool) -> CodedChunk:
+def _parse_coded(payload: bytes, frames: int, channels: int) -> CodedChunk:
     crc, segments = CODED_HEAD.unpack_from(payload, CHUNK_HEAD.size)
     if segments < 1 or (segments - 1) * -(-frames // segments) >= frames:
         raise CorruptError("a chunk has an impossible number of segments")
-    max_error = chunk_bound(payload)
-    bounded = bool(payload[4] & BOUNDED)
-    if bounded and not max_error:
-        raise CorruptError("a chunk has no bound where it should have one")
-    side, offset = unpack_side(payload, CHUNK_HEAD.size + CODED_HEAD.size + bounded, channels, has_references, bounded)
+    side, maps, offset = _parse_parameters(payload, frames, channels)
     lanes = segments * len(side.coded)
     if lanes > MAX_LANES:
         raise CorruptError(f"a chunk of {lanes} lanes is beyond the limits")
@@ -130,7 +144,22 @@ def _parse_coded(payload: bytes, frames: int, channels: int, has_references: boo
     if 4 * int(counts.sum()) != len(payload) - offset:
         raise CorruptError("a chunk does not have the words that its lanes take")
     words = np.frombuffer(payload, "<u4", offset=offset).astype(np.uint32)
-    return CodedChunk(frames, -(-frames // segments), crc, side, low_bits, states, counts, words, max_error)
+    steps = -(-frames // segments)
+    return CodedChunk(frames, steps, crc, side, maps, low_bits, states, counts, words, chunk_bound(payload))
+
+
+def _parse_parameters(payload: bytes, frames: int, channels: int) -> tuple[SideInformation, IndexMaps, int]:
+    """Return what is known of the channels, and the offset behind it."""
+    coding, bounded = payload[4], bool(payload[4] & BOUNDED)
+    if coding & ~(BOUNDED | HAS_REFERENCES | HAS_MAPS) != RANS:
+        raise CorruptError(f"a chunk uses an unknown coding ({coding}); a newer version may read it")
+    if bounded and not chunk_bound(payload):
+        raise CorruptError("a chunk has no bound where it should have one")
+    start = CHUNK_HEAD.size + CODED_HEAD.size + bounded
+    side, offset = unpack_side(payload, start, channels, bool(coding & HAS_REFERENCES), bounded)
+    if not coding & HAS_MAPS:
+        return side, IndexMaps.none(channels), offset
+    return side, *unpack_maps(payload, offset, may_have_map(side.kind, side.mean), frames)
 
 
 def channels_with_low_bits(side: SideInformation) -> np.ndarray:
@@ -156,11 +185,19 @@ def _parse_low_bits(payload: bytes, offset: int, side: SideInformation, frames: 
     return values, reader.align()
 
 
-def kind_counts(payload: bytes, channels: int) -> dict[str, int]:
-    """Return how many channels are of which kind, by the 2 bits of each at the start of the side information."""
-    start = CHUNK_HEAD.size + CODED_HEAD.size + bool(payload[4] & BOUNDED)
-    packed = payload[start : start + (channels + 3) // 4]
-    if len(packed) < (channels + 3) // 4:
-        raise CorruptError("a chunk is too short")
-    kinds = [_KINDS[packed[channel // 4] >> (6 - channel % 4 * 2) & 3] for channel in range(channels)]
-    return {kind: kinds.count(kind) for kind in _KINDS if kind in kinds}
+def channel_words(payload: bytes, channels: int) -> dict[str, int]:
+    """Return how many channels are of which kind and map, in words, by the first part of a payload.
+
+    Raises `CorruptError`.
+    """
+    try:
+        side, maps, _ = _parse_parameters(payload, chunk_frames(payload, channels), channels)
+    except (struct.error, ValueError) as error:
+        raise CorruptError("a chunk is too short") from error
+    words: dict[str, int] = {}
+    names = maps.names()
+    for kind in range(len(_KINDS)):
+        for channel in np.flatnonzero(side.kind == kind).tolist():
+            name = _KINDS[kind] + (f", {names[channel]}" if kind == LINEAR and channel in names else "")
+            words[name] = words.get(name, 0) + 1
+    return words

@@ -15,6 +15,8 @@ BOUNDED = 8
 """Bit of the coding byte: samples are within a bound of the original ones, not equal to them."""
 HAS_REFERENCES = 16
 """Bit of the coding byte: channels are predicted from each other."""
+HAS_MAPS = 32
+"""Bit of the coding byte: channels have index maps."""
 CHUNK_HEAD = struct.Struct("<IB")
 """What every chunk begins with: frames, coding."""
 CODED_HEAD = struct.Struct("<IH")

@@ -6,6 +6,13 @@ import numpy as np
 
 from .errors import CorruptError
 
+_BLOCK = 1 << 16
+"""Numbers of equal width that are read at once: their bits take memory."""
+
+GAPS = 32
+"""Gaps of increasing numbers that share a parameter."""
+_PARAMETER_BITS = 5
+
 
 def pack(values: np.ndarray, widths: np.ndarray) -> np.ndarray:
     """Bits (uint8 0 or 1) of `values`, each written in its width (0..62); negative values in two's complement."""
@@ -28,6 +35,38 @@ def to_bytes(bits: np.ndarray) -> bytes:
     return np.packbits(bits).tobytes()
 
 
+def pack_increasing(values: np.ndarray) -> np.ndarray:
+    """Bits of n >= 1 increasing numbers >= 0, below 2^31: Rice codes of the gaps, with a parameter for every 32.
+
+    A gap is what lies between a number and the one before it. The parameters come first, in 5 bits each, then the low
+    bits of all gaps, then what is above, in ones that a zero ends.
+    """
+    gaps, parameters = _rice(values)
+    low = np.repeat(parameters, GAPS)[: len(gaps)]
+    above = gaps >> low
+    unary = np.ones(int(above.sum()) + len(gaps), np.uint8)
+    unary[np.cumsum(above + 1) - 1] = 0
+    heads = pack(parameters, np.full(len(parameters), _PARAMETER_BITS))
+    return np.concatenate([heads, pack(gaps & (1 << low) - 1, low), unary])
+
+
+def increasing_bits(values: np.ndarray) -> int:
+    """Return how many bits `pack_increasing` takes."""
+    gaps, parameters = _rice(values)
+    low = np.repeat(parameters, GAPS)[: len(gaps)]
+    return len(parameters) * _PARAMETER_BITS + int((low + 1 + (gaps >> low)).sum())
+
+
+def _rice(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the gaps of increasing numbers, and the best parameter of every 32 of them."""
+    gaps = np.diff(values.astype(np.int64), prepend=-1) - 1
+    starts = np.arange(0, len(gaps), GAPS)
+    count = np.diff(np.append(starts, len(gaps)))
+    widths = range(int(gaps.max()).bit_length() + 1)
+    costs = [np.add.reduceat(gaps >> width, starts) + width * count for width in widths]
+    return gaps, np.argmin(costs, axis=0)
+
+
 class BitReader:
     """Reads what `pack` wrote from `data`, starting at byte `offset`."""
 
@@ -42,10 +81,7 @@ class BitReader:
         total = int(widths.sum())
         if total > self._end - self._bit:
             raise CorruptError("the chunk ends within its side information")
-        first, last = self._bit >> 3, (self._bit + total + 7) >> 3
-        bits = np.unpackbits(np.frombuffer(self._data, np.uint8, last - first, first))
-        bits = bits[self._bit & 7 :][:total].astype(np.int64)
-        self._bit += total
+        bits = self._bits(total).astype(np.int64)
         ends = np.cumsum(widths)
         bits <<= np.repeat(ends, widths) - 1 - np.arange(total)
         sums = np.concatenate([[0], np.cumsum(bits)])  # may wrap; differences are right all the same
@@ -53,6 +89,49 @@ class BitReader:
         if signed:
             values -= ((values >> np.maximum(widths - 1, 0)) & 1) << widths
         return values
+
+    def read_equal(self, count: int, width: int, signed: bool = False) -> np.ndarray:
+        """Values int64 [count] of one width. Raises `CorruptError` where the data end first."""
+        if count * width > self.left:
+            raise CorruptError("the chunk ends within its side information")
+        out, powers = np.empty(count, np.int64), 1 << np.arange(width)[::-1]
+        for first in range(0, count, _BLOCK):
+            part = out[first : first + _BLOCK]
+            np.matmul(self._bits(len(part) * width).reshape(len(part), width), powers, out=part)
+        if signed and width:
+            out -= (out >> width - 1) << width
+        return out
+
+    def _bits(self, count: int) -> np.ndarray:
+        """Bits uint8 [count] that are known to be there."""
+        first, last = self._bit >> 3, (self._bit + count + 7) >> 3
+        bits = np.unpackbits(np.frombuffer(self._data, np.uint8, last - first, first))
+        bits = bits[self._bit & 7 :][:count]
+        self._bit += count
+        return bits
+
+    def read_increasing(self, count: int, limit: int) -> np.ndarray:
+        """Numbers int64 [count] of `pack_increasing`, below a limit of at most 2^31. Raises `CorruptError`."""
+        if not 1 <= count <= limit:
+            raise CorruptError("a list of numbers has an impossible length")
+        parameters = self.read_equal(-(-count // GAPS), _PARAMETER_BITS)
+        low = np.repeat(parameters, GAPS)[:count]
+        gaps = self.read(low) + (self._read_unary(count) << low)
+        if int(gaps.max()) >= limit or (values := np.cumsum(gaps + 1) - 1)[-1] >= limit:
+            raise CorruptError("numbers of a list are out of range")
+        return values
+
+    def _read_unary(self, count: int) -> np.ndarray:
+        """Numbers int64 [count], each so many ones and a zero. Raises `CorruptError` where the data end first."""
+        ends, start = np.zeros(0, np.int64), self._bit
+        while len(ends) < count:
+            first, length = self._bit - start, min(4 * count + 64, self.left)
+            if not length:
+                raise CorruptError("the chunk ends within its side information")
+            ends = np.append(ends, first + np.flatnonzero(self._bits(length) == 0))
+        ends = ends[:count]
+        self._bit = start + int(ends[-1]) + 1
+        return np.diff(ends, prepend=-1) - 1
 
     @property
     def left(self) -> int:

@@ -90,6 +90,13 @@ def linear_predictor(values: np.ndarray) -> tuple[np.ndarray, float]:
     return coefficients.astype(np.int64), error * (1 << excess)
 
 
+def quick_residual(signal: np.ndarray) -> np.ndarray:
+    """Return what plain least squares leaves of a signal int16 [16 + frames] in some rows of 16 frames, float64 [n]."""
+    rows = _Rows(signal)
+    (coefficients,), _ = solve(_covariance(rows)[None], np.array([float(rows.frames)]))
+    return rows.residual(coefficients, rows.sample).ravel()[: rows.count(rows.sample)]
+
+
 class _Rows:
     """A signal [16 + frames] in rows of 16, zeros behind it; worked out anew when asked for, to save memory.
 

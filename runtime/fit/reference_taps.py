@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..predictor import input_arithmetic
 from ..predictor.channel_parameters import (
     CORRELATION_UNIT,
     ORDER,
@@ -15,6 +14,7 @@ from ..predictor.channel_parameters import (
     REFERENCES,
     SideInformation,
 )
+from .costs import bits_of
 from .correlation import lagged, largest, to_white
 from .least_squares import moments, residual_of, solve, spacing
 from .prediction_order import PredictionOrder, find_order
@@ -31,8 +31,6 @@ _THINNED = 1 << 12
 """Rows that do for the first of two fits, whose residuals give the weights of the second."""
 _FEW_CHANNELS = 16
 """Chunks of more channels are fitted on every eighth frame instead of every second: 0.0010 bit for 30 ns a sample."""
-_COST_BLOCK, _COST_FLOOR = 16, 16
-"""Samples whose mean residual tells what they cost, and Q6 units that are added to it."""
 
 
 def order_of(signals: Signals, own: np.ndarray, error: np.ndarray) -> PredictionOrder:
@@ -156,13 +154,7 @@ def _saved_bits(signals: Signals, channel: int, references: np.ndarray, own: np.
     """Return what references save of the bits of a channel's residuals, by their logarithm in blocks."""
     signal, others, costs = signals.signals[channel], _reference_signals(signals, references), []
     for sources, coefficients in (([], own), (others, both)):
-        size = np.abs(residual_of(signal, coefficients, sources)) * signals.q6[channel]
-        blocks = size[: len(size) - len(size) % _COST_BLOCK].reshape(-1, _COST_BLOCK).sum(axis=1) / _COST_BLOCK
-        means = (
-            np.clip(blocks + _COST_FLOOR, 1, input_arithmetic.MAX_MAGNITUDE).astype(np.int32)
-            << input_arithmetic.MEAN_BITS
-        )
-        costs.append(int(input_arithmetic.log_means(means).sum(dtype=np.int64)) * _COST_BLOCK / 16)
+        costs.append(bits_of(residual_of(signal, coefficients, sources) * signals.q6[channel]))
     return costs[0] - costs[1]
 
 
