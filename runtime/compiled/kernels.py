@@ -71,7 +71,7 @@ class LaneTable(NamedTuple):
 
 COEFFICIENTS, MEANS, RESIDUAL, MEAN, LINEAR, OCTAVES, HALF, PART = 0, 16, 19, 20, 21, 22, 23, 24
 PREDICTION, OFFSET, LOCATION, SCALE, CENTRE = 25, 26, 27, 28, 29
-_ROWS = 30
+STATE_ROWS = 30
 """Rows of a block's state: what is fixed for its lanes or carried from step to step; the references' part of the
 prediction with the rounding term; and what `predict` finds."""
 
@@ -79,7 +79,7 @@ prediction with the rounding term; and what `predict` finds."""
 @njit
 def new_state():
     """Return the state of a block, int32 [rows, 8]."""
-    return np.zeros((_ROWS, WIDTH), np.int32)
+    return np.zeros((STATE_ROWS, WIDTH), np.int32)
 
 
 @njit

@@ -37,7 +37,8 @@ class Tables(NamedTuple):
 
     by_scale : int32 [128, 6]
     levels, table, middles, code_at : int32
-    codes : int32 [1024], what is coded for each code of the implant's table
+    implant : int16 [1024], samples of the implant's table
+    reconstruction, codes : int32 [1024], Q6 value of each of these, and what is coded for it
     q6 : int32 [1024], samples : int16 [1024], of what is coded
     """
 
@@ -46,6 +47,8 @@ class Tables(NamedTuple):
     table: np.ndarray
     middles: np.ndarray
     code_at: np.ndarray
+    implant: np.ndarray
+    reconstruction: np.ndarray
     codes: np.ndarray
     q6: np.ndarray
     samples: np.ndarray
@@ -170,7 +173,7 @@ def encode(lanes, network, tables, samples, states, counts, words):
             longest = begin(state, x, lanes, first, count)
             add_references(part[:longest], lanes, first, count, series)
             for i in range(count):
-                _read(lanes, tables, samples, values, codes, i, first + i)
+                read(lanes, tables, samples, values, codes, i, first + i, length[first + i])
             for t in range(longest):
                 store(state, PART, load(part, t))
                 predict(state, values, x, hidden, weights, sizes, t)
@@ -192,16 +195,20 @@ def encode(lanes, network, tables, samples, states, counts, words):
 
 
 @njit
-def _read(lanes, tables, samples, values, codes, i, lane):
-    """Turn the samples of a lane into values and codes; codes of linear lanes are not relative to the centre yet."""
+def read(lanes, tables, samples, values, codes, i, lane, steps):
+    """Turn the samples of a lane into values and codes; codes of linear lanes are not relative to the centre yet.
+
+    An implant lane of a stream may have samples that are not in the implant's table; their code is -1.
+    """
     mean, shift, first, channel = lanes.mean[lane], lanes.shift[lane], lanes.start[lane], lanes.channel[lane]
     if lanes.linear[lane] == 0:
-        for t in range(lanes.length[lane]):
-            code = tables.codes[(samples[first + t, channel] >> 6) + _HALF_CODES]
-            codes[t, i] = code
-            values[TAPS + t, i] = tables.q6[code] - mean
+        for t in range(steps):
+            sample = samples[first + t, channel]
+            nearest = (sample >> 6) + _HALF_CODES
+            codes[t, i] = tables.codes[nearest] if tables.implant[nearest] == sample else -1
+            values[TAPS + t, i] = tables.reconstruction[nearest] - mean
     else:
-        for t in range(lanes.length[lane]):
+        for t in range(steps):
             sample = samples[first + t, channel]
             codes[t, i] = (sample >> max(shift, 0)) + _HALF_CODES
             values[TAPS + t, i] = linear_value(sample, shift) - mean
