@@ -1,5 +1,6 @@
 """Chunks for `reference.py`: docs/format.md, sections 3 to 5, 7 and 8, sample by sample."""
 
+import itertools
 import struct
 import zlib
 
@@ -125,6 +126,7 @@ class CodedChunk:
             for lane in lanes.values():
                 lane.references = [lanes[number] for number, *_ in lane.channel.references]
             self.lanes += lanes.values()
+        self.set_order_levels()
         self.lanes.sort(key=lambda lane: lane.channel.order_level)
         lengths = [reader.take(5) + 25 for _ in self.lanes]
         for lane, length in zip(self.lanes, lengths, strict=True):
@@ -133,11 +135,24 @@ class CodedChunk:
         must(len(words) % 4 == 0, "words end early")
         self.words = list(struct.unpack(f"<{len(words) // 4}I", words))
 
+    def set_order_levels(self):
+        """Section 4: channels of level 0, then those that refer to these, and so on."""
+        waiting = [channel for channel in self.channels if channel.references]
+        for order_level in itertools.count(1):
+            before = [channel for channel in self.channels if channel not in waiting]
+            ready = [x for x in waiting if all(self.channels[p] in before for p, *_ in x.references)]
+            for channel in ready:
+                channel.order_level = order_level
+                waiting.remove(channel)
+            if not ready:
+                break
+        must(not waiting, "references in a circle")
+
     def decode(self):
         samples = [[channel.mean] * self.frames for channel in self.channels]
         escapes, words = iter(self.escapes), iter(self.words)
         for t in range(self.length if self.lanes else 0):
-            for order_level in range(16):
+            for order_level in sorted({lane.channel.order_level for lane in self.lanes}):
                 active = [
                     lane
                     for lane in self.lanes
@@ -173,7 +188,6 @@ class Channel:
         self.coefficients = [reader.take(widths[i // 4], signed=True) for i in range(16)]
         must(self.magnitude_bits <= 22, "a channel's reach")
         if channels:
-            self.order_level = reader.take(4)
             for _ in range(reader.take(3)):
                 number, metric = reader.take(max(1, (channels - 1).bit_length())), reader.take(6, signed=True)
                 width = reader.take(4)
@@ -259,10 +273,7 @@ class Lane:
     def features(self, t):
         total = sum(c * y for c, y in zip(self.channel.coefficients, self.past, strict=True))
         for reference, (_, _, heard) in zip(self.references, self.channel.references, strict=True):
-            must(
-                reference.steps == (t + 1 if reference.channel.order_level < self.channel.order_level else t),
-                "a peer's time",
-            )
+            must(reference.steps == t + 1, "a reference's time")
             total += sum(h * y for h, y in zip(heard, reference.past[:4], strict=True))
         self.prediction = total + 512 >> 10
         rows = [*self.residuals, q8(self.past[0] - self.prediction), *map(level, self.means)]

@@ -13,6 +13,7 @@ import zstandard
 from conformance import Vector
 
 from runtime.core.implant_table import CODE_TO_SAMPLE
+from runtime.predictor.channel_parameters import pack, unpack
 from training.simulate import RATE, simulate
 
 
@@ -352,6 +353,7 @@ def faulty(streams):
         "bounded-otherwise": ("another bound", patched(close, b"C", 11, b"\2")),
         "bounded-unannounced": ("a bounded error against the header", patched(close, b"H", 0, b"\x0b")),
         "bounded-stored": ("a stored chunk with a bound", patched(streams["stored"], b"C", 4, b"\x08")),
+        "references-circle": ("channels that refer to each other", _with_circle(streams["references"])),
         "bounded-short": ("ends in front of the bound", _cut_chunk(close, 11)),
         "unknown-format": ("a sample format that is not one", patched(one, b"H", 1, b"\x0a")),
         "format-of-wav": ("a WAV file of uint16", patched(one, b"H", 1, b"\x11")),
@@ -405,6 +407,14 @@ def spike_faults(streams):
 
 def _with_chunk(stream, chunk):
     return joined([[tag, chunk if tag == b"C" else payload] for tag, payload in split(stream)])
+
+
+def _with_circle(stream):
+    (header, chunk) = (next(payload for tag, payload in split(stream) if tag == wanted) for wanted in (b"H", b"C"))
+    side, end = unpack(chunk, 11, int.from_bytes(header[2:4], "little"), has_references=True)
+    channel = int(np.flatnonzero(side.references[:, 0] >= 0)[0])
+    side.references[side.references[channel, 0], 0] = channel
+    return _with_chunk(stream, chunk[:11] + pack(side) + chunk[end:])
 
 
 def _cut_chunk(stream, size):

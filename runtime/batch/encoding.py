@@ -65,7 +65,7 @@ class Encoding:
         self._spikes = options.spikes and options.spikes.with_rate(header.sample_rate)
         self._topology = None
         if loaded.topology is not None and len(names) > 1:
-            self._topology = loaded.topology.subset(names).prediction_order(past=True)
+            self._topology = loaded.topology.subset(names).prediction_order()
         self._budget: Budget | None = None
         if options.target_rate is not None:
             embedded = len(pack_blob(self._network.data, always=True)[1]) if embed else 0

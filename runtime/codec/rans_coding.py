@@ -18,7 +18,7 @@ from ..core.errors import CorruptError
 from ..entropy import rans
 from ..fit.parameters import FitOptions, fit
 from ..predictor.channel_parameters import CONSTANT, COPY, LINEAR, SideInformation
-from ..predictor.lanes import Lanes, Places, join, segment_count, to_lanes
+from ..predictor.lanes import Lanes, Places, join, segment_steps, to_lanes
 from ..predictor.model import Model
 from . import rans_payload as chunks
 from .chunk_symbols import ChunkSymbols
@@ -54,7 +54,7 @@ class RansCoding:
 
     def decode(self, tasks: list[DecodeTask], model: Model) -> list[np.ndarray]:
         """Return the samples; all lanes of a batch are decoded side by side."""
-        parsed = [chunks.parse(task.payload, task.channels) for task in tasks]
+        parsed = [_parsed(task) for task in tasks]
         results = [_constant_channels(chunk.side, chunk.frames) for chunk in parsed]
         coded = [i for i, chunk in enumerate(parsed) if len(chunk.side.coded)]
         coded.sort(key=lambda i: -parsed[i].steps)
@@ -63,7 +63,7 @@ class RansCoding:
             _decode([parsed[i] for i in group], [results[i] for i in group], model.coarse(*bins))
         for chunk, samples, task in zip(parsed, results, tasks, strict=True):
             _finish(chunk, samples, task.sample_bits)
-        return results
+        return [_cropped(chunk, samples, task) for chunk, samples, task in zip(parsed, results, tasks, strict=True)]
 
     def verify(self, task: EncodeTask, payload: bytes, decoded: np.ndarray) -> bool:
         """Return whether the samples are within the bound."""
@@ -75,6 +75,23 @@ class RansCoding:
     def describe(self, task: DecodeTask) -> dict[str, int]:
         """Return how many channels are of each kind, by its name; the beginning of the payload will do."""
         return kind_counts(task.payload, task.channels)
+
+
+def _parsed(task: DecodeTask) -> CodedChunk:
+    """Return the chunk, or no more of it than the task needs."""
+    chunk = chunks.parse(task.payload, task.channels)
+    if task.part is None:
+        return chunk
+    first, last = task.part.start // chunk.steps, -(-task.part.stop // chunk.steps)
+    return chunk.part(first, last, task.part.channels)
+
+
+def _cropped(chunk: CodedChunk, samples: np.ndarray, task: DecodeTask) -> np.ndarray:
+    """Return what a task asks for of the samples of the segments that hold it."""
+    if task.part is None:
+        return samples
+    first = task.part.start % chunk.steps
+    return samples[first : first + task.part.stop - task.part.start, task.part.channels]
 
 
 def _encoded(tasks: list[EncodeTask], model: Model) -> list[bytes]:
@@ -96,7 +113,7 @@ def _fitted(task: EncodeTask, model: Model) -> tuple[np.ndarray, CodedChunk]:
         near_lossless.restore(decoded, linear, task.max_error, task.sample_bits)
     options = FitOptions(not task.independent, task.order, task.max_error > 0, task.max_error)
     side = fit(samples, model.entropy.reconstruction, linear, options)
-    return samples, CodedChunk(len(samples), 1, _sample_crc(decoded), side, [], *NOTHING, task.max_error)
+    return samples, CodedChunk(len(samples), len(samples), _sample_crc(decoded), side, [], *NOTHING, task.max_error)
 
 
 def _bins_of(chunk: CodedChunk) -> tuple[int, int]:
@@ -109,24 +126,25 @@ def _sample_crc(samples: np.ndarray) -> int:
 
 
 def _code(batch: list[np.ndarray], coded: list[CodedChunk], model: Model) -> None:
-    """Fill in low bits, escapes, states and words of chunks that have lanes."""
+    """Fill in low bits, states and words of chunks that have lanes."""
     for samples, chunk in zip(batch, coded, strict=True):
-        chunk.segments = segment_count(chunk.frames, len(chunk.side.coded))
+        chunk.steps = segment_steps(chunk.frames, len(chunk.side.coded))
         with_low = chunks.channels_with_low_bits(chunk.side)
         chunk.low_bits = [samples[:, channel] & np.int16((1 << chunk.side.shift[channel]) - 1) for channel in with_low]
-    lanes = join([(chunk.side, chunk.frames, chunk.segments) for chunk in coded], model.entropy.reconstruction)
-    states, words, escapes = _coded_lanes(batch, lanes, model)
-    split = rans.split(words, lanes.owner, len(coded))
+    lanes = join([(chunk.side, chunk.frames, chunk.steps) for chunk in coded], model.entropy.reconstruction)
+    states, counts, words = _coded_lanes(batch, lanes, model)
     for number, chunk in enumerate(coded):
-        chunk.states, chunk.words = states[lanes.owner == number], split[number]
-        chunk.escapes = escapes[lanes.owner[escapes[:, 1]] == number, 2].astype(np.int16)
+        mine = np.flatnonzero(lanes.owner == number)
+        mine = mine[np.argsort(lanes.number[mine])]
+        chunk.states, chunk.counts = states[mine], counts[mine]
+        chunk.words = np.concatenate([words[lane] for lane in mine.tolist()])
 
 
 def _coded_lanes(
     batch: list[np.ndarray], lanes: Lanes, model: Model
-) -> tuple[np.ndarray, list[rans.Words], np.ndarray]:
-    """States uint64 [lanes], words of groups of lanes, and escapes in decoding order: step, lane, sample."""
-    states, words, escapes = np.zeros(len(lanes), np.uint64), [], []
+) -> tuple[np.ndarray, np.ndarray, dict[int, np.ndarray]]:
+    """States uint64 [lanes], counts of words int64 [lanes], and the words of each lane."""
+    states, counts, words = np.zeros(len(lanes), np.uint64), np.zeros(len(lanes), np.int64), {}
     groups, memory = list(_groups(lanes)), None
     if len(groups) > 1:
         memory = np.empty(2 * int(lanes.length.max()) * max(map(len, groups)), np.uint32)
@@ -134,12 +152,12 @@ def _coded_lanes(
         chosen = lanes.take(part)
         samples = to_lanes(batch, chosen)
         coded = intervals(model, chosen, samples, memory)
-        states[part], found = rans.encode(coded.start, coded.frequency)
-        words.append(rans.Words(found.values, found.counts, part.astype(np.int32)[found.lanes]))
         step, lane = coded.escapes.T
-        escapes.append(np.column_stack([step, part[lane], samples[step, lane]]))
-    rows = np.concatenate(escapes)
-    return states, words, rows[np.lexsort((rows[:, 1], rows[:, 0]))]
+        raw = rans.RawNumbers(step, lane, samples[step, lane].view(np.uint16)) if len(step) else None
+        states[part], found = rans.encode(coded.start, coded.frequency, raw)
+        values, counts[part] = found.by_lane(len(part))
+        words |= zip(part.tolist(), np.split(values, np.cumsum(counts[part])[:-1]), strict=True)
+    return states, counts, words
 
 
 def _groups(lanes: Lanes) -> Iterator[np.ndarray]:
@@ -164,7 +182,7 @@ def _finish(chunk: CodedChunk, samples: np.ndarray, width: int) -> None:
     if chunk.max_error:
         linear = (kind == LINEAR) | (kind == COPY) & (kind[np.where(kind == COPY, chunk.side.mean, 0)] == LINEAR)
         near_lossless.restore(samples, linear, chunk.max_error, width)
-    if _sample_crc(samples) != chunk.sample_crc:
+    if chunk.sample_crc is not None and _sample_crc(samples) != chunk.sample_crc:
         raise CorruptError("decoded samples do not have the checksum of the original ones")
 
 

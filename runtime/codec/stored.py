@@ -46,7 +46,7 @@ class StoredCoding:
             samples = np.frombuffer(task.payload, np.uint8, offset=CHUNK_HEAD.size).astype(np.int16) - np.int16(128)
         else:
             samples = np.frombuffer(task.payload, "<i2", offset=CHUNK_HEAD.size).astype(np.int16)
-        return samples.reshape(frames, task.channels)
+        return task.crop(samples.reshape(frames, task.channels))
 
     def verify(self, task: EncodeTask, payload: bytes, decoded: np.ndarray) -> bool:
         """Return whether the samples are the same."""

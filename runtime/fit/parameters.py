@@ -27,7 +27,7 @@ from ..predictor.lanes import columns
 from .least_squares import to_signal
 from .own_predictor import own_predictors
 from .prediction_order import PredictionOrder
-from .reference_taps import fit_references, order_of, settle_order_levels
+from .reference_taps import fit_references, order_of
 from .signals import Signals
 
 _MAX_SHIFT = 8
@@ -81,7 +81,6 @@ def fit(
         order = options.order.restricted(signals.numbers) if options.order else order_of(signals, coefficients)
         error = fit_references(side, signals, order, coefficients, error)
     _scale(side, signals, samples, coefficients.astype(np.int64), error, options.fine)
-    settle_order_levels(side)
     return side
 
 

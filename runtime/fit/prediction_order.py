@@ -43,9 +43,7 @@ def level_count(connected: int) -> int:
     return max(1, min(6, connected.bit_length()))
 
 
-def find_order(
-    correlation: np.ndarray, levels: int | None = None, references: int = REFERENCES, past: bool = False
-) -> PredictionOrder:
+def find_order(correlation: np.ndarray, levels: int | None = None, references: int = REFERENCES) -> PredictionOrder:
     """Find levels and references by the correlations of channels.
 
     Hubs come first: each next channel adds most to what all channels behind it can use (the sum of the largest squared
@@ -58,9 +56,6 @@ def find_order(
         Zero where it may be chance.
     levels : number of levels; by default `level_count`
     references : the most references of a channel
-    past : bool
-        Whether channels that have room for more references get others than those of earlier levels too, whose samples
-        they know up to the last step.
     """
     power = np.rint(np.square(correlation.astype(np.float64)) * _UNIT * _UNIT).astype(np.int64)
     np.fill_diagonal(power, 0)
@@ -72,12 +67,10 @@ def find_order(
         level[channel] = max(0, levels - 2 - behind)
     _step_back(power, order, level, levels)
     chosen = np.full((len(power), references), -1, np.int64)
-    for channel in order if past else np.flatnonzero(level).tolist():
-        found: list[int] = []
-        for among in (level < level[channel], level >= level[channel])[: 1 + past]:
-            others = np.flatnonzero((power[channel] > 0) & among)
-            best = others[np.argsort(-power[channel, others], kind="stable")[:_CANDIDATES]]
-            found += forward_selection(correlation, channel, best, references - len(found))
+    for channel in np.flatnonzero(level).tolist():
+        others = np.flatnonzero((power[channel] > 0) & (level < level[channel]))
+        best = others[np.argsort(-power[channel, others], kind="stable")[:_CANDIDATES]]
+        found = forward_selection(correlation, channel, best, references)
         chosen[channel, : len(found)] = found
     strength = np.where(chosen >= 0, np.take_along_axis(correlation, np.maximum(chosen, 0), axis=1), 0.0)
     return PredictionOrder(level, chosen, strength.astype(np.float64))

@@ -47,13 +47,13 @@ def order_of(signals: Signals, own: np.ndarray) -> PredictionOrder:
         row[:] = to_white(np.concatenate([residual_of(part, coefficients) for part in parts]))
     correlation, _ = correlate(rows, _LAG)
     correlation[np.abs(correlation) < _CHANCE / np.sqrt(rows.shape[1])] = 0
-    return find_order(correlation, past=True)
+    return find_order(correlation)
 
 
 def fit_references(
     side: SideInformation, signals: Signals, order: PredictionOrder, own: np.ndarray, error: np.ndarray
 ) -> np.ndarray:
-    """Fill in references, their taps (as floats) and order levels, where they save bits.
+    """Fill in references, and their taps (as floats), where they save bits.
 
     Parameters
     ----------
@@ -67,7 +67,6 @@ def fit_references(
     """
     error = error.copy()
     side.reference_taps = side.reference_taps.astype(np.float64)
-    side.order_level[signals.numbers] = order.level
     channels = np.flatnonzero((order.references >= 0).any(axis=1))
     total, weight = _normal_equations(signals, order, own[channels], error[channels], channels)
     frames = len(signals.signals[0]) - ORDER
@@ -122,25 +121,9 @@ def _set_references(
     side.reference_taps[number, : len(chosen)] = taps * (signals.q6[channel] / signals.q6[among])[:, None]
 
 
-def settle_order_levels(side: SideInformation) -> None:
-    """Move channels without references to level 0, but for those that a higher level refers to a step late."""
-    channel, number = np.nonzero(side.references >= 0)
-    reference = side.references[channel, number]
-    late = reference[(side.order_level[reference] >= side.order_level[channel]) & (side.order_level[channel] > 0)]
-    free = np.asarray((side.references < 0).all(axis=1))
-    free[late] = False
-    side.order_level[free] = 0
-
-
 def _reference_signals(signals: Signals, order: PredictionOrder, channel: int) -> list[np.ndarray]:
-    """Return the signals of a channel's references, a step late where they are not of an earlier level."""
-    found = []
-    for reference in order.references[channel]:
-        if reference >= 0:
-            signal = signals.signals[reference]
-            late = order.level[reference] >= order.level[channel]
-            found.append(np.concatenate([signal[:1], signal[:-1]]) if late else signal)
-    return found
+    """Return the signals of a channel's references."""
+    return [signals.signals[reference] for reference in order.references[channel] if reference >= 0]
 
 
 def _pays(signal: np.ndarray, others: list[np.ndarray], q6: float, own: np.ndarray, both: np.ndarray) -> bool:

@@ -120,11 +120,9 @@ class Topology:
             made[i, j] = made[j, i] = value
         return made
 
-    def prediction_order(
-        self, levels: int | None = None, references: int = REFERENCES, past: bool = False
-    ) -> PredictionOrder:
+    def prediction_order(self, levels: int | None = None, references: int = REFERENCES) -> PredictionOrder:
         """Return the prediction order of all channels, in the order of `channels`; see `find_order`."""
-        return find_order(self.matrix(), levels, references, past)
+        return find_order(self.matrix(), levels, references)
 
     def to_json(self, levels: int | None = None, references: int = REFERENCES) -> str:
         """Return the topology as text, with its prediction order."""

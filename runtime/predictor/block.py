@@ -69,7 +69,7 @@ class BlockInputs:
         self._inputs = NetworkInputs(self._past, steps=steps)
         self._taps = np.lib.stride_tricks.sliding_window_view(self._past.values, ORDER, axis=0)
         self._references = BlockReferences(lanes) if lanes.has_references else None
-        self._messages = BlockMessages(lanes, self._references) if messages and self._references else None
+        self._messages = BlockMessages(lanes) if messages and self._references else None
 
     def reset(self) -> None:
         """Go back to the start of all lanes."""

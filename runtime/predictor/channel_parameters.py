@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -25,7 +25,7 @@ CONSTANT, IMPLANT, LINEAR, COPY = 0, 1, 2, 3
 IMPLANT_MAGNITUDE_BITS, MAX_MAGNITUDE_BITS = 16, 22
 
 _GROUP = 4
-_ORDER_LEVEL_BITS, _COUNT_BITS, _CORRELATION_BITS = 4, 3, 6
+_COUNT_BITS, _CORRELATION_BITS = 3, 6
 
 
 @dataclass
@@ -38,8 +38,7 @@ class SideInformation:
     shift           linear: number of low bits, 0..15; near-lossless -8..7, and the same for all channels if below 0
     magnitude_bits  abs(Q6 value less that of the mean) < 2^magnitude_bits
     coefficients    [channels, 16], newest sample first, units of 2^-10
-    order_level     0..15: within a time step, levels are coded one after the other
-    references      [channels, 4], numbers of reference channels; -1 behind the last one
+    references      [channels, 4], numbers of reference channels, without circles; -1 behind the last one
     correlation     [channels, 4], correlation with each, -32..31 in units of 1/32
     reference_taps  [channels, 4, 4], coefficients for the newest samples of each, newest first, units of 2^-10
     """
@@ -50,7 +49,6 @@ class SideInformation:
     shift: np.ndarray
     magnitude_bits: np.ndarray
     coefficients: np.ndarray
-    order_level: np.ndarray
     references: np.ndarray
     correlation: np.ndarray
     reference_taps: np.ndarray
@@ -59,7 +57,7 @@ class SideInformation:
     def empty(cls, channels: int) -> SideInformation:
         """Return parameters of channels that are all constant zero."""
         pairs, taps = (REFERENCES,), (REFERENCES, REFERENCE_TAPS)
-        shapes: list[tuple[int, ...]] = [*[()] * 5, (ORDER,), (), pairs, pairs, taps]
+        shapes: list[tuple[int, ...]] = [*[()] * 5, (ORDER,), pairs, pairs, taps]
         side = cls(*(np.zeros((channels, *shape), np.int64) for shape in shapes))
         side.references -= 1
         return side
@@ -84,6 +82,54 @@ class SideInformation:
         """Whether any channel has references."""
         return bool((self.references >= 0).any())
 
+    def order_levels(self) -> np.ndarray:
+        """Return order levels, int64 [channels]: one more than the largest of a channel's references, 0 without any.
+
+        Raises `CorruptError` if references form a circle.
+        """
+        level = [0] * len(self.kind)
+        if not self.has_references:
+            return np.array(level, np.int64)
+        waiting = (self.references >= 0).sum(axis=1).tolist()
+        users: list[list[int]] = [[] for _ in level]
+        for channel, number in np.argwhere(self.references >= 0).tolist():
+            users[self.references[channel, number]].append(channel)
+        settled = [channel for channel, count in enumerate(waiting) if not count]
+        for channel in settled:  # which grows meanwhile
+            for user in users[channel]:
+                level[user] = max(level[user], level[channel] + 1)
+                waiting[user] -= 1
+                if not waiting[user]:
+                    settled.append(user)
+        if len(settled) < len(level):
+            raise CorruptError("channels refer to each other in a circle")
+        return np.array(level, np.int64)
+
+    def only(self, channels: np.ndarray) -> tuple[SideInformation, np.ndarray]:
+        """Return the same with nothing but some channels and those that they depend on, and which these are.
+
+        Parameters
+        ----------
+        channels : int64 [n]
+
+        Returns
+        -------
+        SideInformation
+            Other channels are constant.
+        bool [channels]
+        """
+        needed = np.zeros(len(self.kind) + 1, bool)  # the last is for references that there are not
+        wanted = channels
+        while len(wanted):
+            needed[wanted] = True
+            copied = self.mean[wanted[self.kind[wanted] == COPY]]
+            wanted = np.unique(np.concatenate([copied, self.references[wanted].ravel()]))
+            wanted = wanted[(wanted >= 0) & ~needed[wanted]]
+        needed = needed[:-1]
+        side = replace(self, kind=np.where(needed, self.kind, CONSTANT))
+        side.mean = np.where(needed, self.mean, 0)
+        return side, needed
+
     def fits(self) -> np.ndarray:
         """For each channel whether its linear prediction stays within int32, all channels being within their reach."""
         own = np.abs(self.coefficients).sum(axis=1) << self.magnitude_bits
@@ -105,7 +151,7 @@ def _group_widths(coefficients: np.ndarray) -> np.ndarray:
 
 
 def pack(side: SideInformation) -> bytes:
-    """Serialise to whole bytes. Order levels and references are written if any channel has references."""
+    """Serialise to whole bytes. References are written if any channel has some."""
     groups = _group_widths(side.coefficients.reshape(-1, ORDER // _GROUP, _GROUP))
     columns = [side.mean, side.initial_scale, side.shift, side.magnitude_bits, groups, side.coefficients]
     column_widths = [_fixed_widths(side.kind), np.repeat(groups, _GROUP, axis=1)]
@@ -120,12 +166,9 @@ def pack(side: SideInformation) -> bytes:
 
 
 def _reference_fields(side: SideInformation) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Return columns of values and widths: order level, number of references, and number, correlation, taps of each."""
+    """Return columns of values and widths: number of references, and number, correlation, taps of each."""
     channels, there = len(side.kind), side.references >= 0
-    fields = [
-        (side.order_level, np.full(channels, _ORDER_LEVEL_BITS)),
-        (there.sum(axis=1), np.full(channels, _COUNT_BITS)),
-    ]
+    fields = [(there.sum(axis=1), np.full(channels, _COUNT_BITS))]
     for number in range(REFERENCES):
         group = _group_widths(side.reference_taps[:, number])
         columns = [
@@ -163,13 +206,14 @@ def unpack(
         side.shift -= (side.shift >> 3) << 4
         if side.fineness and len(np.unique(side.shift[kind == LINEAR])) > 1:
             raise CorruptError("linear channels of a chunk do not agree about their Q6 units")
+    side.order_levels()
     if not side.fits().all():
         raise CorruptError("the coefficients of a linear predictor are out of range")
     return side, reader.align()
 
 
 def _unpack_references(reader: bits.BitReader, side: SideInformation, channel: int) -> None:
-    side.order_level[channel], count = reader.read(np.array([_ORDER_LEVEL_BITS, _COUNT_BITS]))
+    (count,) = reader.read(np.array([_COUNT_BITS]))
     if count > REFERENCES:
         raise CorruptError("a channel has too many references")
     for number in range(count):

@@ -10,7 +10,6 @@ import numpy as np
 
 from .channel_parameters import CORRELATION_UNIT, REFERENCES
 from .lanes import Lanes
-from .references import BlockReferences
 
 MESSAGE = 4
 """Bytes of a message: residuals at t, t-1, t-2; logarithm of their mean size."""
@@ -87,8 +86,8 @@ class _Listed:
 class BlockMessages:
     """The messages of all lanes, for many steps at once."""
 
-    def __init__(self, lanes: Lanes, references: BlockReferences):
-        self._listed, self._references = _Listed(lanes, slice(None)), references
+    def __init__(self, lanes: Lanes):
+        self._listed = _Listed(lanes, slice(None))
         self._last = np.full(len(lanes), EMPTY, np.uint32)
 
     def run_block(self, residual: np.ndarray, log_mean: np.ndarray) -> np.ndarray:
@@ -104,9 +103,8 @@ class BlockMessages:
         for t in range(size):
             messages[t + 1] = messages[t]
             update(messages[t + 1], residual[t], log_mean[t])
-        chosen = np.stack([self._references.values(messages, number) for number in range(REFERENCES)], axis=2)
         out = np.empty((size, count, REFERENCES, INPUTS), np.uint8)
-        fill(chosen, self._listed.correlation, self._listed.present, out)
+        fill(messages[1:].take(self._listed.chosen, axis=1), self._listed.correlation, self._listed.present, out)
         self._last = messages[size]
         return out
 

@@ -21,7 +21,7 @@ from . import recurrent
 from .channel_parameters import REFERENCES
 from .input_arithmetic import FEATURES
 from .messages import INPUTS, ZERO
-from .metadata import parse_answers, parse_tables
+from .metadata import parse_answers, parse_network, parse_tables
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -132,6 +132,8 @@ class Model:
         Whether the network has messages of reference channels as inputs.
     state : int
         Numbers that a lane carries from step to step (see `recurrent`); 0 for most networks.
+    layers : tuple of Layer, optional
+        The network in integers, if it has neither messages nor a state.
     entropy : EntropyModel
     guesses : GuessTables
     """
@@ -149,6 +151,9 @@ class Model:
             raise ModelError(f"model {self.identity.hex()} is not a middleout model of format {FORMAT}")
         self.name = metadata.get("middleout.name", "unnamed")
         self._check_interface()
+        self.layers = parse_network(metadata)
+        if self.layers is not None and (self.has_messages or self.state):
+            raise ModelError(f"model {self.name} lists the layers of a network that is not plain")
         tables = parse_tables(metadata)
         self.entropy = EntropyModel(tables)
         self.guesses = GuessTables(self.entropy)

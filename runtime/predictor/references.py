@@ -1,7 +1,6 @@
 """Cross-channel linear prediction: what reference lanes add to a lane's prediction (docs/format.md section 5.1).
 
-A reference lane of an earlier order level gives its newest four values, that of the present step included. Other
-reference lanes give those up to the last step.
+Reference lanes are of earlier order levels. Each gives its newest four values, that of the present step included.
 """
 
 from __future__ import annotations
@@ -19,7 +18,6 @@ class BlockReferences:
 
     def __init__(self, lanes: Lanes):
         self._lanes = lanes
-        self._late = [np.flatnonzero(lanes.order_level[chosen] >= lanes.order_level) for chosen in lanes.references]
 
     def add(self, total: np.ndarray, values: np.ndarray) -> None:
         """Add the references' part to int32 [steps, lanes].
@@ -29,18 +27,12 @@ class BlockReferences:
         values : int32 [16 + steps, lanes], Q6 values without their mean, from 16 steps before the first one on
         """
         size = len(total)
-        for number, taps in enumerate(self._lanes.reference_taps):
+        newest = values[ORDER + 1 - REFERENCE_TAPS : ORDER + size]
+        for chosen, taps in zip(self._lanes.references, self._lanes.reference_taps, strict=True):
             if taps.any():
-                part = self.values(values[ORDER - REFERENCE_TAPS : ORDER + size], number)
+                part = newest.take(chosen, axis=1)
                 for tap, coefficients in enumerate(taps):
                     total += part[tap : tap + size] * coefficients
-
-    def values(self, values: np.ndarray, number: int) -> np.ndarray:
-        """Return the newest usable values [steps, lanes] of each lane's reference, from values [1 + steps, lanes]."""
-        chosen, late = self._lanes.references[number], self._late[number]
-        part = values[1:].take(chosen, axis=1)
-        part[:, late] = values[:-1, chosen[late]]
-        return part
 
 
 class NewestValues:

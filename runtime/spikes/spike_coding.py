@@ -25,7 +25,7 @@ class SpikeCoding:
 
     def decode(self, tasks: list[DecodeTask], model: Model) -> list[np.ndarray]:
         """Return the samples, those between windows as they are rendered."""
-        return [codec.decode(task.payload, task.channels, task.sample_bits, model) for task in tasks]
+        return [task.crop(codec.decode(task.payload, task.channels, task.sample_bits, model)) for task in tasks]
 
     def verify(self, task: EncodeTask, payload: bytes, decoded: np.ndarray) -> bool:
         """Return whether all samples in windows are within the bound."""

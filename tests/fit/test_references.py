@@ -88,12 +88,12 @@ def test_groups_of_segments_give_the_same_stream(n1, monkeypatch):
 def test_a_given_topology_is_kept(n1):
     samples = on_implant(array(4))
     references = np.full((4, 4), -1)
-    references[3, :2], references[0, 0] = [1, 2], 3  # channel 0 is before channel 3: it uses 3's past
-    given = PredictionOrder(np.array([0, 0, 0, 1]), references, np.where(references >= 0, 0.6, 0.0))
+    references[3, :2], references[0, 0] = [1, 2], 3
+    given = PredictionOrder(np.array([2, 0, 0, 1]), references, np.where(references >= 0, 0.6, 0.0))
     _, payload = size_and_back(samples, n1, order=given)
     side = rans_payload.parse(payload, 4).side
     assert set(side.references[3].tolist()) == {1, 2, -1} and (side.references[1:3] < 0).all()
-    assert side.order_level.tolist() == [0, 0, 0, 1] and side.correlation[3, 0] == 19
+    assert side.order_levels().tolist() == [2, 0, 0, 1] and side.correlation[3, 0] == 19
 
 
 def test_damage_never_gives_wrong_samples(n1):
@@ -113,7 +113,7 @@ def test_damage_never_gives_wrong_samples(n1):
 def side_with_references(**changes):
     side = SideInformation.empty(3)
     side.kind[:], side.magnitude_bits[:], side.mean[:] = 1, 16, 500
-    side.order_level[2], side.references[2, :2], side.correlation[2, :2] = 1, [0, 1], [-32, 31]
+    side.references[2, :2], side.correlation[2, :2] = [0, 1], [-32, 31]
     side.reference_taps[2, :2] = [[900, -3, 0, 5], [-8192, 0, 0, 8191]]
     for name, (index, value) in changes.items():
         getattr(side, name)[index] = value
@@ -125,7 +125,8 @@ def test_side_information_of_peers_comes_back():
     data = pack(side)
     back, end = unpack(data, 0, 3, has_references=True)
     assert end == len(data)
-    for name in ("order_level", "references", "correlation", "reference_taps"):
+    assert back.order_levels().tolist() == [0, 0, 1]
+    for name in ("references", "correlation", "reference_taps"):
         assert (getattr(back, name) == getattr(side, name)).all(), name
 
 
@@ -137,6 +138,27 @@ def test_side_information_of_peers_comes_back():
 def test_impossible_peers_are_refused(changes):
     with pytest.raises(CorruptError, match="can't refer"):
         unpack(pack(side_with_references(**changes)), 0, 3, has_references=True)
+
+
+@pytest.mark.parametrize("circle", [{(0, 0): 2}, {(0, 0): 1, (1, 0): 0}], ids=["of two", "of two that others refer to"])
+def test_circles_are_refused(circle):
+    side = side_with_references()
+    for place, reference in circle.items():
+        side.references[place] = reference
+    with pytest.raises(CorruptError, match="circle"):
+        unpack(pack(side), 0, 3, has_references=True)
+
+
+@pytest.mark.parametrize("closed", [False, True])
+def test_levels_of_as_many_channels_as_there_may_be_take_little_time(closed):
+    side = SideInformation.empty(65535)
+    side.references[1:] = np.maximum(np.arange(65534)[:, None] - [0, 1, 2, 3], 0)
+    side.references[0, 0] = 65534 if closed else -1
+    if closed:
+        with pytest.raises(CorruptError, match="circle"):
+            side.order_levels()
+    else:
+        assert (side.order_levels() == np.arange(65535)).all()
 
 
 def test_coefficients_that_could_overflow_are_refused():

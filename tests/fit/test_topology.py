@@ -85,14 +85,6 @@ def test_hubs_come_first():
     assert order_level[0] == 0 and order_level[8] == 0 and references[0] == references[8] == []
     assert order_level[0] == 0 and all(0 in references[i] for i in range(1, 8)) and references[2] == [1, 0]
     assert all(order_level[j] < order_level[i] for i in range(9) for j in references[i]) and max(order_level) == 2
-    more = find_order(correlation, levels=3, references=2, past=True)
-    assert (more.level == made.level).all() and more.references[0].tolist() == [
-        1,
-        2,
-    ]
-    for i in range(9):
-        late = [order_level[j] >= order_level[i] for j in more.references[i] if j >= 0]
-        assert late == sorted(late) and more.references[i].tolist()[: len(references[i])] == references[i]
 
 
 def test_command_finds_pairs_among_single_files(tmp_path):

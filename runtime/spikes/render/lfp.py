@@ -191,13 +191,13 @@ def _decode(states: np.ndarray, words: np.ndarray, scale: np.ndarray, model: Mod
     padded = np.zeros(steps * lanes, np.int64)
     padded[: len(scale)] = scale
     scales = padded.reshape(lanes, steps).T.copy()
-    coder = rans.Decoder(states, [words], np.zeros(lanes, np.int64))
+    coder = rans.Decoder(states, words)
     source = RansSource(coder, model.entropy, model.guesses, np.full(lanes, LINEAR_OFFSET, np.int64))
     location, active = np.full(lanes, CENTRE, np.int64), np.ones(lanes, bool)
     last = len(scale) - (lanes - 1) * steps
     for t in range(steps):
         active[-1] = t < last
         out[t] = source.next(location, scales[t], active)
-    if not coder.finish().all():
+    if not coder.used_up():
         raise CorruptError("the coded words of a field potential do not end where they should")
     return out.T.ravel()[: len(scale)] - CODES // 2

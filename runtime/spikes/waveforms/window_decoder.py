@@ -78,12 +78,12 @@ class WindowDecoder:
     def run(self, states: np.ndarray, words: np.ndarray) -> None:
         """Decode everything. Raises `CorruptError` where words or escapes do not end where they should."""
         lanes = self._layout.sequence.lanes
-        coder = rans.Decoder(states, [words], np.zeros(lanes, np.int64))
+        coder = rans.Decoder(states, words)
         offset = np.full(lanes, self._layout.units.offset, np.int64)
         source = RansSource(coder, self._model.entropy, self._model.guesses, offset)
         for window, place, index in zip(*self._schedule(), strict=True):
             self._step(source, window, place, index)
-        if not coder.finish().all() or self._used != len(self._escapes):
+        if not coder.used_up() or self._used != len(self._escapes):
             raise CorruptError("a chunk's coded words do not end where they should")
 
     def _schedule(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

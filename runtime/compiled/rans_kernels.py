@@ -1,0 +1,222 @@
+"""Compiled loops of the coding `rans`: from the samples of a chunk to the words of its lanes, and back."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ..core.compiled import njit
+from .kernels import (
+    CENTRE,
+    LEAD,
+    LOCATION,
+    SCALE,
+    TAPS,
+    add_references,
+    begin,
+    keep,
+    learn,
+    new_activations,
+    new_state,
+    new_values,
+    predict,
+)
+from .vectors import WIDTH
+
+_LAST_CODE, _HALF_CODES = 1023, 512
+_PLACES = 16384
+_SLOT_MASK, _PRECISION, _LOW, _WORD = np.uint64(0xFFFFF), np.uint64(20), np.uint64(1 << 24), np.uint64(32)
+_RAW, _RAW_MASK = np.uint64(4), 15
+
+
+class Tables(NamedTuple):
+    """Tables of an entropy model; see `EntropyModel` and `GuessTables`.
+
+    by_scale : int32 [128, 6]
+    levels, table, middles, code_at : int32
+    codes : int32 [1024], what is coded for each code of the implant's table
+    q6 : int32 [1024], samples : int16 [1024], of what is coded
+    """
+
+    by_scale: np.ndarray
+    levels: np.ndarray
+    table: np.ndarray
+    middles: np.ndarray
+    code_at: np.ndarray
+    codes: np.ndarray
+    q6: np.ndarray
+    samples: np.ndarray
+
+
+@njit
+def _cumulative(by_scale, levels, table, code, offset, location, scale):
+    """Return the sum of the frequencies of the codes below one."""
+    z = min(max(levels[code + offset] - location, by_scale[scale, 1]), by_scale[scale, 2])
+    return np.int64(table[((z * by_scale[scale, 0]) >> 16) + by_scale[scale, 3]]) + code
+
+
+@njit
+def _refilled(state, words, ends, lane):
+    """Return a state with the next word of its lane, if it wants one; behind the last word, zeros."""
+    if state >= _LOW:
+        return state
+    at = ends[lane, 0]
+    ends[lane, 0] = at + 1
+    return (state << _WORD) | np.uint64(words[at] if at < len(words) else 0)
+
+
+@njit
+def linear_value(sample, shift):
+    """Return the Q6 value of a sample of a linear lane."""
+    value = (2 * np.int64(sample) + 1) << 5
+    return value << -shift if shift < 0 else value >> shift
+
+
+@njit
+def decode(lanes, network, tables, words, ends, states, low, out):
+    """Decode the lanes of a chunk.
+
+    Parameters
+    ----------
+    words : uint32 [n]
+    ends : int64 [lanes, 2], where the words of each lane begin and end; the first moves on to where it stopped
+    states : uint64 [lanes]
+    low : int32 [rows, frames], low bits of channels
+    out : int16 [frames, channels]
+    """
+    length, first_frame, channel = lanes.length, lanes.start, lanes.channel
+    mean, linear, shift, offset, low_row = lanes.mean, lanes.linear, lanes.shift, lanes.offset, lanes.low
+    by_scale, levels, table = tables.by_scale, tables.levels, tables.table
+    middles, code_at, q6, sample_of = tables.middles, tables.code_at, tables.q6, tables.samples
+    steps = length.max()
+    state, values, part = new_state(), new_values(steps), np.empty((steps, WIDTH), np.int32)
+    activations, series = new_activations(network[0]), np.zeros((lanes.series.max() + 1, LEAD + steps), np.int32)
+    weights, sizes = network
+    for level in range(len(lanes.bounds) - 1):
+        for first in range(lanes.bounds[level], lanes.bounds[level + 1], WIDTH):
+            count = min(WIDTH, lanes.bounds[level + 1] - first)
+            longest = begin(state, activations, lanes, first, count)
+            add_references(part[:longest], lanes, first, count, series)
+            for t in range(longest):
+                predict(state, values, part, activations, weights, sizes, t)
+                for i in range(count):
+                    lane = first + i
+                    if t >= length[lane]:
+                        continue
+                    location, scale, at = np.int64(state[LOCATION, i]), state[SCALE, i], offset[lane]
+                    coder = states[lane]
+                    slot = np.int64(coder & _SLOT_MASK)
+                    # a guess that is hardly ever wrong, then the code whose interval holds the slot
+                    place = (((middles[by_scale[scale, 5] + (slot >> 9)] * by_scale[scale, 4]) >> 10) + location) >> 2
+                    place = min(max(place + _PLACES // 2, 0), _PLACES - 1)
+                    code = np.int64(code_at[place + (_PLACES if at else 0)])
+                    start = _cumulative(by_scale, levels, table, code, at, location, scale)
+                    end = _cumulative(by_scale, levels, table, code + 1, at, location, scale)
+                    while start > slot and code > 0:
+                        code -= 1
+                        end, start = start, _cumulative(by_scale, levels, table, code, at, location, scale)
+                    while end <= slot and code < _LAST_CODE:
+                        code += 1
+                        start, end = end, _cumulative(by_scale, levels, table, code + 1, at, location, scale)
+                    coder = (coder >> _PRECISION) * np.uint64(end - start) + np.uint64(slot - start)
+                    coder = _refilled(coder, words, ends, lane)
+                    frame = first_frame[lane] + t
+                    if at == 0:
+                        sample, value = sample_of[code], np.int64(q6[code])
+                    else:
+                        if code == 0 or code == _LAST_CODE:
+                            slot = np.int64(coder & _SLOT_MASK)
+                            coder = ((coder >> _PRECISION) << _RAW) | np.uint64(slot & _RAW_MASK)
+                            coder = _refilled(coder, words, ends, lane)
+                            sample = np.int16(slot >> 4)
+                        else:
+                            sample = np.int16((code - _HALF_CODES + state[CENTRE, i]) << max(shift[lane], 0))
+                            if shift[lane] > 0:
+                                sample |= np.int16(low[low_row[lane], frame])
+                        value = linear_value(sample, shift[lane])
+                    states[lane] = coder
+                    out[frame, channel[lane]] = sample
+                    values[TAPS + t, i] = value - mean[lane]
+                learn(state, values, t)
+            keep(values, lanes, first, count, series)
+
+
+@njit
+def encode(lanes, network, tables, samples, states, counts, words):
+    """Encode the lanes of a chunk.
+
+    Parameters
+    ----------
+    samples : int16 [frames, channels]
+    states : uint64 [lanes], filled in
+    counts : int64 [lanes], words of each lane; filled in
+    words : uint32 [lanes, words], each lane's at the end of its row, in order of decoding; filled in
+    """
+    offset, by_scale, levels, table = lanes.offset, tables.by_scale, tables.levels, tables.table
+    steps = lanes.length.max()
+    state, values, part = new_state(), new_values(steps), np.empty((steps, WIDTH), np.int32)
+    activations, series = new_activations(network[0]), np.zeros((lanes.series.max() + 1, LEAD + steps), np.int32)
+    weights, sizes = network
+    codes = np.empty((steps, WIDTH), np.int32)
+    intervals = np.empty((steps, WIDTH, 2), np.uint32)
+    for level in range(len(lanes.bounds) - 1):
+        for first in range(lanes.bounds[level], lanes.bounds[level + 1], WIDTH):
+            count = min(WIDTH, lanes.bounds[level + 1] - first)
+            longest = begin(state, activations, lanes, first, count)
+            add_references(part[:longest], lanes, first, count, series)
+            for i in range(count):
+                _read(lanes, tables, samples, values, codes, i, first + i)
+            for t in range(longest):
+                predict(state, values, part, activations, weights, sizes, t)
+                for i in range(count):
+                    at, location, scale = offset[first + i], np.int64(state[LOCATION, i]), state[SCALE, i]
+                    code = np.int64(codes[t, i])
+                    if at:
+                        code = min(max(code - state[CENTRE, i], 0), _LAST_CODE)
+                        codes[t, i] = code
+                    start = _cumulative(by_scale, levels, table, code, at, location, scale)
+                    end = _cumulative(by_scale, levels, table, code + 1, at, location, scale)
+                    intervals[t, i, 0], intervals[t, i, 1] = start, end - start
+                learn(state, values, t)
+            keep(values, lanes, first, count, series)
+            for i in range(count):
+                _write(lanes, samples, intervals, codes, states, counts, words, i, first + i)
+
+
+@njit
+def _read(lanes, tables, samples, values, codes, i, lane):
+    """Turn the samples of a lane into values and codes; codes of linear lanes are not relative to the centre yet."""
+    mean, shift, first, channel = lanes.mean[lane], lanes.shift[lane], lanes.start[lane], lanes.channel[lane]
+    if lanes.linear[lane] == 0:
+        for t in range(lanes.length[lane]):
+            code = tables.codes[(samples[first + t, channel] >> 6) + _HALF_CODES]
+            codes[t, i] = code
+            values[TAPS + t, i] = tables.q6[code] - mean
+    else:
+        for t in range(lanes.length[lane]):
+            sample = samples[first + t, channel]
+            codes[t, i] = (sample >> max(shift, 0)) + _HALF_CODES
+            values[TAPS + t, i] = linear_value(sample, shift) - mean
+
+
+@njit
+def _write(lanes, samples, intervals, codes, states, counts, words, i, lane):
+    """Code the intervals of a lane, from the last to the first."""
+    state, at, linear = _LOW, words.shape[1], lanes.linear[lane] != 0
+    for t in range(lanes.length[lane] - 1, -1, -1):
+        if linear and (codes[t, i] == 0 or codes[t, i] == _LAST_CODE):
+            if state >= np.uint64(1 << 40):
+                at -= 1
+                words[lane, at] = np.uint32(state & np.uint64(0xFFFFFFFF))
+                state >>= _WORD
+            raw = np.uint64(np.uint16(samples[lanes.start[lane] + t, lanes.channel[lane]]))
+            state = ((state >> _RAW) << _PRECISION) | (raw << _RAW) | (state & np.uint64(_RAW_MASK))
+        start, frequency = np.uint64(intervals[t, i, 0]), np.uint64(intervals[t, i, 1])
+        if state >= frequency << np.uint64(36):
+            at -= 1
+            words[lane, at] = np.uint32(state & np.uint64(0xFFFFFFFF))
+            state >>= _WORD
+        quotient = state // frequency
+        state = (quotient << _PRECISION) + start + (state - quotient * frequency)
+    states[lane], counts[lane] = state, words.shape[1] - at
