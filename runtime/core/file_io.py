@@ -7,7 +7,7 @@ import os
 from typing import BinaryIO
 
 from .errors import UsageError
-from .locks import ForkSafeLock
+from .threads import ForkSafeLock
 
 _READ_STEP = 1 << 22
 

@@ -15,8 +15,8 @@ import pytest
 
 import runtime
 from runtime.batch import chunking, coders
-from runtime.core.byte_cache import ByteCache
-from runtime.core.locks import ForkSafeLock
+from runtime.batch.chunk_reader import ByteCache
+from runtime.core.threads import ForkSafeLock
 from training.simulate import simulate
 
 FRAMES, CHUNK = 1500, 300
