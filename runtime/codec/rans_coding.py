@@ -1,36 +1,34 @@
 """The coding `rans`: network, entropy model and rANS (docs/format.md section 3).
 
-The chunks of a batch may come from different recordings; all their lanes are coded side by side, which is what makes it
-quick.
+The chunks of a batch may come from different recordings. Numpy and onnxruntime code all their lanes side by side, which
+is what makes them quick; compiled loops do one chunk after the other.
 """
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
 
+from ..compiled.choice import engine_of
 from ..container.chunk_head import RANS, chunk_bound
 from ..core import near_lossless
 from ..core.errors import CorruptError
-from ..entropy import rans
 from ..fit.parameters import FitOptions, fit
 from ..predictor.channel_parameters import CONSTANT, COPY, LINEAR, SideInformation
-from ..predictor.lanes import Lanes, Places, join, segment_steps, to_lanes
+from ..predictor.lanes import segment_steps
 from ..predictor.model import Model
+from . import lane_batches
 from . import rans_payload as chunks
-from .chunk_symbols import ChunkSymbols
 from .coding import DecodeTask, EncodeTask
-from .decode_loop import DecodeLoop
-from .intervals import intervals
 from .max_error_search import BoundSearch
 from .rans_payload import NOTHING, CodedChunk, kind_counts
 from .stored import smaller
 
-_GROUP_SAMPLES = 1 << 24
-"""Samples whose intervals are held at once (128 MB)."""
+_ENCODE_STEP, _ENCODE_SAMPLE = 1e-5, 1e-7
+_DECODE_STEP, _DECODE_SAMPLE = 3e-5, 8e-8
+"""Seconds that numpy and onnxruntime take for a step of any number of lanes, and for a sample."""
 
 
 class RansCoding:
@@ -135,48 +133,33 @@ def _code(batch: list[np.ndarray], coded: list[CodedChunk], model: Model) -> Non
         chunk.steps = segment_steps(chunk.frames, len(chunk.side.coded))
         with_low = chunks.channels_with_low_bits(chunk.side)
         chunk.low_bits = [samples[:, channel] & np.int16((1 << chunk.side.shift[channel]) - 1) for channel in with_low]
-    lanes = join([(chunk.side, chunk.frames, chunk.steps) for chunk in coded], model.entropy.reconstruction)
-    states, counts, words = _coded_lanes(batch, lanes, model)
-    for number, chunk in enumerate(coded):
-        mine = np.flatnonzero(lanes.owner == number)
-        mine = mine[np.argsort(lanes.number[mine])]
-        chunk.states, chunk.counts = states[mine], counts[mine]
-        chunk.words = np.concatenate([words[lane] for lane in mine.tolist()])
-
-
-def _coded_lanes(
-    batch: list[np.ndarray], lanes: Lanes, model: Model
-) -> tuple[np.ndarray, np.ndarray, dict[int, np.ndarray]]:
-    """States uint64 [lanes], counts of words int64 [lanes], and the words of each lane."""
-    states, counts, words = np.zeros(len(lanes), np.uint64), np.zeros(len(lanes), np.int64), {}
-    groups, memory = list(_groups(lanes)), None
-    if len(groups) > 1:
-        memory = np.empty(2 * int(lanes.length.max()) * max(map(len, groups)), np.uint32)
-    for part in groups:
-        chosen = lanes.take(part)
-        samples = to_lanes(batch, chosen)
-        coded = intervals(model, chosen, samples, memory)
-        step, lane = coded.escapes.T
-        raw = rans.RawNumbers(step, lane, samples[step, lane].view(np.uint16)) if len(step) else None
-        states[part], found = rans.encode(coded.start, coded.frequency, raw)
-        values, counts[part] = found.by_lane(len(part))
-        words |= zip(part.tolist(), np.split(values, np.cumsum(counts[part])[:-1]), strict=True)
-    return states, counts, words
-
-
-def _groups(lanes: Lanes) -> Iterator[np.ndarray]:
-    """Yield lanes that are coded together: with all their references, which are lanes of the same segment."""
-    most = max(1, _GROUP_SAMPLES // int(lanes.length.max()))
-    if not lanes.has_references:
-        yield from np.split(np.arange(len(lanes)), range(most, len(lanes), most))
+    engine = engine_of(model, _seconds(coded, _ENCODE_STEP, _ENCODE_SAMPLE))
+    if engine is None:
+        lane_batches.encode(batch, coded, model)
         return
-    waiting: list[np.ndarray] = []
-    for *_, index in lanes.segments():
-        if waiting and sum(map(len, waiting)) + len(index) > most:
-            yield np.sort(np.concatenate(waiting))
-            waiting = []
-        waiting.append(index)
-    yield np.sort(np.concatenate(waiting))
+    from . import compiled_chunks
+
+    for samples, chunk in zip(batch, coded, strict=True):
+        compiled_chunks.encode(samples, chunk, model, engine)
+
+
+def _decode(coded: list[CodedChunk], results: list[np.ndarray], model: Model) -> None:
+    """Fill in the channels that are not constant, of chunks in order of falling steps. Raises `CorruptError`."""
+    levels = max(int(chunk.side.order_levels().max()) + 1 for chunk in coded)
+    engine = engine_of(model, _seconds(coded, _DECODE_STEP * levels, _DECODE_SAMPLE))
+    if engine is None:
+        lane_batches.decode(coded, results, model)
+        return
+    from . import compiled_chunks
+
+    for chunk, samples in zip(coded, results, strict=True):
+        compiled_chunks.decode(chunk, samples, model, engine)
+
+
+def _seconds(coded: list[CodedChunk], step: float, sample: float) -> float:
+    """Return how long numpy and onnxruntime take for chunks side by side."""
+    samples = sum(chunk.frames * len(chunk.side.coded) for chunk in coded)
+    return max(chunk.steps for chunk in coded) * step + samples * sample
 
 
 def _finish(chunk: CodedChunk, samples: np.ndarray, width: int) -> None:
@@ -195,12 +178,3 @@ def _constant_channels(side: SideInformation, frames: int) -> np.ndarray:
         return np.empty((frames, len(side.kind)), np.int16)
     values = np.where(side.kind == CONSTANT, side.mean, 0).astype(np.int16)
     return np.tile(values, (frames, 1))
-
-
-def _decode(coded: list[CodedChunk], results: list[np.ndarray], model: Model) -> None:
-    """Fill in the channels that are not constant, of chunks in order of falling steps."""
-    symbols = ChunkSymbols(coded, model)
-    places = Places(symbols.lanes)
-    DecodeLoop(model, symbols.lanes, symbols.part, lambda rows, first: places.put(rows, results, first)).run_all()
-    if not symbols.used_up():
-        raise CorruptError("a chunk's coded words do not end where they should")

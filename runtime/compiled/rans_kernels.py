@@ -11,18 +11,20 @@ from .kernels import (
     CENTRE,
     LEAD,
     LOCATION,
+    PART,
     SCALE,
     TAPS,
     add_references,
     begin,
     keep,
     learn,
-    new_activations,
+    new_hidden,
+    new_inputs,
     new_state,
     new_values,
     predict,
 )
-from .vectors import WIDTH
+from .vectors import WIDTH, load, store
 
 _LAST_CODE, _HALF_CODES = 1023, 512
 _PLACES = 16384
@@ -86,20 +88,21 @@ def decode(lanes, network, tables, words, ends, states, low, out):
     out : int16 [frames, channels]
     """
     length, first_frame, channel = lanes.length, lanes.start, lanes.channel
-    mean, linear, shift, offset, low_row = lanes.mean, lanes.linear, lanes.shift, lanes.offset, lanes.low
+    mean, shift, offset, low_row = lanes.mean, lanes.shift, lanes.offset, lanes.low
     by_scale, levels, table = tables.by_scale, tables.levels, tables.table
     middles, code_at, q6, sample_of = tables.middles, tables.code_at, tables.q6, tables.samples
     steps = length.max()
     state, values, part = new_state(), new_values(steps), np.empty((steps, WIDTH), np.int32)
-    activations, series = new_activations(network[0]), np.zeros((lanes.series.max() + 1, LEAD + steps), np.int32)
+    x, hidden, series = new_inputs(), new_hidden(network[0]), np.zeros((lanes.series.max() + 1, LEAD + steps), np.int32)
     weights, sizes = network
     for level in range(len(lanes.bounds) - 1):
         for first in range(lanes.bounds[level], lanes.bounds[level + 1], WIDTH):
             count = min(WIDTH, lanes.bounds[level + 1] - first)
-            longest = begin(state, activations, lanes, first, count)
+            longest = begin(state, x, lanes, first, count)
             add_references(part[:longest], lanes, first, count, series)
             for t in range(longest):
-                predict(state, values, part, activations, weights, sizes, t)
+                store(state, PART, load(part, t))
+                predict(state, values, x, hidden, weights, sizes, t)
                 for i in range(count):
                     lane = first + i
                     if t >= length[lane]:
@@ -153,23 +156,27 @@ def encode(lanes, network, tables, samples, states, counts, words):
     counts : int64 [lanes], words of each lane; filled in
     words : uint32 [lanes, words], each lane's at the end of its row, in order of decoding; filled in
     """
-    offset, by_scale, levels, table = lanes.offset, tables.by_scale, tables.levels, tables.table
-    steps = lanes.length.max()
+    offset, length = lanes.offset, lanes.length
+    by_scale, levels, table = tables.by_scale, tables.levels, tables.table
+    steps = length.max()
     state, values, part = new_state(), new_values(steps), np.empty((steps, WIDTH), np.int32)
-    activations, series = new_activations(network[0]), np.zeros((lanes.series.max() + 1, LEAD + steps), np.int32)
+    x, hidden, series = new_inputs(), new_hidden(network[0]), np.zeros((lanes.series.max() + 1, LEAD + steps), np.int32)
     weights, sizes = network
     codes = np.empty((steps, WIDTH), np.int32)
     intervals = np.empty((steps, WIDTH, 2), np.uint32)
     for level in range(len(lanes.bounds) - 1):
         for first in range(lanes.bounds[level], lanes.bounds[level + 1], WIDTH):
             count = min(WIDTH, lanes.bounds[level + 1] - first)
-            longest = begin(state, activations, lanes, first, count)
+            longest = begin(state, x, lanes, first, count)
             add_references(part[:longest], lanes, first, count, series)
             for i in range(count):
                 _read(lanes, tables, samples, values, codes, i, first + i)
             for t in range(longest):
-                predict(state, values, part, activations, weights, sizes, t)
+                store(state, PART, load(part, t))
+                predict(state, values, x, hidden, weights, sizes, t)
                 for i in range(count):
+                    if t >= length[first + i]:
+                        continue
                     at, location, scale = offset[first + i], np.int64(state[LOCATION, i]), state[SCALE, i]
                     code = np.int64(codes[t, i])
                     if at:

@@ -50,16 +50,27 @@ def correlate(rows: np.ndarray, lag: int = LAG) -> tuple[np.ndarray, np.ndarray]
     rows : float32 [channels, time]
         Of `whiten`.
     """
+    found, lags = largest(lagged(rows, lag))
+    return found.astype(np.float32), lags
+
+
+def largest(later: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the correlation of largest magnitude and its lag as `correlate`, of what `lagged` gives."""
+    both = np.concatenate([later[:0:-1].transpose(0, 2, 1), later])
+    index = np.abs(both).argmax(axis=0)
+    found = np.take_along_axis(both, index[None], 0)[0]
+    return found, (index - (len(later) - 1)).astype(np.int8)
+
+
+def lagged(rows: np.ndarray, lag: int) -> np.ndarray:
+    """Correlation of each channel with each other one (by column) 0..lag samples before, float64 [lag + 1, channels,
+    channels], of `rows` as for `correlate`."""
     channels, steps = rows.shape
-    totals = np.zeros((2 * lag + 1, channels, channels), np.int64)
+    totals = np.zeros((lag + 1, channels, channels), np.int64)
     for first in range(0, steps, _BLOCK):
         block = rows[:, first : first + _BLOCK]
         for shift in range(lag + 1):
             earlier = block if shift == 0 else rows[:, max(first - shift, 0) : first + block.shape[1] - shift]
-            totals[lag + shift] += (block[:, block.shape[1] - earlier.shape[1] :] @ earlier.T).astype(np.int64)
-    for shift in range(1, lag + 1):
-        totals[lag - shift] = totals[lag + shift].T
-    index = np.abs(totals).argmax(axis=0)
-    power = np.maximum(np.diagonal(totals[lag]), 1).astype(np.float64)
-    found = np.take_along_axis(totals, index[None], 0)[0] / np.sqrt(power[:, None] * power)
-    return found.astype(np.float32), (index - lag).astype(np.int8)
+            totals[shift] += (block[:, block.shape[1] - earlier.shape[1] :] @ earlier.T).astype(np.int64)
+    power = np.maximum(np.diagonal(totals[0]), 1).astype(np.float64)
+    return totals / np.sqrt(power[:, None] * power)

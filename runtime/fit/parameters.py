@@ -78,7 +78,7 @@ def fit(
     coefficients, error = own_predictors(signals.signals, signals.bins)
     side.coefficients[signals.numbers] = coefficients
     if options.references and len(signals) > 1 and len(samples) > ORDER:
-        order = options.order.restricted(signals.numbers) if options.order else order_of(signals, coefficients)
+        order = options.order.restricted(signals.numbers) if options.order else order_of(signals, coefficients, error)
         error = fit_references(side, signals, order, coefficients, error)
     _scale(side, signals, samples, coefficients.astype(np.int64), error, options.fine)
     return side

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import heapq
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,8 +11,8 @@ from ..predictor.channel_parameters import REFERENCES
 
 _CANDIDATES = 24
 """Strongest channels among which references are chosen."""
-_UNIT = 1024
-"""Squared correlations are compared as integers in units of 2^-20."""
+_UNIT = 1 << 20
+"""Shares are compared as integers."""
 
 
 @dataclass(frozen=True)
@@ -38,75 +37,52 @@ class PredictionOrder:
         return PredictionOrder(self.level[numbers], references, correlation)
 
 
-def level_count(connected: int) -> int:
-    """Return how many levels so many correlated channels get: more gain little and cost time."""
-    return max(1, min(6, connected.bit_length()))
+def find_order(power: np.ndarray, correlation: np.ndarray, references: int = REFERENCES) -> PredictionOrder:
+    """Find the prediction order of channels, and references among those before each.
 
-
-def find_order(correlation: np.ndarray, levels: int | None = None, references: int = REFERENCES) -> PredictionOrder:
-    """Find levels and references by the correlations of channels.
-
-    Hubs come first: each next channel adds most to what all channels behind it can use (the sum of the largest squared
-    correlation with any channel before). Levels double in size up to the last but one. A channel whose best reference
-    would be in its own level moves to the next one. Channels without any correlation are in level 0.
+    Hubs come first: each next channel adds most to what all channels behind it can use (the sum of the largest `power`
+    of any channel before). Channels without any power are in level 0.
 
     Parameters
     ----------
+    power : float [channels, channels]
+        What share of a channel's variance each other channel (by column) explains; 0 where that may be chance.
     correlation : float [channels, channels]
-        Zero where it may be chance.
-    levels : number of levels; by default `level_count`
+        Symmetric; by it references are chosen that do not explain the same.
     references : the most references of a channel
     """
-    power = np.rint(np.square(correlation.astype(np.float64)) * _UNIT * _UNIT).astype(np.int64)
+    power = np.rint(power * _UNIT).astype(np.int64)
     np.fill_diagonal(power, 0)
-    order = _hubs_first(power)
-    levels = level_count(len(order)) if levels is None else levels
-    level = np.zeros(len(power), np.int64)
-    for place, channel in enumerate(order):
-        behind = math.frexp(len(order) / (place + 1))[1] - 1 if place + 1 < len(order) else 0
-        level[channel] = max(0, levels - 2 - behind)
-    _step_back(power, order, level, levels)
+    level, known = np.zeros((2, len(power)), np.int64)
     chosen = np.full((len(power), references), -1, np.int64)
-    for channel in np.flatnonzero(level).tolist():
-        others = np.flatnonzero((power[channel] > 0) & (level < level[channel]))
-        best = others[np.argsort(-power[channel, others], kind="stable")[:_CANDIDATES]]
-        found = forward_selection(correlation, channel, best, references)
+    for channel in _hubs_first(power):
+        others = np.flatnonzero(power[channel] * known)
+        found = others[np.argsort(-power[channel, others], kind="stable")[:_CANDIDATES]].tolist()
+        if len(found) > references:
+            found = forward_selection(correlation, channel, np.array(found), references)
         chosen[channel, : len(found)] = found
+        level[channel] = max((level[other] + 1 for other in found), default=0)
+        known[channel] = 1
     strength = np.where(chosen >= 0, np.take_along_axis(correlation, np.maximum(chosen, 0), axis=1), 0.0)
     return PredictionOrder(level, chosen, strength.astype(np.float64))
 
 
 def _hubs_first(power: np.ndarray) -> list[int]:
-    """Return correlated channels by what they add. Gains only shrink, so those in the heap are upper bounds."""
-    connected = np.asarray(power.any(axis=1))
-    left, best = connected.copy(), np.zeros(len(power), np.int64)
-    heap = [(-int(gain), int(channel)) for channel, gain in enumerate(power.sum(axis=1)) if connected[channel]]
+    """Return connected channels by what they add. Gains only shrink, so those in the heap are upper bounds."""
+    left, best = np.asarray(power.any(axis=0) | power.any(axis=1)), np.zeros(len(power), np.int64)
+    heap = [(-gain, channel) for channel, gain in enumerate(power.sum(axis=0).tolist()) if left[channel]]
     heapq.heapify(heap)
     order = []
     while heap:
         _, channel = heapq.heappop(heap)
-        gain = int(np.maximum(power[channel, left] - best[left], 0).sum())
+        gain = int(np.maximum(power[left, channel] - best[left], 0).sum())
         if heap and (-gain, channel) > heap[0]:
             heapq.heappush(heap, (-gain, channel))
             continue
         order.append(channel)
         left[channel] = False
-        np.maximum(best, power[channel], out=best)
+        np.maximum(best, power[:, channel], out=best)
     return order
-
-
-def _step_back(power: np.ndarray, order: list[int], level: np.ndarray, levels: int) -> None:
-    """Move channels to the next level that have a better reference in their own level than in all earlier ones."""
-    for number in range(levels - 1):
-        settled: list[int] = []
-        earlier = np.flatnonzero((level < number) & power.any(axis=1))
-        for channel in order:
-            if level[channel] != number:
-                continue
-            if settled and power[channel, settled].max() > power[channel, earlier].max(initial=0):
-                level[channel] = number + 1
-            else:
-                settled.append(channel)
 
 
 def forward_selection(correlation: np.ndarray, channel: int, candidates: np.ndarray, count: int) -> list[int]:

@@ -15,7 +15,7 @@ from ..predictor.channel_parameters import (
     REFERENCES,
     SideInformation,
 )
-from .correlation import correlate, to_white
+from .correlation import lagged, largest, to_white
 from .least_squares import moments, residual_of, solve, spacing
 from .prediction_order import PredictionOrder, find_order
 from .signals import Signals
@@ -35,8 +35,14 @@ _COST_BLOCK, _COST_FLOOR = 16, 16
 """Samples whose mean residual tells what they cost, and Q6 units that are added to it."""
 
 
-def order_of(signals: Signals, own: np.ndarray) -> PredictionOrder:
-    """Return a prediction order by the residuals of the channels' own predictors, float64 [channels, 16]."""
+def order_of(signals: Signals, own: np.ndarray, error: np.ndarray) -> PredictionOrder:
+    """Return a prediction order by the residuals of the channels' own predictors.
+
+    Parameters
+    ----------
+    own : float64 [channels, 16]
+    error : float64 [channels], mean absolute residuals
+    """
     frames = len(signals.signals[0]) - ORDER
     blocks = max(1, min(_WHITE_FRAMES, frames) // _WHITE_BLOCK)
     length = min(_WHITE_BLOCK, frames) if blocks > 1 else frames
@@ -45,9 +51,31 @@ def order_of(signals: Signals, own: np.ndarray) -> PredictionOrder:
     for row, signal, coefficients in zip(rows, signals.signals, own, strict=True):
         parts = [signal[start : start + length + ORDER] for start in starts]
         row[:] = to_white(np.concatenate([residual_of(part, coefficients) for part in parts]))
-    correlation, _ = correlate(rows, _LAG)
-    correlation[np.abs(correlation) < _CHANCE / np.sqrt(rows.shape[1])] = 0
-    return find_order(correlation)
+    found = lagged(rows, _LAG)
+    found[np.abs(found) < _CHANCE / np.sqrt(rows.shape[1])] = 0
+    correlation = largest(found)[0]
+    if len(signals) <= 1 + REFERENCES:
+        return find_order(_explained(signals, own, error), correlation)
+    return find_order(np.square(found).sum(axis=0), correlation)
+
+
+def _explained(signals: Signals, own: np.ndarray, error: np.ndarray) -> np.ndarray:
+    """Return what each other channel saves of each channel's bits, as a share of the variance, for few channels."""
+    count, frames = len(signals), len(signals.signals[0]) - ORDER
+    others = np.array([[j for j in range(count) if j != i] for i in range(count)])
+    references = np.full((count, REFERENCES), -1)
+    references[:, : count - 1] = others
+    everyone = PredictionOrder(np.zeros(count, np.int64), references, np.zeros(references.shape))
+    total, weight = _normal_equations(signals, everyone, own, error.copy(), np.arange(count))
+    share = np.zeros((count, count))
+    for number in range(count - 1):
+        alone = np.tile(np.arange(REFERENCES) == number, (count, 1))
+        used, coefficients, _ = _worthwhile(total, weight, alone, frames)
+        for channel in np.flatnonzero(used[:, number]).tolist():
+            taps = coefficients[channel, : ORDER + (number + 1) * REFERENCE_TAPS]
+            saved = _saved_bits(signals, channel, references[channel, : number + 1], own[channel], taps)
+            share[channel, others[channel, number]] = max(1 - 2.0 ** (-2 * saved / frames), 0)
+    return share
 
 
 def fit_references(
@@ -73,10 +101,8 @@ def fit_references(
     used, coefficients, gain = _worthwhile(total, weight, order.references[channels] >= 0, frames)
     for row, channel in enumerate(channels.tolist()):
         chosen = np.flatnonzero(used[row])
-        others = _reference_signals(signals, order, channel)
-        if len(chosen) and _pays(
-            signals.signals[channel], others, signals.q6[channel], own[channel], coefficients[row]
-        ):
+        among = order.references[channel]
+        if len(chosen) and _saved_bits(signals, channel, among, own[channel], coefficients[row]) > _REFERENCE_BITS:
             _set_references(side, signals, order, channel, chosen, coefficients[row])
             error[channel] *= gain[row]
     return error
@@ -94,7 +120,7 @@ def _normal_equations(
     for step in passes:
         total, weight = np.zeros((len(channels), size, size)), np.ones(len(channels))
         for row, channel in enumerate(channels):
-            others = _reference_signals(signals, order, channel)
+            others = _reference_signals(signals, order.references[channel])
             taps = ORDER + REFERENCE_TAPS * len(others)
             found = moments(signals.signals[channel], others, step, start[row, :taps], float(error[row]))
             total[row, : taps + 1, : taps + 1], weight[row], error[row] = found
@@ -121,23 +147,23 @@ def _set_references(
     side.reference_taps[number, : len(chosen)] = taps * (signals.q6[channel] / signals.q6[among])[:, None]
 
 
-def _reference_signals(signals: Signals, order: PredictionOrder, channel: int) -> list[np.ndarray]:
+def _reference_signals(signals: Signals, references: np.ndarray) -> list[np.ndarray]:
     """Return the signals of a channel's references."""
-    return [signals.signals[reference] for reference in order.references[channel] if reference >= 0]
+    return [signals.signals[reference] for reference in references if reference >= 0]
 
 
-def _pays(signal: np.ndarray, others: list[np.ndarray], q6: float, own: np.ndarray, both: np.ndarray) -> bool:
-    """Return whether references make a channel's residuals cheaper, by their logarithm in blocks."""
-    costs = []
+def _saved_bits(signals: Signals, channel: int, references: np.ndarray, own: np.ndarray, both: np.ndarray) -> float:
+    """Return what references save of the bits of a channel's residuals, by their logarithm in blocks."""
+    signal, others, costs = signals.signals[channel], _reference_signals(signals, references), []
     for sources, coefficients in (([], own), (others, both)):
-        size = np.abs(residual_of(signal, coefficients, sources)) * q6
+        size = np.abs(residual_of(signal, coefficients, sources)) * signals.q6[channel]
         blocks = size[: len(size) - len(size) % _COST_BLOCK].reshape(-1, _COST_BLOCK).sum(axis=1) / _COST_BLOCK
         means = (
             np.clip(blocks + _COST_FLOOR, 1, input_arithmetic.MAX_MAGNITUDE).astype(np.int32)
             << input_arithmetic.MEAN_BITS
         )
         costs.append(int(input_arithmetic.log_means(means).sum(dtype=np.int64)) * _COST_BLOCK / 16)
-    return costs[0] - costs[1] > _REFERENCE_BITS
+    return costs[0] - costs[1]
 
 
 def _worthwhile(
@@ -147,24 +173,28 @@ def _worthwhile(
 
     Returns which references stay (bool [channels, 4]), the coefficients, and by what factor residuals shrink.
     """
-
-    def solved(used: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        taps = np.concatenate([np.ones((len(used), ORDER), bool), np.repeat(used, REFERENCE_TAPS, axis=1)], axis=1)
-        coefficients, variance = solve(total, weight, taps)
-        return coefficients, np.maximum(variance, 1e-3)
-
     used = there.copy()
-    coefficients, variance = solved(used)
+    coefficients, variance = _solved(total, weight, used)
     for _ in range(REFERENCES):
         loss = np.full(used.shape, np.inf)
         for number in range(REFERENCES):
             without = used.copy()
             without[:, number] = False
-            loss[:, number] = np.where(used[:, number], frames / 2 * np.log2(solved(without)[1] / variance), np.inf)
+            loss[:, number] = np.where(
+                used[:, number], frames / 2 * np.log2(_solved(total, weight, without)[1] / variance), np.inf
+            )
         worst = loss.argmin(axis=1)
         drop = loss[np.arange(len(used)), worst] < _REFERENCE_BITS
         if not drop.any():
             break
         used[drop, worst[drop]] = False
-        coefficients, variance = solved(used)
-    return used, coefficients, np.sqrt(variance / solved(np.zeros_like(used))[1])
+        coefficients, variance = _solved(total, weight, used)
+    return used, coefficients, np.sqrt(variance / _solved(total, weight, np.zeros_like(used))[1])
+
+
+def _solved(total: np.ndarray, weight: np.ndarray, used: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return coefficients with some references only (bool [channels, 4] or [4]), and the variance that they leave."""
+    used = np.broadcast_to(used, (len(total), REFERENCES))
+    taps = np.concatenate([np.ones((len(used), ORDER), bool), np.repeat(used, REFERENCE_TAPS, axis=1)], axis=1)
+    coefficients, variance = solve(total, weight, taps)
+    return coefficients, np.maximum(variance, 1e-3)

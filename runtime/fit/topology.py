@@ -120,14 +120,15 @@ class Topology:
             made[i, j] = made[j, i] = value
         return made
 
-    def prediction_order(self, levels: int | None = None, references: int = REFERENCES) -> PredictionOrder:
+    def prediction_order(self, references: int = REFERENCES) -> PredictionOrder:
         """Return the prediction order of all channels, in the order of `channels`; see `find_order`."""
-        return find_order(self.matrix(), levels, references)
+        correlation = self.matrix()
+        return find_order(np.square(correlation), correlation, references)
 
-    def to_json(self, levels: int | None = None, references: int = REFERENCES) -> str:
+    def to_json(self, references: int = REFERENCES) -> str:
         """Return the topology as text, with its prediction order."""
         limits = self.thresholds()
-        order = self.prediction_order(levels, references)
+        order = self.prediction_order(references)
         chosen = [[channel for channel in row if channel >= 0] for row in order.references.tolist()]
         kept = {pair: edge for pair, edge in self.edges.items() if abs(edge[0]) > _KEEP * limits[pair]}
         passed = self.significant()

@@ -11,6 +11,7 @@ from ..core.q6 import q6_values
 from ..entropy.entropy_model import LINEAR_OFFSET
 from .channel_parameters import LINEAR, ORDER, REFERENCE_TAPS, REFERENCES, SideInformation
 
+_SEGMENT_SAMPLES = 1 << 21
 _CACHE_LINE, _CACHE_LINES = 32, 256
 """Samples of a line, and lines that are worked on at once."""
 
@@ -86,12 +87,13 @@ class Lanes:
 def segment_steps(frames: int, channels: int) -> int:
     """Return how many frames the segments of a chunk have.
 
-    A lane costs some 36 bits; a step of few lanes costs as much time as one of many. So there are at least 8 lanes if
-    segments stay above 1024 frames, and up to 4096 lanes if they stay above 12288 (of more than 8 channels: 8192).
+    A lane costs some 50 bits, and whoever wants a sample decodes its segment. A step of few lanes costs as much time as
+    one of many. So segments have up to 12288 frames, of more than 8 channels 8192, of hundreds about 2^21 samples but
+    not below 4096 frames; and there are at least 8 lanes, as long as segments stay above 1024 frames.
     """
     few = min(-(-8 // channels), frames // 1024)
-    many = min(-(-4096 // channels), frames // (8192 if channels > 8 else 12288))
-    return -(-frames // max(few, many, 1))
+    usual = min(max(_SEGMENT_SAMPLES // channels, 4096), 8192 if channels > 8 else 12288)
+    return -(-frames // max(few, frames // usual, 1))
 
 
 def join(parts: list[tuple[SideInformation, int, int]], reconstruction: np.ndarray) -> Lanes:

@@ -96,6 +96,17 @@ def test_a_given_topology_is_kept(n1):
     assert side.order_levels().tolist() == [2, 0, 0, 1] and side.correlation[3, 0] == 19
 
 
+@pytest.mark.parametrize("follower", [0, 1])
+def test_of_two_channels_the_one_that_follows_refers_to_the_other(n1, follower):
+    rng = np.random.default_rng(1)
+    source = rng.normal(0, 30, 4000)
+    delayed = np.r_[0, 0, source[:-2]] + rng.normal(0, 3, 4000)
+    columns = [delayed, source] if follower == 0 else [source, delayed]
+    _, payload = size_and_back(on_implant(np.column_stack(columns)), n1)
+    side = rans_payload.parse(payload, 2).side
+    assert side.references[:, 0].tolist() == ([1, -1] if follower == 0 else [-1, 0])
+
+
 def test_damage_never_gives_wrong_samples(n1):
     samples = on_implant(array(5, 400))
     _, payload = size_and_back(samples, n1)
