@@ -16,7 +16,7 @@ from ..core.errors import MiddleoutError, UsageError, as_error
 from ..core.imports import one_thread
 from . import stream as live
 from .progress import Progress
-from .shared_options import given_by, input_options, loss_options, positive
+from .shared_options import chunk_length, given_by, input_options, loss_options, positive
 
 if TYPE_CHECKING:
     from ..batch.jobs import Outcome
@@ -78,6 +78,8 @@ def _parser() -> argparse.ArgumentParser:
     encode.add_argument("--independent", action="store_true", help="code each channel alone")
     encode.add_argument("--topology", metavar="FILE", help="which channels predict which, of `topology`")
     loss_options(encode)
+    length = "about how long chunks are: 0.1s, 100ms, or frames (default: 131072, fewer beyond 256 channels)"
+    encode.add_argument("--chunk", type=chunk_length, default={}, metavar="LENGTH", help=length)
     encode.add_argument("--no-verify", dest="verify", action="store_false", help="do not decode and compare")
 
     decode = _command(commands, "decode", _decode, "restore the original files")
@@ -123,7 +125,7 @@ def _encode(options: argparse.Namespace) -> int:
     from ..batch.options import EncodeOptions
 
     given = given_by(options)
-    made = EncodeOptions(**{name: getattr(options, name) for name in _ENCODING + _HOW})
+    made = EncodeOptions(**{name: getattr(options, name) for name in _ENCODING + _HOW}, **options.chunk)
     call = partial(files.encode_files, options=made, array=options.array, **given, **_destination(options))
     return _run("encode", call, options, files.expected_samples(options.files))
 

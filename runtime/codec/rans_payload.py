@@ -100,6 +100,17 @@ def _coding(chunk: CodedChunk) -> int:
     return RANS | BOUNDED * bool(chunk.max_error) | HAS_REFERENCES * chunk.side.has_references
 
 
+def steps_of(payload: bytes, channels: int) -> int:
+    """Return the frames of a segment; the beginning of the payload will do. Raises `CorruptError`."""
+    frames = chunk_frames(payload, channels)
+    if len(payload) < CHUNK_HEAD.size + CODED_HEAD.size:
+        raise CorruptError("a chunk ends too early")
+    _, segments = CODED_HEAD.unpack_from(payload, CHUNK_HEAD.size)
+    if segments < 1 or (segments - 1) * -(-frames // segments) >= frames:
+        raise CorruptError("a chunk has an impossible number of segments")
+    return -(-frames // segments)
+
+
 def parse(payload: bytes, channels: int) -> CodedChunk:
     """Return a chunk in its coded parts. Raises `CorruptError`."""
     frames = chunk_frames(payload, channels)
@@ -113,9 +124,9 @@ def parse(payload: bytes, channels: int) -> CodedChunk:
 
 
 def _parse_coded(payload: bytes, frames: int, channels: int, has_references: bool) -> CodedChunk:
-    crc, segments = CODED_HEAD.unpack_from(payload, CHUNK_HEAD.size)
-    if segments < 1 or (segments - 1) * -(-frames // segments) >= frames:
-        raise CorruptError("a chunk has an impossible number of segments")
+    crc, _ = CODED_HEAD.unpack_from(payload, CHUNK_HEAD.size)
+    steps = steps_of(payload, channels)
+    segments = -(-frames // steps)
     max_error = chunk_bound(payload)
     bounded = bool(payload[4] & BOUNDED)
     if bounded and not max_error:
@@ -130,7 +141,7 @@ def _parse_coded(payload: bytes, frames: int, channels: int, has_references: boo
     if 4 * int(counts.sum()) != len(payload) - offset:
         raise CorruptError("a chunk does not have the words that its lanes take")
     words = np.frombuffer(payload, "<u4", offset=offset).astype(np.uint32)
-    return CodedChunk(frames, -(-frames // segments), crc, side, low_bits, states, counts, words, max_error)
+    return CodedChunk(frames, steps, crc, side, low_bits, states, counts, words, max_error)
 
 
 def channels_with_low_bits(side: SideInformation) -> np.ndarray:
