@@ -191,7 +191,7 @@ def encode(lanes, network, tables, samples, states, counts, words):
                 learn(state, values, t)
             keep(values, lanes, first, count, series)
             for i in range(count):
-                _write(lanes, samples, intervals, codes, states, counts, words, i, first + i)
+                states[first + i], counts[first + i] = _write(lanes, samples, intervals, codes, words[first + i], i, first + i)
 
 
 @njit
@@ -215,22 +215,22 @@ def read(lanes, tables, samples, values, codes, i, lane, steps):
 
 
 @njit
-def _write(lanes, samples, intervals, codes, states, counts, words, i, lane):
-    """Code the intervals of a lane, from the last to the first."""
-    state, at, linear = _LOW, words.shape[1], lanes.linear[lane] != 0
+def _write(lanes, samples, intervals, codes, words, i, lane):
+    """Code the intervals of a lane, from the last to the first; returns its state and how many words it has."""
+    state, at, linear = _LOW, len(words), lanes.linear[lane] != 0
     for t in range(lanes.length[lane] - 1, -1, -1):
         if linear and (codes[t, i] == 0 or codes[t, i] == _LAST_CODE):
             if state >= np.uint64(1 << 40):
                 at -= 1
-                words[lane, at] = np.uint32(state & np.uint64(0xFFFFFFFF))
+                words[at] = np.uint32(state & np.uint64(0xFFFFFFFF))
                 state >>= _WORD
             raw = np.uint64(np.uint16(samples[lanes.start[lane] + t, lanes.channel[lane]]))
             state = ((state >> _RAW) << _PRECISION) | (raw << _RAW) | (state & np.uint64(_RAW_MASK))
         start, frequency = np.uint64(intervals[t, i, 0]), np.uint64(intervals[t, i, 1])
         if state >= frequency << np.uint64(36):
             at -= 1
-            words[lane, at] = np.uint32(state & np.uint64(0xFFFFFFFF))
+            words[at] = np.uint32(state & np.uint64(0xFFFFFFFF))
             state >>= _WORD
         quotient = state // frequency
         state = (quotient << _PRECISION) + start + (state - quotient * frequency)
-    states[lane], counts[lane] = state, words.shape[1] - at
+    return state, len(words) - at
