@@ -77,7 +77,7 @@ def decode(data: bytes, *, model: str | os.PathLike | bytes | None = None) -> tu
     ------
     FileFormatError, CorruptError, ModelError
     """
-    with Reader(io.BytesIO(data), model=model) as reader:
+    with Reader(io.BytesIO(data), model=model, cache_bytes=0) as reader:
         return reader.read(), reader.sample_rate
 
 

@@ -14,7 +14,7 @@ from ..core.compressed_bytes import pack_blob
 from ..fit import topology as topologies
 from ..predictor import model as models
 from .coders import Encoder
-from .model_choice import choose
+from .model_choice import CHOICE_FRAMES, choose
 from .options import EncodeOptions
 from .rate_control import FILE_COST, Budget, bit_rate
 
@@ -44,20 +44,19 @@ class Encoding:
         Of the recording; the fields on how it is encoded are filled in here.
     names : list of str
         Names of the channels, by which a topology knows them.
-    first : ndarray or None
-        The first chunk, int16 [frames, channels], by which a model is chosen; None where there is none.
+    first : list of ndarray
+        The first chunks, int16 [frames, channels], by which a model is chosen.
     foreign : int
         Bytes besides the samples that are to be stored, as far as that is known.
     """
 
     def __init__(
-        self, loaded: Loaded, header: Header, names: list[str], first: np.ndarray | None, foreign: int = 0
+        self, loaded: Loaded, header: Header, names: list[str], first: list[np.ndarray], foreign: int = 0
     ) -> None:
         options = loaded.options
-        if first is None:
-            first = np.empty((0, header.channels), np.int16)
         lossy = options.bound, options.target_rate, options.keep is not None
-        self._network = loaded.network or models.load(choose(first, options.independent, *lossy))
+        start = np.concatenate([np.empty((0, header.channels), np.int16), *(chunk[:CHOICE_FRAMES] for chunk in first)])
+        self._network = loaded.network or models.load(choose(start, options.independent, *lossy))
         embed, identity = options.embed_model, self._network.identity
         self.header = replace(header, model=identity, embedded=embed, bounded=options.lossy)
         self.encoder = Encoder(self._network, options.verify)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ..core.errors import as_error
 from ..core.limits import BATCH_SAMPLES
-from ..core.stopping import stoppable
+from ..core.threads import stoppable
 
 if TYPE_CHECKING:
     from ..codec.coding import DecodeTask, EncodeTask

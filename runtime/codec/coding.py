@@ -77,6 +77,9 @@ class Coding(Protocol):
     def decode(self, tasks: list[DecodeTask], model: Model) -> list[np.ndarray]:
         """Return the samples int16 [frames, channels] that are wanted, many at once. Raises `CorruptError`."""
 
+    def segment_frames(self, task: DecodeTask) -> int:
+        """Return the frames of a segment, which decodes as a whole; the beginning of the payload will do."""
+
     def verify(self, task: EncodeTask, payload: bytes, decoded: np.ndarray) -> bool:
         """Return whether decoded samples are what was asked for."""
 

@@ -10,6 +10,7 @@ from ..compiled.engine import Engine, lane_table
 from ..compiled.rans_kernels import decode as decode_lanes
 from ..compiled.rans_kernels import encode as encode_lanes
 from ..core.errors import CorruptError
+from ..core.threads import check_stop
 from ..entropy.rans import LOW
 from ..predictor.lanes import Lanes, join
 from ..predictor.model import Model
@@ -58,5 +59,6 @@ def _groups(lanes: Lanes, chunk: CodedChunk) -> Iterator[tuple[np.ndarray, tuple
     most = max(1, _GROUP_SAMPLES // (per_segment * chunk.steps), -(-8 // per_segment))
     segment = lanes.number // per_segment
     for first in range(0, chunk.segments, most):
+        check_stop()
         part = np.flatnonzero((segment >= first) & (segment < first + most))
         yield part, lane_table(lanes.take(part), low_rows)

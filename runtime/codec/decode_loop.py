@@ -11,7 +11,7 @@ from typing import Protocol
 
 import numpy as np
 
-from ..core.stopping import check_stop
+from ..core.threads import check_stop
 from ..predictor.lanes import Lanes
 from ..predictor.model import Model
 from ..predictor.step import LanesState, StepPredictor

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..core.stopping import check_stop
+from ..core.threads import check_stop
 from ..entropy.entropy_model import CODES, PRECISION
 from ..predictor.block import BlockPredictor
 from ..predictor.lanes import Lanes

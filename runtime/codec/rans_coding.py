@@ -65,6 +65,10 @@ class RansCoding:
             _finish(chunk, samples, task.sample_bits)
         return [_cropped(chunk, samples, task) for chunk, samples, task in zip(parsed, results, tasks, strict=True)]
 
+    def segment_frames(self, task: DecodeTask) -> int:
+        """Return the frames of a segment."""
+        return chunks.steps_of(task.payload, task.channels)
+
     def verify(self, task: EncodeTask, payload: bytes, decoded: np.ndarray) -> bool:
         """Return whether the samples are within the bound."""
         return near_lossless.within(task.samples, decoded, chunk_bound(payload), task.sample_bits)

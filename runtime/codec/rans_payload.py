@@ -121,6 +121,17 @@ def _places(side: SideInformation) -> np.ndarray:
     return np.flatnonzero(may_have_map(side.kind, side.mean))
 
 
+def steps_of(payload: bytes, channels: int) -> int:
+    """Return the frames of a segment; the beginning of the payload will do. Raises `CorruptError`."""
+    frames = chunk_frames(payload, channels)
+    if len(payload) < CHUNK_HEAD.size + CODED_HEAD.size:
+        raise CorruptError("a chunk ends too early")
+    _, segments = CODED_HEAD.unpack_from(payload, CHUNK_HEAD.size)
+    if segments < 1 or (segments - 1) * -(-frames // segments) >= frames:
+        raise CorruptError("a chunk has an impossible number of segments")
+    return -(-frames // segments)
+
+
 def parse(payload: bytes, channels: int) -> CodedChunk:
     """Return a chunk in its coded parts. Raises `CorruptError`."""
     frames = chunk_frames(payload, channels)
@@ -131,9 +142,9 @@ def parse(payload: bytes, channels: int) -> CodedChunk:
 
 
 def _parse_coded(payload: bytes, frames: int, channels: int) -> CodedChunk:
-    crc, segments = CODED_HEAD.unpack_from(payload, CHUNK_HEAD.size)
-    if segments < 1 or (segments - 1) * -(-frames // segments) >= frames:
-        raise CorruptError("a chunk has an impossible number of segments")
+    crc, _ = CODED_HEAD.unpack_from(payload, CHUNK_HEAD.size)
+    steps = steps_of(payload, channels)
+    segments = -(-frames // steps)
     side, maps, offset = _parse_parameters(payload, frames, channels)
     lanes = segments * len(side.coded)
     if lanes > MAX_LANES:
@@ -144,7 +155,6 @@ def _parse_coded(payload: bytes, frames: int, channels: int) -> CodedChunk:
     if 4 * int(counts.sum()) != len(payload) - offset:
         raise CorruptError("a chunk does not have the words that its lanes take")
     words = np.frombuffer(payload, "<u4", offset=offset).astype(np.uint32)
-    steps = -(-frames // segments)
     return CodedChunk(frames, steps, crc, side, maps, low_bits, states, counts, words, chunk_bound(payload))
 
 
@@ -181,7 +191,7 @@ def _pack_low_bits(chunk: CodedChunk) -> bytes:
 def _parse_low_bits(payload: bytes, offset: int, side: SideInformation, frames: int) -> tuple[list[np.ndarray], int]:
     reader = bits.BitReader(payload, offset)
     shifts = side.shift[channels_with_low_bits(side)]
-    values = [reader.read(np.full(frames, shift)).astype(np.int32) for shift in shifts]
+    values = [reader.read_equal(frames, int(shift)).astype(np.int32) for shift in shifts]
     return values, reader.align()
 
 

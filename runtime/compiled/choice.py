@@ -6,11 +6,11 @@ import math
 import sys
 import warnings
 import weakref
-from threading import RLock
 from typing import TYPE_CHECKING
 
 from ..core import compiled
 from ..core.errors import UsageError
+from ..core.threads import ForkSafeLock
 from ..predictor.model import Model
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ AUTO, COMPILED, NUMPY = "auto", "compiled", "numpy"
 _LOADING = 0.6
 """Seconds that the import of numba and of loops that are compiled already takes."""
 
-_LOCK = RLock()
+_LOCK = ForkSafeLock()
 _KEPT: weakref.WeakKeyDictionary[Model, Engine | None] = weakref.WeakKeyDictionary()
 _wanted = AUTO
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..core.implant_table import CODE_TO_SAMPLE
 from ..predictor.input_arithmetic import FEATURES, initial_means
 from ..predictor.lanes import Lanes
 from ..predictor.metadata import Layer
@@ -37,6 +38,8 @@ class Engine:
             table=entropy.table,
             middles=guesses.middles,
             code_at=guesses.code_at.astype(np.int32),
+            implant=CODE_TO_SAMPLE,
+            reconstruction=entropy.reconstruction,
             codes=bins.astype(np.int32),
             q6=entropy.q6.astype(np.int32),
             samples=entropy.samples.astype(np.int16),

@@ -35,6 +35,7 @@ LEAD = REFERENCE_TAPS - 1
 """Values in front of the first one of a reference."""
 
 _TILE = 256
+ROUND = 1 << 9
 _ZERO, _MOST = np.float32(0), np.float32(255)
 
 
@@ -68,16 +69,17 @@ class LaneTable(NamedTuple):
     bounds: np.ndarray
 
 
-COEFFICIENTS, MEANS, RESIDUAL, MEAN, LINEAR, OCTAVES, HALF = 0, 16, 19, 20, 21, 22, 23
-PREDICTION, OFFSET, LOCATION, SCALE, CENTRE = 24, 25, 26, 27, 28
-_ROWS = 29
-"""Rows of a block's state: what is fixed for its lanes or carried from step to step, and what `predict` finds."""
+COEFFICIENTS, MEANS, RESIDUAL, MEAN, LINEAR, OCTAVES, HALF, PART = 0, 16, 19, 20, 21, 22, 23, 24
+PREDICTION, OFFSET, LOCATION, SCALE, CENTRE = 25, 26, 27, 28, 29
+STATE_ROWS = 30
+"""Rows of a block's state: what is fixed for its lanes or carried from step to step; the references' part of the
+prediction with the rounding term; and what `predict` finds."""
 
 
 @njit
 def new_state():
     """Return the state of a block, int32 [rows, 8]."""
-    return np.zeros((_ROWS, WIDTH), np.int32)
+    return np.zeros((STATE_ROWS, WIDTH), np.int32)
 
 
 @njit
@@ -87,16 +89,22 @@ def new_values(steps):
 
 
 @njit
-def new_activations(network):
-    """Return room for the inputs of the network and its hidden layers, float32 [rows, 8]."""
-    return np.zeros((INPUTS + 2 * network.shape[1], WIDTH), np.float32)
+def new_inputs():
+    """Return the inputs of the network, float32 [20, 8]; the residuals are carried from step to step."""
+    return np.zeros((INPUTS, WIDTH), np.float32)
 
 
 @njit
-def begin(state, activations, lanes, first, count):
+def new_hidden(network):
+    """Return room for two hidden layers, float32 [rows, 8]."""
+    return np.zeros((2 * network.shape[1], WIDTH), np.float32)
+
+
+@njit
+def begin(state, x, lanes, first, count):
     """Put lanes into a block; returns the steps of the longest."""
     state[:] = 0
-    activations[:INPUTS] = 0
+    x[:] = 0
     steps = 0
     for i in range(count):
         lane = first + i
@@ -105,7 +113,7 @@ def begin(state, activations, lanes, first, count):
         for k in range(3):
             state[MEANS + k, i] = lanes.initial_mean[lane]
         state[MEAN, i], state[LINEAR, i], state[OCTAVES, i] = lanes.mean[lane], lanes.linear[lane], lanes.octaves[lane]
-        state[HALF, i] = 1 << (lanes.octaves[lane] - 1)
+        state[HALF, i], state[PART, i] = 1 << (lanes.octaves[lane] - 1), ROUND
         steps = max(steps, lanes.length[lane])
     return steps
 
@@ -114,7 +122,7 @@ def begin(state, activations, lanes, first, count):
 def add_references(part, lanes, first, count, series):
     """Write the references' part of the prediction, and the rounding term, int32 [steps, 8]."""
     steps, total = len(part), np.empty(_TILE, np.int32)
-    part[:] = 1 << 9
+    part[:] = ROUND
     for i in range(count):
         lane = first + i
         if lanes.references[lane, 0] < 0:
@@ -144,9 +152,9 @@ def keep(values, lanes, first, count, series):
 
 
 @njit
-def predict(state, values, part, x, network, sizes, t):
-    """Work out prediction, location, scale index and centre of a step."""
-    total = load(part, t)
+def predict(state, values, x, hidden, network, sizes, t):
+    """Work out prediction, location, scale index and centre of a step; PART is given."""
+    total = load(state, PART)
     for k in range(TAPS):
         total = total + load(values, t + k) * load(state, COEFFICIENTS + k)
     prediction = total >> splat(np.int32(10))
@@ -160,7 +168,7 @@ def predict(state, values, part, x, network, sizes, t):
         bits = pattern(to_float(load(state, MEANS + k) >> splat(np.int32(4))))
         logarithm = (bits >> splat(np.int32(19))) - splat(np.int32(127 * 16 + 256))
         store(x, TAPS + 1 + k, to_float(larger(smaller(logarithm, most), least)))
-    _network(x, network, sizes, state)
+    _network(x, hidden, network, sizes, state)
     base, octaves = prediction + load(state, MEAN), load(state, OCTAVES)
     minus_centre = ((base + load(state, HALF)) >> octaves) * load(state, LINEAR)
     store(state, PREDICTION, prediction)
@@ -169,28 +177,29 @@ def predict(state, values, part, x, network, sizes, t):
 
 
 @njit
-def _network(x, network, sizes, state):
+def _network(x, hidden, network, sizes, state):
     """Work out offset and scale index.
 
     network : float32 [layers, outputs, inputs + 2], weights, then bias and scale of each output
     sizes : int64 [layers + 1], of all inputs and of the outputs; hidden ones are multiples of 8
     """
     last, width, room = len(network) - 1, network.shape[2], network.shape[1]
-    y, before = INPUTS, 0
-    for layer in range(last):
-        _layer(x, before, y, network, layer, sizes)
-        before, y = y, INPUTS + room - (y - INPUTS)
+    _layer(x, 0, hidden, 0, network, 0, sizes)
+    before = 0
+    for layer in range(1, last):
+        _layer(hidden, before, hidden, room - before, network, layer, sizes)
+        before = room - before
     zero = splat(_ZERO)
     a, b = splat(network[last, 0, width - 2]), splat(network[last, 1, width - 2])
     c = d = e = f = g = h = zero
     for k in range(0, sizes[last], 4):
-        v = load(x, before + k)
+        v = load(hidden, before + k)
         a, b = add_product(a, v, network[last, 0, k]), add_product(b, v, network[last, 1, k])
-        v = load(x, before + k + 1)
+        v = load(hidden, before + k + 1)
         c, d = add_product(c, v, network[last, 0, k + 1]), add_product(d, v, network[last, 1, k + 1])
-        v = load(x, before + k + 2)
+        v = load(hidden, before + k + 2)
         e, f = add_product(e, v, network[last, 0, k + 2]), add_product(f, v, network[last, 1, k + 2])
-        v = load(x, before + k + 3)
+        v = load(hidden, before + k + 3)
         g, h = add_product(g, v, network[last, 0, k + 3]), add_product(h, v, network[last, 1, k + 3])
     one, scale = np.float32(1), network[last, 0, width - 1]
     a = add_product(add_product(add_product(a, c, one), e, one), g, one)
@@ -201,8 +210,8 @@ def _network(x, network, sizes, state):
 
 
 @njit
-def _layer(x, before, y, network, layer, sizes):
-    """Run a hidden layer from the rows at `before` to those at `y`; eight sums at a time stay in registers."""
+def _layer(x, before, y, at, network, layer, sizes):
+    """Run a hidden layer from rows of x to rows of y; eight sums at a time stay in registers."""
     w, width = network[layer], network.shape[2]
     scale, inputs = w[0, width - 1], sizes[layer]
     for j in range(0, sizes[layer + 1], 8):
@@ -216,8 +225,8 @@ def _layer(x, before, y, network, layer, sizes):
             c, d = add_product(c, v, w[j + 2, k]), add_product(d, v, w[j + 3, k])
             e, f = add_product(e, v, w[j + 4, k]), add_product(f, v, w[j + 5, k])
             g, h = add_product(g, v, w[j + 6, k]), add_product(h, v, w[j + 7, k])
-        _activate(x, y + j, scale, a, b, c, d)
-        _activate(x, y + j + 4, scale, e, f, g, h)
+        _activate(y, at + j, scale, a, b, c, d)
+        _activate(y, at + j + 4, scale, e, f, g, h)
 
 
 @njit
@@ -243,12 +252,13 @@ def learn(state, values, t):
 @njit
 def run_network(rows, network, sizes):
     """Return what the network makes of inputs uint8 [n, 20], n a multiple of 8: int32 [n, 2], scale indices clipped."""
-    x, out, state = new_activations(network), np.empty((len(rows), 2), np.int32), new_state()
+    x, hidden, state = new_inputs(), new_hidden(network), new_state()
+    out = np.empty((len(rows), 2), np.int32)
     for first in range(0, len(rows), WIDTH):
         for i in range(WIDTH):
             for k in range(INPUTS):
                 x[k, i] = np.float32(np.int32(rows[first + i, k]) - 128)
-        _network(x, network, sizes, state)
+        _network(x, hidden, network, sizes, state)
         for i in range(WIDTH):
             out[first + i, 0], out[first + i, 1] = state[OFFSET, i], state[SCALE, i]
     return out

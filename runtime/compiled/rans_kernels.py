@@ -11,18 +11,20 @@ from .kernels import (
     CENTRE,
     LEAD,
     LOCATION,
+    PART,
     SCALE,
     TAPS,
     add_references,
     begin,
     keep,
     learn,
-    new_activations,
+    new_hidden,
+    new_inputs,
     new_state,
     new_values,
     predict,
 )
-from .vectors import WIDTH
+from .vectors import WIDTH, load, store
 
 _LAST_CODE, _HALF_CODES = 1023, 512
 _PLACES = 16384
@@ -35,7 +37,8 @@ class Tables(NamedTuple):
 
     by_scale : int32 [128, 6]
     levels, table, middles, code_at : int32
-    codes : int32 [1024], what is coded for each code of the implant's table
+    implant : int16 [1024], samples of the implant's table
+    reconstruction, codes : int32 [1024], Q6 value of each of these, and what is coded for it
     q6 : int32 [1024], samples : int16 [1024], of what is coded
     """
 
@@ -44,6 +47,8 @@ class Tables(NamedTuple):
     table: np.ndarray
     middles: np.ndarray
     code_at: np.ndarray
+    implant: np.ndarray
+    reconstruction: np.ndarray
     codes: np.ndarray
     q6: np.ndarray
     samples: np.ndarray
@@ -91,15 +96,16 @@ def decode(lanes, network, tables, words, ends, states, low, out):
     middles, code_at, q6, sample_of = tables.middles, tables.code_at, tables.q6, tables.samples
     steps = length.max()
     state, values, part = new_state(), new_values(steps), np.empty((steps, WIDTH), np.int32)
-    activations, series = new_activations(network[0]), np.zeros((lanes.series.max() + 1, LEAD + steps), np.int32)
+    x, hidden, series = new_inputs(), new_hidden(network[0]), np.zeros((lanes.series.max() + 1, LEAD + steps), np.int32)
     weights, sizes = network
     for level in range(len(lanes.bounds) - 1):
         for first in range(lanes.bounds[level], lanes.bounds[level + 1], WIDTH):
             count = min(WIDTH, lanes.bounds[level + 1] - first)
-            longest = begin(state, activations, lanes, first, count)
+            longest = begin(state, x, lanes, first, count)
             add_references(part[:longest], lanes, first, count, series)
             for t in range(longest):
-                predict(state, values, part, activations, weights, sizes, t)
+                store(state, PART, load(part, t))
+                predict(state, values, x, hidden, weights, sizes, t)
                 for i in range(count):
                     lane = first + i
                     if t >= length[lane]:
@@ -157,19 +163,20 @@ def encode(lanes, network, tables, samples, states, counts, words):
     by_scale, levels, table = tables.by_scale, tables.levels, tables.table
     steps = length.max()
     state, values, part = new_state(), new_values(steps), np.empty((steps, WIDTH), np.int32)
-    activations, series = new_activations(network[0]), np.zeros((lanes.series.max() + 1, LEAD + steps), np.int32)
+    x, hidden, series = new_inputs(), new_hidden(network[0]), np.zeros((lanes.series.max() + 1, LEAD + steps), np.int32)
     weights, sizes = network
     codes = np.empty((steps, WIDTH), np.int32)
     intervals = np.empty((steps, WIDTH, 2), np.uint32)
     for level in range(len(lanes.bounds) - 1):
         for first in range(lanes.bounds[level], lanes.bounds[level + 1], WIDTH):
             count = min(WIDTH, lanes.bounds[level + 1] - first)
-            longest = begin(state, activations, lanes, first, count)
+            longest = begin(state, x, lanes, first, count)
             add_references(part[:longest], lanes, first, count, series)
             for i in range(count):
-                _read(lanes, tables, samples, values, codes, i, first + i)
+                read(lanes, tables, samples, values, codes, i, first + i, length[first + i])
             for t in range(longest):
-                predict(state, values, part, activations, weights, sizes, t)
+                store(state, PART, load(part, t))
+                predict(state, values, x, hidden, weights, sizes, t)
                 for i in range(count):
                     if t >= length[first + i]:
                         continue
@@ -184,42 +191,46 @@ def encode(lanes, network, tables, samples, states, counts, words):
                 learn(state, values, t)
             keep(values, lanes, first, count, series)
             for i in range(count):
-                _write(lanes, samples, intervals, codes, states, counts, words, i, first + i)
+                states[first + i], counts[first + i] = _write(lanes, samples, intervals, codes, words[first + i], i, first + i)
 
 
 @njit
-def _read(lanes, tables, samples, values, codes, i, lane):
-    """Turn the samples of a lane into values and codes; codes of linear lanes are not relative to the centre yet."""
+def read(lanes, tables, samples, values, codes, i, lane, steps):
+    """Turn the samples of a lane into values and codes; codes of linear lanes are not relative to the centre yet.
+
+    An implant lane of a stream may have samples that are not in the implant's table; their code is -1.
+    """
     mean, shift, first, channel = lanes.mean[lane], lanes.shift[lane], lanes.start[lane], lanes.channel[lane]
     if lanes.linear[lane] == 0:
-        for t in range(lanes.length[lane]):
-            code = tables.codes[(samples[first + t, channel] >> 6) + _HALF_CODES]
-            codes[t, i] = code
-            values[TAPS + t, i] = tables.q6[code] - mean
+        for t in range(steps):
+            sample = samples[first + t, channel]
+            nearest = (sample >> 6) + _HALF_CODES
+            codes[t, i] = tables.codes[nearest] if tables.implant[nearest] == sample else -1
+            values[TAPS + t, i] = tables.reconstruction[nearest] - mean
     else:
-        for t in range(lanes.length[lane]):
+        for t in range(steps):
             sample = samples[first + t, channel]
             codes[t, i] = (sample >> max(shift, 0)) + _HALF_CODES
             values[TAPS + t, i] = linear_value(sample, shift) - mean
 
 
 @njit
-def _write(lanes, samples, intervals, codes, states, counts, words, i, lane):
-    """Code the intervals of a lane, from the last to the first."""
-    state, at, linear = _LOW, words.shape[1], lanes.linear[lane] != 0
+def _write(lanes, samples, intervals, codes, words, i, lane):
+    """Code the intervals of a lane, from the last to the first; returns its state and how many words it has."""
+    state, at, linear = _LOW, len(words), lanes.linear[lane] != 0
     for t in range(lanes.length[lane] - 1, -1, -1):
         if linear and (codes[t, i] == 0 or codes[t, i] == _LAST_CODE):
             if state >= np.uint64(1 << 40):
                 at -= 1
-                words[lane, at] = np.uint32(state & np.uint64(0xFFFFFFFF))
+                words[at] = np.uint32(state & np.uint64(0xFFFFFFFF))
                 state >>= _WORD
             raw = np.uint64(np.uint16(samples[lanes.start[lane] + t, lanes.channel[lane]]))
             state = ((state >> _RAW) << _PRECISION) | (raw << _RAW) | (state & np.uint64(_RAW_MASK))
         start, frequency = np.uint64(intervals[t, i, 0]), np.uint64(intervals[t, i, 1])
         if state >= frequency << np.uint64(36):
             at -= 1
-            words[lane, at] = np.uint32(state & np.uint64(0xFFFFFFFF))
+            words[at] = np.uint32(state & np.uint64(0xFFFFFFFF))
             state >>= _WORD
         quotient = state // frequency
         state = (quotient << _PRECISION) + start + (state - quotient * frequency)
-    states[lane], counts[lane] = state, words.shape[1] - at
+    return state, len(words) - at

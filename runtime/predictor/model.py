@@ -33,8 +33,8 @@ DEFAULT, ARRAYS = "implant", "array"
 _COARSE, _COARSE_FROM = "near-lossless", 5
 """The model trained on coarse histories, and the bound from which on it is the better one (docs/models.md)."""
 FORMAT = "1"
-_KEPT_TABLES = 8
-"""Tables of bounds that are kept, of all models together: 1 MB each."""
+_KEPT_BOUNDS = 8
+"""Bounds for which models are kept, all models together: their tables take 1 MB each."""
 
 _EXTERNAL = b"\x0a\x08location"
 """What a tensor whose data lie in another file has in its serialised form: an entry with this key."""
@@ -112,10 +112,12 @@ def _load(data: bytes) -> Model:
     return Model(data)
 
 
-@functools.lru_cache(maxsize=_KEPT_TABLES)
-def _coarse_tables(entropy: EntropyModel, max_error: int, fineness: int) -> tuple[EntropyModel, GuessTables]:
-    made = entropy.coarse(max_error, fineness)
-    return made, GuessTables(made)
+@functools.lru_cache(maxsize=_KEPT_BOUNDS)
+def _coarse(model: Model, max_error: int, fineness: int) -> Model:
+    made = copy.copy(model)
+    made.entropy = model.entropy.coarse(max_error, fineness)
+    made.guesses = GuessTables(made.entropy)
+    return made
 
 
 class Model:
@@ -221,11 +223,7 @@ class Model:
 
     def coarse(self, max_error: int, fineness: int = 0) -> Model:
         """This model for the bins of a bound, see `EntropyModel.coarse`, and this model itself for 0."""
-        if not max_error and not fineness:
-            return self
-        made = copy.copy(self)
-        made.entropy, made.guesses = _coarse_tables(self.entropy, max_error, fineness)
-        return made
+        return _coarse(self, max_error, fineness) if max_error or fineness else self
 
     def bind(self, features: np.ndarray, output: np.ndarray, messages: np.ndarray | None = None) -> Callable[[], None]:
         """A call without arguments that computes `output` int32 [N, 2] from the others (see `run`), in place."""

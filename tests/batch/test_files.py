@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import runtime
 from runtime.batch import coders, codings, jobs, pipeline
-from runtime.batch.chunking import cut, plan
+from runtime.batch.chunking import ChunkLength
 from runtime.batch.files import decode_files, encode_files, verify_files
 from runtime.core import limits
 from runtime.core.errors import (
@@ -69,6 +70,9 @@ def folder(tmp_path_factory, simulation_wav):
     (folder / "cut.x.wav").write_bytes(odd[:-3])
     (folder / "suffixless").write_bytes(odd)
     return folder
+
+
+cut = ChunkLength.cut
 
 
 def all_good(outcomes):
@@ -251,17 +255,21 @@ def test_another_model_is_refused_and_an_embedded_one_used(folder, tmp_path, mon
     assert bytes(16).hex() in str(outcome.error)
 
 
+def usual(channels):
+    return ChunkLength.of(runtime.EncodeOptions(), channels, 0)
+
+
 @pytest.mark.parametrize("channels", [1, 3, 1024])
 def test_chunks_are_nearly_equal_and_within_limits(channels):
     most = limits.CHUNK_SAMPLES // channels
     for frames in (0, 1, limits.CHUNK_FRAMES, limits.CHUNK_FRAMES * 5 // 4, limits.CHUNK_FRAMES * 5 // 4 + 1, 10**7):
-        lengths = plan(frames, channels)
+        lengths = usual(channels).plan(frames)
         assert sum(lengths) == frames
         if lengths:
             assert max(lengths) - min(lengths) <= 1
             assert 1 <= max(lengths) <= min(limits.CHUNK_FRAMES * 5 // 4, most)
-    assert len(plan(limits.CHUNK_FRAMES, 1)) == 1
-    assert len(plan(limits.CHUNK_FRAMES * 10, 1)) == 10
+    assert len(usual(1).plan(limits.CHUNK_FRAMES)) == 1
+    assert len(usual(1).plan(limits.CHUNK_FRAMES * 10)) == 10
 
 
 @pytest.mark.parametrize("frames", [0, 1, 100, 124, 125, 126, 250, 999])
@@ -274,7 +282,7 @@ def test_unknown_lengths_are_cut_without_tiny_chunks(frames, monkeypatch):
         part, left[0] = left[0][:count], left[0][count:]
         return part
 
-    parts = list(cut(read, None, 1))
+    parts = list(usual(1).cut(read, None))
     assert frames == 0 or np.array_equal(np.concatenate(parts), samples)
     assert all(25 <= len(part) <= 125 or len(parts) == 1 for part in parts)
 
@@ -313,12 +321,12 @@ def test_a_file_that_changes_meanwhile_is_refused(folder, tmp_path, monkeypatch)
     path = tmp_path / "grows.wav"
     path.write_bytes((folder / "audio.wav").read_bytes())
 
-    def growing(read, frames, channels):
-        yield from cut(read, frames, channels)
+    def growing(self, read, frames):
+        yield from cut(self, read, frames)
         with open(path, "ab") as file:
             file.write(struct.pack("<h", 1))
 
-    monkeypatch.setattr(jobs, "cut", growing)
+    monkeypatch.setattr(ChunkLength, "cut", growing)
     (outcome,) = encode_files([path], jobs=1)
     assert "changed while it was read" in str(outcome.error)
     assert os.listdir(tmp_path) == ["grows.wav"]
@@ -376,11 +384,11 @@ def test_an_input_that_changes_while_it_is_read_is_an_error(folder, tmp_path, mo
     path = tmp_path / "a.wav"
     path.write_bytes((folder / "audio.wav").read_bytes())
 
-    def changing(read, frames, channels):
-        yield from cut(read, frames, channels)
+    def changing(self, read, frames):
+        yield from cut(self, read, frames)
         changes(path, kind)
 
-    monkeypatch.setattr(jobs, "cut", changing)
+    monkeypatch.setattr(ChunkLength, "cut", changing)
     (outcome,) = encode_files([path], remove=remove, jobs=1)
     if kind == "deleted":
         assert outcome.error is None and os.listdir(tmp_path) == ["a.mdo"]
@@ -417,9 +425,7 @@ def test_no_error_of_one_file_stops_the_others(folder, tmp_path, monkeypatch, er
         raise error
 
     if where == "reading":
-        monkeypatch.setattr(
-            jobs, "cut", lambda read, frames, channels: (fails if channels == 5 else cut)(read, frames, 1)
-        )
+        monkeypatch.setattr(ChunkLength, "cut", lambda *parts: (fails if parts[2] == 2000 else cut)(*parts))
     else:
         home, name = (jobs.BlockWriter, "chunk") if where == "writing" else (coders.Encoder, "run")
         monkeypatch.setattr(home, name, fails)

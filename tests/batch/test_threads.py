@@ -14,7 +14,7 @@ import pytest
 import runtime
 from runtime.batch import codings, pipeline
 from runtime.core.errors import CorruptError
-from runtime.core.stopping import Stopped, check_stop, stoppable
+from runtime.core.threads import Stopped, check_stop, stoppable
 from training.simulate import simulate, write_wav
 
 pytestmark = pytest.mark.slow
@@ -197,7 +197,7 @@ def test_a_signal_ends_threads_and_removes_what_was_begun(name, tmp_path):
 
 def test_a_reader_that_leaves_ends_the_threads(tmp_path):
     """Decode in threads to a pipe that somebody closes after some bytes."""
-    np.save(tmp_path / "x.npy", np.random.default_rng(0).normal(0, 30, (1 << 16, 8)).astype(np.int16))
+    np.save(tmp_path / "x.npy", np.random.default_rng(0).normal(0, 30, (1 << 18, 8)).astype(np.int16))
     contents(runtime.encode_files([tmp_path / "x.npy"], jobs=2, verify=False, independent=True))
     command = [sys.executable, "-m", "runtime", "decode", "--jobs", "2", str(tmp_path / "x.mdo"), "-o", "-"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
