@@ -15,10 +15,10 @@ from ..compiled.choice import engine_of
 from ..container.chunk_head import RANS, chunk_bound
 from ..core import near_lossless
 from ..core.errors import CorruptError
-from ..fit.index_maps import find_index_maps
+from ..fit.index_maps import find_palettes, find_steps, free_channels
 from ..fit.parameters import FitOptions, fit
 from ..predictor.channel_parameters import CONSTANT, COPY, SideInformation
-from ..predictor.index_maps import may_have_map
+from ..predictor.index_maps import NO_STEP, IndexMaps, may_have_map
 from ..predictor.lanes import segment_steps
 from ..predictor.model import Model
 from . import lane_batches
@@ -110,15 +110,17 @@ def _encoded(tasks: list[EncodeTask], model: Model) -> list[bytes]:
 
 def _fitted(task: EncodeTask, model: Model) -> tuple[np.ndarray, CodedChunk]:
     """Return samples [frames, channels] as they are coded, and a chunk with its side information."""
-    maps, samples = find_index_maps(task.samples, task.max_error)
-    linear, decoded = maps.mapped, task.samples
+    free = free_channels(task.samples)
+    maps, samples = find_steps(task.samples, free, task.max_error)
     if task.max_error:
-        binned, linear = near_lossless.quantise(task.samples, task.max_error, task.sample_bits)
-        maps = maps.part(slice(0, len(samples)), linear)
+        binned, free = near_lossless.quantise(task.samples, task.max_error, task.sample_bits)
+        maps = maps.part(slice(0, len(samples)), free)
         samples = np.where(maps.mapped, samples, binned)
+    samples = find_palettes(maps, samples, free)
+    linear, decoded = free if task.max_error else maps.mapped, task.samples
+    if task.max_error:
         decoded = samples.copy()
-        near_lossless.restore(decoded, linear & ~maps.mapped, task.max_error, task.sample_bits)
-        maps.restore(decoded)
+        _restore(decoded, maps, linear, task.max_error, task.sample_bits)
     options = FitOptions(not task.independent, task.order, task.max_error > 0, task.max_error)
     side = fit(samples, model.entropy.reconstruction, linear, options)
     crc, frames = _sample_crc(decoded), len(samples)
@@ -170,15 +172,20 @@ def _seconds(coded: list[CodedChunk], step: float, sample: float) -> float:
 
 
 def _finish(chunk: CodedChunk, samples: np.ndarray, width: int) -> None:
-    """Fill in copies, middles of bins, and samples for indices. Raises `CorruptError` if the samples are not those that were coded."""
-    kind, copies = chunk.side.kind, np.flatnonzero(chunk.side.kind == COPY)
+    """Fill in copies, and samples for what was coded. Raises `CorruptError` if they are not those of the encoder."""
+    copies = np.flatnonzero(chunk.side.kind == COPY)
     samples[:, copies] = samples[:, chunk.side.mean[copies]]
-    if chunk.max_error:
-        in_bins = may_have_map(kind, chunk.side.mean) & ~chunk.maps.mapped
-        near_lossless.restore(samples, in_bins, chunk.max_error, width)
-    chunk.maps.restore(samples)
+    _restore(samples, chunk.maps, may_have_map(chunk.side.kind, chunk.side.mean), chunk.max_error, width)
     if chunk.sample_crc is not None and _sample_crc(samples) != chunk.sample_crc:
         raise CorruptError("decoded samples do not have the checksum of the original ones")
+
+
+def _restore(samples: np.ndarray, maps: IndexMaps, linear: np.ndarray, max_error: int, width: int) -> None:
+    """Put samples in place of what was coded. Raises `CorruptError` if there are none for it."""
+    maps.restore_values(samples)
+    if max_error:
+        near_lossless.restore(samples, linear & (maps.step == NO_STEP), max_error, width)
+    maps.restore_samples(samples)
 
 
 def _constant_channels(side: SideInformation, frames: int) -> np.ndarray:

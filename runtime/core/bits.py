@@ -11,7 +11,7 @@ _BLOCK = 1 << 16
 
 GAPS = 32
 """Gaps of increasing numbers that share a parameter."""
-_PARAMETER_BITS = 5
+_PARAMETER_BITS, _MOST_GAP_BITS = 5, 31
 
 
 def pack(values: np.ndarray, widths: np.ndarray) -> np.ndarray:
@@ -36,34 +36,37 @@ def to_bytes(bits: np.ndarray) -> bytes:
 
 
 def pack_increasing(values: np.ndarray) -> np.ndarray:
-    """Bits of n >= 1 increasing numbers >= 0, below 2^31: Rice codes of the gaps, with a parameter for every 32.
+    """Bits of n >= 1 increasing numbers >= 0, below 2^31: codes of the gaps, with a parameter for every 32 of them.
 
-    A gap is what lies between a number and the one before it. The parameters come first, in 5 bits each, then the low
-    bits of all gaps, then what is above, in ones that a zero ends.
+    A gap is what lies between a number and the one before it. Its code with parameter p is Elias' gamma code of
+    (gap >> p) + 1, and the low p bits. The parameters come first, in 5 bits each; then of all gaps how many bits there
+    are behind the first one of (gap >> p) + 1, in unary; then all these bits, with the low bits.
     """
-    gaps, parameters = _rice(values)
+    gaps, parameters = _gaps(values)
     low = np.repeat(parameters, GAPS)[: len(gaps)]
-    above = gaps >> low
-    unary = np.ones(int(above.sum()) + len(gaps), np.uint8)
-    unary[np.cumsum(above + 1) - 1] = 0
+    more = bit_length((gaps >> low) + 1) - 1
+    unary = np.ones(int(more.sum()) + len(gaps), np.uint8)
+    unary[np.cumsum(more + 1) - 1] = 0
     heads = pack(parameters, np.full(len(parameters), _PARAMETER_BITS))
-    return np.concatenate([heads, pack(gaps & (1 << low) - 1, low), unary])
+    return np.concatenate([heads, unary, pack(gaps + (1 << low) - (1 << more + low), more + low)])
 
 
 def increasing_bits(values: np.ndarray) -> int:
     """Return how many bits `pack_increasing` takes."""
-    gaps, parameters = _rice(values)
+    gaps, parameters = _gaps(values)
     low = np.repeat(parameters, GAPS)[: len(gaps)]
-    return len(parameters) * _PARAMETER_BITS + int((low + 1 + (gaps >> low)).sum())
+    return len(parameters) * _PARAMETER_BITS + int(_gap_bits(gaps, low).sum())
 
 
-def _rice(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _gap_bits(gaps: np.ndarray, low: np.ndarray | int) -> np.ndarray:
+    return 2 * bit_length((gaps >> low) + 1) - 1 + low
+
+
+def _gaps(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the gaps of increasing numbers, and the best parameter of every 32 of them."""
-    gaps = np.diff(values.astype(np.int64), prepend=-1) - 1
+    gaps: np.ndarray = np.diff(values.astype(np.int64), prepend=-1) - 1
     starts = np.arange(0, len(gaps), GAPS)
-    count = np.diff(np.append(starts, len(gaps)))
-    widths = range(int(gaps.max()).bit_length() + 1)
-    costs = [np.add.reduceat(gaps >> width, starts) + width * count for width in widths]
+    costs = [np.add.reduceat(_gap_bits(gaps, low), starts) for low in range(int(gaps.max()).bit_length() + 1)]
     return gaps, np.argmin(costs, axis=0)
 
 
@@ -116,8 +119,11 @@ class BitReader:
             raise CorruptError("a list of numbers has an impossible length")
         parameters = self.read_equal(-(-count // GAPS), _PARAMETER_BITS)
         low = np.repeat(parameters, GAPS)[:count]
-        gaps = self.read(low) + (self._read_unary(count) << low)
-        if int(gaps.max()) >= limit or (values := np.cumsum(gaps + 1) - 1)[-1] >= limit:
+        more = self._read_unary(count)
+        if int((more + low).max()) > _MOST_GAP_BITS:
+            raise CorruptError("numbers of a list are out of range")
+        values = np.cumsum(self.read(more + low) + (1 << more + low) - (1 << low) + 1) - 1
+        if values[-1] >= limit:
             raise CorruptError("numbers of a list are out of range")
         return values
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,15 +9,16 @@ import numpy as np
 from ..core.implant_table import codes_of
 from ..predictor.index_maps import FRACTION, MAX_STEPS, NO_STEP, ONE, Exceptions, IndexMaps
 from ..predictor.lanes import columns
-from .costs import bits_of
 from .histograms import Histograms, histogram
-from .palette_search import find_palettes, numbers_in
+from .palette_search import numbers_in, worthwhile_palettes
 from .step_search import best_offsets, common_divisors, find_slope, indices_of, sparse
 
 _PROBE = 1 << 12
 """Samples of a channel that tell whether it may have steps at all."""
 _SLOPES = 3
 """Slopes that are looked for beside whole numbers."""
+_SAMPLES = 1 << 15
+"""Samples are from minus this to below it."""
 _STEP_BITS, _CHANNEL_BITS, _EXCEPTION_BITS = 60, 32, 4
 """What a step takes, a channel's offset, and an exception beyond the place of it, about."""
 
@@ -37,48 +37,77 @@ class _Candidates:
     slope: np.ndarray
 
 
-def find_index_maps(samples: np.ndarray, max_error: int = 0) -> tuple[IndexMaps, np.ndarray]:
-    """Choose index maps of a chunk.
+def free_channels(samples: np.ndarray) -> np.ndarray:
+    """Return which channels of a chunk are neither constant nor in the implant's table, bool [channels]."""
+    free = np.zeros(samples.shape[1], bool)
+    for channel, column in enumerate(columns(samples)):
+        in_table = codes_of(column[:_PROBE]).min() >= 0 and codes_of(column).min() >= 0
+        free[channel] = not in_table and column.min() < column.max()
+    return free
+
+
+def find_steps(samples: np.ndarray, free: np.ndarray, max_error: int = 0) -> tuple[IndexMaps, np.ndarray]:
+    """Choose steps of some channels of a chunk.
 
     Parameters
     ----------
     samples : int16 [frames, channels]
+    free : bool [channels]
     max_error : int
-        Bound of the error. If there is one, maps are used only where their steps are wider than bins.
+        Bound of the error: steps must be wider than bins, and samples within the bound are no exceptions.
 
     Returns
     -------
     IndexMaps
     int16 [frames, channels]
-        Indices where channels have a map, samples elsewhere; the array that was given if no channel has one.
+        Indices where channels have steps, samples elsewhere; the array that was given if no channel has any.
     """
-    maps, indices = IndexMaps.none(samples.shape[1]), samples
-    free = dict(_free_columns(samples))
-    candidates = _candidates(free)
-    if candidates is not None:
-        _find_slopes(candidates, 2 * max_error + 1)
-        _take_steps(maps, candidates)
-    stepped = np.flatnonzero(maps.step != NO_STEP).tolist()
-    for channel in stepped:
-        free[channel] = _take_indices(maps, channel, free[channel], max_error)
-    if not max_error:
-        maps.palettes = find_palettes(free)
-    for channel, palette in maps.palettes.items():
-        free[channel] = numbers_in(palette, free[channel])
-    for channel in np.flatnonzero(maps.mapped).tolist():
-        indices = samples.copy() if indices is samples else indices
-        indices[:, channel] = free[channel]
-    return maps, indices
+    maps, among = IndexMaps.none(samples.shape[1]), _columns_of(samples, free)
+    candidates = _candidates(among)
+    if candidates is None:
+        return maps, samples
+    _find_slopes(candidates, 2 * max_error + 1)
+    _take_steps(maps, candidates)
+    new = {}
+    for channel in np.flatnonzero(maps.step != NO_STEP).tolist():
+        indices, exceptions = _indices(maps, channel, among[channel], max_error)
+        if indices.min() == indices.max():  # all else are exceptions
+            maps.step[channel], maps.offset[channel] = NO_STEP, 0
+            continue
+        new[channel] = indices
+        if exceptions is not None:
+            maps.exceptions[channel] = exceptions
+    return maps, _replaced(samples, new)
 
 
-def _free_columns(samples: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
-    """Yield the channels that are neither constant nor in the implant's table."""
-    for channel, column in enumerate(columns(samples)):
-        if column.min() == column.max():
-            continue
-        if codes_of(column[:_PROBE]).min() >= 0 and codes_of(column).min() >= 0:
-            continue
-        yield channel, column
+def find_palettes(maps: IndexMaps, values: np.ndarray, free: np.ndarray) -> np.ndarray:
+    """Fill in palettes of some channels of a chunk, bool [channels].
+
+    Parameters
+    ----------
+    values : int16 [frames, channels]
+        What is to be coded.
+
+    Returns
+    -------
+    int16 [frames, channels]
+        Numbers of values where channels have a palette.
+    """
+    among = _columns_of(values, free)
+    maps.palettes = worthwhile_palettes(among)
+    return _replaced(values, {n: numbers_in(palette, among[n]) for n, palette in maps.palettes.items()})
+
+
+def _columns_of(samples: np.ndarray, chosen: np.ndarray) -> dict[int, np.ndarray]:
+    return {channel: column for channel, column in enumerate(columns(samples)) if chosen[channel]}
+
+
+def _replaced(samples: np.ndarray, new: dict[int, np.ndarray]) -> np.ndarray:
+    """Return samples with other columns, in a copy if there are any."""
+    samples = samples.copy() if new else samples
+    for channel, column in new.items():
+        samples[:, channel] = column
+    return samples
 
 
 def _candidates(free: dict[int, np.ndarray]) -> _Candidates | None:
@@ -135,7 +164,8 @@ def _saved(slope: int, matched: np.ndarray, total: np.ndarray) -> np.ndarray:
     """Return the bits that steps save in channels, at least about, by how many samples are where these put them."""
     exceptions = total - matched
     places = np.log2(total / np.maximum(exceptions, 1)) + _EXCEPTION_BITS
-    return 0.9 * total * np.log2(slope / ONE) - exceptions * places - _CHANNEL_BITS
+    saved = 0.9 * total * np.log2(slope / ONE) - exceptions * places - _CHANNEL_BITS
+    return np.where(4 * exceptions <= total, saved, 0)
 
 
 def _most_useful(divisors: np.ndarray, total: np.ndarray, most: int) -> list[int]:
@@ -160,24 +190,29 @@ def _take_steps(maps: IndexMaps, candidates: _Candidates) -> None:
 
 def _simple_offsets(first: np.ndarray, last: np.ndarray, slope: int) -> np.ndarray:
     """Return offsets in ranges, for all the same one if there is any, and with as few digits as possible."""
+    for offset in np.unique(first).tolist():
+        room = last - first - (offset - first) % slope
+        if room.min() >= 0:
+            return np.full(len(first), int(_simplest(np.array([offset]), offset + room.min(), slope)[0]))
+    return _simplest(first, last, slope)
+
+
+def _simplest(first: np.ndarray, last: np.ndarray, slope: int) -> np.ndarray:
+    """Return a number of each range, in units of the largest power of two of which all ranges have multiples."""
     for digits in range(FRACTION + 1):
         unit = ONE >> digits
         multiples = np.where(last >= slope, slope, -(-first // unit) * unit)
         if (multiples <= last).all():
             break
-    for offset in np.unique(multiples % slope).tolist():
-        if (((offset - first) % slope) <= last - first).all():
-            return np.full(len(first), offset)
     return multiples % slope
 
 
-def _take_indices(maps: IndexMaps, channel: int, column: np.ndarray, max_error: int) -> np.ndarray:
-    """Return the indices of a channel's samples, and fill in exceptions."""
+def _indices(maps: IndexMaps, channel: int, column: np.ndarray, max_error: int) -> tuple[np.ndarray, Exceptions | None]:
+    """Return the indices of a channel's samples, and which are exceptions."""
     slope, offset = int(maps.slopes[maps.step[channel]]), int(maps.offset[channel])
     samples = column.astype(np.int64)
-    indices = indices_of(samples, slope, offset)
+    lowest, highest = -(((_SAMPLES << FRACTION) + offset) // slope), ((_SAMPLES << FRACTION) - 1 - offset) // slope
+    indices = np.clip(indices_of(samples, slope, offset), lowest, highest)
     differences = samples - (indices * slope + offset >> FRACTION)
     frames = np.flatnonzero(np.abs(differences) > max_error)
-    if len(frames):
-        maps.exceptions[channel] = Exceptions(frames, differences[frames])
-    return indices.astype(np.int16)
+    return indices.astype(np.int16), Exceptions(frames, differences[frames]) if len(frames) else None

@@ -23,7 +23,7 @@ _TRIED = 16
 """Channels that are tried first; the others only if a palette pays for one of these."""
 
 
-def find_palettes(columns: dict[int, np.ndarray]) -> dict[int, np.ndarray]:
+def worthwhile_palettes(columns: dict[int, np.ndarray]) -> dict[int, np.ndarray]:
     """Return palettes of the channels for which they pay.
 
     Parameters

@@ -14,8 +14,8 @@ from ..predictor.channel_parameters import (
     REFERENCES,
     SideInformation,
 )
-from .costs import bits_of
 from .correlation import lagged, largest, to_white
+from .costs import bits_of
 from .least_squares import moments, residual_of, solve, spacing
 from .prediction_order import PredictionOrder, find_order
 from .signals import Signals

@@ -7,6 +7,7 @@ by single operations on exact floats, so that they are the same on every machine
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,6 +27,9 @@ _LEAST_AGREEMENT = 0.2
 _REACH = (64, 256, 1024, 4096, 1 << 16)
 """Values are taken up to so many steps away from the middle, while the slope becomes more precise."""
 _ROUNDS = 40
+_SEEDS = 3
+_NEARLY = 1 / 2000
+"""Samples that may be exceptions for the sake of a simple slope."""
 
 
 @dataclass(frozen=True)
@@ -55,18 +59,64 @@ def common_divisors(found: Histograms) -> np.ndarray:
 
 
 def find_slope(found: Histograms) -> int | None:
-    """Return the slope of steps that most of some channels share, in units of 2^-24, or None."""
-    found = _cleaned(found)
-    found = found.channels(found.lengths >= _FEW_VALUES)
-    rough = _rough_slope(found) if len(found) else None
-    if rough is None:
+    """Return the slope of steps, in units of 2^-24, that saves the most bits over all channels that have it, or None.
+
+    It is looked for in the channels with the most values, each alone, then in all channels together.
+    """
+    if not (clean := _cleaned(found)):
         return None
-    slope, indices = rough, np.zeros(0, np.int64)
+    total, most, best = found.sums(found.counts), 0.0, None
+    order = np.argsort(-clean.lengths, kind="stable")[:_SEEDS].tolist()
+    seeds = [np.arange(len(clean)) == channel for channel in order] if len(clean) > 1 else []
+    for seed in [*seeds, np.ones(len(clean), bool)]:
+        if (slope := _seeded(clean, seed)) is None:
+            continue
+        slope = _simple(found, slope)
+        matched = best_offsets(found, slope).matched
+        agreeing = 10 * matched >= 9 * total
+        saved = float(matched[agreeing].sum() * np.log2(slope / ONE))
+        if saved > most:
+            most, best = saved, slope
+        if agreeing.all():
+            break
+    return best
+
+
+def _simple(found: Histograms, slope: int) -> int:
+    """Return a slope with few digits beside `slope` if it is about as good, else this."""
+    slopes = [(slope + (ONE >> digits + 1)) >> FRACTION - digits << FRACTION - digits for digits in range(3)] + [slope]
+    matched = [int(best_offsets(found, x).matched.sum()) for x in slopes]
+    return next(x for x, count in zip(slopes, matched, strict=True) if count >= max(matched) * (1 - _NEARLY))
+
+
+def _seeded(found: Histograms, seed: np.ndarray) -> int | None:
+    """Return a slope that some channels tell, bool [channels], and others that agree make precise."""
+    some = found.channels(seed)
+    rough = _rough_slope(some)
+    precise = None if rough is None else _precise(some, rough)
+    if precise is None:
+        return None
+    slope, some = precise
+    if not seed.all():
+        tolerated = best_offsets(found, slope, _tolerant(slope)).matched
+        precise = _precise(found.channels(_most_of(tolerated, found)), slope)
+    return None if precise is None else _exact(precise[1], precise[0])
+
+
+def _most_of(matched: np.ndarray, found: Histograms) -> np.ndarray:
+    """Return in which channels three quarters of the samples match, bool [channels]."""
+    return 4 * matched >= 3 * found.sums(found.counts)
+
+
+def _precise(found: Histograms, slope: int) -> tuple[int, Histograms] | None:
+    """Return a slope by least squares over more and more values, and the channels that agree with it."""
+    offsets = np.zeros(0, np.int64)
     for reach in _REACH:
-        slope, indices, found = _refined(found, slope, indices, reach)
-        if slope is None or not 2 * ONE <= slope < 1 << MAX_SLOPE_BITS:
+        refined, offsets, found = _refined(found, slope, offsets, reach)
+        if refined is None or not 2 * ONE <= refined < 1 << MAX_SLOPE_BITS:
             return None
-    return _exact(found, slope)
+        slope = refined
+    return slope, found
 
 
 def best_offsets(found: Histograms, slope: int, window: int = ONE) -> Offsets:
@@ -98,12 +148,13 @@ def indices_of(values: np.ndarray, slope: int, offset: np.ndarray | int) -> np.n
 
 
 def _cleaned(found: Histograms) -> Histograms:
-    """Leave out values beside one that is four times as frequent: samples that are off by one."""
+    """Leave out values beside one that is four times as frequent, which are off by one, and channels of few values."""
     apart = np.append(np.diff(found.values) > 1, True)
     apart[found.starts[1:] - 1] = True
     above = np.where(apart, 0, np.append(found.counts[1:], 0))
     below = np.append(0, np.where(apart, 0, found.counts)[:-1])
-    return found.only(4 * found.counts > np.maximum(above, below))
+    found = found.only(4 * found.counts > np.maximum(above, below))
+    return found.channels(found.lengths >= _FEW_VALUES)
 
 
 def _rough_slope(found: Histograms) -> int | None:
@@ -151,7 +202,7 @@ def _refined(
     if slope < ONE:
         return None, offsets, found
     best = best_offsets(part, slope, _tolerant(slope))
-    agreeing = 4 * best.matched >= 3 * part.sums(part.counts)
+    agreeing = _most_of(best.matched, part)
     if not agreeing.any():
         return None, offsets, found
     return slope, ((best.first + best.last) // 2)[agreeing], found.channels(agreeing)
@@ -206,7 +257,7 @@ def _exact(found: Histograms, slope: int) -> int:
     return _most_matched(found, slope, reach)
 
 
-def _simplest(direction, low: int, middle: int, high: int) -> int:
+def _simplest(direction: Callable[[int], int], low: int, middle: int, high: int) -> int:
     """Return the slope with the fewest digits, of those around `middle` that will do."""
     ends = []
     for outside in (low - 1, high + 1):
@@ -224,9 +275,7 @@ def _simplest(direction, low: int, middle: int, high: int) -> int:
 
 
 def _most_matched(found: Histograms, slope: int, reach: int) -> int:
-    """Return the slope beside `slope` that puts most samples in their places."""
+    """Return the slope beside `slope` that puts most samples in their places, the first of several."""
     unit = max(ONE // (8 * reach), 1)
-    slopes = [(slope + (ONE >> digits + 1)) >> FRACTION - digits << FRACTION - digits for digits in range(3)]
-    slopes += [slope + number * unit for number in sorted(range(-16, 17), key=abs)]
-    slopes = [x for x in slopes if ONE <= x < 1 << MAX_SLOPE_BITS]
-    return max(slopes, key=lambda x: int(best_offsets(found, x).matched.sum()))  # the first of those that are as good
+    slopes = [slope + number * unit for number in sorted(range(-16, 17), key=abs)]
+    return max(slopes, key=lambda x: int(best_offsets(found, x).matched.sum()))

@@ -6,6 +6,7 @@ values only. What is predicted and coded of such a channel is the index of the s
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -52,7 +53,7 @@ class IndexMaps:
     """The index maps of a chunk's channels.
 
     Index q stands for the value v = palette[q], without a palette q itself. With a step, its sample is
-    (v * slope + offset) >> 24, else v.
+    (v * slope + offset) >> 24. Without one, it is v, or in near-lossless chunks the middle of bin v.
 
     slopes : int64 [steps], units of 2^-24, at least 1
     step : int64 [channels], number of the step; -1 for none
@@ -104,26 +105,31 @@ class IndexMaps:
             words.setdefault(channel, []).append(few)
         return {channel: ", ".join(parts) for channel, parts in words.items()}
 
-    def restore(self, indices: np.ndarray) -> None:
-        """Put samples in place of indices int16 [frames, channels]. Raises `CorruptError` if there are none for some.
-
-        Everything but exceptions is looked at in blocks of frames, which stay in the cache.
-        """
-        stepped = np.flatnonzero(self.step != NO_STEP)
-        slope, offset = self.slopes[self.step[stepped]], self.offset[stepped]
-        columns = as_columns(stepped) if len(stepped) else None
-        rows = max(_BLOCK // max(len(stepped), 1), 1)
-        for first in range(0, len(indices), rows):
-            block = indices[first : first + rows]
+    def restore_values(self, indices: np.ndarray) -> None:
+        """Put values in place of indices int16 [frames, channels]. Raises `CorruptError` if there are none for some."""
+        for block in _blocks(indices, len(self.palettes)):
             for channel, palette in self.palettes.items():
                 numbers = block[:, channel]
                 if numbers.min() < 0 or numbers.max() >= len(palette):
                     raise CorruptError("a sample is not one of its channel's values")
                 block[:, channel] = palette[numbers]
-            if columns is not None:
-                block[:, columns] = _narrow((block[:, columns] * slope + offset) >> FRACTION)
+
+    def restore_samples(self, values: np.ndarray) -> None:
+        """Put samples in place of values int16 [frames, channels]. Raises `CorruptError` beyond 16 bits."""
+        stepped = np.flatnonzero(self.step != NO_STEP)
+        slope, offset = self.slopes[self.step[stepped]], self.offset[stepped]
+        places = as_columns(stepped) if len(stepped) else slice(0)
+        for block in _blocks(values, len(stepped)):
+            block[:, places] = _narrow((block[:, places] * slope + offset) >> FRACTION)
         for channel, found in self.exceptions.items():
-            indices[found.frames, channel] = _narrow(indices[found.frames, channel] + found.differences)
+            values[found.frames, channel] = _narrow(values[found.frames, channel] + found.differences)
+
+
+def _blocks(samples: np.ndarray, channels: int) -> Iterator[np.ndarray]:
+    """Yield blocks of frames, of which so many channels stay in the cache; none for no channels."""
+    rows = max(_BLOCK // max(channels, 1), 1)
+    for first in range(0, len(samples) if channels else 0, rows):
+        yield samples[first : first + rows]
 
 
 def _narrow(values: np.ndarray) -> np.ndarray:
@@ -131,6 +137,11 @@ def _narrow(values: np.ndarray) -> np.ndarray:
     if (samples != values).any():
         raise CorruptError("a sample does not fit 16 bits")
     return samples
+
+
+def most_exceptions(frames: int) -> int:
+    """Return how many exceptions a channel may have."""
+    return (frames + 3) // 4
 
 
 def may_have_map(kind: np.ndarray, mean: np.ndarray) -> np.ndarray:
@@ -151,10 +162,9 @@ def pack(maps: IndexMaps, places: np.ndarray) -> bytes:
         parts.append(_pack_step(slope, fraction, int(offsets[0]) if common[-1] else None))
     flags = [len(maps.palettes) > 0, len(maps.exceptions) > 0]
     parts.append(bits.pack(np.array(flags), np.ones(2, np.int64)))
-    columns = [(step + 1, _selector_bits(len(maps.slopes)))]
-    columns += [(np.isin(places, list(x)), int(flag)) for x, flag in zip((maps.palettes, maps.exceptions), flags)]
-    for values, width in columns:
-        parts.append(bits.pack(values, np.full(len(places), width)))
+    parts.append(bits.pack(step + 1, np.full(len(places), _selector_bits(len(maps.slopes)))))
+    for channels, flag in zip((list(maps.palettes), list(maps.exceptions)), flags):
+        parts.append(bits.pack(np.isin(places, channels), np.full(len(places), int(flag))))
     own = np.array([*(not x for x in common), False])[step]
     fraction, slopes = np.array([*fractions, 0])[step[own]], maps.slopes[step[own]]
     parts.append(bits.pack(offset[own] >> FRACTION - fraction, _offset_bits(slopes, fraction)))
@@ -224,7 +234,7 @@ def unpack(data: bytes, offset: int, may: np.ndarray, frames: int) -> tuple[Inde
     with_palette, with_exceptions = (places[reader.read_equal(len(places), flag) > 0] for flag in flags)
     if (maps.step[with_exceptions] == NO_STEP).any():
         raise CorruptError("a channel without steps has exceptions")
-    for number, (slope, fraction, common) in enumerate(steps):
+    for number, (_, _, common) in enumerate(steps):
         maps.offset[maps.step == number] = 0 if common is None else common
     own = places[np.array([*(common is None for *_, common in steps), False])[maps.step[places]]]
     fraction = np.array([*(fraction for _, fraction, _ in steps), 0])[maps.step[own]]
@@ -260,7 +270,7 @@ def _read_palette(reader: bits.BitReader) -> np.ndarray:
 
 def _read_exceptions(reader: bits.BitReader, frames: int) -> Exceptions:
     count, width = reader.take(_EXCEPTIONS_BITS) + 1, reader.take(_DIFFERENCE_BITS)
-    if not 1 <= width <= _MAX_DIFFERENCE_BITS:
+    if not 1 <= width <= _MAX_DIFFERENCE_BITS or count > most_exceptions(frames):
         raise CorruptError("exceptions of a channel are out of range")
     places = reader.read_increasing(count, frames)
     return Exceptions(places, reader.read_equal(count, width, signed=True))
