@@ -4,6 +4,8 @@ import itertools
 import struct
 import zlib
 
+from reference_maps import Map, read_maps
+
 CONSTANT, IMPLANT, LINEAR, COPY = 0, 1, 2, 3
 
 
@@ -30,24 +32,29 @@ def decode_chunk(payload, channels, bits, model):
         from reference_spikes import decode_spikes
 
         return decode_spikes(body, frames, channels, bits, model)
-    must(coding & ~24 == 1 and len(body) >= 7, "a chunk's coding")
+    must(coding & ~56 == 1 and len(body) >= 7, "a chunk's coding")
     crc, segments = struct.unpack_from("<IH", body)
     bound, body = (body[6], body[7:]) if coding & 8 else (0, body[6:])
     must(bound > 0 or not coding & 8, "a chunk's bound")
     must(segments >= 1 and (segments - 1) * -(-frames // segments) < frames, "a chunk's segments")
-    chunk = CodedChunk(body, frames, channels, segments, model, bound, coding & 16)
+    chunk = CodedChunk(body, frames, channels, segments, model, bound, coding)
     samples = chunk.decode()
+    samples = [[part.value(q, must) for q, part in zip(row, chunk.maps, strict=True)] for row in samples]
     if bound:
-        samples = middles_of_bins(samples, chunk.channels, bits, bound)
+        samples = middles_of_bins(samples, chunk, bits, bound)
+    samples = [
+        [part.sample(value, frame, must) for value, part in zip(row, chunk.maps, strict=True)]
+        for frame, row in enumerate(samples)
+    ]
     must(zlib.crc32(stored_bytes(samples, 16)) == crc, "a chunk's samples have another checksum")
     return samples
 
 
-def middles_of_bins(samples, channels, bits, bound):
+def middles_of_bins(samples, chunk, bits, bound):
     """Section 3.2: samples of linear channels for the numbers of their bins."""
     top = 2 ** (bits - 1) - 1
     reconstruction = lambda q: min(max(q * (2 * bound + 1) + bound, -top - 1), top)  # noqa: E731
-    linear = [(channels[channel.mean] if channel.kind == COPY else channel).kind == LINEAR for channel in channels]
+    linear = [may and part.slope is None for may, part in zip(chunk.may_have_map(), chunk.maps, strict=True)]
     return [[reconstruction(s) if bins else s for s, bins in zip(row, linear, strict=True)] for row in samples]
 
 
@@ -92,19 +99,22 @@ class Bits:
 class CodedChunk:
     """One rANS-coded chunk."""
 
-    def __init__(self, body, frames, channels, segments, model, bound=0, references=0):
+    def __init__(self, body, frames, channels, segments, model, bound=0, coding=0):
         self.frames, self.segments, self.model = frames, segments, model
         self.length = -(-frames // segments)
         reader = Bits(body)
         kinds = [reader.take(2) for _ in range(channels)]
         self.channels = [
-            Channel(kind, reader, model, bound, channels if references else 0, bound > 0) for kind in kinds
+            Channel(kind, reader, model, bound, channels if coding & 16 else 0, bound > 0) for kind in kinds
         ]
         shifts = {channel.shift for channel in self.channels if channel.kind == LINEAR}
         must(len(shifts) < 2 or min(shifts) >= 0, "different Q6 units of linear channels")
         for number, channel in enumerate(self.channels):
             channel.check(number, self.channels)
         reader.align()
+        self.maps = [Map() for _ in kinds]
+        if coding & 32:
+            self.maps = read_maps(reader, self.may_have_map(), frames, must)
         for channel in self.channels:
             channel.low = (
                 [reader.take(channel.shift) for _ in range(frames)]
@@ -135,6 +145,10 @@ class CodedChunk:
         for lane in self.lanes:
             lane.words, words = iter(struct.unpack_from(f"<{lane.words}I", words)), words[4 * lane.words :]
         self.lanes.sort(key=lambda lane: lane.channel.order_level)
+
+    def may_have_map(self):
+        """Section 4.4, for each channel."""
+        return [(self.channels[x.mean] if x.kind == COPY else x).kind == LINEAR for x in self.channels]
 
     def set_order_levels(self):
         """Section 4: channels of level 0, then those that refer to these, and so on."""

@@ -14,6 +14,9 @@ from conformance import Vector
 
 from runtime.core.implant_table import CODE_TO_SAMPLE
 from runtime.predictor.channel_parameters import pack, unpack
+from runtime.predictor.index_maps import may_have_map
+from runtime.predictor.index_maps import pack as pack_maps
+from runtime.predictor.index_maps import unpack as unpack_maps
 from training.simulate import RATE, simulate
 
 
@@ -73,6 +76,8 @@ def signals():
         "linear-heavy-tails": whole(np.random.default_rng(10).standard_cauchy((900, 1)) * 40),
         "mixed": mixed.astype(np.int16),
         "references": references(),
+        "maps": mapped(),
+        "maps-short": np.concatenate([mapped()[:90, :3]] * 4, axis=1),
         "constant": np.tile(np.int16([[-32768, 0, 32767]]), (1000, 1)),
         "stored": random.integers(-32768, 32768, (300, 1)).astype(np.int16),
         "stored-8-bit": random.integers(0, 256, (300, 1)).astype(np.uint8),
@@ -91,6 +96,18 @@ def references():
     codes = common * [[1, -0.9, 0.8, 1.2, 0.7, -1.1]] + noise(16, 6, 1500, 6)
     linear = whole(common * [[40, 5]] + noise(17, 60, 1500, 2))
     return np.hstack([implant(codes), np.full((1500, 1), 31), implant(codes[:, 1:2]), linear]).astype(np.int16)
+
+
+def mapped():
+    """Channels with index maps: left-justified words with some off by one, scaled codes, a copy, few values, none."""
+    random, t = np.random.default_rng(21), np.arange(1200)[:, None]
+    codes = np.rint(noise(22, 9, 1200, 3) + 30 * np.sin(t / [[90, 70, 50]]))
+    words = codes[:, :1] * 16 + 3 + random.choice([-1, 0, 1], (1200, 1), p=[0.01, 0.98, 0.01])
+    scaled = np.floor(codes[:, 1:] * 3.9125 + [[0.5, 2.2]])
+    levels = np.cumsum(random.random((1200, 1)) < 0.02, axis=0) % 4
+    few = np.array([-9000, -20, 5, 12000])[levels] + np.rint(noise(23, 1, 1200))
+    same = np.floor(codes[:, 1:2] * 3.9125 + 1.3)
+    return whole(np.hstack([words, scaled, few, same, scaled[:, :1], noise(24, 40, 1200)]))
 
 
 ODD = ["odd-chunks", "odd-length", "odd-partial-frame", "odd-size-fields", "odd-12-bit", "odd-empty"]
@@ -197,6 +214,7 @@ def bounded_signals():
         ("bounded-stages", s["stages"], 1, 400),
         ("bounded-stored", s["mixed"][:3], 1, 1),
         ("bounded-8-bit", s["8-bit"], 2, None),
+        ("bounded-maps", s["maps"][:700, [0, 1, 3, 6]], 1, None),
     ]
 
 
@@ -224,6 +242,8 @@ WHAT = {
     "linear-escapes": "off the implant's table, with escapes",
     "linear-heavy-tails": "low bits and escapes",
     "references": "channels that are predicted from each other, a flat one and a copy",
+    "maps": "multiples of 16 with exceptions, two scales, copies, a palette, and a channel without index map",
+    "maps-short": "index maps of twelve channels and 90 frames",
     "mixed": "implant, linear and constant channels in one chunk",
     "constant": "constant channels only",
     "stored": "a chunk that does not compress",
@@ -259,6 +279,7 @@ WHAT = {
     "bounded-stages": "bounded error: a channel that changes its nature",
     "bounded-stored": "bounded error allowed, but the chunks do not compress and are exact",
     "bounded-8-bit": "bounded error, 8 bits",
+    "bounded-maps": "bounded error: channels with steps wider than a bin, with a palette of bins, and with neither",
     "npy": "an .npy file [time, channel]",
     "npy-channel-time": "an .npy file [channel, time] of big-endian uint16, chunks, bytes behind",
     "npy-fortran": "an .npy file of version 2 [time, channel] in Fortran order, big-endian int16",
@@ -368,6 +389,7 @@ def faulty(streams):
         "files-same-name": ("two files of the same name", table(b"1-\xc2\xb5", b"0-\xc2\xb5")),
         "files-long-name": ("a name beyond the table", table(b"\x08", b"\xff")),
         "files-behind": ("bytes behind files", joined([*files[:-1], [b"B", b"\0x"], files[-1]])),
+        **map_faults(streams["maps"]),
         **spike_faults(streams),
         "huge-embedded-model": ("a model that claims 2^40 bytes", _huge_model(embedded)),
     }
@@ -376,6 +398,60 @@ def faulty(streams):
     made["wrong-version"] = ("format version 2", "FileFormatError", one[:4] + b"\x02" + one[5:])
     made["unknown-model"] = ("a model that is not here", "ModelError", patched(one, b"H", 16, bytes(16)))
     return made
+
+
+def map_faults(stream):
+    """name -> (what, stream) of index maps."""
+    (header, chunk) = (next(payload for tag, payload in split(stream) if tag == wanted) for wanted in (b"H", b"C"))
+    side, start = unpack(chunk, 11, int.from_bytes(header[2:4], "little"), has_references=bool(chunk[4] & 16))
+    may = may_have_map(side.kind, side.mean)
+    _, end = unpack_maps(chunk, start, may, int.from_bytes(chunk[:4], "little"))
+
+    def changed(change):
+        maps, _ = unpack_maps(chunk, start, may, int.from_bytes(chunk[:4], "little"))
+        change(maps)
+        return _with_chunk(stream, chunk[:start] + pack_maps(maps, np.flatnonzero(may)) + chunk[end:])
+
+    def of_bits(*fields):
+        text = "".join(fields) + "0" * (int(may.sum()) + 20)
+        data = int(text.ljust(-(-len(text) // 8) * 8, "0"), 2).to_bytes(-(-len(text) // 8), "big")
+        return _with_chunk(stream, chunk[:start] + data + chunk[end:])
+
+    def shorter(maps):
+        maps.palettes = {channel: values[:2] for channel, values in maps.palettes.items()}
+
+    def wider(maps):
+        maps.slopes <<= 9
+
+    def late(maps):
+        for found in maps.exceptions.values():
+            found.frames[-1] = 1200
+
+    def far(maps):
+        for found in maps.exceptions.values():
+            found.differences[:] = 40000
+
+    def beyond(maps):
+        maps.palettes = {channel: values.astype(np.int64) + 30000 for channel, values in maps.palettes.items()}
+
+    step = ("00000", "000010", "10", "00000", "10")
+    return {
+        "maps-without-value": ("an index that a palette does not have", changed(shorter)),
+        "maps-far": ("steps that lead out of 16 bits", changed(wider)),
+        "maps-late-exception": ("an exception behind the chunk", changed(late)),
+        "maps-large-exception": ("an exception that leads out of 16 bits", changed(far)),
+        "maps-large-value": ("a palette beyond 16 bits", changed(beyond)),
+        "maps-small-slope": ("steps below 1", of_bits("001", "00001", "000001", "1", "00000", "1")),
+        "maps-digits": ("slopes of 25 digits", of_bits("001", "11001", "011010", "1" * 26)),
+        "maps-wide-slope": ("a slope of 41 bits", of_bits("001", "11000", "101001", "1" * 41)),
+        "maps-offset": (
+            "an offset beyond the slope",
+            of_bits("001", "00000", "000011", "101", "00000", "1", "111", "001"),
+        ),
+        "maps-step": ("a step that is not there", of_bits("010", *step, *step, "00", "1" * 99)),
+        "maps-exception": ("exceptions without steps", of_bits("000", "01", "1" * 99)),
+        "maps-end": ("ends within a list", _with_chunk(stream, chunk[: end - 9])),
+    }
 
 
 def spike_faults(streams):

@@ -58,6 +58,7 @@ def test_vectors_reach_every_part_of_the_format():
     assert seen >= {("flags", flags | 8) for flags in (0, 1, 3, 7, 131)}
     assert seen >= {("spikes", flags) for flags in (0, 1, 2, 3)}
     assert seen >= {("bounded", 0), ("bounded", 1), ("bounded", 2)}
+    assert seen >= {"map slope", "map palette", "map exceptions", "copy with map", "bounded map"}
 
 
 def features(payload, channels, network):
@@ -69,7 +70,7 @@ def features(payload, channels, network):
     frames, segments = (int.from_bytes(payload[a:b], "little") for a, b in ((0, 4), (9, 11)))
     bound = payload[11] if payload[4] & 8 else 0
     body = payload[11 + bool(bound) :]
-    chunk = reference_chunk.CodedChunk(body, frames, channels, segments, network, bound, payload[4] & 16)
+    chunk = reference_chunk.CodedChunk(body, frames, channels, segments, network, bound, payload[4])
     with contextlib.suppress(reference_chunk.Refused):  # a vector of another model
         chunk.decode()
     coded = [channel for channel in chunk.channels if channel.kind in (reference_chunk.IMPLANT, reference_chunk.LINEAR)]
@@ -86,6 +87,9 @@ def features(payload, channels, network):
     if segments > 1:
         found |= {"segments", "short segment" if frames % segments else "equal segments"}
     found |= {("order_level", channel.order_level) for channel in coded}
+    found |= {f"map {part}" for part in ("slope", "palette", "exceptions") for x in chunk.maps if getattr(x, part)}
+    found |= {"copy with map" for x, y in zip(chunk.channels, chunk.maps, strict=True) if x.kind == 3 and y.there}
+    found |= {"bounded map" for x in chunk.maps if bound and x.there}
     found |= {
         ("references", channel.kind, chunk.channels[other].kind)
         for channel in coded
