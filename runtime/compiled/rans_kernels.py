@@ -34,7 +34,7 @@ samples of the implant's table, Q6 value of each, and what is coded for it; Q6 v
 cumulative frequencies and middles of buckets.
 """
 
-_LAST_CODE, _HALF_CODES = 1023, 512
+LAST_CODE, HALF_CODES, LINEAR_OFFSET = 1023, 512, 1025
 _PLACES = 16384
 _SLOT_MASK, _PRECISION, _LOW, _WORD = np.uint64(0xFFFFF), np.uint64(20), np.uint64(1 << 24), np.uint64(32)
 _RAW, _RAW_MASK = np.uint64(4), 15
@@ -60,7 +60,7 @@ def find(tables, slot, offset, location, scale):
     while start > slot and code > 0:
         code -= 1
         end, start = start, cumulative(tables, code, offset, location, scale)
-    while end <= slot and code < _LAST_CODE:
+    while end <= slot and code < LAST_CODE:
         code += 1
         start, end = end, cumulative(tables, code + 1, offset, location, scale)
     return code, start, end
@@ -124,13 +124,13 @@ def decode(lanes, network, tables, words, ends, states, low, out):
                     if at == 0:
                         sample, value = np.int16(tables[SAMPLES + code]), np.int64(tables[Q6 + code])
                     else:
-                        if code == 0 or code == _LAST_CODE:
+                        if code == 0 or code == LAST_CODE:
                             slot = np.int64(coder & _SLOT_MASK)
                             coder = ((coder >> _PRECISION) << _RAW) | np.uint64(slot & _RAW_MASK)
                             coder = _refilled(coder, words, ends, lane)
                             sample = np.int16(slot >> 4)
                         else:
-                            sample = np.int16((code - _HALF_CODES + state[CENTRE, i]) << max(shift[lane], 0))
+                            sample = np.int16((code - HALF_CODES + state[CENTRE, i]) << max(shift[lane], 0))
                             if shift[lane] > 0:
                                 sample |= np.int16(low[low_row[lane], frame])
                         value = linear_value(sample, shift[lane])
@@ -176,7 +176,7 @@ def encode(lanes, network, tables, samples, states, counts, words):
                     at, location, scale = offset[first + i], np.int64(state[LOCATION, i]), state[SCALE, i]
                     code = np.int64(codes[t, i])
                     if at:
-                        code = min(max(code - state[CENTRE, i], 0), _LAST_CODE)
+                        code = min(max(code - state[CENTRE, i], 0), LAST_CODE)
                         codes[t, i] = code
                     start = cumulative(tables, code, at, location, scale)
                     end = cumulative(tables, code + 1, at, location, scale)
@@ -199,13 +199,13 @@ def read(lanes, tables, samples, values, codes, i, lane, steps):
     if lanes.linear[lane] == 0:
         for t in range(steps):
             sample = samples[first + t, channel]
-            nearest = (sample >> 6) + _HALF_CODES
+            nearest = (sample >> 6) + HALF_CODES
             codes[t, i] = tables[CODES + nearest] if tables[IMPLANT + nearest] == sample else -1
             values[TAPS + t, i] = tables[RECONSTRUCTION + nearest] - mean
     else:
         for t in range(steps):
             sample = samples[first + t, channel]
-            codes[t, i] = (sample >> max(shift, 0)) + _HALF_CODES
+            codes[t, i] = (sample >> max(shift, 0)) + HALF_CODES
             values[TAPS + t, i] = linear_value(sample, shift) - mean
 
 
@@ -214,7 +214,7 @@ def _write(lanes, samples, intervals, codes, words, i, lane):
     """Code the intervals of a lane, from the last to the first; returns its state and how many words it has."""
     state, at, linear = _LOW, len(words), lanes.linear[lane] != 0
     for t in range(lanes.length[lane] - 1, -1, -1):
-        if linear and (codes[t, i] == 0 or codes[t, i] == _LAST_CODE):
+        if linear and (codes[t, i] == 0 or codes[t, i] == LAST_CODE):
             if state >= np.uint64(1 << 40):
                 at -= 1
                 words[at] = np.uint32(state & np.uint64(0xFFFFFFFF))
