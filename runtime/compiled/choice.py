@@ -81,8 +81,11 @@ def explain(model: Model) -> str:
 
 
 def _compiled_before() -> bool:
-    """Return whether numba has kept compiled loops beside this module."""
-    return any((Path(__file__).parent / "__pycache__").glob("rans_kernels.decode-*.nbi"))
+    """Return whether numba has kept the loops of this version beside this module."""
+    folder = Path(__file__).parent
+    newest = max((folder / name).stat().st_mtime for name in ("kernels.py", "rans_kernels.py", "vectors.py"))
+    kept = (folder / "__pycache__").glob("rans_kernels.decode-*.nbi")
+    return any(path.stat().st_mtime > newest for path in kept)
 
 
 def _made(model: Model) -> Engine | None:
