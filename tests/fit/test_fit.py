@@ -1,6 +1,5 @@
 import chunk_calls as codec
 import numpy as np
-import pytest
 
 from runtime.core.implant_table import CODE_TO_SAMPLE
 from runtime.fit import own_predictor
