@@ -11,7 +11,7 @@ import numpy as np
 
 from ..core.compiled import njit
 from .kernels import CENTRE, LOCATION, SCALE, TAPS, begin, learn, new_hidden, predict
-from .rans_kernels import linear_value, read
+from .rans_kernels import Q6, RECONSTRUCTION, SAMPLES, linear_value, read
 from .vectors import WIDTH
 
 _PLACES, _HALF_CODES = 1024, 512
@@ -60,7 +60,7 @@ def distributions(lanes, engine, states, values, inputs, samples, found):
 
     Parameters
     ----------
-    engine : (network, its sizes, Tables)
+    engine : (network, its sizes, tables)
     found : int32 [3, steps, lanes], code, location and scale index; filled in
     """
     network, sizes, tables = engine
@@ -199,7 +199,7 @@ def decode(lanes, engine, rice, states, values, inputs, body, out):
 
     Parameters
     ----------
-    engine : (network, its sizes, Tables)
+    engine : (network, its sizes, tables)
     body : (uint8 [n] bins, int64 [n] hits, whether there are runs, uint8 [n] remainders with 8 zeros behind them)
     """
     network, sizes, tables = engine
@@ -207,7 +207,6 @@ def decode(lanes, engine, rice, states, values, inputs, body, out):
     steps, count = out.shape
     linear, shift, mean = lanes.linear, lanes.shift, lanes.mean
     order, quiet_rows, widths, bases = rice.order, rice.quiet, rice.width, rice.base
-    q6, sample_of = tables.q6, tables.samples
     hidden, last_bit = new_hidden(network), 8 * (len(remainders) - 8)
     next_bin = next_hit = quiet_samples = bit = 0
     for t in range(steps):
@@ -255,9 +254,9 @@ def decode(lanes, engine, rice, states, values, inputs, body, out):
                 if linear[lane]:
                     value = linear_value(sample, shift[lane])
                 elif code < 0:
-                    value = np.int64(tables.reconstruction[(sample >> 6) + _HALF_CODES])
+                    value = np.int64(tables[RECONSTRUCTION + (sample >> 6) + _HALF_CODES])
                 else:
-                    sample, value = sample_of[code], np.int64(q6[code])
+                    sample, value = np.int16(tables[SAMPLES + code]), np.int64(tables[Q6 + code])
                 out[t, lane] = sample
                 past[TAPS + t, i] = value - mean[lane]
             learn(state, past, t)

@@ -9,6 +9,9 @@ from .errors import CorruptError
 _BLOCK = 1 << 16
 """Numbers of equal width that are read at once: their bits take memory."""
 
+_FEW = 64
+"""Numbers that are read one by one."""
+
 GAPS = 32
 """Gaps of increasing numbers that share a parameter."""
 _PARAMETER_BITS, _MOST_GAP_BITS = 5, 31
@@ -84,6 +87,8 @@ class BitReader:
         total = int(widths.sum())
         if total > self._end - self._bit:
             raise CorruptError("the chunk ends within its side information")
+        if len(widths) <= _FEW:
+            return self._few(widths.tolist(), total, signed)
         bits = self._bits(total).astype(np.int64)
         ends = np.cumsum(widths)
         bits <<= np.repeat(ends, widths) - 1 - np.arange(total)
@@ -138,6 +143,16 @@ class BitReader:
         ends = ends[:count]
         self._bit = start + int(ends[-1]) + 1
         return np.diff(ends, prepend=-1) - 1
+
+    def _few(self, widths: list[int], total: int, signed: bool) -> np.ndarray:
+        """Return what `read` does, of so few numbers that numpy's calls would take most of the time."""
+        number, values = self.peek(total), []
+        self._bit += total
+        for width in reversed(widths):
+            value = number & ((1 << width) - 1)
+            values.append(value - (1 << width) if signed and width and value >> width - 1 else value)
+            number >>= width
+        return np.array(values[::-1], np.int64)
 
     @property
     def left(self) -> int:

@@ -8,11 +8,15 @@ was called, so that a call into another module would not notice changes there.
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Callable
 from functools import cache
 from importlib.util import find_spec
 from typing import Any
+
+_LOADING_SECONDS = 0.5
+"""What the import of numba and the loading of compiled functions take."""
 
 
 @cache
@@ -34,15 +38,29 @@ def loads() -> bool:
     return True
 
 
+def worth(seconds: float) -> bool:
+    """Return whether to use compiled loops that save so many seconds: numba is imported already, or it is worth it."""
+    return available() and ("numba" in sys.modules or seconds > _LOADING_SECONDS) and loads()
+
+
 def njit(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile a function at its first call, without the GIL, kept on disk where numba finds a folder that it may write.
 
     Division by zero gives inf and nan as in numpy. Sums keep their order: nothing is reassociated or contracted, so
     float results are those of the same operations in numpy.
     """
+    return _njit(function)
+
+
+def njit_exact(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile a function like `njit`, whose sums are of whole numbers that are exact in any order."""
+    return _njit(function, fastmath={"reassoc", "contract", "nsz"})
+
+
+def _njit(function: Callable[..., Any], **options: Any) -> Callable[..., Any]:
     import numba
 
-    options: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
+    options |= {"nogil": True, "error_model": "numpy"}
     try:
         return numba.njit(cache=True, **options)(function)
     except RuntimeError:  # no folder for the cache: compiled again in each process

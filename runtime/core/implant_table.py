@@ -23,6 +23,8 @@ def _build() -> np.ndarray:
 CODE_TO_SAMPLE = _build()
 """int16 [1024]: the sample value of code c - 512, increasing."""
 
+_FIRST = 64
+"""Samples that tell of most channels at once that they are not in the table."""
 SAMPLE_TO_CODE = np.full(1 << 16, -1, np.int16)
 """int16 [65536]: the code (0..1023) of sample s at index s + 32768, or -1 off the implant's table."""
 SAMPLE_TO_CODE[CODE_TO_SAMPLE.astype(np.int64) + 32768] = np.arange(CODES)
@@ -33,10 +35,18 @@ def codes_of(samples: np.ndarray) -> np.ndarray:
     return SAMPLE_TO_CODE[samples.view(np.uint16) ^ np.uint16(0x8000)]
 
 
+def table_codes(samples: np.ndarray) -> np.ndarray | None:
+    """Return codes 0..1023 (int16) of int16 samples, None if one of them is not in the implant's table."""
+    if len(samples) > _FIRST and codes_of(samples[:_FIRST]).min() < 0:
+        return None
+    codes = codes_of(samples)
+    return None if codes.min() < 0 else codes
+
+
 def mostly_in_table(samples: np.ndarray) -> bool:
     """Return whether most channels of int16 [frames, channels], constant ones aside, hold nothing but table values."""
     live = samples[:, samples.min(axis=0) != samples.max(axis=0)]
-    in_table = [codes_of(np.ascontiguousarray(column)).min() >= 0 for column in live.T]
+    in_table = [table_codes(np.ascontiguousarray(column)) is not None for column in live.T]
     return 2 * sum(in_table) >= len(in_table)
 
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..predictor.channel_parameters import ORDER
+from .engine import loops
 from .own_predictor import linear_predictor
+from .weighted_sums import residuals
 
 LAG = 4
 """Samples that shared activity may be apart: 0.2 ms."""
@@ -12,8 +15,10 @@ LIMIT = 31
 """Whitened samples are whole numbers up to here, which stands for four deviations."""
 _CLIP = 4 * 1.25
 """Four deviations in mean absolute residuals."""
-_BLOCK = 1 << 13
-"""Samples that are correlated at once: sums of their products are below 2^24."""
+_PART = 1 << 11
+"""Frames of a part of a signal."""
+_CHANNELS, _STEPS, _PARTS = 48, 112, 128
+"""Channels, steps and parts whose products are added up at once."""
 
 
 def whiten(samples: np.ndarray) -> np.ndarray:
@@ -66,11 +71,51 @@ def lagged(rows: np.ndarray, lag: int) -> np.ndarray:
     """Correlation of each channel with each other one (by column) 0..lag samples before, float64 [lag + 1, channels,
     channels], of `rows` as for `correlate`."""
     channels, steps = rows.shape
-    totals = np.zeros((lag + 1, channels, channels), np.int64)
-    for first in range(0, steps, _BLOCK):
-        block = rows[:, first : first + _BLOCK]
-        for shift in range(lag + 1):
-            earlier = block if shift == 0 else rows[:, max(first - shift, 0) : first + block.shape[1] - shift]
-            totals[shift] += (block[:, block.shape[1] - earlier.shape[1] :] @ earlier.T).astype(np.int64)
-    power = np.maximum(np.diagonal(totals[0]), 1).astype(np.float64)
+    groups = np.array_split(np.arange(channels), -(-channels // _CHANNELS))
+    padded = np.zeros((channels, lag - (-steps // _STEPS) * _STEPS), np.float32)
+    padded[:, lag : lag + steps] = rows
+    now, totals = _tiles(padded[:, lag:], groups), np.empty((lag + 1, channels, channels))
+    for shift in range(lag + 1):
+        before = now if shift == 0 else _tiles(padded[:, lag - shift : padded.shape[1] - shift], groups)
+        for i, some in enumerate(groups):
+            for j, others in enumerate(groups):
+                if shift or i <= j:
+                    totals[shift, some[:, None], others] = found = _products(now[i], before[j])
+                if not shift and i < j:
+                    totals[0, others[:, None], some] = found.T
+    power = np.maximum(np.diagonal(totals[0]), 1)
     return totals / np.sqrt(power[:, None] * power)
+
+
+def _tiles(rows: np.ndarray, groups: list[np.ndarray]) -> list[np.ndarray]:
+    """Return the rows of each group of channels in parts, float32 [parts, channels, steps]: products of these are too
+    small for BLAS to start threads, which would wait for each other on busy cores."""
+    return [np.ascontiguousarray(rows[some].reshape(len(some), -1, _STEPS).transpose(1, 0, 2)) for some in groups]
+
+
+def _products(now: np.ndarray, before: np.ndarray) -> np.ndarray:
+    """Return sums of products over all parts; of few parts they are exact in float32."""
+    total = np.zeros((now.shape[1], before.shape[1]))
+    for first in range(0, len(now), _PARTS):
+        some = slice(first, first + _PARTS)
+        total += np.matmul(now[some], before[some].transpose(0, 2, 1)).sum(axis=0)
+    return total
+
+
+def white_rows(signals: np.ndarray, coefficients: np.ndarray, most: int) -> np.ndarray:
+    """Whitened parts of all signals int16 [channels, 16 + frames] by their predictors float64 [channels, 16].
+
+    Returns float32 [channels, time], `most` frames at the most, in parts from all over the signals.
+    """
+    frames = signals.shape[1] - ORDER
+    parts = max(1, min(most, frames) // _PART)
+    length = min(_PART, frames) if parts > 1 else frames
+    starts = (frames - length) * np.arange(parts) // max(parts - 1, 1)
+    rows = np.empty((len(signals), parts * length), np.float32)
+    if (fast := loops("sums", rows.size)) is not None:
+        fast.white_rows(signals, coefficients, starts, rows, (_CLIP, LIMIT))
+        return rows
+    for row, signal, taps in zip(rows, signals, coefficients, strict=True):
+        some = [residuals(signal[start : start + length + ORDER], taps) for start in starts.tolist()]
+        row[:] = to_white(np.concatenate(some))
+    return rows

@@ -1,7 +1,7 @@
 """Palettes: channels whose values have holes between them, so that the numbers of the values are easier to predict.
 
-A hole that a level step or an artefact jumps over costs nothing any more. What a palette saves is estimated with a
-linear predictor of plain least squares, which is quick.
+A hole that a level step or an artefact jumps over costs nothing any more. What a palette saves is estimated with linear
+predictors of plain least squares, which are quick.
 """
 
 from __future__ import annotations
@@ -9,10 +9,11 @@ from __future__ import annotations
 import numpy as np
 
 from ..core.bits import increasing_bits
-from .costs import bits_of
+from ..predictor.channel_parameters import ORDER
 from .histograms import histogram
-from .least_squares import to_signal
-from .own_predictor import quick_residual
+from .least_squares import solve, to_signal
+from .own_predictor import cost_floor
+from .weighted_sums import Predictors, covariances, weighted_sums
 
 _HEAD_BITS = 16
 _LARGEST_SHARE = 4
@@ -21,6 +22,8 @@ _TRUST, _LEAST_GAIN = 0.6, 0.01
 """How much of what is estimated counts, and bits a sample that a palette must save beyond what it takes."""
 _TRIED = 16
 """Channels that are tried first; the others only if a palette pays for one of these."""
+_TOGETHER = 64
+"""Channels that are tried at once, which bounds the memory."""
 
 
 def worthwhile_palettes(columns: dict[int, np.ndarray]) -> dict[int, np.ndarray]:
@@ -34,15 +37,13 @@ def worthwhile_palettes(columns: dict[int, np.ndarray]) -> dict[int, np.ndarray]
     -------
     int16 [n] by channel, increasing
     """
-    waiting, found = list(columns), {}
+    waiting = list(columns)
     first = waiting[:: -(-len(waiting) // _TRIED)] if waiting else []
-    for some in (first, [channel for channel in waiting if channel not in first]):
-        for channel in some:
-            palette = _palette(columns[channel])
-            if palette is not None:
-                found[channel] = palette
-        if not found:
-            break
+    found = _worthwhile({channel: columns[channel] for channel in first})
+    if found:
+        others = [channel for channel in waiting if channel not in first]
+        for start in range(0, len(others), _TOGETHER):
+            found |= _worthwhile({channel: columns[channel] for channel in others[start : start + _TOGETHER]})
     return found
 
 
@@ -53,20 +54,30 @@ def numbers_in(palette: np.ndarray, column: np.ndarray) -> np.ndarray:
     return numbers[column.astype(np.int64) - int(palette[0])]
 
 
-def _palette(column: np.ndarray) -> np.ndarray | None:
-    values, _ = histogram(column)
-    if len(values) in (int(values[-1] - values[0]) + 1, 1 << 16):
-        return None
-    bits = _HEAD_BITS + increasing_bits(values + (1 << 15))
-    if len(column) < _LARGEST_SHARE * bits:
-        return None
-    palette = values.astype(np.int16)
-    saved = _bits_a_sample(column) - _bits_a_sample(numbers_in(palette, column))
-    return palette if _TRUST * saved > bits / len(column) + _LEAST_GAIN else None
+def _worthwhile(columns: dict[int, np.ndarray]) -> dict[int, np.ndarray]:
+    palettes, taken = {}, []
+    for channel, column in columns.items():
+        values, _ = histogram(column)
+        bits = _HEAD_BITS + increasing_bits(values + (1 << 15))
+        if len(values) not in (int(values[-1] - values[0]) + 1, 1 << 16) and len(column) >= _LARGEST_SHARE * bits:
+            palettes[channel] = values.astype(np.int16)
+            taken.append(bits)
+    if not palettes:
+        return {}
+    frames = len(next(iter(columns.values())))
+    before = _bits([columns[channel] for channel in palettes])
+    after = _bits([numbers_in(palette, columns[channel]) for channel, palette in palettes.items()])
+    enough = _TRUST * (before - after) > np.array(taken) + _LEAST_GAIN * frames
+    return {channel: palettes[channel] for channel, pays in zip(list(palettes), enough) if pays}
 
 
-def _bits_a_sample(column: np.ndarray) -> float:
-    """Return what a channel takes, about, but for a constant."""
-    signal, excess = to_signal(column - np.int32(column.sum(dtype=np.int64) // len(column)))
-    residual = quick_residual(signal) * (64 << excess)
-    return bits_of(residual) / max(len(residual), 1)
+def _bits(columns: list[np.ndarray]) -> np.ndarray:
+    """Return what channels int16 [frames] take, about, from a common value on, float64 [channels]."""
+    frames = len(columns[0])
+    signals, bins = np.zeros((len(columns), ORDER + frames), np.int16), np.ones(len(columns))
+    for column, signal, number in zip(columns, signals, range(len(columns)), strict=True):
+        mean = int(column.sum(dtype=np.int64)) // frames
+        bins[number] = 1 / (1 << to_signal(column - np.int32(mean), signal))
+    coefficients, _ = solve(covariances(signals), np.full(len(columns), float(frames)))
+    numbers, none = np.arange(len(columns)), np.empty((len(columns), 0), np.int64)
+    return weighted_sums(signals, Predictors(numbers, none, coefficients, bins, cost_floor(bins))).cost.astype(float)

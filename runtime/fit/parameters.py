@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..core.implant_table import codes_of
+from ..core.bits import bit_length
+from ..core.implant_table import table_codes
 from ..core.q6 import q6_values
 from ..predictor import input_arithmetic
 from ..predictor.channel_parameters import (
@@ -80,7 +81,7 @@ def fit(
     if options.references and len(signals) > 1 and len(samples) > ORDER:
         order = options.order.restricted(signals.numbers) if options.order else order_of(signals, coefficients, error)
         error = fit_references(side, signals, order, coefficients, error)
-    _scale(side, signals, samples, coefficients.astype(np.int64), error, options.fine)
+    _scale(side, signals, coefficients.astype(np.int64), error, options.fine)
     return side
 
 
@@ -88,11 +89,14 @@ def _describe(
     samples: np.ndarray, reconstruction: np.ndarray, side: SideInformation, linear: np.ndarray, options: FitOptions
 ) -> Signals:
     """Fill in kinds and means."""
-    numbers, signals, q6, bins = [], [], [], []
+    numbers: list[int] = []
+    q6, bins, ends = [], [], []
+    signals = np.zeros((samples.shape[1], ORDER + len(samples)), np.int16)
     seen: dict[int, int] = {}
     for channel, column in enumerate(columns(samples)):
-        if column.min() == column.max():
-            side.kind[channel], side.mean[channel] = CONSTANT, column[0]
+        low, high = int(column.min()), int(column.max())
+        if low == high:
+            side.kind[channel], side.mean[channel] = CONSTANT, low
             continue
         same = channel
         if options.references:
@@ -100,17 +104,20 @@ def _describe(
         if same != channel and linear[same] == linear[channel] and np.array_equal(column, samples[:, same]):
             side.kind[channel], side.mean[channel] = COPY, same
             continue
-        codes = codes_of(column)
-        implant = codes.min() >= 0 and not linear[channel]
-        side.kind[channel] = IMPLANT if implant else LINEAR
-        side.mean[channel] = mean = _rounded_mean(codes if implant else column)
-        values = reconstruction[codes] - reconstruction[mean] if implant else column.astype(np.int32) - np.int32(mean)
-        signal, excess = to_signal(values)
+        codes = None if linear[channel] else table_codes(column)
+        side.kind[channel] = LINEAR if codes is None else IMPLANT
+        side.mean[channel] = mean = _rounded_mean(column if codes is None else codes)
+        if codes is None:
+            values = column.astype(np.int32) - np.int32(mean)
+        else:
+            values = reconstruction[codes] - reconstruction[mean]
+        excess = to_signal(values, signals[len(numbers)])
         numbers.append(channel)
-        signals.append(signal)
-        q6.append((1.0 if implant else 64.0) * (1 << excess))
-        bins.append((64.0 * (2 * options.max_error + 1) if implant else 1.0) / (1 << excess))
-    return Signals(np.array(numbers, np.int64), signals, np.array(q6), np.array(bins))
+        ends.append((low, high))
+        q6.append((64.0 if codes is None else 1.0) * (1 << excess))
+        bins.append((1.0 if codes is None else 64.0 * (2 * options.max_error + 1)) / (1 << excess))
+    made = np.array(numbers, np.int64), signals[: len(numbers)], np.array(q6), np.array(bins)
+    return Signals(*made, np.array(ends, np.int64).reshape(-1, 2))
 
 
 def _rounded_mean(values: np.ndarray) -> int:
@@ -118,9 +125,7 @@ def _rounded_mean(values: np.ndarray) -> int:
     return (2 * total + count) // (2 * count)
 
 
-def _scale(
-    side: SideInformation, signals: Signals, samples: np.ndarray, own: np.ndarray, error: np.ndarray, fine: bool
-) -> None:
+def _scale(side: SideInformation, signals: Signals, own: np.ndarray, error: np.ndarray, fine: bool) -> None:
     """Fill in shifts and initial scales, and see to it that sums of linear predictors stay within 32 bits."""
     size = np.zeros(len(side.kind))
     size[signals.numbers] = error * signals.q6
@@ -129,11 +134,11 @@ def _scale(
         while size[channel] >= 2 * _LINEAR_NOISE_CODES * 64 << side.shift[channel] and side.shift[channel] < most:
             side.shift[channel] += 1
     side.magnitude_bits[:] = np.where(side.kind == IMPLANT, IMPLANT_MAGNITUDE_BITS, 0)
-    _fill_magnitude_bits(side, samples)
+    _fill_magnitude_bits(side, signals)
     if fine and linear.any() and not side.shift.any():
-        _refine(side, samples, size[linear])
+        _refine(side, signals, size[linear])
     _scale_taps(side, linear)
-    _keep_within_range(side, signals, samples, own, most)
+    _keep_within_range(side, signals, own, most)
     size = np.minimum(size / np.where(linear, np.ldexp(1.0, side.shift), 1), input_arithmetic.MAX_MAGNITUDE)
     means = np.maximum(size.astype(np.int32), 1) << input_arithmetic.MEAN_BITS
     side.initial_scale[signals.numbers] = input_arithmetic.log_means(means)[signals.numbers]
@@ -146,9 +151,7 @@ def _scale_taps(side: SideInformation, linear: np.ndarray) -> None:
     side.reference_taps = np.clip(taps, -_LARGEST_TAP, _LARGEST_TAP - 1).astype(np.int64)
 
 
-def _keep_within_range(
-    side: SideInformation, signals: Signals, samples: np.ndarray, own: np.ndarray, most: int
-) -> None:
+def _keep_within_range(side: SideInformation, signals: Signals, own: np.ndarray, most: int) -> None:
     """Give up references, then low bits, then coefficients, until sums of linear predictors stay within 32 bits."""
     if not (fits := side.fits()).all():
         side.reference_taps[~fits], side.references[~fits], side.correlation[~fits] = 0, -1, 0
@@ -159,10 +162,10 @@ def _keep_within_range(
         side.shift[grown] += 1
         side.coefficients[~fits & ~grown] = 0
         side.reference_taps[grown[side.references] & (side.references >= 0)] *= 2
-        _fill_magnitude_bits(side, samples)
+        _fill_magnitude_bits(side, signals)
 
 
-def _refine(side: SideInformation, samples: np.ndarray, size: np.ndarray) -> None:
+def _refine(side: SideInformation, signals: Signals, size: np.ndarray) -> None:
     """Make Q6 units of linear channels as fine as the noise of most of them asks for: `size` is their mean residual.
 
     They stay coarse enough for the loudest channel and for the sums of linear predictors.
@@ -176,14 +179,14 @@ def _refine(side: SideInformation, samples: np.ndarray, size: np.ndarray) -> Non
         fineness += 1
     for octaves in range(fineness, -1, -1):
         side.shift[linear] = -octaves
-        _fill_magnitude_bits(side, samples)
+        _fill_magnitude_bits(side, signals)
         sums = np.abs(side.coefficients).sum(axis=1) << side.magnitude_bits
         if (sums[linear] < 1 << 30).all() and side.magnitude_bits.max() <= MAX_MAGNITUDE_BITS:
             return
 
 
-def _fill_magnitude_bits(side: SideInformation, samples: np.ndarray) -> None:
-    for channel in np.flatnonzero(side.kind == LINEAR):
-        ends = np.array([samples[:, channel].min(), samples[:, channel].max(), side.mean[channel]])
-        low, high, mean = q6_values(ends, side.shift[channel]).tolist()
-        side.magnitude_bits[channel] = max(mean - low, high - mean).bit_length()
+def _fill_magnitude_bits(side: SideInformation, signals: Signals) -> None:
+    some = side.kind[signals.numbers] == LINEAR
+    channels = signals.numbers[some]
+    mean, low, high = q6_values(np.stack([side.mean[channels], *signals.ends[some].T]), side.shift[channels])
+    side.magnitude_bits[channels] = bit_length(np.maximum(mean - low, high - mean))

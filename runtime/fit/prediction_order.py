@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..predictor.channel_parameters import REFERENCES
+from .engine import loops
 
 _CANDIDATES = 24
 """Strongest channels among which references are chosen."""
@@ -53,18 +54,27 @@ def find_order(power: np.ndarray, correlation: np.ndarray, references: int = REF
     """
     power = np.rint(power * _UNIT).astype(np.int64)
     np.fill_diagonal(power, 0)
+    found = _find if (fast := loops("order")) is None else fast.find_order
+    level, chosen = found(power, np.ascontiguousarray(correlation, np.float64), references, _CANDIDATES)
+    strength = np.where(chosen >= 0, np.take_along_axis(correlation, np.maximum(chosen, 0), axis=1), 0.0)
+    return PredictionOrder(level, chosen, strength.astype(np.float64))
+
+
+def _find(
+    power: np.ndarray, correlation: np.ndarray, references: int, candidates: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return levels, and references among so many strongest channels."""
     level, known = np.zeros((2, len(power)), np.int64)
     chosen = np.full((len(power), references), -1, np.int64)
     for channel in _hubs_first(power):
         others = np.flatnonzero(power[channel] * known)
-        found = others[np.argsort(-power[channel, others], kind="stable")[:_CANDIDATES]].tolist()
+        found = others[np.argsort(-power[channel, others], kind="stable")[:candidates]].tolist()
         if len(found) > references:
             found = forward_selection(correlation, channel, np.array(found), references)
         chosen[channel, : len(found)] = found
         level[channel] = max((level[other] + 1 for other in found), default=0)
         known[channel] = 1
-    strength = np.where(chosen >= 0, np.take_along_axis(correlation, np.maximum(chosen, 0), axis=1), 0.0)
-    return PredictionOrder(level, chosen, strength.astype(np.float64))
+    return level, chosen
 
 
 def _hubs_first(power: np.ndarray) -> list[int]:
@@ -87,8 +97,7 @@ def _hubs_first(power: np.ndarray) -> list[int]:
 
 def forward_selection(correlation: np.ndarray, channel: int, candidates: np.ndarray, count: int) -> list[int]:
     """Return the candidates that explain most of a channel together: the best, then the best for what is left."""
-    among = correlation[np.ix_(candidates, candidates)].astype(np.float64)
-    own = correlation[channel, candidates].astype(np.float64)
+    among, own = correlation[np.ix_(candidates, candidates)], correlation[channel, candidates]
     chosen: list[int] = []
     while len(chosen) < min(count, len(candidates)):
         variance = np.diagonal(among).copy()

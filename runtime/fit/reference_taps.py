@@ -1,9 +1,11 @@
 """Reference channels of a chunk's channels, and their taps: where they save more bits than they cost.
 
-Reproducible on every machine (see `least_squares.py` and `correlation.py`).
+Reproducible on every machine (see `weighted_sums.py`, `least_squares.py` and `correlation.py`).
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -14,41 +16,51 @@ from ..predictor.channel_parameters import (
     REFERENCES,
     SideInformation,
 )
-from .correlation import lagged, largest, to_white
-from .costs import bits_of
-from .least_squares import moments, residual_of, solve, spacing
+from .correlation import lagged, largest, white_rows
+from .engine import loops
+from .least_squares import RIDGE, eliminate, keep_only, system_of
+from .own_predictor import cost_floor
 from .prediction_order import PredictionOrder, find_order
 from .signals import Signals
+from .weighted_sums import Predictors, Sums, step_from, weighted_sums
 
-_WHITE_FRAMES, _WHITE_BLOCK = 1 << 14, 1 << 11
-"""Frames that are correlated, in blocks."""
+_WHITE_SAMPLES, _WHITE_FRAMES = 1 << 20, (1 << 13, 1 << 14)
+"""Samples that are correlated, within so many frames."""
+_MOST_CHANNELS = 1024
+"""Channels that are looked at together: memory grows by the square of their number."""
 _CHANCE = 5.0
 """Correlations count from so many standard deviations of chance on."""
 _LAG = 1
 _REFERENCE_BITS = 48
 """Side information of one reference channel, about."""
-_THINNED = 1 << 12
-"""Rows that do for the first of two fits, whose residuals give the weights of the second."""
-_FEW_CHANNELS = 16
-"""Chunks of more channels are fitted on every eighth frame instead of every second: 0.0010 bit for 30 ns a sample."""
+_LEAST_ROWS, _MOST_SPACING = 1 << 12, 8
+"""So many frames give the curvature, if there are as many; the slope comes from all frames."""
+_LEAST_SHARE, _LEAST_ERROR = 1e-3, 1 / 64
 
 
 def order_of(signals: Signals, own: np.ndarray, error: np.ndarray) -> PredictionOrder:
-    """Return a prediction order by the residuals of the channels' own predictors.
+    """Return a prediction order by the residuals of the channels' own predictors; of very many, of each part alone.
 
     Parameters
     ----------
     own : float64 [channels, 16]
     error : float64 [channels], mean absolute residuals
     """
-    frames = len(signals.signals[0]) - ORDER
-    blocks = max(1, min(_WHITE_FRAMES, frames) // _WHITE_BLOCK)
-    length = min(_WHITE_BLOCK, frames) if blocks > 1 else frames
-    starts = [(frames - length) * i // max(blocks - 1, 1) for i in range(blocks)]
-    rows = np.empty((len(signals), blocks * length), np.float32)
-    for row, signal, coefficients in zip(rows, signals.signals, own, strict=True):
-        parts = [signal[start : start + length + ORDER] for start in starts]
-        row[:] = to_white(np.concatenate([residual_of(part, coefficients) for part in parts]))
+    starts = range(0, len(signals), _MOST_CHANNELS)
+    parts = [slice(first, first + _MOST_CHANNELS) for first in starts]
+    found = [_order_of(signals.part(some.start, some.stop), own[some], error[some]) for some in parts]
+    return PredictionOrder(
+        np.concatenate([order.level for order in found]),
+        np.concatenate(
+            [np.where(order.references >= 0, order.references + first, -1) for first, order in zip(starts, found)]
+        ),
+        np.concatenate([order.correlation for order in found]),
+    )
+
+
+def _order_of(signals: Signals, own: np.ndarray, error: np.ndarray) -> PredictionOrder:
+    most = int(np.clip(_WHITE_SAMPLES // len(signals), *_WHITE_FRAMES))
+    rows = white_rows(signals.signals, own, most)
     found = lagged(rows, _LAG)
     found[np.abs(found) < _CHANCE / np.sqrt(rows.shape[1])] = 0
     correlation = largest(found)[0]
@@ -59,27 +71,26 @@ def order_of(signals: Signals, own: np.ndarray, error: np.ndarray) -> Prediction
 
 def _explained(signals: Signals, own: np.ndarray, error: np.ndarray) -> np.ndarray:
     """Return what each other channel saves of each channel's bits, as a share of the variance, for few channels."""
-    count, frames = len(signals), len(signals.signals[0]) - ORDER
-    others = np.array([[j for j in range(count) if j != i] for i in range(count)])
+    count = len(signals)
+    channels, share = np.arange(count), np.zeros((count, count))
     references = np.full((count, REFERENCES), -1)
-    references[:, : count - 1] = others
-    everyone = PredictionOrder(np.zeros(count, np.int64), references, np.zeros(references.shape))
-    total, weight = _normal_equations(signals, everyone, own, error.copy(), np.arange(count))
-    share = np.zeros((count, count))
+    references[:, : count - 1] = [[j for j in range(count) if j != i] for i in range(count)]
+    start = _predictors(signals, channels, references, own, error)
+    sums = _some_sums(signals, start)
     for number in range(count - 1):
         alone = np.tile(np.arange(REFERENCES) == number, (count, 1))
-        used, coefficients, _ = _worthwhile(total, weight, alone, frames)
-        for channel in np.flatnonzero(used[:, number]).tolist():
-            taps = coefficients[channel, : ORDER + (number + 1) * REFERENCE_TAPS]
-            saved = _saved_bits(signals, channel, references[channel, : number + 1], own[channel], taps)
-            share[channel, others[channel, number]] = max(1 - 2.0 ** (-2 * saved / frames), 0)
+        used, _ = references_kept(sums.equations, sums.weight, alone, _limit(signals.frames))
+        moved = step_from(start, sums, _taps(used))
+        after = weighted_sums(signals.signals, replace(start, coefficients=moved))
+        saved = np.where(used[:, number], sums.cost - after.cost, 0)
+        share[channels, references[:, number]] = np.maximum(1 - 2.0 ** (-2 * saved / signals.frames), 0)
     return share
 
 
 def fit_references(
     side: SideInformation, signals: Signals, order: PredictionOrder, own: np.ndarray, error: np.ndarray
 ) -> np.ndarray:
-    """Fill in references, and their taps (as floats), where they save bits.
+    """Fill in references and their taps (as floats), where they save bits.
 
     Parameters
     ----------
@@ -94,99 +105,150 @@ def fit_references(
     error = error.copy()
     side.reference_taps = side.reference_taps.astype(np.float64)
     channels = np.flatnonzero((order.references >= 0).any(axis=1))
-    total, weight = _normal_equations(signals, order, own[channels], error[channels], channels)
-    frames = len(signals.signals[0]) - ORDER
-    used, coefficients, gain = _worthwhile(total, weight, order.references[channels] >= 0, frames)
-    for row, channel in enumerate(channels.tolist()):
-        chosen = np.flatnonzero(used[row])
-        among = order.references[channel]
-        if len(chosen) and _saved_bits(signals, channel, among, own[channel], coefficients[row]) > _REFERENCE_BITS:
-            _set_references(side, signals, order, channel, chosen, coefficients[row])
-            error[channel] *= gain[row]
+    for first in range(0, len(channels), _MOST_CHANNELS):
+        some = channels[first : first + _MOST_CHANNELS]
+        start = _predictors(signals, some, order.references[some], own[some], error[some])
+        _fit_some(side, signals, order, start, error)
     return error
 
 
-def _normal_equations(
-    signals: Signals, order: PredictionOrder, own: np.ndarray, error: np.ndarray, channels: np.ndarray
+def _fit_some(
+    side: SideInformation, signals: Signals, order: PredictionOrder, start: Predictors, error: np.ndarray
+) -> None:
+    """Fit references of some channels from coefficients without; `error` is updated."""
+    sums = _some_sums(signals, start)
+    kept, share = references_kept(sums.equations, sums.weight, start.references >= 0, _limit(signals.frames))
+    some = np.flatnonzero(kept.any(axis=1))
+    start, sums, kept = start.take(some), sums.take(some), kept[some]
+    moved, size, cost = _moved(signals, start, sums, kept, share[some])
+    better = np.flatnonzero(sums.cost - cost > _REFERENCE_BITS)
+    error[start.channel[better]] = np.maximum(size[better], _LEAST_ERROR)
+    _set_references(side, signals, order, start.take(better), moved[better], kept[better])
+
+
+def references_kept(
+    total: np.ndarray, weight: np.ndarray, there: np.ndarray, limit: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the moments of some channels with all their references, and sums of weights."""
-    frames = len(signals.signals[0]) - ORDER
-    step = spacing(frames, 2 if len(order.level) <= _FEW_CHANNELS else 8)
-    size = 1 + ORDER + REFERENCES * REFERENCE_TAPS
-    start = np.concatenate([own, np.zeros((len(own), REFERENCES * REFERENCE_TAPS))], axis=1)
-    passes = (4 * step, step) if frames >= _THINNED * 4 * step else (step, step)
-    for step in passes:
-        total, weight = np.zeros((len(channels), size, size)), np.ones(len(channels))
-        for row, channel in enumerate(channels):
-            others = _reference_signals(signals, order.references[channel])
-            taps = ORDER + REFERENCE_TAPS * len(others)
-            found = moments(signals.signals[channel], others, step, start[row, :taps], float(error[row]))
-            total[row, : taps + 1, : taps + 1], weight[row], error[row] = found
-        start, _ = solve(total, weight)
-        error = np.maximum(error, 1 / 64)
-    return total, weight
+    """Drop references, the least useful first, while the variance grows by less than a factor `limit` without them.
+
+    Parameters
+    ----------
+    total : float64 [channels, 33, 33], as for `solve`
+    weight : float64 [channels]
+    there : bool [channels, 4]
+
+    Returns
+    -------
+    bool [channels, 4], which references stay; float64 [channels], the share of the variance that is left with them
+    """
+    if (fast := loops("solve")) is not None:
+        return fast.references_kept(total, weight, there, RIDGE, limit)
+    system, least = system_of(total, weight), _LEAST_SHARE * weight
+    own = total[:, 0, 0] - eliminate(system, ORDER)
+    rest = system[:, ORDER:, ORDER:]
+
+    def left(used: np.ndarray) -> np.ndarray:
+        some = rest.copy()
+        keep_only(some, np.repeat(used, REFERENCE_TAPS, axis=1))
+        return np.maximum(own - eliminate(some, some.shape[1]), least)
+
+    kept = there.copy()
+    now = left(kept)
+    for _ in range(REFERENCES):
+        without = np.full(kept.shape, np.inf)
+        for number in range(REFERENCES):
+            some = kept.copy()
+            some[:, number] = False
+            without[:, number] = np.where(kept[:, number], left(some), np.inf)
+        worst, best = without.argmin(axis=1), without.min(axis=1)
+        drop = best < now * limit
+        kept[drop, worst[drop]] = False
+        now = np.where(drop, best, now)
+        if not drop.any():
+            break
+    return kept, now / np.maximum(own, least)
+
+
+def _moved(
+    signals: Signals, start: Predictors, sums: Sums, kept: np.ndarray, share: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Solve the equations of some of the frames, then go one more step by the residuals of all.
+
+    Where that step makes residuals dearer, some frames are no picture of all: then the equations of all are solved.
+
+    Returns coefficients, mean absolute residuals and costs.
+    """
+    taps = _taps(kept)
+    error = np.maximum(start.error * np.sqrt(share), _LEAST_ERROR)
+    now = replace(start, coefficients=step_from(start, sums, taps), error=error)
+    slope = weighted_sums(signals.signals, now, 0, 1)
+    curvature = sums.equations[:, 1:, 1:] * (slope.weight / sums.weight)[:, None, None]
+    slope.equations[:, 1:, 1:] = curvature
+    then = replace(now, coefficients=step_from(now, slope, taps))
+    after = weighted_sums(signals.signals, then)
+    best = _Best(now.coefficients, slope.size, slope.cost)
+    worse = ~best.take(then.coefficients, after, np.arange(len(taps)))
+    if len(worse := np.flatnonzero(worse)):
+        start = start.take(worse)
+        full = weighted_sums(signals.signals, start, 1, 1)
+        start = replace(start, coefficients=step_from(start, full, taps[worse]))
+        best.take(start.coefficients, weighted_sums(signals.signals, start), worse)
+    return best.coefficients, best.size, best.cost
+
+
+@dataclass
+class _Best:
+    """The cheapest coefficients of each channel so far, their mean absolute residuals, and their costs."""
+
+    coefficients: np.ndarray
+    size: np.ndarray
+    cost: np.ndarray
+
+    def take(self, coefficients: np.ndarray, sums: Sums, channels: np.ndarray) -> np.ndarray:
+        """Take those of some channels that are cheaper; returns which, bool."""
+        cheaper = sums.cost < self.cost[channels]
+        some = channels[cheaper]
+        self.coefficients[some], self.size[some] = coefficients[cheaper], sums.size[cheaper]
+        self.cost[some] = sums.cost[cheaper]
+        return cheaper
+
+
+def _predictors(
+    signals: Signals, channels: np.ndarray, references: np.ndarray, own: np.ndarray, error: np.ndarray
+) -> Predictors:
+    coefficients = np.concatenate([own, np.zeros((len(own), REFERENCES * REFERENCE_TAPS))], axis=1)
+    return Predictors(channels, references, coefficients, error, cost_floor(signals.bins)[channels])
+
+
+def _some_sums(signals: Signals, predictors: Predictors) -> Sums:
+    """Return the sums over one frame of some, for all frames where there are few."""
+    step = 1 << int(np.clip(signals.frames // _LEAST_ROWS, 1, _MOST_SPACING)).bit_length() - 1
+    return weighted_sums(signals.signals, predictors, step, step)
+
+
+def _limit(frames: int) -> float:
+    return 2.0 ** (2 * _REFERENCE_BITS / frames)
+
+
+def _taps(kept: np.ndarray) -> np.ndarray:
+    """Return which predictors take part with some references only, bool [channels, 32]."""
+    return np.concatenate([np.ones((len(kept), ORDER), bool), np.repeat(kept, REFERENCE_TAPS, axis=1)], axis=1)
 
 
 def _set_references(
     side: SideInformation,
     signals: Signals,
     order: PredictionOrder,
-    channel: int,
-    chosen: np.ndarray,
+    found: Predictors,
     coefficients: np.ndarray,
+    kept: np.ndarray,
 ) -> None:
-    """Write what was found for a channel into the side information; taps in units of the references' Q6."""
-    number, among = signals.numbers[channel], order.references[channel, chosen]
-    side.coefficients[number] = coefficients[:ORDER]
-    side.references[number, : len(chosen)] = signals.numbers[among]
-    correlation = np.rint(order.correlation[channel, chosen] * CORRELATION_UNIT)
-    side.correlation[number, : len(chosen)] = np.clip(correlation, -CORRELATION_UNIT, CORRELATION_UNIT - 1)
-    taps = coefficients[ORDER:].reshape(REFERENCES, REFERENCE_TAPS)[chosen]
-    side.reference_taps[number, : len(chosen)] = taps * (signals.q6[channel] / signals.q6[among])[:, None]
-
-
-def _reference_signals(signals: Signals, references: np.ndarray) -> list[np.ndarray]:
-    """Return the signals of a channel's references."""
-    return [signals.signals[reference] for reference in references if reference >= 0]
-
-
-def _saved_bits(signals: Signals, channel: int, references: np.ndarray, own: np.ndarray, both: np.ndarray) -> float:
-    """Return what references save of the bits of a channel's residuals, by their logarithm in blocks."""
-    signal, others, costs = signals.signals[channel], _reference_signals(signals, references), []
-    for sources, coefficients in (([], own), (others, both)):
-        costs.append(bits_of(residual_of(signal, coefficients, sources) * signals.q6[channel]))
-    return costs[0] - costs[1]
-
-
-def _worthwhile(
-    total: np.ndarray, weight: np.ndarray, there: np.ndarray, frames: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Drop references, the least useful first, while they save less than their side information.
-
-    Returns which references stay (bool [channels, 4]), the coefficients, and by what factor residuals shrink.
-    """
-    used = there.copy()
-    coefficients, variance = _solved(total, weight, used)
-    for _ in range(REFERENCES):
-        loss = np.full(used.shape, np.inf)
-        for number in range(REFERENCES):
-            without = used.copy()
-            without[:, number] = False
-            loss[:, number] = np.where(
-                used[:, number], frames / 2 * np.log2(_solved(total, weight, without)[1] / variance), np.inf
-            )
-        worst = loss.argmin(axis=1)
-        drop = loss[np.arange(len(used)), worst] < _REFERENCE_BITS
-        if not drop.any():
-            break
-        used[drop, worst[drop]] = False
-        coefficients, variance = _solved(total, weight, used)
-    return used, coefficients, np.sqrt(variance / _solved(total, weight, np.zeros_like(used))[1])
-
-
-def _solved(total: np.ndarray, weight: np.ndarray, used: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return coefficients with some references only (bool [channels, 4] or [4]), and the variance that they leave."""
-    used = np.broadcast_to(used, (len(total), REFERENCES))
-    taps = np.concatenate([np.ones((len(used), ORDER), bool), np.repeat(used, REFERENCE_TAPS, axis=1)], axis=1)
-    coefficients, variance = solve(total, weight, taps)
-    return coefficients, np.maximum(variance, 1e-3)
+    """Write what was found into the side information; taps in units of the references' Q6."""
+    for channel, references, row, some in zip(found.channel, found.references, coefficients, kept, strict=True):
+        number, among, count = signals.numbers[channel], references[some], int(some.sum())
+        side.coefficients[number] = row[:ORDER]
+        side.references[number, :count] = signals.numbers[among]
+        correlation = np.rint(order.correlation[channel, some] * CORRELATION_UNIT)
+        side.correlation[number, :count] = np.clip(correlation, -CORRELATION_UNIT, CORRELATION_UNIT - 1)
+        taps = row[ORDER:].reshape(REFERENCES, REFERENCE_TAPS)[some]
+        side.reference_taps[number, :count] = taps * (signals.q6[channel] / signals.q6[among])[:, None]

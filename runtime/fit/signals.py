@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
+
+from ..predictor.channel_parameters import ORDER
 
 
 @dataclass
@@ -12,15 +14,26 @@ class Signals:
     """Channels that are coded, in order.
 
     numbers : int64 [channels], in the chunk
-    signals : list of int16 [16 + frames], see `least_squares.to_signal`
+    signals : int16 [channels, 16 + frames], see `least_squares.to_signal`
     q6 : float64 [channels], Q6 units of one unit of a signal
     bins : float64 [channels], what one step of the coded values is in units of the signal
+    ends : int64 [channels, 2], smallest and largest sample
     """
 
     numbers: np.ndarray
-    signals: list[np.ndarray]
+    signals: np.ndarray
     q6: np.ndarray
     bins: np.ndarray
+    ends: np.ndarray
 
     def __len__(self) -> int:
         return len(self.signals)
+
+    @property
+    def frames(self) -> int:
+        """Frames of the chunk."""
+        return self.signals.shape[1] - ORDER
+
+    def part(self, first: int, last: int) -> Signals:
+        """Return those of some of the channels."""
+        return Signals(*(getattr(self, field.name)[first:last] for field in fields(self)))

@@ -288,3 +288,27 @@ def test_options_check_themselves(fields, message):
 def test_what_is_said_of_raw_files_checks_itself(fields):
     with pytest.raises(runtime.UsageError):
         runtime.Given(**fields)
+
+
+CALLED_ALONE = """
+import time
+import numpy as np
+import runtime
+samples = np.load("array.npy")
+runtime.encode(samples[:100], 30000, layout="time-channel")
+before = time.process_time() - time.thread_time()
+runtime.encode(samples, 30000, verify=False)
+print(time.process_time() - time.thread_time() - before)
+"""
+
+
+@pytest.mark.slow
+def test_no_other_thread_works_for_a_joint_encode(root, tmp_path):
+    """Neither BLAS's, which would wait for each other on busy cores, nor onnxruntime's."""
+    noise = np.random.default_rng(1).normal(0, 100, (6000, 64))
+    np.save(tmp_path / "array.npy", np.cumsum(noise + noise.mean(axis=1, keepdims=True) * 8, axis=0).astype(np.int16))
+    environment = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
+    command = [sys.executable, "-c", CALLED_ALONE]
+    environment["PYTHONPATH"] = str(root)
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert float(done.stdout) < 0.1, done.stderr

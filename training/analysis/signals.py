@@ -2,8 +2,10 @@
 
 import numpy as np
 
-from runtime.fit.least_squares import residual_of, to_signal
+from runtime.fit.least_squares import to_signal
 from runtime.fit.own_predictor import linear_predictor
+from runtime.fit.weighted_sums import residuals
+from runtime.predictor.channel_parameters import ORDER
 
 from ..data.recordings import CODES, UNIFORM_RECONSTRUCTION, Recordings
 
@@ -48,8 +50,9 @@ def channel(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the signal without its mean, and the residual of its linear predictor, float64 [time], in codes."""
     value = UNIFORM_RECONSTRUCTION[codes]
     value = value - np.int32(round(value.mean()))
-    signal, excess = to_signal(value)
-    return value / 64.0, residual_of(signal, linear_predictor(value)[0])[32:] * (1 << excess) / 64.0
+    signal = np.zeros(ORDER + len(value), np.int16)
+    excess = to_signal(value, signal)
+    return value / 64.0, residuals(signal, linear_predictor(value)[0])[32:] * (1 << excess) / 64.0
 
 
 def spectrum(x: np.ndarray) -> np.ndarray:
