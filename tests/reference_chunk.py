@@ -54,7 +54,7 @@ def middles_of_bins(samples, chunk, bits, bound):
     """Section 3.2: samples of linear channels for the numbers of their bins."""
     top = 2 ** (bits - 1) - 1
     reconstruction = lambda q: min(max(q * (2 * bound + 1) + bound, -top - 1), top)  # noqa: E731
-    linear = [may and part.slope is None for may, part in zip(chunk.may_have_map(), chunk.maps, strict=True)]
+    linear = [x is not None and part.slope is None for x, part in zip(chunk.map_sources(), chunk.maps, strict=True)]
     return [[reconstruction(s) if bins else s for s, bins in zip(row, linear, strict=True)] for row in samples]
 
 
@@ -114,7 +114,7 @@ class CodedChunk:
         reader.align()
         self.maps = [Map() for _ in kinds]
         if coding & 32:
-            self.maps = read_maps(reader, self.may_have_map(), frames, must)
+            self.maps = read_maps(reader, self.map_sources(), frames, must)
         for channel in self.channels:
             channel.low = (
                 [reader.take(channel.shift) for _ in range(frames)]
@@ -146,9 +146,10 @@ class CodedChunk:
             lane.words, words = iter(struct.unpack_from(f"<{lane.words}I", words)), words[4 * lane.words :]
         self.lanes.sort(key=lambda lane: lane.channel.order_level)
 
-    def may_have_map(self):
-        """Section 4.4, for each channel."""
-        return [(self.channels[x.mean] if x.kind == COPY else x).kind == LINEAR for x in self.channels]
+    def map_sources(self):
+        """Section 4.4: for each channel which linear one it is, or is a copy of."""
+        sources = [x.mean if x.kind == COPY else number for number, x in enumerate(self.channels)]
+        return [source if self.channels[source].kind == LINEAR else None for source in sources]
 
     def set_order_levels(self):
         """Section 4: channels of level 0, then those that refer to these, and so on."""

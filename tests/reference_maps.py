@@ -28,14 +28,14 @@ class Map:
         return value
 
 
-def read_maps(reader, may, frames, must):
-    """Maps of all channels; `may` tells of each whether it may have one."""
-    maps = [Map() for _ in may]
-    chosen = [number for number, allowed in enumerate(may) if allowed]
+def read_maps(reader, sources, frames, must):
+    """Maps of all channels; `sources` tells of each which linear channel it is or is a copy of, or None."""
+    maps = [Map() for _ in sources]
+    chosen = [number for number, source in enumerate(sources) if source is not None]
     steps = [read_step(reader, must) for _ in range(reader.take(3))]
     palettes, exceptions = reader.take(1), reader.take(1)
     selected = {number: reader.take(len(steps).bit_length()) for number in chosen}
-    with_palette = [number for number in chosen if palettes and reader.take(1)]
+    with_palette = [number for number in chosen if sources[number] == number and palettes and reader.take(1)]
     with_exceptions = [number for number in chosen if exceptions and reader.take(1)]
     must(all(selected[number] for number in with_exceptions), "exceptions without a step")
     for number, step in selected.items():
@@ -48,6 +48,8 @@ def read_maps(reader, may, frames, must):
     for number in with_palette:
         values = read_list(reader, reader.take(16) + 1, 1 << 16, must)
         maps[number].palette = [value - 32768 for value in values]
+    for number in chosen:
+        maps[number].palette = maps[sources[number]].palette
     for number in with_exceptions:
         count, width = reader.take(24) + 1, reader.take(5)
         must(1 <= width <= 17, "the width of differences")

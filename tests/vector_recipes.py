@@ -14,7 +14,7 @@ from conformance import Vector
 
 from runtime.core.implant_table import CODE_TO_SAMPLE
 from runtime.predictor.channel_parameters import pack, unpack
-from runtime.predictor.index_maps import may_have_map
+from runtime.predictor.index_maps import map_sources
 from runtime.predictor.index_maps import pack as pack_maps
 from runtime.predictor.index_maps import unpack as unpack_maps
 from training.simulate import RATE, simulate
@@ -404,16 +404,16 @@ def map_faults(stream):
     """name -> (what, stream) of index maps."""
     (header, chunk) = (next(payload for tag, payload in split(stream) if tag == wanted) for wanted in (b"H", b"C"))
     side, start = unpack(chunk, 11, int.from_bytes(header[2:4], "little"), has_references=bool(chunk[4] & 16))
-    may = may_have_map(side.kind, side.mean)
-    _, end = unpack_maps(chunk, start, may, int.from_bytes(chunk[:4], "little"))
+    sources = map_sources(side.kind, side.mean)
+    _, end = unpack_maps(chunk, start, sources, int.from_bytes(chunk[:4], "little"))
 
     def changed(change):
-        maps, _ = unpack_maps(chunk, start, may, int.from_bytes(chunk[:4], "little"))
+        maps, _ = unpack_maps(chunk, start, sources, int.from_bytes(chunk[:4], "little"))
         change(maps)
-        return _with_chunk(stream, chunk[:start] + pack_maps(maps, np.flatnonzero(may)) + chunk[end:])
+        return _with_chunk(stream, chunk[:start] + pack_maps(maps, sources) + chunk[end:])
 
     def of_bits(*fields):
-        text = "".join(fields) + "0" * (int(may.sum()) + 20)
+        text = "".join(fields) + "0" * (len(sources) + 20)
         data = int(text.ljust(-(-len(text) // 8) * 8, "0"), 2).to_bytes(-(-len(text) // 8), "big")
         return _with_chunk(stream, chunk[:start] + data + chunk[end:])
 

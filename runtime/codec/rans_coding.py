@@ -15,10 +15,11 @@ from ..compiled.choice import engine_of
 from ..container.chunk_head import RANS, chunk_bound
 from ..core import near_lossless
 from ..core.errors import CorruptError
-from ..fit.index_maps import find_palettes, find_steps, free_channels
-from ..fit.parameters import FitOptions, fit
+from ..fit.palette_search import numbers_in
+from ..fit.parameters import FitOptions, fit_with_palettes
+from ..fit.steps import find_steps, free_channels
 from ..predictor.channel_parameters import CONSTANT, COPY, SideInformation
-from ..predictor.index_maps import NO_STEP, IndexMaps, may_have_map
+from ..predictor.index_maps import NO_STEP, IndexMaps, map_sources
 from ..predictor.lanes import segment_steps
 from ..predictor.model import Model
 from . import lane_batches
@@ -116,13 +117,17 @@ def _fitted(task: EncodeTask, model: Model) -> tuple[np.ndarray, CodedChunk]:
         binned, free = near_lossless.quantise(task.samples, task.max_error, task.sample_bits)
         maps = maps.part(slice(0, len(samples)), free)
         samples = np.where(maps.mapped, samples, binned)
-    samples = find_palettes(maps, samples, free)
     linear, decoded = free if task.max_error else maps.mapped, task.samples
     if task.max_error:
         decoded = samples.copy()
         _restore(decoded, maps, linear, task.max_error, task.sample_bits)
-    options = FitOptions(not task.independent, task.order, task.max_error > 0, task.max_error)
-    side = fit(samples, model.entropy.reconstruction, linear, options)
+    options = FitOptions(not task.independent, task.order, task.max_error > 0, task.max_error, True)
+    side, palettes = fit_with_palettes(samples, model.entropy.reconstruction, linear, options)
+    samples = samples.copy() if palettes else samples
+    for channel, palette in palettes.items():
+        samples[:, channel] = numbers_in(palette, samples[:, channel])
+    maps.palettes = palettes
+    maps.share_palettes(map_sources(side.kind, side.mean))
     crc, frames = _sample_crc(decoded), len(samples)
     return samples, CodedChunk(frames, frames, crc, side, maps, [], *NOTHING, task.max_error)
 
@@ -175,7 +180,7 @@ def _finish(chunk: CodedChunk, samples: np.ndarray, width: int) -> None:
     """Fill in copies, and samples for what was coded. Raises `CorruptError` if they are not those of the encoder."""
     copies = np.flatnonzero(chunk.side.kind == COPY)
     samples[:, copies] = samples[:, chunk.side.mean[copies]]
-    _restore(samples, chunk.maps, may_have_map(chunk.side.kind, chunk.side.mean), chunk.max_error, width)
+    _restore(samples, chunk.maps, map_sources(chunk.side.kind, chunk.side.mean) >= 0, chunk.max_error, width)
     if chunk.sample_crc is not None and _sample_crc(samples) != chunk.sample_crc:
         raise CorruptError("decoded samples do not have the checksum of the original ones")
 

@@ -24,7 +24,7 @@ from ..entropy import rans
 from ..predictor.channel_parameters import LINEAR, SideInformation
 from ..predictor.channel_parameters import pack as pack_side
 from ..predictor.channel_parameters import unpack as unpack_side
-from ..predictor.index_maps import IndexMaps, may_have_map
+from ..predictor.index_maps import IndexMaps, map_sources
 from ..predictor.index_maps import pack as pack_maps
 from ..predictor.index_maps import unpack as unpack_maps
 
@@ -102,7 +102,7 @@ def pack(chunk: CodedChunk) -> bytes:
             CODED_HEAD.pack(chunk.sample_crc, chunk.segments),
             bytes([chunk.max_error] if chunk.max_error else []),
             pack_side(chunk.side),
-            pack_maps(chunk.maps, _places(chunk.side)) if chunk.maps.mapped.any() else b"",
+            pack_maps(chunk.maps, _map_sources(chunk.side)) if chunk.maps.mapped.any() else b"",
             _pack_low_bits(chunk),
             rans.pack_states(chunk.states),
             rans.pack_counts(chunk.counts) if len(chunk.counts) else b"",
@@ -117,8 +117,8 @@ def _coding(chunk: CodedChunk) -> int:
     return RANS | flags | HAS_MAPS * bool(chunk.maps.mapped.any())
 
 
-def _places(side: SideInformation) -> np.ndarray:
-    return np.flatnonzero(may_have_map(side.kind, side.mean))
+def _map_sources(side: SideInformation) -> np.ndarray:
+    return map_sources(side.kind, side.mean)
 
 
 def steps_of(payload: bytes, channels: int) -> int:
@@ -169,7 +169,7 @@ def _parse_parameters(payload: bytes, frames: int, channels: int) -> tuple[SideI
     side, offset = unpack_side(payload, start, channels, bool(coding & HAS_REFERENCES), bounded)
     if not coding & HAS_MAPS:
         return side, IndexMaps.none(channels), offset
-    return side, *unpack_maps(payload, offset, may_have_map(side.kind, side.mean), frames)
+    return side, *unpack_maps(payload, offset, _map_sources(side), frames)
 
 
 def channels_with_low_bits(side: SideInformation) -> np.ndarray:

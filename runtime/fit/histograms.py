@@ -24,12 +24,25 @@ class Histograms:
     starts: np.ndarray
 
     @classmethod
-    def of(cls, columns: list[tuple[np.ndarray, np.ndarray]]) -> Histograms:
-        """Join histograms of channels, each (values, counts)."""
-        starts = np.cumsum([0, *(len(values) for values, _ in columns)])[:-1]
+    def of(cls, columns: list[np.ndarray]) -> Histograms:
+        """Count the values of channels, int16 [frames] each."""
+        if columns and len(columns[0]) <= _SORTED:
+            return cls._of_short(np.sort(np.stack(columns), axis=1))
+        found = [_histogram(column) for column in columns]
+        starts = np.cumsum([0, *(len(values) for values, _ in found)])[:-1]
         empty = np.zeros(0, np.int64)
-        values, counts = (np.concatenate([empty, *(pair[i] for pair in columns)]) for i in (0, 1))
+        values, counts = (np.concatenate([empty, *(pair[i] for pair in found)]) for i in (0, 1))
         return cls(values, counts, starts)
+
+    @classmethod
+    def _of_short(cls, ordered: np.ndarray) -> Histograms:
+        """Count the values of channels that are sorted already, int16 [channels, frames]."""
+        channels, frames = ordered.shape
+        first = np.ones(ordered.shape, bool)
+        np.not_equal(ordered[:, 1:], ordered[:, :-1], out=first[:, 1:])
+        places = np.flatnonzero(first)
+        starts = np.searchsorted(places, np.arange(channels) * frames)
+        return cls(ordered.ravel()[places].astype(np.int64), np.diff(places, append=ordered.size), starts)
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -70,12 +83,8 @@ class Histograms:
         return Histograms(self.values[chosen], self.counts[chosen], starts)
 
 
-def histogram(column: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _histogram(column: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the values of int16 [frames], increasing, and their counts, int64."""
-    if len(column) <= _SORTED:
-        ordered = np.sort(column)
-        last = np.flatnonzero(np.append(ordered[1:] != ordered[:-1], True))
-        return ordered[last].astype(np.int64), np.diff(last, prepend=-1)
     counts = np.bincount(column.view(np.uint16), minlength=1 << 16)
     counts = np.concatenate([counts[1 << 15 :], counts[: 1 << 15]])
     there = np.flatnonzero(counts)

@@ -27,6 +27,7 @@ from ..predictor.channel_parameters import (
 from ..predictor.lanes import columns
 from .least_squares import to_signal
 from .own_predictor import own_predictors
+from .palette_search import numbers_in, rounded_mean, take_palettes
 from .prediction_order import PredictionOrder
 from .reference_taps import fit_references, order_of
 from .signals import Signals
@@ -48,12 +49,14 @@ class FitOptions:
     fine : whether Q6 units of linear channels may be finer than samples: residuals of near-lossless channels may be
         smaller than a bin
     max_error : what the samples of implant channels are quantised for already, in codes
+    palettes : whether linear channels may have palettes
     """
 
     references: bool = False
     order: PredictionOrder | None = None
     fine: bool = False
     max_error: int = 0
+    palettes: bool = False
 
 
 def fit(
@@ -62,7 +65,17 @@ def fit(
     linear: np.ndarray | None = None,
     options: FitOptions = FitOptions(),  # noqa: B008 (it is frozen)
 ) -> SideInformation:
-    """Choose the side information of a chunk.
+    """Choose the side information of a chunk without palettes; parameters are those of `fit_with_palettes`."""
+    return fit_with_palettes(samples, reconstruction, linear, options)[0]
+
+
+def fit_with_palettes(
+    samples: np.ndarray,
+    reconstruction: np.ndarray,
+    linear: np.ndarray | None = None,
+    options: FitOptions = FitOptions(),  # noqa: B008 (it is frozen)
+) -> tuple[SideInformation, dict[int, np.ndarray]]:
+    """Choose the side information of a chunk, and palettes.
 
     Parameters
     ----------
@@ -70,19 +83,31 @@ def fit(
     reconstruction : int32 [1024], the model's Q6 value of each code
     linear : bool [channels]
         Channels that are linear even if all their values are in the implant's table.
+
+    Returns
+    -------
+    SideInformation
+        Of channels with a palette as if the numbers of their values were their samples.
+    int16 [n] by channel, increasing
     """
     linear = np.zeros(samples.shape[1], bool) if linear is None else linear
     side = SideInformation.empty(samples.shape[1])
     signals = _describe(samples, reconstruction, side, linear, options)
     if not len(signals):
-        return side
+        return side, {}
     coefficients, error = own_predictors(signals.signals, signals.bins)
+    palettes: dict[int, np.ndarray] = {}
+    if options.palettes:
+        rows = np.flatnonzero(side.kind[signals.numbers] == LINEAR)
+        palettes = take_palettes(samples, signals, rows, coefficients, error)
+    for channel, palette in palettes.items():
+        side.mean[channel] = rounded_mean(numbers_in(palette, samples[:, channel]))
     side.coefficients[signals.numbers] = coefficients
     if options.references and len(signals) > 1 and len(samples) > ORDER:
         order = options.order.restricted(signals.numbers) if options.order else order_of(signals, coefficients, error)
         error = fit_references(side, signals, order, coefficients, error)
     _scale(side, signals, coefficients.astype(np.int64), error, options.fine)
-    return side
+    return side, palettes
 
 
 def _describe(
@@ -106,7 +131,7 @@ def _describe(
             continue
         codes = None if linear[channel] else table_codes(column)
         side.kind[channel] = LINEAR if codes is None else IMPLANT
-        side.mean[channel] = mean = _rounded_mean(column if codes is None else codes)
+        side.mean[channel] = mean = rounded_mean(column if codes is None else codes)
         if codes is None:
             values = column.astype(np.int32) - np.int32(mean)
         else:
@@ -118,11 +143,6 @@ def _describe(
         bins.append((1.0 if codes is None else 64.0 * (2 * options.max_error + 1)) / (1 << excess))
     made = np.array(numbers, np.int64), signals[: len(numbers)], np.array(q6), np.array(bins)
     return Signals(*made, np.array(ends, np.int64).reshape(-1, 2))
-
-
-def _rounded_mean(values: np.ndarray) -> int:
-    total, count = int(values.sum(dtype=np.int64)), len(values)
-    return (2 * total + count) // (2 * count)
 
 
 def _scale(side: SideInformation, signals: Signals, own: np.ndarray, error: np.ndarray, fine: bool) -> None:

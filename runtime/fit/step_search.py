@@ -111,11 +111,14 @@ def _most_of(matched: np.ndarray, found: Histograms) -> np.ndarray:
 def _precise(found: Histograms, slope: int) -> tuple[int, Histograms] | None:
     """Return a slope by least squares over more and more values, and the channels that agree with it."""
     offsets = np.zeros(0, np.int64)
+    widest = int(found.widths(found.values).max()) << FRACTION
     for reach in _REACH:
         refined, offsets, found = _refined(found, slope, offsets, reach)
         if refined is None or not 2 * ONE <= refined < 1 << MAX_SLOPE_BITS:
             return None
         slope = refined
+        if reach * slope > 2 * widest:
+            break
     return slope, found
 
 

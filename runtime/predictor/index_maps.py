@@ -58,7 +58,7 @@ class IndexMaps:
     slopes : int64 [steps], units of 2^-24, at least 1
     step : int64 [channels], number of the step; -1 for none
     offset : int64 [channels], units of 2^-24, 0 <= offset < slope
-    palettes : by channel, int16 [n], increasing
+    palettes : by channel, int16 [n], increasing; copies have that of their source
     exceptions : by channel; channels with steps only
     """
 
@@ -79,6 +79,11 @@ class IndexMaps:
         out = self.step != NO_STEP
         out[list(self.palettes)] = True
         return out
+
+    def share_palettes(self, sources: np.ndarray) -> None:
+        """Let copies have the palettes of their sources, which are those of `map_sources`."""
+        own = self.palettes
+        self.palettes = {n: own[source] for n, source in enumerate(sources.tolist()) if source in own}
 
     def part(self, frames: slice, channels: np.ndarray) -> IndexMaps:
         """Return the maps of some channels, bool [channels], for some frames."""
@@ -144,14 +149,20 @@ def most_exceptions(frames: int) -> int:
     return (frames + 3) // 4
 
 
-def may_have_map(kind: np.ndarray, mean: np.ndarray) -> np.ndarray:
-    """Return which channels may have a map by the side information's kind and mean: linear ones and their copies."""
+def map_sources(kind: np.ndarray, mean: np.ndarray) -> np.ndarray:
+    """Return for channels that may have a map the linear channel that they are, or are a copy of; -1 for others.
+
+    Parameters
+    ----------
+    kind, mean : int64 [channels], of the side information
+    """
     source = np.where(kind == COPY, mean, np.arange(len(kind)))
-    return kind[source] == LINEAR
+    return np.where(kind[source] == LINEAR, source, -1)
 
 
-def pack(maps: IndexMaps, places: np.ndarray) -> bytes:
-    """Serialise to whole bytes; `places` are the numbers of the channels that may have a map."""
+def pack(maps: IndexMaps, sources: np.ndarray) -> bytes:
+    """Serialise to whole bytes; `sources` is that of `map_sources`."""
+    places, linear = np.flatnonzero(sources >= 0), np.flatnonzero(sources == np.arange(len(sources)))
     step, offset = maps.step[places], maps.offset[places]
     fractions = [_fraction(offset[step == number]) for number in range(len(maps.slopes))]
     parts = [bits.pack(np.array([len(maps.slopes)]), np.array([_STEPS_BITS]))]
@@ -163,12 +174,12 @@ def pack(maps: IndexMaps, places: np.ndarray) -> bytes:
     flags = [len(maps.palettes) > 0, len(maps.exceptions) > 0]
     parts.append(bits.pack(np.array(flags), np.ones(2, np.int64)))
     parts.append(bits.pack(step + 1, np.full(len(places), _selector_bits(len(maps.slopes)))))
-    for channels, flag in zip((list(maps.palettes), list(maps.exceptions)), flags):
-        parts.append(bits.pack(np.isin(places, channels), np.full(len(places), int(flag))))
+    for some, channels, flag in zip((linear, places), (list(maps.palettes), list(maps.exceptions)), flags):
+        parts.append(bits.pack(np.isin(some, channels), np.full(len(some), int(flag))))
     own = np.array([*(not x for x in common), False])[step]
     fraction, slopes = np.array([*fractions, 0])[step[own]], maps.slopes[step[own]]
     parts.append(bits.pack(offset[own] >> FRACTION - fraction, _offset_bits(slopes, fraction)))
-    parts += [_pack_palette(maps.palettes[channel]) for channel in places.tolist() if channel in maps.palettes]
+    parts += [_pack_palette(maps.palettes[channel]) for channel in linear.tolist() if channel in maps.palettes]
     parts += [_pack_exceptions(maps.exceptions[c]) for c in places.tolist() if c in maps.exceptions]
     return bits.to_bytes(np.concatenate(parts))
 
@@ -212,26 +223,29 @@ def _pack_exceptions(found: Exceptions) -> np.ndarray:
     return np.concatenate([head, places, bits.pack(differences, np.full(len(differences), width))])
 
 
-def unpack(data: bytes, offset: int, may: np.ndarray, frames: int) -> tuple[IndexMaps, int]:
+def unpack(data: bytes, offset: int, sources: np.ndarray, frames: int) -> tuple[IndexMaps, int]:
     """Parse at `offset`; the maps and the offset behind them.
 
     Parameters
     ----------
-    may : bool [channels]
-        Which channels may have a map.
+    sources : int64 [channels]
+        Of `map_sources`.
 
     Raises
     ------
     CorruptError
     """
-    reader, maps, places = bits.BitReader(data, offset), IndexMaps.none(len(may)), np.flatnonzero(may)
+    reader, maps, places = bits.BitReader(data, offset), IndexMaps.none(len(sources)), np.flatnonzero(sources >= 0)
+    linear = np.flatnonzero(sources == np.arange(len(sources)))
     steps = [_read_step(reader) for _ in range(reader.take(_STEPS_BITS))]
     maps.slopes = np.array([slope for slope, _, _ in steps], np.int64)
     flags = reader.take(1), reader.take(1)
     maps.step[places] = reader.read_equal(len(places), _selector_bits(len(steps))) - 1
     if maps.step.max() >= len(steps):
         raise CorruptError("a channel has a step that there is not")
-    with_palette, with_exceptions = (places[reader.read_equal(len(places), flag) > 0] for flag in flags)
+    with_palette, with_exceptions = (
+        some[reader.read_equal(len(some), flag) > 0] for some, flag in zip((linear, places), flags)
+    )
     if (maps.step[with_exceptions] == NO_STEP).any():
         raise CorruptError("a channel without steps has exceptions")
     for number, (_, _, common) in enumerate(steps):
@@ -244,6 +258,7 @@ def unpack(data: bytes, offset: int, may: np.ndarray, frames: int) -> tuple[Inde
         raise CorruptError("the offset of a channel's steps is out of range")
     for channel in with_palette.tolist():
         maps.palettes[channel] = _read_palette(reader)
+    maps.share_palettes(sources)
     for channel in with_exceptions.tolist():
         maps.exceptions[channel] = _read_exceptions(reader, frames)
     return maps, reader.align()

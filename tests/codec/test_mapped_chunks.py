@@ -1,5 +1,7 @@
 """Chunks with index maps: smaller, exact, in parts too, within their bound, and named in words."""
 
+from dataclasses import replace
+
 import chunk_calls as codec
 import numpy as np
 import pytest
@@ -32,7 +34,8 @@ def samples():
 
 def without_maps(monkeypatch):
     monkeypatch.setattr(rans_coding, "free_channels", lambda samples: np.zeros(samples.shape[1], bool))
-    monkeypatch.setattr(rans_coding, "find_palettes", lambda maps, values, free: values)
+    fit = rans_coding.fit_with_palettes
+    monkeypatch.setattr(rans_coding, "fit_with_palettes", lambda *x: fit(*x[:3], replace(x[3], palettes=False)))
 
 
 def test_they_are_smaller_and_come_back(samples, arrays, engine, monkeypatch):

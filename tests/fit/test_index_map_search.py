@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from runtime.core.implant_table import CODE_TO_SAMPLE
-from runtime.fit.index_maps import find_palettes, find_steps, free_channels
+from runtime.fit.palette_search import numbers_in
+from runtime.fit.parameters import FitOptions, fit_with_palettes
+from runtime.fit.steps import find_steps, free_channels
 from runtime.predictor.index_maps import ONE
 
 hypothesis = pytest.importorskip("hypothesis")
@@ -22,9 +24,14 @@ def scaled(codes, slope, offsets):
 
 def searched(samples, max_error=0):
     """The maps of a lossless chunk, or steps under a bound, and the indices."""
-    free = free_channels(samples)
-    maps, values = find_steps(samples, free, max_error)
-    return maps, values if max_error else find_palettes(maps, values, free)
+    maps, values = find_steps(samples, free_channels(samples), max_error)
+    if not max_error:
+        options = FitOptions(palettes=True)
+        _, maps.palettes = fit_with_palettes(values, np.arange(1024) * 64 - 32736, maps.mapped, options)
+        values = values.copy() if maps.palettes else values
+        for channel, palette in maps.palettes.items():
+            values[:, channel] = numbers_in(palette, values[:, channel])
+    return maps, values
 
 
 def found(samples, max_error=0):

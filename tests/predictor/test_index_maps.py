@@ -14,10 +14,14 @@ st = hypothesis.strategies
 
 @st.composite
 def chunks(draw):
-    """Maps of some channels, how many frames there are, and which channels may have maps."""
+    """Maps of some channels, how many frames there are, and their sources."""
     random = np.random.default_rng(draw(st.integers(0, 1 << 32)))
     channels, frames = draw(st.integers(1, 20)), draw(st.integers(1, 500))
-    maps, may = IndexMaps.none(channels), random.random(channels) < 0.9
+    maps, sources = IndexMaps.none(channels), np.where(random.random(channels) < 0.9, np.arange(channels), -1)
+    for channel in np.flatnonzero(random.random(channels) < 0.2):
+        sources[channel] = sources[random.integers(0, channel + 1)]
+    sources = np.where((sources >= 0) & (sources[sources] == sources), sources, -1)
+    may = sources >= 0
     steps = draw(st.integers(0, 7))
     maps.slopes = np.array([draw(st.integers(ONE, (ONE << 16) - 1)) for _ in range(steps)], np.int64)
     maps.slopes >>= 0 if draw(st.booleans()) else random.integers(0, 16, steps)
@@ -29,22 +33,23 @@ def chunks(draw):
     offsets = common if draw(st.booleans()) else offsets
     maps.offset = np.where(maps.step >= 0, offsets >> 24 - digits << 24 - digits, 0)
     for channel in np.flatnonzero(may).tolist():
-        if random.random() < 0.3:
+        if random.random() < 0.3 and sources[channel] == channel:
             maps.palettes[channel] = np.unique(random.integers(-32768, 32768, random.integers(1, 400))).astype(np.int16)
         if maps.step[channel] >= 0 and random.random() < 0.3:
             count = random.integers(1, index_maps.most_exceptions(frames) + 1)
             places = np.sort(random.choice(frames, count, replace=False))
             size = int(random.choice([1, 300, 65535]))
             maps.exceptions[channel] = Exceptions(places, random.integers(-size, size + 1, count))
-    return maps, frames, may
+    maps.share_palettes(sources)
+    return maps, frames, sources
 
 
 @hypothesis.given(chunks())
 @hypothesis.settings(max_examples=150, deadline=None)
 def test_maps_come_back(case):
-    maps, frames, may = case
-    data = b"abc" + pack(maps, np.flatnonzero(may)) + b"d"
-    found, end = unpack(data, 3, may, frames)
+    maps, frames, sources = case
+    data = b"abc" + pack(maps, sources) + b"d"
+    found, end = unpack(data, 3, sources, frames)
     assert end == len(data) - 1
     for name in ("slopes", "step", "offset"):
         assert np.array_equal(getattr(found, name), getattr(maps, name)), name
@@ -58,14 +63,14 @@ def test_maps_come_back(case):
 @hypothesis.given(chunks(), st.data())
 @hypothesis.settings(max_examples=150, deadline=None)
 def test_damage_is_refused_or_gives_maps_that_restore_or_refuse(case, data):
-    maps, frames, may = case
-    packed = bytearray(pack(maps, np.flatnonzero(may)))
+    maps, frames, sources = case
+    packed = bytearray(pack(maps, sources))
     place = data.draw(st.integers(0, 8 * len(packed) - 1))
     packed[place // 8] ^= 128 >> place % 8
     packed = packed[: data.draw(st.integers(0, len(packed)))]
-    indices = np.random.default_rng(place).integers(-2000, 2000, (frames, len(may))).astype(np.int16)
+    indices = np.random.default_rng(place).integers(-2000, 2000, (frames, len(sources))).astype(np.int16)
     try:
-        found, _ = unpack(bytes(packed), 0, may, frames)
+        found, _ = unpack(bytes(packed), 0, sources, frames)
         found.restore_values(indices)
         found.restore_samples(indices)
     except CorruptError:
@@ -102,4 +107,4 @@ def test_an_index_beyond_a_palette_is_refused(index):
 
 def test_copies_of_linear_channels_may_have_maps():
     kind, mean = np.array([LINEAR, CONSTANT, IMPLANT, COPY, COPY]), np.array([900, 5, 7, 0, 2])
-    assert index_maps.may_have_map(kind, mean).tolist() == [True, False, False, True, False]
+    assert index_maps.map_sources(kind, mean).tolist() == [0, -1, -1, 0, -1]

@@ -1,4 +1,4 @@
-"""The encoder's choice of index maps (docs/format.md section 4.4): steps, and palettes on top of them or alone."""
+"""The encoder's choice of steps of channels (docs/format.md section 4.4)."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ import numpy as np
 from ..core.implant_table import codes_of
 from ..predictor.index_maps import FRACTION, MAX_STEPS, NO_STEP, ONE, Exceptions, IndexMaps
 from ..predictor.lanes import columns
-from .histograms import Histograms, histogram
-from .palette_search import numbers_in, worthwhile_palettes
+from .histograms import Histograms
 from .step_search import best_offsets, common_divisors, find_slope, indices_of, sparse
 
 _PROBE = 1 << 12
@@ -80,24 +79,6 @@ def find_steps(samples: np.ndarray, free: np.ndarray, max_error: int = 0) -> tup
     return maps, _replaced(samples, new)
 
 
-def find_palettes(maps: IndexMaps, values: np.ndarray, free: np.ndarray) -> np.ndarray:
-    """Fill in palettes of some channels of a chunk, bool [channels].
-
-    Parameters
-    ----------
-    values : int16 [frames, channels]
-        What is to be coded.
-
-    Returns
-    -------
-    int16 [frames, channels]
-        Numbers of values where channels have a palette.
-    """
-    among = _columns_of(values, free)
-    maps.palettes = worthwhile_palettes(among)
-    return _replaced(values, {n: numbers_in(palette, among[n]) for n, palette in maps.palettes.items()})
-
-
 def _columns_of(samples: np.ndarray, chosen: np.ndarray) -> dict[int, np.ndarray]:
     return {channel: column for channel, column in enumerate(columns(samples)) if chosen[channel]}
 
@@ -115,10 +96,12 @@ def _candidates(free: dict[int, np.ndarray]) -> _Candidates | None:
     for length in (_PROBE, None):
         if not free:
             return None
-        numbers = np.array(list(free))
-        found = Histograms.of([histogram(_spread(column, length)) for column in free.values()])
+        numbers, parts = np.array(list(free)), [_spread(column, length) for column in free.values()]
+        found = Histograms.of(parts)
         chosen = sparse(found)
         free = {channel: free[channel] for channel in numbers[chosen].tolist()}
+        if len(parts[0]) == len(next(iter(free.values()), parts[0])):
+            break
     if not free:
         return None
     return _Candidates(numbers[chosen], found.channels(chosen), np.zeros(len(free), np.int64))
