@@ -4,6 +4,7 @@ import itertools
 import struct
 import zlib
 
+import numpy as np
 from reference_maps import Map, read_maps
 
 CONSTANT, IMPLANT, LINEAR, COPY = 0, 1, 2, 3
@@ -32,7 +33,7 @@ def decode_chunk(payload, channels, bits, model):
         from reference_spikes import decode_spikes
 
         return decode_spikes(body, frames, channels, bits, model)
-    must(coding & ~56 == 1 and len(body) >= 7, "a chunk's coding")
+    must(coding & ~120 == 1 and len(body) >= 7, "a chunk's coding")
     crc, segments = struct.unpack_from("<IH", body)
     bound, body = (body[6], body[7:]) if coding & 8 else (0, body[6:])
     must(bound > 0 or not coding & 8, "a chunk's bound")
@@ -104,9 +105,7 @@ class CodedChunk:
         self.length = -(-frames // segments)
         reader = Bits(body)
         kinds = [reader.take(2) for _ in range(channels)]
-        self.channels = [
-            Channel(kind, reader, model, bound, channels if coding & 16 else 0, bound > 0) for kind in kinds
-        ]
+        self.channels = [Channel(kind, reader, model, bound, channels if coding & 16 else 0, coding) for kind in kinds]
         shifts = {channel.shift for channel in self.channels if channel.kind == LINEAR}
         must(len(shifts) < 2 or min(shifts) >= 0, "different Q6 units of linear channels")
         for number, channel in enumerate(self.channels):
@@ -195,14 +194,15 @@ class CodedChunk:
 class Channel:
     """Section 4: what is fixed for a channel in a chunk."""
 
-    def __init__(self, kind, reader, model, bound, channels, fine=False):
+    def __init__(self, kind, reader, model, bound, channels, coding=0):
         self.kind, self.model, self.shift, self.order_level, self.references = kind, model, 0, 0, []
+        self.adaptive = 0
         self.mean = reader.take(10) if kind == IMPLANT else reader.take(16, signed=kind != COPY)
         if kind in (CONSTANT, COPY):
             return
         self.initial_scale, self.magnitude_bits = reader.take(8), 16
         if kind == LINEAR:
-            self.shift, self.magnitude_bits = reader.take(4, signed=fine), reader.take(5)
+            self.shift, self.magnitude_bits = reader.take(4, signed=coding & 8), reader.take(5)
         widths = [reader.take(4) for _ in range(4)]
         self.coefficients = [reader.take(widths[i // 4], signed=True) for i in range(16)]
         must(self.magnitude_bits <= 22, "a channel's reach")
@@ -211,6 +211,8 @@ class Channel:
                 number, metric = reader.take(max(1, (channels - 1).bit_length())), reader.take(6, signed=True)
                 width = reader.take(4)
                 self.references.append((number, metric, [reader.take(width, signed=True) for _ in range(4)]))
+        if coding & 64:
+            self.adaptive = reader.take(1)
         self.set_levels(bound)
 
     def set_levels(self, bound):
@@ -265,6 +267,11 @@ def implant_sample(c):
     return (64_061_577 * c + 31_034_184 + 500_000) // 1_000_000
 
 
+def clipped(residual):
+    """Section 5.7: a residual in the units of the adaptive predictor."""
+    return min(max(residual >> 2, -511), 511)
+
+
 class Lane:
     """Sections 5 and 7: a channel within a segment."""
 
@@ -276,6 +283,7 @@ class Lane:
         self.steps, self.references = 0, []
         self.said = [128] * 4  # n[t], n[t-1], n[t-2], L
         self.carried = [0] * channel.model.state  # section 5.6
+        self.weights, self.recent = [0] * 32, [0] * 32  # section 5.7, newest first
 
     def messages(self):
         """Section 5.4: 8 bytes for each of four reference channels."""
@@ -290,10 +298,23 @@ class Lane:
         for reference, (_, _, heard) in zip(self.references, self.channel.references, strict=True):
             must(reference.steps == t + 1, "a reference's time")
             total += sum(h * y for h, y in zip(heard, reference.past[:4], strict=True))
-        self.prediction = total + 512 >> 10
+        self.prediction = (total + 512 >> 10) + self.adaptive_part()
         rows = [*self.residuals, q8(self.past[0] - self.prediction), *map(level, self.means)]
         self.level = rows[18]
         return rows
+
+    def adaptive_part(self):
+        """Section 5.7."""
+        return sum(w * u for w, u in zip(self.weights, self.recent, strict=True)) + 2048 >> 12
+
+    def adapt(self, residual):
+        """Section 5.7: move the weights."""
+        part = self.adaptive_part()
+        power = sum(u * u for u in self.recent)
+        quotient = np.float32(clipped(residual) << 14) / np.float32(power + 512 >> 3)
+        moves = [u * int(quotient) + 512 >> 10 for u in self.recent]
+        self.weights = [min(max(w + move, -32768), 32767) for w, move in zip(self.weights, moves, strict=True)]
+        self.recent = [clipped(residual + part), *self.recent[:-1]]
 
     def next(self, model, offset, scale):
         """Decode a code; also gives q, if the channel is a linear channel and it is no escape."""
@@ -322,6 +343,8 @@ class Lane:
     def learn(self, q6):
         y = q6 - self.channel.mean_q6
         residual = y - self.prediction
+        if self.channel.adaptive:
+            self.adapt(residual)
         self.past, self.steps = [y, *self.past[:-1]], self.steps + 1
         self.residuals = [*self.residuals[1:], q8(residual)]
         n = (min(max(residual, -32767), 32767) * INVERSE[self.level] >> 11) + 128

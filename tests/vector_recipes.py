@@ -76,6 +76,7 @@ def signals():
         "linear-heavy-tails": whole(np.random.default_rng(10).standard_cauchy((900, 1)) * 40),
         "mixed": mixed.astype(np.int16),
         "references": references(),
+        "adaptive": adaptive(),
         "maps": mapped(),
         "maps-short": np.concatenate([mapped()[:90, :3]] * 4, axis=1),
         "constant": np.tile(np.int16([[-32768, 0, 32767]]), (1000, 1)),
@@ -96,6 +97,15 @@ def references():
     codes = common * [[1, -0.9, 0.8, 1.2, 0.7, -1.1]] + noise(16, 6, 1500, 6)
     linear = whole(common * [[40, 5]] + noise(17, 60, 1500, 2))
     return np.hstack([implant(codes), np.full((1500, 1), 31), implant(codes[:, 1:2]), linear]).astype(np.int16)
+
+
+def adaptive():
+    """Noise whose spectrum changes now and then, and noise that stays the same, a little of which is the first."""
+    noises, changing = noise(25, 60, 4200), np.zeros((4200, 1))
+    for t in range(2, len(changing)):
+        turn = np.cos(0.3 + 0.5 * (t // 450 % 4))
+        changing[t] = 1.8 * turn * changing[t - 1] - 0.81 * changing[t - 2] + noises[t]
+    return whole(np.hstack([changing, noise(26, 60, 4200) + 0.2 * changing]))
 
 
 def mapped():
@@ -242,6 +252,7 @@ WHAT = {
     "linear-escapes": "off the implant's table, with escapes",
     "linear-heavy-tails": "low bits and escapes",
     "references": "channels that are predicted from each other, a flat one and a copy",
+    "adaptive": "a channel with an adaptive predictor, and one that may have the first as its reference",
     "maps": "multiples of 16 with exceptions, two scales, copies, a palette, and a channel without index map",
     "maps-short": "index maps of twelve channels and 90 frames",
     "mixed": "implant, linear and constant channels in one chunk",

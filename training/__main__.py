@@ -35,6 +35,7 @@ def add_training(commands_, name: str, run: Callable) -> None:
     c.add_argument(
         "--arrays", metavar="DATA", help="recordings of several channels, where the configuration has shares"
     )
+    c.add_argument("--devices", metavar="DATA", help="recordings of other devices, where the configuration has shares")
     if run is commands.ablate:
         c.add_argument("--markdown", metavar="FILE.md", help="write the table too, e.g. docs/results/ablation.md")
         return

@@ -79,9 +79,13 @@ def check_network(network: dict, path: Path) -> None:
 def check_training(training: dict, path: Path) -> None:
     """Check the section [training]."""
     shares, bounds = training.get("shares", {}), training.get("bounds", [0])
-    fine = isinstance(shares, dict) and set(shares) <= {"pairs", "arrays"}
+    fine = isinstance(shares, dict) and set(shares) <= {"pairs", "arrays", "devices"}
     fine = fine and all(isinstance(s, int | float) and s >= 0 for s in shares.values()) and sum(shares.values()) < 1
-    need(fine, path, "training.shares must give the shares of `pairs` and `arrays` in a batch, below 1 together")
+    need(
+        fine,
+        path,
+        "training.shares must give the shares of `pairs`, `arrays` and `devices` in a batch, below 1 together",
+    )
     need(not (shares and training.get("bounds")), path, "training.shares and training.bounds do not go together")
     need(isinstance(training.get("cross_channel", True), bool), path, "training.cross_channel must be true or false")
     need(0 <= training.get("held", 0) <= 0.5, path, "training.held must be a share of the arrays' frames, 0 to 0.5")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -22,12 +23,15 @@ from ..predictor.channel_parameters import CONSTANT, COPY, SideInformation
 from ..predictor.index_maps import NO_STEP, IndexMaps, map_sources
 from ..predictor.lanes import segment_steps
 from ..predictor.model import Model
-from . import lane_batches
+from . import adaptation, lane_batches
 from . import rans_payload as chunks
 from .coding import DecodeTask, EncodeTask
 from .max_error_search import BoundSearch
 from .rans_payload import NOTHING, CodedChunk, channel_words
 from .stored import smaller
+
+if TYPE_CHECKING:
+    from ..compiled.engine import Engine
 
 _ENCODE_STEP, _ENCODE_SAMPLE = 1e-5, 1e-7
 _DECODE_STEP, _DECODE_SAMPLE = 3e-5, 8e-8
@@ -142,12 +146,19 @@ def _sample_crc(samples: np.ndarray) -> int:
 
 
 def _code(batch: list[np.ndarray], coded: list[CodedChunk], model: Model) -> None:
-    """Fill in low bits, states and words of chunks that have lanes."""
+    """Fill in low bits, states and words of chunks that have lanes, and which of them have adaptive predictors."""
     for samples, chunk in zip(batch, coded, strict=True):
         chunk.steps = segment_steps(chunk.frames, len(chunk.side.coded))
         with_low = chunks.channels_with_low_bits(chunk.side)
         chunk.low_bits = [samples[:, channel] & np.int16((1 << chunk.side.shift[channel]) - 1) for channel in with_low]
     engine = engine_of(model, _seconds(coded, _ENCODE_STEP, _ENCODE_SAMPLE))
+    for samples, chunk in zip(batch, coded, strict=True):
+        adaptation.choose(samples, chunk.side, lambda part, trial: _code_lanes([part], [trial], model, engine))
+    _code_lanes(batch, coded, model, engine)
+
+
+def _code_lanes(batch: list[np.ndarray], coded: list[CodedChunk], model: Model, engine: Engine | None) -> None:
+    """Fill in states and words of chunks that have lanes."""
     if engine is None:
         lane_batches.encode(batch, coded, model)
         return

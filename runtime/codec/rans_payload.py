@@ -11,6 +11,7 @@ from ..container.chunk_head import (
     BOUNDED,
     CHUNK_HEAD,
     CODED_HEAD,
+    HAS_ADAPTIVE,
     HAS_MAPS,
     HAS_REFERENCES,
     RANS,
@@ -114,6 +115,7 @@ def pack(chunk: CodedChunk) -> bytes:
 def _coding(chunk: CodedChunk) -> int:
     """The coding byte."""
     flags = BOUNDED * bool(chunk.max_error) | HAS_REFERENCES * chunk.side.has_references
+    flags |= HAS_ADAPTIVE * bool(chunk.side.adaptive.any())
     return RANS | flags | HAS_MAPS * bool(chunk.maps.mapped.any())
 
 
@@ -161,12 +163,13 @@ def _parse_coded(payload: bytes, frames: int, channels: int) -> CodedChunk:
 def _parse_parameters(payload: bytes, frames: int, channels: int) -> tuple[SideInformation, IndexMaps, int]:
     """Return what is known of the channels, and the offset behind it."""
     coding, bounded = payload[4], bool(payload[4] & BOUNDED)
-    if coding & ~(BOUNDED | HAS_REFERENCES | HAS_MAPS) != RANS:
+    if coding & ~(BOUNDED | HAS_REFERENCES | HAS_MAPS | HAS_ADAPTIVE) != RANS:
         raise CorruptError(f"a chunk uses an unknown coding ({coding}); a newer version may read it")
     if bounded and not chunk_bound(payload):
         raise CorruptError("a chunk has no bound where it should have one")
     start = CHUNK_HEAD.size + CODED_HEAD.size + bounded
-    side, offset = unpack_side(payload, start, channels, bool(coding & HAS_REFERENCES), bounded)
+    flags = bool(coding & HAS_REFERENCES), bounded, bool(coding & HAS_ADAPTIVE)
+    side, offset = unpack_side(payload, start, channels, *flags)
     if not coding & HAS_MAPS:
         return side, IndexMaps.none(channels), offset
     return side, *unpack_maps(payload, offset, _map_sources(side), frames)

@@ -87,6 +87,7 @@ def lane_table(lanes: Lanes, low_rows: np.ndarray) -> LaneTable:
         shift=lanes.shift,
         octaves=lanes.octaves.astype(np.int32),
         offset=lanes.offset.astype(np.int32),
+        adaptive=lanes.adaptive,
         length=lanes.length,
         start=lanes.start,
         channel=lanes.channel,

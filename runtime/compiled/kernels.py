@@ -42,7 +42,7 @@ _ZERO, _MOST = np.float32(0), np.float32(255)
 class LaneTable(NamedTuple):
     """Parameters of the lanes of a chunk, in order of level; see `predictor.Lanes`.
 
-    mean, initial_mean, linear (-1 or 0), shift, octaves, offset : int32 [lanes]
+    mean, initial_mean, linear (-1 or 0), shift, octaves, offset, adaptive (1 or 0) : int32 [lanes]
     length, start, channel : int64 [lanes]
     low : int64 [lanes], row of the low bits, -1 without
     coefficients : int32 [lanes, 16]
@@ -58,6 +58,7 @@ class LaneTable(NamedTuple):
     shift: np.ndarray
     octaves: np.ndarray
     offset: np.ndarray
+    adaptive: np.ndarray
     length: np.ndarray
     start: np.ndarray
     channel: np.ndarray
@@ -70,10 +71,10 @@ class LaneTable(NamedTuple):
 
 
 COEFFICIENTS, MEANS, RESIDUAL, MEAN, LINEAR, OCTAVES, HALF, PART = 0, 16, 19, 20, 21, 22, 23, 24
-PREDICTION, DIFFERENCE, OFFSET, LOCATION, SCALE, CENTRE = 25, 26, 27, 28, 29, 30
-STATE_ROWS = 31
+PREDICTION, DIFFERENCE, OFFSET, LOCATION, SCALE, CENTRE, ADAPTIVE = 25, 26, 27, 28, 29, 30, 31
+STATE_ROWS = 32
 """Rows of a block's state: what is fixed for its lanes or carried from step to step; the references' part of the
-prediction with the rounding term; and what `predict` finds."""
+prediction with the rounding term; what `predict` finds; and the adaptive part of the prediction, if there is one."""
 
 
 @njit
@@ -157,7 +158,7 @@ def predict(state, values, x, hidden, network, sizes, t):
     total = load(state, PART)
     for k in range(TAPS):
         total = total + load(values, t + k) * load(state, COEFFICIENTS + k)
-    prediction = total >> splat(np.int32(10))
+    prediction = (total >> splat(np.int32(10))) + load(state, ADAPTIVE)
     store(state, DIFFERENCE, load(values, t + TAPS - 1) - prediction)
     infer(state, x, hidden, network, sizes)
     base, octaves = prediction + load(state, MEAN), load(state, OCTAVES)

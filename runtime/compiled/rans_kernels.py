@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..core.compiled import njit
+from .adaptive_kernels import adapt, begin_adaptive, foresee, new_memory
 from .kernels import (
     CENTRE,
     LEAD,
@@ -102,13 +103,17 @@ def decode(lanes, network, tables, words, ends, states, low, out):
     state, values, part = new_state(), new_values(steps), np.empty((steps, WIDTH), np.int32)
     x, hidden, series = new_inputs(), new_hidden(network[0]), np.zeros((lanes.series.max() + 1, LEAD + steps), np.int32)
     weights, sizes = network
+    memory = new_memory(lanes, steps)
     for level in range(len(lanes.bounds) - 1):
         for first in range(lanes.bounds[level], lanes.bounds[level + 1], WIDTH):
             count = min(WIDTH, lanes.bounds[level + 1] - first)
             longest = begin(state, x, lanes, first, count)
+            adaptive = begin_adaptive(memory, lanes, first, count)
             add_references(part[:longest], lanes, first, count, series)
             for t in range(longest):
                 store(state, PART, load(part, t))
+                if adaptive:
+                    foresee(memory, state, t)
                 predict(state, values, x, hidden, weights, sizes, t)
                 for i in range(count):
                     lane = first + i
@@ -138,6 +143,8 @@ def decode(lanes, network, tables, words, ends, states, low, out):
                     out[frame, channel[lane]] = sample
                     values[TAPS + t, i] = value - mean[lane]
                 learn(state, values, t)
+                if adaptive:
+                    adapt(memory, state, t)
             keep(values, lanes, first, count, series)
 
 
@@ -158,17 +165,21 @@ def encode(lanes, network, tables, samples, states, counts, words):
     state, values, part = new_state(), new_values(steps), np.empty((steps, WIDTH), np.int32)
     x, hidden, series = new_inputs(), new_hidden(network[0]), np.zeros((lanes.series.max() + 1, LEAD + steps), np.int32)
     weights, sizes = network
+    memory = new_memory(lanes, steps)
     codes = np.empty((steps, WIDTH), np.int32)
     intervals = np.empty((steps, WIDTH, 2), np.uint32)
     for level in range(len(lanes.bounds) - 1):
         for first in range(lanes.bounds[level], lanes.bounds[level + 1], WIDTH):
             count = min(WIDTH, lanes.bounds[level + 1] - first)
             longest = begin(state, x, lanes, first, count)
+            adaptive = begin_adaptive(memory, lanes, first, count)
             add_references(part[:longest], lanes, first, count, series)
             for i in range(count):
                 read(lanes, tables, samples, values, codes, i, first + i, length[first + i])
             for t in range(longest):
                 store(state, PART, load(part, t))
+                if adaptive:
+                    foresee(memory, state, t)
                 predict(state, values, x, hidden, weights, sizes, t)
                 for i in range(count):
                     if t >= length[first + i]:
@@ -182,6 +193,8 @@ def encode(lanes, network, tables, samples, states, counts, words):
                     end = cumulative(tables, code + 1, at, location, scale)
                     intervals[t, i, 0], intervals[t, i, 1] = start, end - start
                 learn(state, values, t)
+                if adaptive:
+                    adapt(memory, state, t)
             keep(values, lanes, first, count, series)
             for i in range(count):
                 states[first + i], counts[first + i] = _write(

@@ -143,6 +143,8 @@ def _binary(operand: Vector, body: Any) -> Any:
 
 smaller, larger = _binary(INTEGERS, _call("smin")), _binary(INTEGERS, _call("smax"))
 smaller_float, larger_float = _binary(FLOATS, _call("minnum")), _binary(FLOATS, _call("maxnum"))
+quotient = _binary(FLOATS, lambda builder, left, right: builder.fdiv(left, right))
+"""Divide floats, rounded to the nearest one as IEEE 754 says."""
 _add = _binary(INTEGERS, lambda builder, left, right: builder.add(left, right))
 _subtract = _binary(INTEGERS, lambda builder, left, right: builder.sub(left, right))
 _multiply = _binary(INTEGERS, lambda builder, left, right: builder.mul(left, right))

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..core.implant_table import ImplantValues
 from . import input_arithmetic
+from .adaptive import Adaptive
 from .channel_parameters import COEFFICIENT_BITS, ORDER
 from .inputs import NetworkInputs
 from .lanes import Lanes
@@ -65,10 +66,11 @@ class BlockInputs:
 
     def __init__(self, lanes: Lanes, values: ImplantValues, steps: int, messages: bool = False):
         self._lanes, self._implant, self._maps = lanes, values, ValueMaps(lanes)
-        self._past = Past(lanes.initial_scale, steps)
+        self._past = Past(lanes.initial_scale, steps, lanes.has_adaptive)
         self._inputs = NetworkInputs(self._past, steps=steps)
         self._taps = np.lib.stride_tricks.sliding_window_view(self._past.values, ORDER, axis=0)
         self._references = BlockReferences(lanes) if lanes.has_references else None
+        self._adaptive = Adaptive(self._past.adaptive, lanes) if self._past.adaptive else None
         self._messages = BlockMessages(lanes) if messages and self._references else None
 
     def reset(self) -> None:
@@ -82,6 +84,8 @@ class BlockInputs:
         values = past.values[first : first + ORDER + size]
         np.subtract(q6, self._lanes.mean, out=values[ORDER:])
         prediction = self._predict(values, size)
+        if self._adaptive is not None:
+            self._adapt(self._adaptive, values[ORDER:], prediction)
         residual = values[ORDER:] - prediction
         own = self._inputs.run_block(residual, values[ORDER - 1 : -1] - prediction)
         messages = None
@@ -103,6 +107,13 @@ class BlockInputs:
             self._references.add(total, values)
         total >>= COEFFICIENT_BITS
         return total
+
+    def _adapt(self, adaptive: Adaptive, values: np.ndarray, prediction: np.ndarray) -> None:
+        """Add the adaptive predictors' part to predictions int32 [steps, lanes]."""
+        for step, row in enumerate(prediction):
+            column = self._past.column + step
+            row += adaptive.predict(column)
+            adaptive.learn(column, values[step] - row)
 
 
 class BlockPredictor:

@@ -41,6 +41,7 @@ class SideInformation:
     references      [channels, 4], numbers of reference channels, without circles; -1 behind the last one
     correlation     [channels, 4], correlation with each, -32..31 in units of 1/32
     reference_taps  [channels, 4, 4], coefficients for the newest samples of each, newest first, units of 2^-10
+    adaptive        1 for channels with an adaptive predictor, 0 for others
     """
 
     kind: np.ndarray
@@ -52,12 +53,13 @@ class SideInformation:
     references: np.ndarray
     correlation: np.ndarray
     reference_taps: np.ndarray
+    adaptive: np.ndarray
 
     @classmethod
     def empty(cls, channels: int) -> SideInformation:
         """Return parameters of channels that are all constant zero."""
         pairs, taps = (REFERENCES,), (REFERENCES, REFERENCE_TAPS)
-        shapes: list[tuple[int, ...]] = [*[()] * 5, (ORDER,), pairs, pairs, taps]
+        shapes: list[tuple[int, ...]] = [*[()] * 5, (ORDER,), pairs, pairs, taps, ()]
         side = cls(*(np.zeros((channels, *shape), np.int64) for shape in shapes))
         side.references -= 1
         return side
@@ -151,7 +153,7 @@ def _group_widths(coefficients: np.ndarray) -> np.ndarray:
 
 
 def pack(side: SideInformation) -> bytes:
-    """Serialise to whole bytes. References are written if any channel has some."""
+    """Serialise to whole bytes. References and adaptive predictors are written if any channel has some."""
     groups = _group_widths(side.coefficients.reshape(-1, ORDER // _GROUP, _GROUP))
     columns = [side.mean, side.initial_scale, side.shift, side.magnitude_bits, groups, side.coefficients]
     column_widths = [_fixed_widths(side.kind), np.repeat(groups, _GROUP, axis=1)]
@@ -159,6 +161,9 @@ def pack(side: SideInformation) -> bytes:
         more = _reference_fields(side)
         columns += [value for value, _ in more]
         column_widths += [width for _, width in more]
+    if side.adaptive.any():
+        columns.append(side.adaptive)
+        column_widths.append(side.has_lanes.astype(np.int64))
     values, widths = np.column_stack(columns), np.column_stack(column_widths)
     widths[~side.has_lanes, 1:] = 0
     kinds = bits.pack(side.kind, np.full(len(side.kind), 2))
@@ -188,7 +193,12 @@ def _number_bits(channels: int) -> int:
 
 
 def unpack(
-    data: bytes, offset: int, channels: int, has_references: bool = False, fine: bool = False
+    data: bytes,
+    offset: int,
+    channels: int,
+    has_references: bool = False,
+    fine: bool = False,
+    has_adaptive: bool = False,
 ) -> tuple[SideInformation, int]:
     """Parse at `offset`; the side information and the offset behind it. With `fine`, shifts are signed.
 
@@ -202,6 +212,8 @@ def unpack(
         _unpack_channel(reader, side, channel)
         if has_references and side.has_lanes[channel]:
             _unpack_references(reader, side, channel)
+        if has_adaptive and side.has_lanes[channel]:
+            side.adaptive[channel] = reader.read(np.array([1]))[0]
     if fine:
         side.shift -= (side.shift >> 3) << 4
         if side.fineness and len(np.unique(side.shift[kind == LINEAR])) > 1:

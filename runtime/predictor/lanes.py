@@ -28,6 +28,7 @@ class Lanes:
     offset        int64, where the lane's levels start in the entropy model
     linear        int32, -1 for linear lanes, 0 for others
     shift         int32, low bits; below 0: octaves by which Q6 units are finer than samples
+    adaptive      int32, 1 for lanes with an adaptive predictor, 0 for others
     length        int64, samples
     order_level   int64
     references    int64 [4, lanes], reference lanes; the lane itself where there is none
@@ -45,6 +46,7 @@ class Lanes:
     offset: np.ndarray
     linear: np.ndarray
     shift: np.ndarray
+    adaptive: np.ndarray
     length: np.ndarray
     order_level: np.ndarray
     references: np.ndarray
@@ -74,6 +76,11 @@ class Lanes:
     def has_references(self) -> bool:
         """Whether any lane has references."""
         return bool((self.references != np.arange(len(self))).any())
+
+    @property
+    def has_adaptive(self) -> bool:
+        """Whether any lane has an adaptive predictor."""
+        return bool(self.adaptive.any())
 
     def segments(self) -> Iterator[tuple[int, int, np.ndarray]]:
         """Yield owner, first frame and the lanes of each segment of each chunk."""
@@ -112,9 +119,7 @@ def join(parts: list[tuple[SideInformation, int, int]], reconstruction: np.ndarr
     return joined.take(np.argsort(joined.order_level, kind="stable"))
 
 
-def _chunk_columns(
-    side: SideInformation, frames: int, steps: int, reconstruction: np.ndarray
-) -> dict[str, np.ndarray]:
+def _chunk_columns(side: SideInformation, frames: int, steps: int, reconstruction: np.ndarray) -> dict[str, np.ndarray]:
     channels = side.coded
     count, segments = len(channels), -(-frames // steps)
     linear = side.kind[channels] == LINEAR
@@ -137,6 +142,7 @@ def _chunk_columns(
         "offset": tile(np.where(linear, LINEAR_OFFSET, 0), np.int64),
         "linear": tile(np.where(linear, -1, 0), np.int32),
         "shift": tile(shift, np.int32),
+        "adaptive": tile(side.adaptive[channels], np.int32),
         "length": np.repeat(np.minimum(steps, frames - np.arange(segments) * steps), count),
         "order_level": tile(side.order_levels()[channels], np.int64),
         "references": tile(references, np.int64).reshape(REFERENCES, -1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from . import input_arithmetic
+from .adaptive import AdaptiveState
 from .channel_parameters import ORDER
 
 _COLUMNS = 64
@@ -24,6 +25,7 @@ class Past:
         Running means of the residuals' magnitude.
     residual : int32 [lanes]
         Of the last step; it is not in `history` yet.
+    adaptive : AdaptiveState, None where no lane has an adaptive predictor
     column : int
 
     Parameters
@@ -31,15 +33,18 @@ class Past:
     initial_scale : int64 [lanes], 0..255
     steps : int
         The most steps that are taken at once.
+    adaptive : bool
+        Whether lanes have adaptive predictors.
     """
 
-    def __init__(self, initial_scale: np.ndarray, steps: int = 1):
+    def __init__(self, initial_scale: np.ndarray, steps: int = 1, adaptive: bool = False):
         self._initial_scale, self._steps = initial_scale, steps
         count, columns = len(initial_scale), max(_COLUMNS, steps)
         self.values = np.zeros((ORDER + columns, count), np.int32)
         self.history = np.full((count, input_arithmetic.WINDOW + columns), input_arithmetic.ZERO, np.uint8)
         self.means = input_arithmetic.initial_means(initial_scale)
         self.residual = np.zeros(count, np.int32)
+        self.adaptive = AdaptiveState(count, columns) if adaptive else None
         self.column = 0
 
     @property
@@ -51,6 +56,8 @@ class Past:
         """Go back to the start of all lanes."""
         self.column = 0
         self.values[:ORDER] = 0
+        if self.adaptive is not None:
+            self.adaptive.reset()
         self.restart(slice(None), self._initial_scale)
 
     def restart(self, lanes: np.ndarray | slice, initial_scale: np.ndarray) -> None:
@@ -67,4 +74,6 @@ class Past:
             self.history[:, : input_arithmetic.WINDOW] = self.history[
                 :, self.column : self.column + input_arithmetic.WINDOW
             ]
+            if self.adaptive is not None:
+                self.adaptive.move_back(self.column)
             self.column = 0

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..core.scalars import constant
 from . import input_arithmetic
+from .adaptive import Adaptive
 from .channel_parameters import COEFFICIENT_BITS, ORDER
 from .inputs import NetworkInputs
 from .lanes import Lanes
@@ -36,7 +37,7 @@ class LanesState:
 
     def __init__(self, model: Model, lanes: Lanes):
         count = len(lanes)
-        self.past = Past(lanes.initial_scale)
+        self.past = Past(lanes.initial_scale, adaptive=lanes.has_adaptive)
         self.newest = NewestValues(count) if lanes.has_references else None
         self.messages = np.full(count, EMPTY, np.uint32) if self.newest and model.has_messages else None
         self.recurrent = States(model, count) if model.state else None
@@ -84,6 +85,8 @@ class StepPredictor:
         self._mean, self.maps = lanes.mean[part], ValueMaps(lanes, part)
         self._own = _OwnPast(state.past, lanes, part)
         self._inputs = NetworkInputs(state.past, part)
+        self._past = state.past
+        self._adaptive = Adaptive(state.past.adaptive, lanes, part) if state.past.adaptive else None
         self._references = StepReferences(state.newest, lanes, part) if state.newest else None
         self._messages = None if state.messages is None else StepMessages(state.messages, lanes, part)
         count = len(self._mean)
@@ -107,6 +110,8 @@ class StepPredictor:
         if self._references is not None:
             self._references.add(prediction)
         prediction >>= _SHIFT
+        if self._adaptive is not None:
+            prediction += self._adaptive.predict(self._past.column)
         np.subtract(self._own.newest, prediction, out=self._inputs.difference)
         self._inputs.fill()
         if self._messages is not None:
@@ -124,6 +129,8 @@ class StepPredictor:
         q6 -= self._mean
         self._own.learn(q6)
         np.subtract(q6, self._prediction, out=self._inputs.residual)
+        if self._adaptive is not None:
+            self._adaptive.learn(self._past.column, self._inputs.residual)
         if self._messages is not None:
             self._messages.learn(self._inputs.residual, self._inputs.middle_log_mean)
         self._inputs.learn()

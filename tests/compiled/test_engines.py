@@ -33,7 +33,9 @@ def recordings():
     rng = np.random.default_rng(5)
     noise = rng.normal(0, 40, (3000, 12)).cumsum(axis=0) * 0.3 + rng.normal(0, 30, (3000, 1))
     heavy = (rng.standard_cauchy((1500, 3)) * 200).clip(-32768, 32767)
+    turns = np.sin(np.arange(5000)[:, None] ** 1.5 / [[900, 700]]) * 300 + rng.normal(0, 20, (5000, 2))
     return {
+        "adaptive": turns.astype(np.int16),
         "few frames": noise[:3].astype(np.int16),
         "one channel": noise[:2999, :1].astype(np.int16),
         "references": noise.astype(np.int16),

@@ -1,16 +1,18 @@
 """Rows of arrays whose channels are predicted from each other."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
 from runtime.core.implant_table import CODE_TO_SAMPLE
+from runtime.fit.steps import find_steps, free_channels
 from runtime.predictor.channel_parameters import REFERENCES
 from runtime.predictor.input_arithmetic import FEATURES
 from runtime.predictor.messages import INPUTS, ZERO
 
 from ..simulate.arrays import ArraySimulation
-from .features import array_blocks, reconstruction_of
+from .features import Preparation, array_blocks, reconstruction_of
 from .mixture import RowSet, joined, padded
 from .recordings import LEVELS
 
@@ -39,13 +41,18 @@ class RowBuilder:
         self.reconstruction, self.width, self.cross_channel = reconstruction_of(levels), width, cross_channel
 
     def rows(
-        self, samples: np.ndarray, count: int, random: np.random.Generator, cross_channel: bool = True, first: int = 0
+        self,
+        samples: np.ndarray,
+        count: int,
+        random: np.random.Generator,
+        how: Preparation = Preparation(),  # noqa: B008 (it is frozen)
+        first: int = 0,
     ) -> RowSet:
         """Return `count` random rows of an array int16 [time, channel], from frame `first` on."""
         messages = self.width > FEATURES
+        how = replace(how, cross_channel=how.cross_channel and self.cross_channel, messages=messages)
         wanted, made, seen = count / (samples[first:].size), [], 0
-        blocks = array_blocks(samples, self.reconstruction, cross_channel and self.cross_channel, messages)
-        for steps, block, lanes in blocks:
+        for steps, block, lanes in array_blocks(samples, self.reconstruction, how):
             skipped = max(first - steps.start, 0) * len(lanes)
             size = block.code.size - skipped
             if size <= 0:
@@ -69,7 +76,18 @@ class RowBuilder:
         for samples in recordings.values():
             for view, cross_channel in views(samples, random):
                 part = stretch(view, max(SAMPLES // view.shape[1], 1), random)
-                made.append(self.rows(part, min(count, samples.size // 2, part.size), random, cross_channel))
+                how = Preparation(cross_channel)
+                made.append(self.rows(part, min(count, samples.size // 2, part.size), random, how))
+        return joined(made)
+
+    def of_devices(self, recordings: Arrays, seed: int = 0, count: int = ROWS_PER_VIEW) -> RowSet:
+        """Return rows of recordings of any device in all their `device_views`, with adaptive predictors."""
+        random = np.random.default_rng(seed)
+        made = []
+        for samples in recordings.values():
+            for view, how in device_views(indices_of(samples)):
+                part = stretch(view, max(SAMPLES // view.shape[1], 1), random)
+                made.append(self.rows(part, min(count, part.size), random, how))
         return joined(made)
 
     def of_pairs(self, pairs: list[list[np.ndarray]], seed: int = 0, count: int = ROWS_PER_CHANNEL) -> RowSet:
@@ -108,6 +126,22 @@ def views(samples: np.ndarray, random: np.random.Generator) -> Iterator[tuple[np
     yield np.clip(samples >> 3, -512, 511), True
     yield (samples.astype(np.int32) * 11 >> 6).astype(np.int16), True
     yield samples >> 5, True
+
+
+def indices_of(samples: np.ndarray) -> np.ndarray:
+    """Return what is coded in place of samples int16 [time, channel], by the encoder's index maps but palettes."""
+    return find_steps(samples, free_channels(samples))[1]
+
+
+def device_views(samples: np.ndarray) -> Iterator[tuple[np.ndarray, Preparation]]:
+    """Yield variants of a recording of any device, and how rows of them are made."""
+    adaptive, plain = (Preparation(adaptive=choice, segmented=True) for choice in (True, False))
+    yield samples, adaptive
+    yield samples, plain
+    yield ~samples, adaptive
+    yield np.ascontiguousarray(samples[::-1]), adaptive
+    yield samples >> 1, adaptive
+    yield (samples.astype(np.int32) * 3 >> 2).astype(np.int16), plain
 
 
 def stretch(samples: np.ndarray, frames: int, random: np.random.Generator) -> np.ndarray:

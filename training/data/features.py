@@ -1,6 +1,7 @@
 """The network's inputs, computed by the runtime's predictor: of lanes alone and of whole arrays."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -8,10 +9,11 @@ from runtime.codec.intervals import block_steps
 from runtime.core.implant_table import CODE_TO_SAMPLE, ImplantValues
 from runtime.fit.parameters import FitOptions, fit
 from runtime.predictor.block import BlockInputs, Inputs
+from runtime.predictor.channel_parameters import LINEAR
 from runtime.predictor.input_arithmetic import WINDOW
-from runtime.predictor.lanes import Lanes, join, to_lanes
+from runtime.predictor.lanes import Lanes, join, segment_steps, to_lanes
 
-__all__ = ["WINDOW", "array_blocks", "fit_lane", "lane_inputs", "reconstruction_of"]
+__all__ = ["WINDOW", "Preparation", "array_blocks", "fit_lane", "lane_inputs", "reconstruction_of"]
 
 
 def reconstruction_of(levels: np.ndarray) -> np.ndarray:
@@ -32,15 +34,37 @@ def lane_inputs(lane: Lanes, codes: np.ndarray, reconstruction: np.ndarray) -> I
     return BlockInputs(lanes, ImplantValues(reconstruction), len(codes)).run_block(CODE_TO_SAMPLE[codes])
 
 
+@dataclass(frozen=True)
+class Preparation:
+    """Say how rows of an array are made.
+
+    cross_channel : whether channels are predicted from each other
+    messages : whether the network has messages
+    adaptive : whether linear channels have adaptive predictors
+    segmented : whether a channel is cut into lanes as the encoder does it, or is one lane
+    """
+
+    cross_channel: bool = True
+    messages: bool = False
+    adaptive: bool = False
+    segmented: bool = False
+
+
 def array_blocks(
-    samples: np.ndarray, reconstruction: np.ndarray, cross_channel: bool, messages: bool
+    samples: np.ndarray, reconstruction: np.ndarray, how: Preparation
 ) -> Iterator[tuple[slice, Inputs, Lanes]]:
     """Yield blocks of steps of an array int16 [time, channel] as the encoder prepares them for the network."""
-    side = fit(samples, reconstruction, options=FitOptions(references=cross_channel))
-    lanes = join([(side, len(samples), len(samples))], reconstruction)
-    rows = to_lanes([samples], lanes)
+    frames = len(samples)
+    if how.segmented:
+        steps = segment_steps(frames, samples.shape[1])
+        frames -= frames % steps  # so that all lanes are of one length
+    side = fit(samples[:frames], reconstruction, options=FitOptions(references=how.cross_channel))
+    if how.adaptive:
+        side.adaptive = (side.kind == LINEAR).astype(np.int64)
+    lanes = join([(side, frames, steps if how.segmented else frames)], reconstruction)
+    rows = to_lanes([samples[:frames]], lanes)
     steps = block_steps(len(lanes), len(rows))
-    inputs = BlockInputs(lanes, ImplantValues(reconstruction), steps, messages)
+    inputs = BlockInputs(lanes, ImplantValues(reconstruction), steps, how.messages)
     for first in range(0, len(rows), steps):
         block = slice(first, min(first + steps, len(rows)))
         yield block, inputs.run_block(rows[block]), lanes

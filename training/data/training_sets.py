@@ -5,6 +5,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from runtime.core.terms import TIME_CHANNEL
+
 from .arrays import MESSAGE_WIDTH, RowBuilder, simulated
 from .dataset import Dataset, joined, prepare, views
 from .mixture import Mixture
@@ -62,6 +64,8 @@ def open_mixture(options: Namespace, levels: np.ndarray, config: dict) -> tuple[
     shares = training["shares"]
     width = MESSAGE_WIDTH if "messages" in config["network"] else config["network"]["inputs"]
     builder = RowBuilder(levels, width, training.get("cross_channel", True))
+    if shares.get("devices") and not options.devices:
+        raise ValueError("training.shares.devices needs recordings of devices: --devices")
     singles, held = load_split(options)
     if not len(singles):
         raise ValueError("training.shares needs recordings in --data that do not all belong together")
@@ -77,6 +81,11 @@ def open_mixture(options: Namespace, levels: np.ndarray, config: dict) -> tuple[
         parts.append(builder.of_arrays(seen | simulated()))
         sizes.append(shares["arrays"])
         validation |= held_arrays
+    if shares.get("devices"):
+        frame_by_frame = replace(given(options), layout=TIME_CHANNEL)
+        devices = {path.stem: read_samples(path, frame_by_frame)[0] for path in paths_of(options.devices)}
+        parts.append(builder.of_devices(devices))
+        sizes.append(shares["devices"])
     sizes = [1 - sum(sizes), *sizes]  # single channels get what the others leave
     print(f"{len(singles)} single channels, {len(together)} pairs and {len(several)} arrays for training")
     return Mixture(parts, sizes, width), {name: Mixture([part], [1], width) for name, part in validation.items()}
