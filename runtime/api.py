@@ -77,7 +77,7 @@ def decode(data: bytes, *, model: str | os.PathLike | bytes | None = None) -> tu
     ------
     FileFormatError, CorruptError, ModelError
     """
-    with Reader(io.BytesIO(data), model=model) as reader:
+    with Reader(io.BytesIO(data), model=model, cache_bytes=0) as reader:
         return reader.read(), reader.sample_rate
 
 
@@ -89,19 +89,17 @@ def encode_file(
 ) -> Outcome:
     """Encode a recording in a file, to `NAME.mdo` beside it unless `output` says otherwise.
 
-    The other parameters are those of `encode_files`; only this process is used unless `jobs` is given. Errors are
-    raised.
+    The other parameters are those of `encode_files`. Errors are raised.
     """
-    return _one(encode_files([path], options, output=output, **{"jobs": 1, **fields}))
+    return _one(encode_files([path], options, output=output, **fields))
 
 
 def decode_file(path: str | os.PathLike, output: str | os.PathLike | None = None, **fields: Any) -> Outcome:
     """Restore the original of a coded file, beside it unless `output` says otherwise.
 
-    The other parameters are those of `decode_files`; only this process is used unless `jobs` is given. Errors are
-    raised.
+    The other parameters are those of `decode_files`. Errors are raised.
     """
-    return _one(decode_files([path], output=output, **{"jobs": 1, **fields}))
+    return _one(decode_files([path], output=output, **fields))
 
 
 def _one(outcomes: list[Outcome]) -> Outcome:

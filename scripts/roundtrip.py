@@ -6,6 +6,7 @@ import filecmp
 import importlib.util
 import json
 import os
+import shlex
 import subprocess
 import sys
 import time
@@ -22,11 +23,13 @@ class RoundTripError(RuntimeError):
 
 @dataclass(frozen=True)
 class Usage:
-    """What a command took, its workers included."""
+    """What a command took."""
 
     seconds: float
     megabytes: float
-    """Peak of the largest process; nan where the system does not tell."""
+    """Peak; nan where the system does not tell."""
+    processor: float
+    """Seconds on all cores, user and system; nan likewise."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,17 @@ def package_folder() -> Path:
     return Path(spec.origin).parent
 
 
-def round_trip(paths: Sequence[Path], work: Path, options: Sequence[str] = (), jobs: int | None = None) -> RoundTrip:
+Command = tuple[list[str], dict[str, str]]
+"""Words that a command line of `runtime` begins with, and its environment."""
+
+
+def round_trip(
+    paths: Sequence[Path],
+    work: Path,
+    options: Sequence[str] = (),
+    jobs: int | None = None,
+    command: Command | None = None,
+) -> RoundTrip:
     """Encode files with one command, decode the results with another one, compare byte for byte.
 
     Parameters
@@ -79,7 +92,9 @@ def round_trip(paths: Sequence[Path], work: Path, options: Sequence[str] = (), j
     options
         Of `runtime encode`, which does not verify unless they hold "--verify".
     jobs
-        Processes (default: one for each processor).
+        Threads (default: one for each core).
+    command
+        What is run, instead of `runtime_command()`.
 
     Raises
     ------
@@ -94,9 +109,9 @@ def round_trip(paths: Sequence[Path], work: Path, options: Sequence[str] = (), j
     more = [*verify, *(option for option in options if option != "--verify")]
     packed_folder.mkdir(exist_ok=True)
     restored_folder.mkdir(exist_ok=True)
-    encode = run("encode", *common, *more, "-d", str(packed_folder), "--", *map(str, paths))
+    encode = run("encode", *common, *more, "-d", str(packed_folder), "--", *map(str, paths), command=command)
     packed = [packed_folder / (path.stem + ".mdo") for path in paths]
-    decode = run("decode", *common, "-d", str(restored_folder), "--", *map(str, packed))
+    decode = run("decode", *common, "-d", str(restored_folder), "--", *map(str, packed), command=command)
     different = [path for path in paths if not same(path, restored_folder / path.name)]
     sizes = ([path.stat().st_size for path in some] for some in (paths, packed))
     return RoundTrip(next(sizes), packed, next(sizes), encode, decode, different)
@@ -109,18 +124,24 @@ def info(packed: Sequence[Path]) -> list[dict]:
     return json.loads(subprocess.run(arguments, env=environment, capture_output=True, check=True).stdout)
 
 
-def run(*arguments: str) -> Usage:
+def run(*arguments: str, command: Command | None = None) -> Usage:
     """Run a `runtime` command."""
-    command, environment = runtime_command()
-    peak, start = float("nan"), time.perf_counter()
-    with subprocess.Popen([*command, *arguments], env=environment, stderr=subprocess.PIPE, text=True) as process:
+    words, environment = command or runtime_command()
+    return execute([*words, *arguments], environment)
+
+
+def execute(words: Sequence[str], environment: dict[str, str]) -> Usage:
+    """Run a command line; `RoundTripError` if it fails."""
+    peak, processor, start = float("nan"), float("nan"), time.perf_counter()
+    with subprocess.Popen(words, env=environment, stderr=subprocess.PIPE, text=True) as process:
         message = process.stderr.read()
         if hasattr(os, "wait4"):
             _, status, used = os.wait4(process.pid, 0)
             process.returncode, peak = os.waitstatus_to_exitcode(status), used.ru_maxrss / 1024
+            processor = used.ru_utime + used.ru_stime
     if process.returncode:
-        raise RoundTripError(f"runtime {arguments[0]} failed ({process.returncode}): {message.strip()}")
-    return Usage(time.perf_counter() - start, peak)
+        raise RoundTripError(f"{shlex.join(words)} failed ({process.returncode}): {message.strip()}")
+    return Usage(time.perf_counter() - start, peak, processor)
 
 
 def same(original: Path, restored: Path) -> bool:

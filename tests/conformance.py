@@ -19,7 +19,7 @@ from pathlib import Path
 import zstandard
 
 import runtime
-from runtime.batch import chunking, writer
+from runtime.batch import chunking
 from runtime.container.blocks import BlockReader
 
 FOLDER = Path(__file__).resolve().parent / "vectors"
@@ -86,15 +86,12 @@ def vectors() -> list[Vector]:
 @contextmanager
 def chunks_of(frames: int | None):
     """Have the encoder aim for chunks of so many frames."""
-    homes = (chunking, writer)
-    before = [home.CHUNK_FRAMES for home in homes]
-    for home in homes if frames else ():
-        home.CHUNK_FRAMES = frames
+    before = chunking.CHUNK_FRAMES
+    chunking.CHUNK_FRAMES = frames or before
     try:
         yield
     finally:
-        for home, value in zip(homes, before, strict=True):
-            home.CHUNK_FRAMES = value
+        chunking.CHUNK_FRAMES = before
 
 
 def encode(vector: Vector, recording: bytes, model: str | os.PathLike = MODEL, verify: bool = False) -> bytes:

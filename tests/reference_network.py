@@ -28,6 +28,10 @@ class Model:
         self.read_answers(unpack(properties["middleout.answers"]))
         if self.outputs(*self.known) != self.expected:
             raise ValueError("the known answers come out differently")
+        if "middleout.network" in properties:
+            self.read_network(unpack(properties["middleout.network"]))
+            if self.integers(self.known[0]) != self.expected[0]:
+                raise ValueError("the network in integers is another than the graph")
 
     def read_answers(self, data):
         """Section 9: `known` inputs, rows and states, and the outputs `expected` for them."""
@@ -51,6 +55,26 @@ class Model:
         self.reconstruction = [levels[v] + levels[v + 1] >> 1 for v in range(1024)]
         self.implant_levels = [-(2**24), *levels[1:-1], 2**24]
         self.linear_levels = [-(2**24), *(64 * (v - 512) for v in range(1, 1024)), 2**24]
+
+    def read_network(self, data):
+        """Section 9: `layers`, each a tuple of weights [in][out], bias and shift."""
+        numbers, self.layers = np.frombuffer(data, "<i4").astype(np.int64), []
+        count, rest = numbers[0], numbers[1:]
+        sizes, rest = rest[: count + 1].tolist(), rest[count + 1 :]
+        for a, b in zip(sizes, sizes[1:]):
+            shift, bias, weights = int(rest[0]), rest[1 : 1 + b], rest[1 + b : 1 + b + a * b]
+            self.layers.append((weights.reshape(a, b), bias, shift))
+            rest = rest[1 + b + a * b :]
+        if len(rest) or sizes[0] != 20 or sizes[-1] != 2:
+            raise ValueError("the network in integers has the wrong size")
+
+    def integers(self, rows):
+        """What `run` gives, from the network in integers."""
+        x = np.asarray(rows, np.int64) - 128
+        for weights, bias, shift in self.layers:
+            out = half_even((x @ weights + bias, 0), shift)
+            x = np.clip(out, 0, 255)
+        return out.tolist()
 
     def find(self, slot, levels, location, scale):
         """Code, start and frequency of the interval that holds `slot`."""

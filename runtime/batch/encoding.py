@@ -13,10 +13,10 @@ from ..container.header import Header
 from ..core.compressed_bytes import pack_blob
 from ..fit import topology as topologies
 from ..predictor import model as models
-from .model_choice import choose
+from .coders import Encoder
+from .model_choice import CHOICE_FRAMES, choose
 from .options import EncodeOptions
 from .rate_control import FILE_COST, Budget, bit_rate
-from .worker import Encoder, ModelReference
 
 
 @dataclass(frozen=True)
@@ -44,24 +44,22 @@ class Encoding:
         Of the recording; the fields on how it is encoded are filled in here.
     names : list of str
         Names of the channels, by which a topology knows them.
-    first : ndarray or None
-        The first chunk, int16 [frames, channels], by which a model is chosen; None where there is none.
+    first : list of ndarray
+        The first chunks, int16 [frames, channels], by which a model is chosen.
     foreign : int
         Bytes besides the samples that are to be stored, as far as that is known.
     """
 
     def __init__(
-        self, loaded: Loaded, header: Header, names: list[str], first: np.ndarray | None, foreign: int = 0
+        self, loaded: Loaded, header: Header, names: list[str], first: list[np.ndarray], foreign: int = 0
     ) -> None:
         options = loaded.options
-        if first is None:
-            first = np.empty((0, header.channels), np.int16)
         lossy = options.bound, options.target_rate, options.keep is not None
-        self._network = loaded.network or models.load(choose(first, options.independent, *lossy))
+        start = np.concatenate([np.empty((0, header.channels), np.int16), *(chunk[:CHOICE_FRAMES] for chunk in first)])
+        self._network = loaded.network or models.load(choose(start, options.independent, *lossy))
         embed, identity = options.embed_model, self._network.identity
         self.header = replace(header, model=identity, embedded=embed, bounded=options.lossy)
-        reference = ModelReference(identity, self._network.data)
-        self.encoder = Encoder(reference, options.verify)
+        self.encoder = Encoder(self._network, options.verify)
         self._bound, self._independent = options.bound, options.independent
         self._spikes = options.spikes and options.spikes.with_rate(header.sample_rate)
         self._topology = None

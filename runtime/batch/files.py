@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -13,7 +12,7 @@ from ..recording.sources import NOTHING
 from .encoding import Loaded
 from .jobs import DecodeJob, EncodeJob, Outcome, Settings
 from .options import Destination, EncodeOptions, from_fields
-from .pipeline import Runner, default_processes
+from .pipeline import Runner, default_threads
 
 DECODE_BATCH = 2
 """Batches of decoding are larger than those of encoding: a sample takes less memory, and less time with more lanes."""
@@ -43,7 +42,7 @@ def encode_files(
     array : bool
         Take the files for the channels of one recording, which gets one coded file.
     jobs : int or None
-        Processes; None for one per processor. One is used where there is little to do.
+        Threads; None for one per core. Fewer are used where there is little to do.
     done : callable
         Called with every file's outcome, good or bad, as it comes.
     advance : callable
@@ -66,7 +65,7 @@ def encode_files(
     settings, loaded = _settings(destination, done), Loaded.of(options)
     groups = [names] if array and names else [[name] for name in names]
     work = [EncodeJob(group, settings, loaded, given, array) for group in groups]
-    return _run(work, Runner(_processes(jobs), expected_samples(names), advance))
+    return _run(work, Runner(jobs or default_threads(), expected_samples(names), advance))
 
 
 def decode_files(
@@ -123,7 +122,7 @@ def _decode(
     names = [os.fspath(file) for file in files]
     network = None if model is None else models.load(model)
     work = [DecodeJob([name], settings, network) for name in names]
-    return _run(work, Runner(_processes(jobs), coded_samples(names), advance, DECODE_BATCH))
+    return _run(work, Runner(jobs or default_threads(), coded_samples(names), advance, DECODE_BATCH))
 
 
 def _settings(destination: Destination, done: Callable[[Outcome], None]) -> Settings:
@@ -134,11 +133,3 @@ def _settings(destination: Destination, done: Callable[[Outcome], None]) -> Sett
 def _run(work: list[EncodeJob] | list[DecodeJob], runner: Runner) -> list[Outcome]:
     runner.run(work)
     return [job.outcome for job in work]
-
-
-def _processes(jobs: int | None) -> int:
-    """Return how many processes to use: one inside a worker of somebody's pool, which may have no children."""
-    process = sys.modules.get("multiprocessing.process")
-    if process is not None and process.current_process().daemon:
-        return 1
-    return jobs or default_processes()

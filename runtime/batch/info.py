@@ -62,6 +62,7 @@ def describe(path: str) -> dict[str, Any]:
         "model_name": _model_name(header.model),
         "model_embedded": header.embedded,
         "chunks": len(layout.index.frames),
+        "chunk_frames": max(layout.index.frames, default=0),
         "original_suffix": header.suffix,
         "original_mtime_ns": header.mtime,
         "source": header.source,
@@ -145,7 +146,7 @@ def as_text(facts: dict[str, Any]) -> str:
         "samples": f"{facts['samples']} of {facts['sample_bits']} bits, {facts['frames']} frames{length}",
         "value maps": f"{first} (channels of the first chunk)" if facts["chunks"] else "no samples",
         "model": model + (", embedded" if facts["model_embedded"] else ""),
-        "chunks": str(facts["chunks"]),
+        "chunks": _chunks(facts),
         "bytes": f"{facts['coded_bytes']} for {facts['sample_bytes']}, ratio {facts['ratio']:.3f}",
     }
     if facts["max_error"] is not None:
@@ -157,6 +158,11 @@ def as_text(facts: dict[str, Any]) -> str:
     if facts["bits_per_sample"] is not None:
         lines["bytes"] += f", {facts['bits_per_sample']:.3f} bits per sample"
     return "\n".join([facts["file"], *(f"  {name:11} {text}" for name, text in lines.items())])
+
+
+def _chunks(facts: dict[str, Any]) -> str:
+    frames, rate = facts["chunk_frames"], facts["sample_rate"]
+    return f"{facts['chunks']}, of up to {frames} frames" + (f" ({frames / rate:.3g} s)" if rate and frames else "")
 
 
 def _spike_lines(kept: dict[str, Any]) -> dict[str, str]:

@@ -24,10 +24,11 @@ from ..recording import paths
 from ..recording.originals import ChannelTimeSink, FileSink, MembersSink, members_of
 from ..recording.sources import Given, Recording
 from ..recording.wav import WavFormat, canonical_header
-from .chunking import cut
+from .chunking import ChunkLength, beginning
+from .coders import Decoder, model_of
 from .encoding import Encoding, Loaded
+from .model_choice import CHOICE_FRAMES
 from .pipeline import Back, Chunk, Front
-from .worker import Decoder, reference
 
 
 @dataclass
@@ -125,14 +126,15 @@ class EncodeJob(_Job):
         with Recording(self._files, self._given, self._array) as recording:
             self._inputs, self._mtime = recording.seen, recording.mtime
             source = recording.source
-            chunks = cut(source.read, source.frames, source.channels)
-            first = next(chunks, None)
+            length = ChunkLength.of(self._loaded.options, source.channels, source.sample_rate, source.frames)
+            chunks = length.cut(source.read, source.frames)
+            first = beginning(chunks, CHOICE_FRAMES)
             header = self._header(recording)
             self._encoding = Encoding(self._loaded, header, recording.names, first, recording.foreign)
             outcome.original_bytes = source.outside
             if header.has_front:
                 yield Front(source.front)
-            for chunk in itertools.chain([] if first is None else [first], chunks):
+            for chunk in itertools.chain(first, chunks):
                 outcome.samples += chunk.size
                 outcome.original_bytes += chunk.size * sample_formats.width(source.dtype)
                 yield Chunk(self._encoding.encoder, self._encoding.task(chunk), chunk.size)
@@ -221,7 +223,7 @@ class DecodeJob(_Job):
             self._mtime, self._width = header.mtime, sample_formats.width(header.dtype)
             if header.source != FILES:
                 self._open_single(header)
-            embedded, opened = None, header.source != FILES
+            embedded, opened, coder = None, header.source != FILES, None
             if header.canonical or header.source == SAMPLES:
                 form = WavFormat(header.channels, header.sample_rate, header.sample_bits)
                 yield Front(canonical_header(form, _frames(header, source)))
@@ -237,7 +239,7 @@ class DecodeJob(_Job):
                     yield Back(parse_foreign(block.payload))
                 elif block.tag == b"C":
                     samples = chunk_frames(block.payload, header.channels) * header.channels
-                    coder = Decoder(reference(header, embedded, self._network))
+                    coder = coder or Decoder(model_of(header, embedded, self._network))
                     yield Chunk(coder, DecodeTask(block.payload, header.channels, header.sample_bits), samples)
             self.outcome.coded_bytes = blocks.offset
 

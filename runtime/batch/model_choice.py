@@ -9,8 +9,10 @@ from ..core.implant_table import mostly_in_table
 from ..predictor import model as models
 from . import codings
 
-_CHANNELS, _SAMPLES, _FRAMES = 64, 1 << 18, 1 << 14
-"""Channels and samples that are coded with each model, and frames at most."""
+CHOICE_FRAMES = 1 << 14
+"""Frames at a recording's beginning that are looked at, at most."""
+_CHANNELS, _SAMPLES = 64, 1 << 18
+"""Channels and samples that are coded with each model."""
 
 
 def choose(
@@ -33,7 +35,7 @@ def choose(
     usual = models.default() if kept else models.default(max_error, target_rate)
     if usual != models.DEFAULT or not samples.size:
         return usual
-    part = np.ascontiguousarray(samples[:_FRAMES, :_CHANNELS])
+    part = np.ascontiguousarray(samples[:CHOICE_FRAMES, :_CHANNELS])
     alone = models.DEFAULT if mostly_in_table(part) else models.ARRAYS
     if independent or kept or part.shape[1] == 1:
         return alone

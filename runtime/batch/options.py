@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -45,6 +46,11 @@ class EncodeOptions:
         Put the model into the file, so that decoding needs nothing else.
     verify : bool
         Decode what was encoded, and compare.
+    chunk_duration : float or None
+        Seconds that chunks have, about; None for 131072 frames, and fewer beyond 256 channels. Short chunks take more
+        bits, and less to decode a part of.
+    chunk_frames : int or None
+        The same in frames.
     spikes : SpikeOptions or None
         What is kept of spikes, by `keep`, `max_error`, `threshold` and `window`; not to be given.
     bound : int
@@ -66,6 +72,8 @@ class EncodeOptions:
     topology: Topology | str | os.PathLike | None = None
     embed_model: bool = False
     verify: bool = True
+    chunk_duration: float | None = None
+    chunk_frames: int | None = None
     spikes: SpikeOptions | None = field(init=False, repr=False, compare=False)
     bound: int = field(init=False, repr=False, compare=False)
 
@@ -78,6 +86,16 @@ class EncodeOptions:
         object.__setattr__(self, "spikes", kept)
         object.__setattr__(self, "bound", bound)
         check_target(self.target_rate, 0 if kept else bound)
+        self._check_chunks()
+
+    def _check_chunks(self) -> None:
+        duration, frames = self.chunk_duration, self.chunk_frames
+        if duration is not None and frames is not None:
+            raise UsageError("give the chunk length in seconds or in frames, not both")
+        if duration is not None and not 0 < duration < math.inf:
+            raise UsageError(f"a chunk length is a number of seconds above 0, not {duration}")
+        if frames is not None and (isinstance(frames, bool) or frames != int(frames) or frames < 1):
+            raise UsageError(f"a chunk length is a whole number of frames from 1 on, not {frames}")
 
     @property
     def lossy(self) -> bool:

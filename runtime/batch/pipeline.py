@@ -1,41 +1,39 @@
 """Chunks of many files through one stream of batches.
 
-The codec is fast where it codes many chunks at once, so batches go across files; and batches are independent, so they
-can go to several processes. Results come back in order: only one file at a time is being written, and what is held is
-some batches, however long the files are.
+The codec is fast where it codes many chunks at once, so batches go across files; and batches are independent, so that
+several threads can run them. Results come back in order: only one file at a time is being written, and what is held is
+some batches, however long the files are. Reading and writing is done by the thread that called.
 """
 
 from __future__ import annotations
 
 import itertools
 import os
-import signal
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import BrokenExecutor, Future
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ..core.errors import MiddleoutError, as_error
-from ..core.imports import one_thread
+from ..core.errors import as_error
 from ..core.limits import BATCH_SAMPLES
-from . import shared_memory
+from ..core.threads import stoppable
 
 if TYPE_CHECKING:
-    from concurrent.futures import ProcessPoolExecutor
-
     from ..codec.coding import DecodeTask, EncodeTask
-    from .worker import Decoder, Encoder
+    from .coders import Decoder, Encoder
 
-_SMALL = 1 << 21
-"""Samples that are not worth starting processes for."""
+_SMALL = 1 << 20
+"""Samples that are not worth a thread of their own: small batches take longer."""
 
 _MAX_BATCH_ENTRIES = 1024
 
 _MAX_PENDING = 3 << 26
-"""Samples that are in work or wait for it: 400 MB, however many processes there are."""
+"""Samples that are in work or wait for it: 400 MB, however many threads there are."""
 
-_DIED = "a worker process died: out of memory, or a script that lacks `if __name__ == '__main__':`; try jobs=1"
+_PATIENCE = 0.5
+"""Seconds: a wait without an end can't be interrupted on Windows."""
 
 
 @dataclass(frozen=True)
@@ -66,8 +64,8 @@ class Chunk:
 
     Attributes
     ----------
-    coder : picklable; its method `run` gives a result for each of a list of tasks
-    task : None once it is with another process
+    coder : its method `run` gives a result for each of a list of tasks
+    task : None once a thread has it
     samples : of the chunk
     """
 
@@ -91,7 +89,7 @@ class _Failure:
 
 
 class Job(Protocol):
-    """One file on its way. All calls are made in one process and thread."""
+    """One file on its way. All calls are made in one thread."""
 
     def items(self) -> Iterator[Front | Chunk | Back]:
         """Read the input: bytes in front of the samples, chunks, bytes behind them; in this order."""
@@ -130,14 +128,14 @@ class _Batch:
         if isinstance(entry.item, Chunk):
             self.coder = entry.item.coder
 
-    def tasks(self) -> list[Any]:
-        return [entry.item.task for entry in self.entries if isinstance(entry.item, Chunk)]
-
-    def forget(self) -> None:
-        """Drop the tasks, which are with another process."""
+    def take_tasks(self) -> list[Any]:
+        """Return the tasks; the batch does not hold them any more."""
+        tasks = []
         for entry in self.entries:
             if isinstance(entry.item, Chunk):
+                tasks.append(entry.item.task)
                 entry.item = replace(entry.item, task=None)
+        return tasks
 
 
 class Runner:
@@ -145,7 +143,7 @@ class Runner:
 
     Parameters
     ----------
-    processes : at most that many; 1 for none besides this one
+    threads : at most that many; with 1 the calling thread does all
     total : samples expected; None if unknown
     advance : called with the number of samples that have gone through
     size : of batches, as a multiple of the usual one
@@ -153,21 +151,22 @@ class Runner:
 
     def __init__(
         self,
-        processes: int = 1,
+        threads: int = 1,
         total: int | None = None,
         advance: Callable[[int], None] = lambda samples: None,
         size: int = 1,
     ) -> None:
-        self._processes = processes if total is None else max(1, min(processes, total // (_SMALL // 2)))
+        self._threads = threads if total is None else max(1, min(threads, total // _SMALL))
         self._advance = advance
         self._target = size * BATCH_SAMPLES
-        if self._processes > 1:
-            self._target = min(self._target, _MAX_PENDING // self._processes)
+        if self._threads > 1:
+            self._target = min(self._target, _MAX_PENDING // self._threads)
         self._most = self._target + self._target // 16
-        if total is not None and self._processes > 1:  # whole rounds of equal batches
-            rounds = -(-total * 15 // (16 * self._target * self._processes))  # totals may be estimates
-            self._target = -(-total // (rounds * self._processes))
-        self._pool: ProcessPoolExecutor | None = None
+        if total is not None and self._threads > 1:  # whole rounds of equal batches
+            rounds = -(-total * 15 // (16 * self._target * self._threads))  # totals may be estimates
+            self._target = -(-total // (rounds * self._threads))
+        self._pool = ThreadPoolExecutor(self._threads, "runtime") if self._threads > 1 else None
+        self._stop = threading.Event()
         self._pending: deque[tuple[_Batch, Future]] = deque()
         self._open: dict[Job, None] = {}
 
@@ -188,10 +187,11 @@ class Runner:
             while self._pending:
                 self._deliver()
         finally:
+            self._stop.set()
             for job in list(self._open):
                 job.fail(None)
             if self._pool is not None:
-                _end(self._pool, given_up=bool(self._pending))
+                self._pool.shutdown(cancel_futures=True)
 
     def _is_full(self, batch: _Batch, item: Front | Chunk | Back | _End | _Failure) -> bool:
         if isinstance(item, _End | _Failure):
@@ -203,34 +203,35 @@ class Runner:
         return other or full or len(batch.entries) >= _MAX_BATCH_ENTRIES
 
     def _submit(self, batch: _Batch) -> None:
-        tasks = batch.tasks()
-        small = self._pool is None and batch.samples < min(_SMALL, self._target // 2)
-        if self._processes == 1 or small or not tasks:
+        tasks = batch.take_tasks()
+        if self._pool is None:
             future: Future = Future()
             try:
                 future.set_result(batch.coder.run(tasks) if tasks else [])
             except Exception as error:  # of a file in the batch
                 future.set_exception(error)
         else:
-            self._pool = self._pool or _pool(self._processes)
-            tasks = shared_memory.shared(tasks)
-            batch.forget()
-            future = self._pool.submit(shared_memory.call, batch.coder, tasks)
+            future = self._pool.submit(self._run, batch.coder, tasks)
         self._pending.append((batch, future))
         while self._pending and self._enough_pending():
             self._deliver()
 
+    def _run(self, coder: Encoder | Decoder | None, tasks: list[Any]) -> list[Any]:
+        """Run tasks in a thread of the pool."""
+        with stoppable(self._stop):
+            return coder.run(tasks) if coder is not None else []
+
     def _enough_pending(self) -> bool:
-        if self._pool is None or len(self._pending) > self._processes:
+        if self._pool is None or len(self._pending) > self._threads:
             return True
         return sum(batch.samples for batch, _ in self._pending) > _MAX_PENDING
 
     def _deliver(self) -> None:
         batch, future = self._pending.popleft()
+        while not future.done():
+            wait([future], _PATIENCE)
         try:
             results = iter(future.result())
-        except BrokenExecutor:
-            results = itertools.repeat(MiddleoutError(_DIED))
         except Exception as error:
             results = itertools.repeat(error)
         for entry in batch.entries:
@@ -273,28 +274,8 @@ def _read(job: Job) -> Iterator[Front | Chunk | Back | _End | _Failure]:
         yield _End()
 
 
-def _pool(processes: int) -> ProcessPoolExecutor:
-    import multiprocessing  # slow to import, and one file needs none
-    from concurrent.futures import ProcessPoolExecutor
-
-    return ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), initializer=_start_worker)
-
-
-def _end(pool: ProcessPoolExecutor, given_up: bool) -> None:
-    if given_up:  # the results of pending batches are not needed
-        for process in list((getattr(pool, "_processes", None) or {}).values()):
-            process.terminate()
-    pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _start_worker() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends its workers
-    one_thread()
-
-
-def default_processes() -> int:
-    """Return the number of processors that this process may use."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:
-        return os.cpu_count() or 1
+def default_threads() -> int:
+    """Return the number of cores that this process may use."""
+    if hasattr(os, "process_cpu_count"):  # from Python 3.13 on; it heeds more than affinity
+        return os.process_cpu_count() or 1
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -2,33 +2,32 @@
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Iterator, Sequence
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 
-from ..codec.coding import DecodeTask
-from ..container.blocks import read_block
-from ..container.chunk_head import chunk_frames
-from ..container.header import check_bound
 from ..container.random_access import read_layout, scan_layout
-from ..core.errors import CorruptError, MiddleoutError, UsageError
-from ..core.file_io import PositionalFile
-from ..core.limits import BATCH_SAMPLES
+from ..core.errors import UsageError
 from ..core.sample_formats import from_int16
 from ..core.terms import FILES
 from ..predictor import model as models
 from ..recording.originals import members_of
+from .chunk_reader import ChunkReader
+from .coders import Decoder, model_of
 from .codings import coding_of
-from .worker import Decoder, reference
+
+CACHE_BYTES = 80 << 20
+"""Bytes that a reader keeps by default: more than a whole chunk."""
 
 
 class Reader:
     """A coded recording, opened for reading any part of it.
 
-    Threads, and processes that inherited it by fork, may share a reader.
+    Threads may share a reader, and so may processes that inherited it by fork. A reader of a path can be pickled: it
+    opens the file again, and its cache begins empty. Processes that inherit a file object other than a file of the
+    operating system share its position, so that each needs its own.
 
     Parameters
     ----------
@@ -36,6 +35,7 @@ class Reader:
     model : name, path or bytes of the model, where it is neither shipped nor in the file
     rebuild_index : whether to read what can be read of a file that is damaged or was not completed:
         all chunks in front of the first damage
+    cache_bytes : most bytes of coded chunks and decoded segments to keep, so that reading on costs little; 0 for none
 
     Attributes
     ----------
@@ -46,7 +46,7 @@ class Reader:
 
     Raises
     ------
-    FileFormatError, CorruptError, ModelError
+    FileFormatError, CorruptError, ModelError, UsageError
     """
 
     def __init__(
@@ -55,12 +55,15 @@ class Reader:
         *,
         model: str | os.PathLike | bytes | None = None,
         rebuild_index: bool = False,
+        cache_bytes: int = CACHE_BYTES,
     ) -> None:
-        self._owns = isinstance(source, str | os.PathLike)
+        self._path = os.path.abspath(source) if isinstance(source, str | os.PathLike) else None
+        self._options: dict[str, Any] = {"model": model, "rebuild_index": rebuild_index, "cache_bytes": cache_bytes}
+        if cache_bytes < 0:
+            raise UsageError(f"a cache of {cache_bytes} bytes")
         self._file: BinaryIO = open(source, "rb") if isinstance(source, str | os.PathLike) else source
         try:
             self._layout = (scan_layout if rebuild_index else read_layout)(self._file)
-            self._places = PositionalFile(self._file)
             if self._layout.header.source == FILES and not rebuild_index:
                 members_of(self._layout.header, self._layout.table)
         except BaseException:
@@ -70,20 +73,23 @@ class Reader:
         self.channels = self.header.channels
         self.sample_rate = self.header.sample_rate
         self.dtype = np.dtype(self.header.dtype).newbyteorder("=")
-        index = self._layout.index
-        self._starts = np.concatenate([[0], np.cumsum(np.asarray(index.frames, np.int64))])
-        self._offsets = index.first + np.concatenate([[0], np.cumsum(np.asarray(index.sizes, np.int64))])
-        self.frames = int(self._starts[-1])
-        self._model = model
+        self._chunks = ChunkReader(self._file, self._layout, cache_bytes)
+        self.frames = int(self._chunks.starts[-1])
         self._decoder: Decoder | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle the path and the options; the file is opened again. Raises `UsageError` for file objects."""
+        if self._path is None:
+            raise UsageError("a reader of a file object can't be pickled; open the file by its path")
+        return _reopened, (self._path, self._options, self._layout.header_crc, self.frames)
 
     def read(
         self, start: int = 0, stop: int | None = None, channels: int | slice | Sequence[int] | None = None
     ) -> np.ndarray:
         """Return the samples of the frames from `start` up to `stop`, [time, channel]; both as in a slice.
 
-        Only the chunks that hold them are read and decoded. The channels of a chunk share one coded stream, and may be
-        predicted from each other, so that all of them are decoded; only those asked for are kept.
+        Only the segments of chunks that hold them are decoded, only for these channels and those that they are
+        predicted from. What was decoded is kept, up to `cache_bytes`.
 
         Parameters
         ----------
@@ -93,14 +99,10 @@ class Reader:
         start, stop, _ = slice(start, stop).indices(self.frames)
         columns = self._columns(channels)
         samples = np.empty((max(0, stop - start), len(columns)), self.dtype)
-        if stop <= start:
-            return samples
-        first = int(np.searchsorted(self._starts, start, "right")) - 1
-        last = int(np.searchsorted(self._starts, stop, "left"))
-        for chunk, part in self._decode(first, last):
-            at = int(self._starts[chunk])
-            low, high = max(start, at), min(stop, at + len(part))
-            samples[low - start : high - start] = from_int16(part[low - at : high - at, columns], self.header.dtype)
+        if stop > start and len(columns):
+            for first, part in self._chunks.read(self._loaded(), start, stop, columns):
+                at = first - start
+                samples[at : at + len(part)] = from_int16(part, self.header.dtype)
         return samples
 
     def mask(
@@ -115,19 +117,19 @@ class Reader:
         columns = self._columns(channels)
         known = np.ones((max(0, stop - start), len(columns)), bool)
         for chunk in range(len(self._layout.index.frames)):
-            at, end = (int(x) for x in self._starts[chunk : chunk + 2])
+            at, end = (int(x) for x in self._chunks.starts[chunk : chunk + 2])
             low, high = max(start, at), min(stop, end)
             if low < high and (part := self._guaranteed(chunk)) is not None:
                 known[low - start : high - start] = part[low - at : high - at, columns]
         return known
 
     def _guaranteed(self, number: int) -> np.ndarray | None:
-        payload = self._chunk(number)
-        return coding_of(payload).guaranteed(DecodeTask(payload, self.channels, self.header.sample_bits))
+        task = self._chunks.task(number)
+        return coding_of(task.payload).guaranteed(task)
 
     def __iter__(self) -> Iterator[np.ndarray]:
         """Give the recording in pieces [time, channel]; memory holds a batch of chunks at most."""
-        for _, part in self._decode(0, len(self._layout.index.frames)):
+        for part in self._chunks.whole(self._loaded()):
             yield from_int16(part, self.header.dtype).astype(self.dtype, copy=False)
 
     def __len__(self) -> int:
@@ -141,24 +143,8 @@ class Reader:
 
     def close(self) -> None:
         """Close the file, if it was given as a path."""
-        if self._owns:
+        if self._path is not None:
             self._file.close()
-
-    def _decode(self, first: int, last: int) -> Iterator[tuple[int, np.ndarray]]:
-        """Decode the chunks first..last-1. Gives their numbers, and their samples as int16."""
-        while first < last:
-            payloads: list[bytes] = []
-            samples = 0
-            while first + len(payloads) < last and (not payloads or samples < BATCH_SAMPLES):
-                payload = self._chunk(first + len(payloads))
-                payloads.append(payload)
-                samples += chunk_frames(payload, self.channels) * self.channels
-            tasks = [DecodeTask(payload, self.channels, self.header.sample_bits) for payload in payloads]
-            for number, part in enumerate(self._loaded().run(tasks), first):
-                if isinstance(part, MiddleoutError):
-                    raise part
-                yield number, part
-            first += len(payloads)
 
     def _columns(self, channels: int | slice | Sequence[int] | None) -> np.ndarray:
         everything = np.arange(self.channels)
@@ -167,17 +153,18 @@ class Reader:
         except IndexError:
             raise UsageError(f"channels {channels}, of a recording of {self.channels}") from None
 
-    def _chunk(self, number: int) -> bytes:
-        layout = self._layout
-        block = io.BytesIO(self._places.read_at(int(self._offsets[number]), layout.index.sizes[number]))
-        payload, *_ = read_block(block, layout.first_sequence + number, layout.header_crc, b"C")
-        if chunk_frames(payload, self.channels) != layout.index.frames[number]:
-            raise CorruptError("the index does not agree with the chunks")
-        check_bound(payload, self.header)
-        return payload
-
     def _loaded(self) -> Decoder:
         if self._decoder is None:
-            given = None if self._model is None else models.load(self._model)
-            self._decoder = Decoder(reference(self.header, self._layout.embedded, given))
+            model = self._options["model"]
+            given = None if model is None else models.load(model)
+            self._decoder = Decoder(model_of(self.header, self._layout.embedded, given))
         return self._decoder
+
+
+def _reopened(path: str, options: dict[str, Any], header_crc: int, frames: int) -> Reader:
+    """Open a pickled reader's file again. Raises `UsageError` where another one has its name now."""
+    reader = Reader(path, **options)
+    if (reader._layout.header_crc, reader.frames) != (header_crc, frames):
+        reader.close()
+        raise UsageError(f"{path} is not the file that the reader had open")
+    return reader

@@ -11,12 +11,13 @@ from ..container.blocks import BlockWriter
 from ..container.header import Header
 from ..core import sample_formats
 from ..core.errors import MiddleoutError, UsageError
-from ..core.limits import BATCH_SAMPLES, CHUNK_FRAMES, CHUNK_SAMPLES, MAX_CHANNELS
+from ..core.limits import BATCH_SAMPLES, CHUNK_SAMPLES, MAX_CHANNELS
 from ..core.names import channel_names, is_suffix
 from ..recording import paths
 from ..recording.arrays import to_samples, whole_sample_rate
-from .chunking import plan
+from .chunking import ChunkLength, beginning
 from .encoding import Encoding, Loaded
+from .model_choice import CHOICE_FRAMES
 from .options import EncodeOptions, from_fields
 
 
@@ -70,6 +71,7 @@ class Writer:
         )
         _check(self._header)
         (options,) = from_fields(fields, options or EncodeOptions)
+        self._length = ChunkLength.of(options, channels, self._header.sample_rate, frames)
         self._loaded = Loaded.of(options)
         self._begun: tuple[Encoding, BlockWriter] | None = None
         self._output: paths.Output | None = None
@@ -99,7 +101,7 @@ class Writer:
     def close(self) -> None:
         """Write what is left, and the end of the file."""
         self._encode(self._ready(final=True))
-        encoding, blocks = self._begin(None)
+        encoding, blocks = self._begin([])
         encoding.end(blocks)
         if self._output is not None:
             self._output.commit()
@@ -126,10 +128,8 @@ class Writer:
         """Take the chunks that are complete; the last one is not, unless the recording ends here."""
         channels = self._header.channels
         samples = np.concatenate(self._pieces) if self._pieces else np.empty((0, channels), np.int16)
-        lengths = plan(len(samples), channels)
-        if not final:
-            aim = max(1, min(CHUNK_FRAMES, CHUNK_SAMPLES // channels))
-            lengths = [aim] * (len(samples) // aim - 1)
+        aim = self._length.aim
+        lengths = self._length.plan(len(samples)) if final else [aim] * (len(samples) // aim - 1)
         ends = np.cumsum(lengths, dtype=np.int64)
         chunks = np.split(samples, ends)[: len(lengths)]
         self._frames = len(samples) - (int(ends[-1]) if lengths else 0)
@@ -139,7 +139,7 @@ class Writer:
     def _encode(self, chunks: list[np.ndarray]) -> None:
         """Encode and write chunks, as many together as a batch takes."""
         while chunks:
-            encoding, blocks = self._begin(chunks[0])
+            encoding, blocks = self._begin(chunks)
             count = 1
             while count < len(chunks) and sum(map(np.size, chunks[: count + 1])) <= BATCH_SAMPLES:
                 count += 1
@@ -149,9 +149,10 @@ class Writer:
                 blocks.chunk(payload)
             chunks = chunks[count:]
 
-    def _begin(self, first: np.ndarray | None) -> tuple[Encoding, BlockWriter]:
-        """Write the header, by what the first chunk tells, unless that was done."""
+    def _begin(self, chunks: list[np.ndarray]) -> tuple[Encoding, BlockWriter]:
+        """Write the header, by what the first chunks tell, unless that was done."""
         if self._begun is None:
+            first = beginning(iter(chunks), CHOICE_FRAMES)
             encoding = Encoding(self._loaded, self._header, channel_names(self._header.channels), first)
             self._begun = encoding, encoding.writer(self._file)
         return self._begun

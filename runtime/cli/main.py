@@ -16,7 +16,7 @@ from ..core.errors import MiddleoutError, UsageError, as_error
 from ..core.imports import one_thread
 from . import stream as live
 from .progress import Progress
-from .shared_options import given_by, input_options, loss_options, positive
+from .shared_options import chunk_length, given_by, input_options, loss_options, positive
 
 if TYPE_CHECKING:
     from ..batch.jobs import Outcome
@@ -78,6 +78,8 @@ def _parser() -> argparse.ArgumentParser:
     encode.add_argument("--independent", action="store_true", help="code each channel alone")
     encode.add_argument("--topology", metavar="FILE", help="which channels predict which, of `topology`")
     loss_options(encode)
+    length = "about how long chunks are: 0.1s, 100ms, or frames (default: 131072, fewer beyond 256 channels)"
+    encode.add_argument("--chunk", type=chunk_length, default={}, metavar="LENGTH", help=length)
     encode.add_argument("--no-verify", dest="verify", action="store_false", help="do not decode and compare")
 
     decode = _command(commands, "decode", _decode, "restore the original files")
@@ -86,7 +88,7 @@ def _parser() -> argparse.ArgumentParser:
     for command in (decode, test):
         command.add_argument("--model", metavar="PATH", help="the model, where it is neither shipped nor in the file")
     for command in (encode, decode, test):
-        command.add_argument("--jobs", type=positive, metavar="N", help="processes (default: one per processor)")
+        command.add_argument("--jobs", type=positive, metavar="N", help="threads (default: one per core)")
         command.add_argument("-q", "--quiet", action="store_true", help="no progress, no summary; only errors")
 
     info = _command(commands, "info", _info, "print the facts of header and index")
@@ -98,6 +100,7 @@ def _parser() -> argparse.ArgumentParser:
     input_options(topology)
     live.add(commands)
     models = commands.add_parser("models", help="list the models that are available")
+    models.add_argument("--check", action="store_true", help="load each, and tell which engine it gets here and why")
     models.set_defaults(run=_models)
     return parser
 
@@ -122,7 +125,7 @@ def _encode(options: argparse.Namespace) -> int:
     from ..batch.options import EncodeOptions
 
     given = given_by(options)
-    made = EncodeOptions(**{name: getattr(options, name) for name in _ENCODING + _HOW})
+    made = EncodeOptions(**{name: getattr(options, name) for name in _ENCODING + _HOW}, **options.chunk)
     call = partial(files.encode_files, options=made, array=options.array, **given, **_destination(options))
     return _run("encode", call, options, files.expected_samples(options.files))
 
@@ -246,6 +249,7 @@ def _topology(options: argparse.Namespace) -> int:
 
 
 def _models(options: argparse.Namespace) -> int:
+    from ..compiled import choice
     from ..core.names import identity_of
     from ..predictor import model
 
@@ -255,4 +259,6 @@ def _models(options: argparse.Namespace) -> int:
         data = path.read_bytes()
         default = uses.get(path, "")
         print(f"{name}  {identity_of(data).hex()}  {len(data)} bytes{default}")
+        if options.check:
+            print(f"  {choice.explain(model.load(name))}")
     return 0

@@ -78,6 +78,17 @@ def bound(text: str) -> int:
     return int(text)
 
 
+def chunk_length(text: str) -> dict[str, float | int]:
+    """Parse the length of chunks: frames, or seconds like 0.1s or 100ms. Returns a field of `EncodeOptions`."""
+    try:
+        if not text.endswith("s"):
+            return {"chunk_frames": int(text)}
+        number, unit = (text[:-2], 0.001) if text.endswith("ms") else (text[:-1], 1.0)
+        return {"chunk_duration": float(number) * unit}
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a length like 0.1s, 100ms or 4096 (frames)") from None
+
+
 def window(text: str) -> tuple[float, float]:
     """Parse milliseconds before and after."""
     try:

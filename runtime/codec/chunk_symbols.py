@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from ..entropy import rans
@@ -28,24 +26,23 @@ class ChunkSymbols:
 
     def __init__(self, coded: list[CodedChunk], model: Model):
         self._model = model
-        parts = [(chunk.side, chunk.frames, chunk.segments) for chunk in coded]
+        parts = [(chunk.side, chunk.frames, chunk.steps) for chunk in coded]
         self.lanes = join(parts, model.entropy.reconstruction)
-        states = np.empty(len(self.lanes), np.uint64)
-        for number, chunk in enumerate(coded):
-            states[self.lanes.owner == number] = chunk.states
-        self._coder = rans.Decoder(states, [chunk.words for chunk in coded], self.lanes.owner)
+        place = self.lanes.number + np.cumsum([0, *(len(chunk.states) for chunk in coded)])[self.lanes.owner]
+        states, words = (np.concatenate([getattr(chunk, name) for chunk in coded]) for name in ("states", "words"))
+        ends = np.cumsum(np.concatenate([chunk.counts for chunk in coded]))
+        self._coder = rans.Decoder(states[place], words, np.append(0, ends)[place], ends[place])
         self._low = _low_bits(coded, self.lanes)
-        self._escapes = [iter(chunk.escapes.tolist()) for chunk in coded]
 
     def part(self, part: slice) -> LaneSymbols:
         """Return the symbol source of some of the lanes."""
         lanes = self.lanes
         source = RansSource(self._coder, self._model.entropy, self._model.guesses, lanes.offset[part], part)
-        return LaneSymbols(source, lanes.linear[part], self._low[:, part], lanes.owner[part], self._escapes)
+        return LaneSymbols(source, lanes.linear[part], self._low[:, part])
 
     def used_up(self) -> bool:
-        """Return whether all words and escapes were taken, and every state is where its encoder began."""
-        return bool(self._coder.finish().all()) and all(next(values, None) is None for values in self._escapes)
+        """Return whether all words were taken, and every state is where its encoder began."""
+        return self._coder.used_up()
 
 
 def _low_bits(coded: list[CodedChunk], lanes: Lanes) -> np.ndarray:
@@ -62,13 +59,10 @@ def _low_bits(coded: list[CodedChunk], lanes: Lanes) -> np.ndarray:
 class LaneSymbols:
     """The symbol source (see `decode_loop.SymbolSource`) of some lanes of a batch of chunks."""
 
-    def __init__(
-        self, source: RansSource, linear: np.ndarray, low: np.ndarray, owner: np.ndarray, escapes: list[Iterator[int]]
-    ):
-        self.next = source.next
+    def __init__(self, source: RansSource, linear: np.ndarray, low: np.ndarray):
+        self._source, self.next = source, source.next
         self._numbers = np.flatnonzero(linear)
         self._low = low[:, as_columns(self._numbers)] if len(self._numbers) else low
-        self._owner, self._escapes = owner, escapes
 
     def low_bits(self, t: int) -> np.ndarray:
         """Return the low bits int16 [linear lanes] of a step."""
@@ -84,4 +78,4 @@ class LaneSymbols:
             numbers = numbers[active[numbers]]
         if not len(numbers):
             return None
-        return numbers, np.array([next(self._escapes[self._owner[n]], 0) for n in numbers], np.int16)
+        return numbers, self._source.raw(numbers)

@@ -37,12 +37,30 @@ class EncodeTask:
 
 
 @dataclass(frozen=True)
+class Part:
+    """A part of a chunk: the frames from `start` to before `stop`, of some channels, int64 [n] in any order."""
+
+    start: int
+    stop: int
+    channels: np.ndarray
+
+
+@dataclass(frozen=True)
 class DecodeTask:
-    """One chunk to decode: its payload, and what the file's header says of its samples."""
+    """One chunk to decode: its payload, and what the file's header says of its samples.
+
+    part : what is wanted of it; None for everything
+    """
 
     payload: bytes
     channels: int
     sample_bits: int = 16
+    part: Part | None = None
+
+    def crop(self, samples: np.ndarray) -> np.ndarray:
+        """Return what is wanted of all samples [frames, channels]."""
+        part = self.part
+        return samples if part is None else samples[part.start : part.stop, part.channels]
 
 
 class Coding(Protocol):
@@ -57,7 +75,10 @@ class Coding(Protocol):
         """Return the payloads of chunks, many at once; stored ones where these are smaller."""
 
     def decode(self, tasks: list[DecodeTask], model: Model) -> list[np.ndarray]:
-        """Return the samples int16 [frames, channels] of payloads, many at once. Raises `CorruptError`."""
+        """Return the samples int16 [frames, channels] that are wanted, many at once. Raises `CorruptError`."""
+
+    def segment_frames(self, task: DecodeTask) -> int:
+        """Return the frames of a segment, which decodes as a whole; the beginning of the payload will do."""
 
     def verify(self, task: EncodeTask, payload: bytes, decoded: np.ndarray) -> bool:
         """Return whether decoded samples are what was asked for."""

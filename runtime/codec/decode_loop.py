@@ -11,6 +11,7 @@ from typing import Protocol
 
 import numpy as np
 
+from ..core.threads import check_stop
 from ..predictor.lanes import Lanes
 from ..predictor.model import Model
 from ..predictor.step import LanesState, StepPredictor
@@ -82,6 +83,7 @@ class DecodeLoop:
         """Decode the steps from `first` to `end`."""
         samples, past = self._samples, self._state.past
         for t in range(first, end):
+            check_stop()
             row = samples[self._kept]
             for level in self._levels:
                 level.step(t, row)

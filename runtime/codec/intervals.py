@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..core.threads import check_stop
 from ..entropy.entropy_model import CODES, PRECISION
 from ..predictor.block import BlockPredictor
 from ..predictor.lanes import Lanes
@@ -46,6 +47,7 @@ def intervals(model: Model, lanes: Lanes, samples: np.ndarray, memory: np.ndarra
     predictor, linear = BlockPredictor(model, lanes, rows), lanes.linear != 0
     escapes: list[np.ndarray] = [np.empty((0, 2), np.int64)]
     for first in range(0, steps, rows):
+        check_stop()
         block = slice(first, min(first + rows, steps))
         found = predictor.run_block(samples[block])
         if linear.any():

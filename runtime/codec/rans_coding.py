@@ -1,36 +1,34 @@
 """The coding `rans`: network, entropy model and rANS (docs/format.md section 3).
 
-The chunks of a batch may come from different recordings; all their lanes are coded side by side, which is what makes it
-quick.
+The chunks of a batch may come from different recordings. Numpy and onnxruntime code all their lanes side by side, which
+is what makes them quick; compiled loops do one chunk after the other.
 """
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
 
+from ..compiled.choice import engine_of
 from ..container.chunk_head import RANS, chunk_bound
 from ..core import near_lossless
 from ..core.errors import CorruptError
-from ..entropy import rans
 from ..fit.parameters import FitOptions, fit
 from ..predictor.channel_parameters import CONSTANT, COPY, LINEAR, SideInformation
-from ..predictor.lanes import Lanes, Places, join, segment_count, to_lanes
+from ..predictor.lanes import segment_steps
 from ..predictor.model import Model
+from . import lane_batches
 from . import rans_payload as chunks
-from .chunk_symbols import ChunkSymbols
 from .coding import DecodeTask, EncodeTask
-from .decode_loop import DecodeLoop
-from .intervals import intervals
 from .max_error_search import BoundSearch
 from .rans_payload import NOTHING, CodedChunk, kind_counts
 from .stored import smaller
 
-_GROUP_SAMPLES = 1 << 24
-"""Samples whose intervals are held at once (128 MB)."""
+_ENCODE_STEP, _ENCODE_SAMPLE = 1e-5, 1e-7
+_DECODE_STEP, _DECODE_SAMPLE = 3e-5, 8e-8
+"""Seconds that numpy and onnxruntime take for a step of any number of lanes, and for a sample."""
 
 
 class RansCoding:
@@ -54,7 +52,7 @@ class RansCoding:
 
     def decode(self, tasks: list[DecodeTask], model: Model) -> list[np.ndarray]:
         """Return the samples; all lanes of a batch are decoded side by side."""
-        parsed = [chunks.parse(task.payload, task.channels) for task in tasks]
+        parsed = [_parsed(task) for task in tasks]
         results = [_constant_channels(chunk.side, chunk.frames) for chunk in parsed]
         coded = [i for i, chunk in enumerate(parsed) if len(chunk.side.coded)]
         coded.sort(key=lambda i: -parsed[i].steps)
@@ -63,7 +61,11 @@ class RansCoding:
             _decode([parsed[i] for i in group], [results[i] for i in group], model.coarse(*bins))
         for chunk, samples, task in zip(parsed, results, tasks, strict=True):
             _finish(chunk, samples, task.sample_bits)
-        return results
+        return [_cropped(chunk, samples, task) for chunk, samples, task in zip(parsed, results, tasks, strict=True)]
+
+    def segment_frames(self, task: DecodeTask) -> int:
+        """Return the frames of a segment."""
+        return chunks.steps_of(task.payload, task.channels)
 
     def verify(self, task: EncodeTask, payload: bytes, decoded: np.ndarray) -> bool:
         """Return whether the samples are within the bound."""
@@ -75,6 +77,23 @@ class RansCoding:
     def describe(self, task: DecodeTask) -> dict[str, int]:
         """Return how many channels are of each kind, by its name; the beginning of the payload will do."""
         return kind_counts(task.payload, task.channels)
+
+
+def _parsed(task: DecodeTask) -> CodedChunk:
+    """Return the chunk, or no more of it than the task needs."""
+    chunk = chunks.parse(task.payload, task.channels)
+    if task.part is None:
+        return chunk
+    first, last = task.part.start // chunk.steps, -(-task.part.stop // chunk.steps)
+    return chunk.part(first, last, task.part.channels)
+
+
+def _cropped(chunk: CodedChunk, samples: np.ndarray, task: DecodeTask) -> np.ndarray:
+    """Return what a task asks for of the samples of the segments that hold it."""
+    if task.part is None:
+        return samples
+    first = task.part.start % chunk.steps
+    return samples[first : first + task.part.stop - task.part.start, task.part.channels]
 
 
 def _encoded(tasks: list[EncodeTask], model: Model) -> list[bytes]:
@@ -96,7 +115,7 @@ def _fitted(task: EncodeTask, model: Model) -> tuple[np.ndarray, CodedChunk]:
         near_lossless.restore(decoded, linear, task.max_error, task.sample_bits)
     options = FitOptions(not task.independent, task.order, task.max_error > 0, task.max_error)
     side = fit(samples, model.entropy.reconstruction, linear, options)
-    return samples, CodedChunk(len(samples), 1, _sample_crc(decoded), side, [], *NOTHING, task.max_error)
+    return samples, CodedChunk(len(samples), len(samples), _sample_crc(decoded), side, [], *NOTHING, task.max_error)
 
 
 def _bins_of(chunk: CodedChunk) -> tuple[int, int]:
@@ -109,52 +128,38 @@ def _sample_crc(samples: np.ndarray) -> int:
 
 
 def _code(batch: list[np.ndarray], coded: list[CodedChunk], model: Model) -> None:
-    """Fill in low bits, escapes, states and words of chunks that have lanes."""
+    """Fill in low bits, states and words of chunks that have lanes."""
     for samples, chunk in zip(batch, coded, strict=True):
-        chunk.segments = segment_count(chunk.frames, len(chunk.side.coded))
+        chunk.steps = segment_steps(chunk.frames, len(chunk.side.coded))
         with_low = chunks.channels_with_low_bits(chunk.side)
         chunk.low_bits = [samples[:, channel] & np.int16((1 << chunk.side.shift[channel]) - 1) for channel in with_low]
-    lanes = join([(chunk.side, chunk.frames, chunk.segments) for chunk in coded], model.entropy.reconstruction)
-    states, words, escapes = _coded_lanes(batch, lanes, model)
-    split = rans.split(words, lanes.owner, len(coded))
-    for number, chunk in enumerate(coded):
-        chunk.states, chunk.words = states[lanes.owner == number], split[number]
-        chunk.escapes = escapes[lanes.owner[escapes[:, 1]] == number, 2].astype(np.int16)
-
-
-def _coded_lanes(
-    batch: list[np.ndarray], lanes: Lanes, model: Model
-) -> tuple[np.ndarray, list[rans.Words], np.ndarray]:
-    """States uint64 [lanes], words of groups of lanes, and escapes in decoding order: step, lane, sample."""
-    states, words, escapes = np.zeros(len(lanes), np.uint64), [], []
-    groups, memory = list(_groups(lanes)), None
-    if len(groups) > 1:
-        memory = np.empty(2 * int(lanes.length.max()) * max(map(len, groups)), np.uint32)
-    for part in groups:
-        chosen = lanes.take(part)
-        samples = to_lanes(batch, chosen)
-        coded = intervals(model, chosen, samples, memory)
-        states[part], found = rans.encode(coded.start, coded.frequency)
-        words.append(rans.Words(found.values, found.counts, part.astype(np.int32)[found.lanes]))
-        step, lane = coded.escapes.T
-        escapes.append(np.column_stack([step, part[lane], samples[step, lane]]))
-    rows = np.concatenate(escapes)
-    return states, words, rows[np.lexsort((rows[:, 1], rows[:, 0]))]
-
-
-def _groups(lanes: Lanes) -> Iterator[np.ndarray]:
-    """Yield lanes that are coded together: with all their references, which are lanes of the same segment."""
-    most = max(1, _GROUP_SAMPLES // int(lanes.length.max()))
-    if not lanes.has_references:
-        yield from np.split(np.arange(len(lanes)), range(most, len(lanes), most))
+    engine = engine_of(model, _seconds(coded, _ENCODE_STEP, _ENCODE_SAMPLE))
+    if engine is None:
+        lane_batches.encode(batch, coded, model)
         return
-    waiting: list[np.ndarray] = []
-    for *_, index in lanes.segments():
-        if waiting and sum(map(len, waiting)) + len(index) > most:
-            yield np.sort(np.concatenate(waiting))
-            waiting = []
-        waiting.append(index)
-    yield np.sort(np.concatenate(waiting))
+    from . import compiled_chunks
+
+    for samples, chunk in zip(batch, coded, strict=True):
+        compiled_chunks.encode(samples, chunk, model, engine)
+
+
+def _decode(coded: list[CodedChunk], results: list[np.ndarray], model: Model) -> None:
+    """Fill in the channels that are not constant, of chunks in order of falling steps. Raises `CorruptError`."""
+    levels = max(int(chunk.side.order_levels().max()) + 1 for chunk in coded)
+    engine = engine_of(model, _seconds(coded, _DECODE_STEP * levels, _DECODE_SAMPLE))
+    if engine is None:
+        lane_batches.decode(coded, results, model)
+        return
+    from . import compiled_chunks
+
+    for chunk, samples in zip(coded, results, strict=True):
+        compiled_chunks.decode(chunk, samples, model, engine)
+
+
+def _seconds(coded: list[CodedChunk], step: float, sample: float) -> float:
+    """Return how long numpy and onnxruntime take for chunks side by side."""
+    samples = sum(chunk.frames * len(chunk.side.coded) for chunk in coded)
+    return max(chunk.steps for chunk in coded) * step + samples * sample
 
 
 def _finish(chunk: CodedChunk, samples: np.ndarray, width: int) -> None:
@@ -164,7 +169,7 @@ def _finish(chunk: CodedChunk, samples: np.ndarray, width: int) -> None:
     if chunk.max_error:
         linear = (kind == LINEAR) | (kind == COPY) & (kind[np.where(kind == COPY, chunk.side.mean, 0)] == LINEAR)
         near_lossless.restore(samples, linear, chunk.max_error, width)
-    if _sample_crc(samples) != chunk.sample_crc:
+    if chunk.sample_crc is not None and _sample_crc(samples) != chunk.sample_crc:
         raise CorruptError("decoded samples do not have the checksum of the original ones")
 
 
@@ -173,12 +178,3 @@ def _constant_channels(side: SideInformation, frames: int) -> np.ndarray:
         return np.empty((frames, len(side.kind)), np.int16)
     values = np.where(side.kind == CONSTANT, side.mean, 0).astype(np.int16)
     return np.tile(values, (frames, 1))
-
-
-def _decode(coded: list[CodedChunk], results: list[np.ndarray], model: Model) -> None:
-    """Fill in the channels that are not constant, of chunks in order of falling steps."""
-    symbols = ChunkSymbols(coded, model)
-    places = Places(symbols.lanes)
-    DecodeLoop(model, symbols.lanes, symbols.part, lambda rows, first: places.put(rows, results, first)).run_all()
-    if not symbols.used_up():
-        raise CorruptError("a chunk's coded words do not end where they should")

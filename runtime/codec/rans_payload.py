@@ -18,38 +18,65 @@ from ..predictor.channel_parameters import unpack as unpack_side
 
 _KINDS = ("constant", "implant", "linear", "copy")
 
-NOTHING = (np.zeros(0, np.int16), np.zeros(0, np.uint64), np.zeros(0, np.uint32))
-"""Escapes, states and words of a chunk that has none."""
+NOTHING = (np.zeros(0, np.uint64), np.zeros(0, np.int64), np.zeros(0, np.uint32))
+"""States, counts of words, and words of a chunk that has none."""
 
 
 @dataclass
 class CodedChunk:
     """A chunk in its coded parts.
 
-    frames, segments : int
-    sample_crc : int
+    frames : int
+    steps : int
+        Frames of a segment; the last one may have fewer.
+    sample_crc : int or None
+        None for a part of a chunk.
     side : SideInformation
     low_bits : list of integers [frames], one per channel with low bits, in order of channel
-    escapes : int16 [n]
-    states : uint64 [lanes]
-    words : uint32 [n]
+    states : uint64 [lanes], by segment, then by channel
+    counts : int64 [lanes], words of each
+    words : uint32 [n], lane after lane
     max_error : bound of the error, 0 for lossless
     """
 
     frames: int
-    segments: int
-    sample_crc: int
+    steps: int
+    sample_crc: int | None
     side: SideInformation
     low_bits: list[np.ndarray]
-    escapes: np.ndarray
     states: np.ndarray
+    counts: np.ndarray
     words: np.ndarray
     max_error: int = 0
 
     @property
-    def steps(self) -> int:
-        """Samples of a full segment."""
-        return -(-self.frames // self.segments)
+    def segments(self) -> int:
+        """How many there are."""
+        return -(-self.frames // self.steps)
+
+    def part(self, first: int, last: int, channels: np.ndarray) -> CodedChunk:
+        """Return the segments from `first` to before `last`, for some channels and those that they depend on.
+
+        All other channels are constant in it.
+        """
+        side, needed = self.side.only(channels)
+        count, at = len(self.side.coded), np.flatnonzero(needed[self.side.coded])
+        lanes = (np.arange(first, last)[:, None] * count + at).ravel()
+        ends = np.cumsum(self.counts)
+        words = [self.words[end - size : end] for end, size in zip(ends[lanes], self.counts[lanes], strict=True)]
+        frames = slice(first * self.steps, min(last * self.steps, self.frames))
+        with_low = zip(channels_with_low_bits(self.side), self.low_bits, strict=True)
+        return CodedChunk(
+            frames.stop - frames.start,
+            self.steps,
+            None,
+            side,
+            [low[frames] for channel, low in with_low if needed[channel]],
+            self.states[lanes],
+            self.counts[lanes],
+            np.concatenate([np.zeros(0, np.uint32), *words]),
+            self.max_error,
+        )
 
 
 def pack(chunk: CodedChunk) -> bytes:
@@ -61,8 +88,8 @@ def pack(chunk: CodedChunk) -> bytes:
             bytes([chunk.max_error] if chunk.max_error else []),
             pack_side(chunk.side),
             _pack_low_bits(chunk),
-            _pack_escapes(chunk),
             rans.pack_states(chunk.states),
+            rans.pack_counts(chunk.counts) if len(chunk.counts) else b"",
             chunk.words.astype("<u4").tobytes(),
         ]
     )
@@ -71,6 +98,17 @@ def pack(chunk: CodedChunk) -> bytes:
 def _coding(chunk: CodedChunk) -> int:
     """The coding byte."""
     return RANS | BOUNDED * bool(chunk.max_error) | HAS_REFERENCES * chunk.side.has_references
+
+
+def steps_of(payload: bytes, channels: int) -> int:
+    """Return the frames of a segment; the beginning of the payload will do. Raises `CorruptError`."""
+    frames = chunk_frames(payload, channels)
+    if len(payload) < CHUNK_HEAD.size + CODED_HEAD.size:
+        raise CorruptError("a chunk ends too early")
+    _, segments = CODED_HEAD.unpack_from(payload, CHUNK_HEAD.size)
+    if segments < 1 or (segments - 1) * -(-frames // segments) >= frames:
+        raise CorruptError("a chunk has an impossible number of segments")
+    return -(-frames // segments)
 
 
 def parse(payload: bytes, channels: int) -> CodedChunk:
@@ -86,9 +124,9 @@ def parse(payload: bytes, channels: int) -> CodedChunk:
 
 
 def _parse_coded(payload: bytes, frames: int, channels: int, has_references: bool) -> CodedChunk:
-    crc, segments = CODED_HEAD.unpack_from(payload, CHUNK_HEAD.size)
-    if segments < 1 or (segments - 1) * -(-frames // segments) >= frames:
-        raise CorruptError("a chunk has an impossible number of segments")
+    crc, _ = CODED_HEAD.unpack_from(payload, CHUNK_HEAD.size)
+    steps = steps_of(payload, channels)
+    segments = -(-frames // steps)
     max_error = chunk_bound(payload)
     bounded = bool(payload[4] & BOUNDED)
     if bounded and not max_error:
@@ -98,10 +136,12 @@ def _parse_coded(payload: bytes, frames: int, channels: int, has_references: boo
     if lanes > MAX_LANES:
         raise CorruptError(f"a chunk of {lanes} lanes is beyond the limits")
     low_bits, offset = _parse_low_bits(payload, offset, side, frames)
-    escapes, offset = _parse_escapes(payload, offset, side)
     states, offset = rans.unpack_states(payload, offset, lanes)
+    counts, offset = rans.unpack_counts(payload, offset, lanes) if lanes else (NOTHING[1], offset)
+    if 4 * int(counts.sum()) != len(payload) - offset:
+        raise CorruptError("a chunk does not have the words that its lanes take")
     words = np.frombuffer(payload, "<u4", offset=offset).astype(np.uint32)
-    return CodedChunk(frames, segments, crc, side, low_bits, escapes, states, words, max_error)
+    return CodedChunk(frames, steps, crc, side, low_bits, states, counts, words, max_error)
 
 
 def channels_with_low_bits(side: SideInformation) -> np.ndarray:
@@ -125,19 +165,6 @@ def _parse_low_bits(payload: bytes, offset: int, side: SideInformation, frames: 
     shifts = side.shift[channels_with_low_bits(side)]
     values = [reader.read(np.full(frames, shift)).astype(np.int32) for shift in shifts]
     return values, reader.align()
-
-
-def _pack_escapes(chunk: CodedChunk) -> bytes:
-    if not (chunk.side.kind == LINEAR).any():
-        return b""
-    return struct.pack("<I", len(chunk.escapes)) + chunk.escapes.astype("<i2").tobytes()
-
-
-def _parse_escapes(payload: bytes, offset: int, side: SideInformation) -> tuple[np.ndarray, int]:
-    if not (side.kind == LINEAR).any():
-        return np.zeros(0, np.int16), offset
-    (count,) = struct.unpack_from("<I", payload, offset)
-    return np.frombuffer(payload, "<i2", count, offset + 4).astype(np.int16), offset + 4 + 2 * count
 
 
 def kind_counts(payload: bytes, channels: int) -> dict[str, int]:

@@ -9,6 +9,9 @@ from ..core.errors import CorruptError
 from ..predictor.model import Model
 from .coding import DecodeTask, EncodeTask
 
+_SEGMENT = 1 << 20
+"""Samples that are kept together once they were read."""
+
 
 def smaller(payload: bytes, task: EncodeTask) -> bytes:
     """Return the payload, or a stored one if that is not larger."""
@@ -46,7 +49,11 @@ class StoredCoding:
             samples = np.frombuffer(task.payload, np.uint8, offset=CHUNK_HEAD.size).astype(np.int16) - np.int16(128)
         else:
             samples = np.frombuffer(task.payload, "<i2", offset=CHUNK_HEAD.size).astype(np.int16)
-        return samples.reshape(frames, task.channels)
+        return task.crop(samples.reshape(frames, task.channels))
+
+    def segment_frames(self, task: DecodeTask) -> int:
+        """Return as many frames as are read at once: any would do."""
+        return max(1, _SEGMENT // task.channels)
 
     def verify(self, task: EncodeTask, payload: bytes, decoded: np.ndarray) -> bool:
         """Return whether the samples are the same."""

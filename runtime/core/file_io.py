@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import os
-import threading
 from typing import BinaryIO
+
+from .errors import UsageError
+from .threads import ForkSafeLock
 
 _READ_STEP = 1 << 22
 
@@ -37,22 +39,24 @@ class PositionalFile:
     Parameters
     ----------
     file : binary file object
-        Reading from a file of the operating system leaves its position as it is; other objects are locked meanwhile.
+        Reading from a file of the operating system leaves its position as it is. Other objects are locked meanwhile.
     """
 
     def __init__(self, file: BinaryIO) -> None:
-        self._file, self._lock = file, threading.Lock()
-        own = isinstance(file, io.FileIO | io.BufferedReader | io.BufferedRandom) and hasattr(os, "pread")
-        self._handle = file.fileno() if own else None
+        self._file, self._lock = file, ForkSafeLock()
+        raw = file.raw if isinstance(file, io.BufferedReader | io.BufferedRandom) else file
+        self._positional = isinstance(raw, io.FileIO) and hasattr(os, "pread")
 
     def read_at(self, offset: int, count: int) -> bytes:
-        """Return `count` bytes from `offset` on, fewer only at the end of the file."""
-        if self._handle is None:
+        """Return `count` bytes from `offset` on, fewer only at the end of the file. Raises `UsageError` once closed."""
+        if getattr(self._file, "closed", False):  # the number of its descriptor may be another file's
+            raise UsageError("the file was closed")
+        if not self._positional:
             with self._lock:
                 self._file.seek(offset)
                 return read_up_to(self._file, count)
-        pieces = []
-        while count > 0 and (piece := os.pread(self._handle, min(count, _READ_STEP), offset)):
+        pieces, handle = [], self._file.fileno()
+        while count > 0 and (piece := os.pread(handle, min(count, _READ_STEP), offset)):
             pieces.append(piece)
             offset += len(piece)
             count -= len(piece)

@@ -18,29 +18,92 @@ from .entropy_model import PRECISION
 LOW = 1 << 24
 """Every state is in [LOW, LOW << 32) between codes."""
 
+RAW_BITS = 16
+"""Bits of a number that is coded as it is."""
+
 _SHORTEST = 25
 _WORD_BITS = 32
 _EMIT = constant(24 + _WORD_BITS - PRECISION, np.uint64)
 _ONE, _SLOT_MASK = constant(1 << PRECISION, np.uint64), constant((1 << PRECISION) - 1, np.uint64)
 _PRECISION, _WORD, _LEAST = (constant(value, np.uint64) for value in (PRECISION, _WORD_BITS, LOW))
+_RAW_SHIFT = PRECISION - RAW_BITS
+_COUNT_HEAD = 5
+"""Bits that tell the width of the counts of words."""
 
 
 @dataclass(frozen=True)
 class Words:
-    """Words of some lanes in decoding order, uint32; how many there are in each time step; and the lane of each."""
+    """Words of some lanes in decoding order, by step, then by lane, uint32; and the lane of each, int32."""
 
     values: np.ndarray
-    counts: np.ndarray
     lanes: np.ndarray
 
+    def by_lane(self, lanes: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return the words lane after lane, and how many each of so many lanes has, int64 [lanes]."""
+        narrow = self.lanes.astype(np.uint16) if lanes <= 1 << 16 else self.lanes  # sorts ten times faster
+        return self.values[np.argsort(narrow, kind="stable")], np.bincount(self.lanes, minlength=lanes)
 
-def encode(start: np.ndarray, frequency: np.ndarray) -> tuple[np.ndarray, Words]:
+
+@dataclass(frozen=True)
+class RawNumbers:
+    """Numbers of 16 bits that follow symbols, uint16 [n], by step and lane (int64 [n]) of these symbols, in order of
+    step."""
+
+    step: np.ndarray
+    lane: np.ndarray
+    value: np.ndarray
+
+
+class _Encoder:
+    """Lane states on their way back in time."""
+
+    def __init__(self, lanes: int):
+        self.state = np.full(lanes, LOW, np.uint64)
+        self._quotient = np.empty_like(self.state)
+        self._values: list[np.ndarray] = []
+        self._lanes: list[np.ndarray] = []
+
+    def push(self, start: np.ndarray, frequency: np.ndarray) -> None:
+        """Code an interval for every lane; uint64 [lanes], `frequency` is overwritten."""
+        state, quotient = self.state, self._quotient
+        (full,) = (state >= np.left_shift(frequency, _EMIT, out=quotient)).nonzero()
+        if len(full):
+            state[full] = self._emit(state.take(full), full)
+        # (quotient << 20) + remainder + start, the remainder being state - quotient * frequency
+        np.floor_divide(state, frequency, out=quotient)
+        quotient *= np.subtract(_ONE, frequency, out=frequency)
+        state += quotient
+        state += start
+
+    def push_raw(self, lanes: np.ndarray, values: np.ndarray) -> None:
+        """Code a number of 16 bits for some lanes."""
+        state = self.state[lanes]
+        full = state >= np.uint64(1 << _RAW_SHIFT) << _EMIT
+        state[full] = self._emit(state[full], lanes[full])
+        rest = state & np.uint64((1 << _RAW_SHIFT) - 1)
+        high = state >> np.uint64(_RAW_SHIFT) << _PRECISION
+        self.state[lanes] = high + (values.astype(np.uint64) << np.uint64(_RAW_SHIFT)) + rest
+
+    def _emit(self, states: np.ndarray, lanes: np.ndarray) -> np.ndarray:
+        """Write a word of each of these states; returns what is left of them."""
+        self._values.append(states.astype(np.uint32))
+        self._lanes.append(lanes.astype(np.int32))
+        return states >> _WORD
+
+    def words(self) -> Words:
+        """Return all words."""
+        values, lanes = [np.zeros(0, np.uint32)], [np.zeros(0, np.int32)]
+        return Words(np.concatenate(values + self._values[::-1]), np.concatenate(lanes + self._lanes[::-1]))
+
+
+def encode(start: np.ndarray, frequency: np.ndarray, raw: RawNumbers | None = None) -> tuple[np.ndarray, Words]:
     """Code all steps of all lanes.
 
     Parameters
     ----------
     start, frequency : uint32 [steps, lanes]
-        Interval of each code. Where a lane has no sample: 0 and 2^20, which costs nothing.
+        Interval of each symbol. Where a lane has no sample: 0 and 2^20, which costs nothing.
+    raw : RawNumbers or None
 
     Returns
     -------
@@ -48,67 +111,16 @@ def encode(start: np.ndarray, frequency: np.ndarray) -> tuple[np.ndarray, Words]
     words : Words
     """
     steps, lanes = start.shape
-    state = np.full(lanes, LOW, np.uint64)
-    f, quotient = np.empty_like(state), np.empty_like(state)
-    values, writers = [], []
+    coder, f = _Encoder(lanes), np.empty(lanes, np.uint64)
+    ends = None if raw is None else np.searchsorted(raw.step, np.arange(steps + 1)).tolist()
     for t in range(steps - 1, -1, -1):
+        if ends is not None and ends[t] < ends[t + 1]:
+            assert raw is not None
+            numbers = slice(ends[t], ends[t + 1])
+            coder.push_raw(raw.lane[numbers], raw.value[numbers])
         f[:] = frequency[t]
-        (full,) = (state >= np.left_shift(f, _EMIT, out=quotient)).nonzero()
-        writers.append(full.astype(np.int32))
-        if len(full):
-            high = state.take(full)
-            values.append(high.astype(np.uint32))
-            state[full] = high >> _WORD
-        # (quotient << 20) + remainder + start, the remainder being state - quotient * f
-        np.floor_divide(state, f, out=quotient)
-        quotient *= np.subtract(_ONE, f, out=f)
-        state += quotient
-        state += start[t]
-    counts = np.array([len(full) for full in writers[::-1]], np.int64)
-    none = [np.zeros(0, np.uint32)]
-    return state, Words(np.concatenate(values[::-1] or none), counts, np.concatenate(writers[::-1]))
-
-
-def split(groups: list[Words], owner: np.ndarray, owners: int) -> list[np.ndarray]:
-    """Words uint32 of the stream of each owner, by step, then by lane, from those of groups of lanes.
-
-    Parameters
-    ----------
-    owner : int64 [all lanes]
-    """
-    values, lanes = groups[0].values, groups[0].lanes
-    if len(groups) > 1:
-        place = _places(groups)
-        values = _placed([words.values for words in groups], place)
-        lanes = _placed([words.lanes for words in groups], place) if owners > 1 else lanes
-    if owners == 1:
-        return [values]
-    mine = owner.astype(np.uint16)[lanes]
-    order = np.argsort(mine, kind="stable")
-    return np.split(values[order], np.cumsum(np.bincount(mine, minlength=owners))[:-1])
-
-
-def _places(groups: list[Words]) -> list[np.ndarray]:
-    """Where the words of each group belong among those of all: by step, then by lane."""
-    ends = [(int(words.lanes.min()), int(words.lanes.max())) for words in groups if len(words.lanes)]
-    counts = np.zeros((len(groups), max(len(words.counts) for words in groups)), np.int64)
-    for row, words in zip(counts, groups):
-        row[: len(words.counts)] = words.counts
-    if any(last >= first for (_, last), (first, _) in zip(ends, ends[1:])):  # lanes of groups lie among each other
-        key = np.concatenate([(np.repeat(np.arange(len(w.counts)), w.counts) << 32) + w.lanes for w in groups])
-        place = np.empty(len(key), np.int64)
-        place[np.argsort(key, kind="stable")] = np.arange(len(key))
-        return np.split(place, np.cumsum(counts.sum(axis=1))[:-1])
-    first = np.cumsum(counts.sum(axis=0)) - counts.sum(axis=0) + np.cumsum(counts, axis=0) - counts
-    own = np.cumsum(counts, axis=1) - counts
-    return [np.repeat(start, count) + np.arange(count.sum()) for start, count in zip(first - own, counts)]
-
-
-def _placed(parts: list[np.ndarray], places: list[np.ndarray]) -> np.ndarray:
-    out = np.empty(sum(map(len, parts)), parts[0].dtype)
-    for part, place in zip(parts, places, strict=True):
-        out[place] = part
-    return out
+        coder.push(start[t], f)
+    return coder.state, coder.words()
 
 
 def pack_states(state: np.ndarray) -> bytes:
@@ -127,51 +139,69 @@ def unpack_states(data: bytes, offset: int, lanes: int) -> tuple[np.ndarray, int
     return state.astype(np.uint64), reader.align()
 
 
+def pack_counts(counts: np.ndarray) -> bytes:
+    """Bit string: the least count of words in 32 bits, a width in 5 bits, what each count is more in so many bits."""
+    least = int(counts.min())
+    width = int(counts.max() - least).bit_length()
+    head = bits.pack(np.array([least, width]), np.array([32, _COUNT_HEAD]))
+    return bits.to_bytes(np.concatenate([head, bits.pack(counts - least, np.full(len(counts), width))]))
+
+
+def unpack_counts(data: bytes, offset: int, lanes: int) -> tuple[np.ndarray, int]:
+    """Counts int64 [lanes] of the bit string at `offset`, and the offset behind it. Raises `CorruptError`."""
+    reader = bits.BitReader(data, offset)
+    least, width = reader.read(np.array([32, _COUNT_HEAD])).tolist()
+    counts = reader.read(np.full(lanes, width)) + least
+    return counts.astype(np.int64), reader.align()
+
+
 class Decoder:
-    """Lane states that take words from one stream per owner; lanes are in order of owner.
+    """Lane states that take words from a stream.
 
     Parameters
     ----------
     state : uint64 [lanes]
-    words : list of uint32 arrays
-    owner : int64 [lanes], not decreasing within an order level
+    words : uint32 [n]
+    first, end : int64 [lanes]
+        Where the words of each lane lie, if each has a stream of its own; without them all lanes share one, from which
+        they take by step, then by lane.
     """
 
-    def __init__(self, state: np.ndarray, words: list[np.ndarray], owner: np.ndarray):
-        self.state, self.owner = state, owner
-        self._words = np.concatenate([*words, np.zeros(1, np.uint32)])
-        ends = np.cumsum([len(stream) for stream in words], dtype=np.int64)
-        self._ends = ends
-        self._next = np.concatenate([[0], ends[:-1]])
+    def __init__(
+        self, state: np.ndarray, words: np.ndarray, first: np.ndarray | None = None, end: np.ndarray | None = None
+    ):
+        self.state = state
+        self._words = np.concatenate([words, np.zeros(1, np.uint32)])
+        self._shared = first is None
+        self._next = np.zeros(1, np.int64) if first is None else first.copy()
+        self._end = np.array([len(words)]) if end is None else end
 
     def part(self, lanes: slice) -> LaneStates:
         """The states of some of the lanes, to be worked with step by step."""
-        return LaneStates(self, self.state[lanes], self.owner[lanes])
+        return LaneStates(self, lanes)
 
-    def take(self, owner: np.ndarray) -> np.ndarray:
-        """The next words for lanes of these owners; behind the end of a stream anything, for `finish` to notice."""
-        if len(self._ends) == 1:
+    def take(self, lanes: np.ndarray) -> np.ndarray:
+        """The next words for lanes int64 [n]; behind the end of a stream anything, for `used_up` to notice."""
+        if self._shared:
             first = int(self._next[0])
-            self._next[0] = last = first + len(owner)
-            return self._words[first:last] if last < len(self._words) else np.zeros(len(owner), np.uint32)
-        counts = np.bincount(owner, minlength=len(self._ends))
-        offset = self._next - np.cumsum(counts) + counts
-        self._next += counts
-        return self._words.take(np.arange(len(owner)) + offset.take(owner), mode="clip")
+            self._next[0] = last = first + len(lanes)
+            return self._words[first:last] if last < len(self._words) else np.zeros(len(lanes), np.uint32)
+        at = self._next.take(lanes)
+        self._next[lanes] = at + 1
+        return self._words.take(at, mode="clip")
 
-    def finish(self) -> np.ndarray:
-        """bool [owners]: streams that ended as the encoder began, with all words used."""
-        good = self._next == self._ends
-        np.logical_and.at(good, self.owner, self.state == LOW)
-        return good
+    def used_up(self) -> bool:
+        """Whether all words were taken, and every state is where its encoder began."""
+        return bool((self._next == self._end).all() and (self.state == LOW).all())
 
 
 class LaneStates:
     """The states of some lanes of a decoder."""
 
-    def __init__(self, decoder: Decoder, state: np.ndarray, owner: np.ndarray):
-        self._decoder, self._state, self._owner = decoder, state, owner
-        self._wide = np.empty(len(state), np.uint64)
+    def __init__(self, decoder: Decoder, lanes: slice):
+        self._decoder, self._state = decoder, decoder.state[lanes]
+        self._first = lanes.start or 0
+        self._wide = np.empty(len(self._state), np.uint64)
 
     def slots(self) -> np.ndarray:
         """int32 [lanes]: position of the next code of each lane within 2^20."""
@@ -187,7 +217,18 @@ class LaneStates:
         state += wide
         (hungry,) = (state < _LEAST).nonzero()
         if len(hungry):
-            more = state.take(hungry)
-            more <<= _WORD
-            more |= self._decoder.take(self._owner.take(hungry))
-            state[hungry] = more
+            self._refill(hungry)
+
+    def raw(self, lanes: np.ndarray) -> np.ndarray:
+        """Take a number of 16 bits from some of the lanes, int64 [n]: uint16 [n]."""
+        slot = self._state[lanes] & _SLOT_MASK
+        state = self._state[lanes] >> _PRECISION << np.uint64(_RAW_SHIFT)
+        self._state[lanes] = state + (slot & np.uint64((1 << _RAW_SHIFT) - 1))
+        self._refill(lanes[self._state[lanes] < _LEAST])
+        return (slot >> np.uint64(_RAW_SHIFT)).astype(np.uint16)
+
+    def _refill(self, hungry: np.ndarray) -> None:
+        more = self._state.take(hungry)
+        more <<= _WORD
+        more |= self._decoder.take(hungry + self._first)
+        self._state[hungry] = more

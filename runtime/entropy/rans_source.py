@@ -48,3 +48,7 @@ class RansSource:
             inside[idle], frequency[idle] = slot[idle], 1 << PRECISION
         self._states.advance(inside, frequency)
         return code
+
+    def raw(self, lanes: np.ndarray) -> np.ndarray:
+        """Return samples int16 [n] that follow the symbols of some lanes, int64 [n], and are coded as they are."""
+        return self._states.raw(lanes).view(np.int16)

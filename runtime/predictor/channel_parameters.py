@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -104,6 +104,31 @@ class SideInformation:
         if len(settled) < len(level):
             raise CorruptError("channels refer to each other in a circle")
         return np.array(level, np.int64)
+
+    def only(self, channels: np.ndarray) -> tuple[SideInformation, np.ndarray]:
+        """Return the same with nothing but some channels and those that they depend on, and which these are.
+
+        Parameters
+        ----------
+        channels : int64 [n]
+
+        Returns
+        -------
+        SideInformation
+            Other channels are constant.
+        bool [channels]
+        """
+        needed = np.zeros(len(self.kind) + 1, bool)  # the last is for references that there are not
+        wanted = channels
+        while len(wanted):
+            needed[wanted] = True
+            copied = self.mean[wanted[self.kind[wanted] == COPY]]
+            wanted = np.unique(np.concatenate([copied, self.references[wanted].ravel()]))
+            wanted = wanted[(wanted >= 0) & ~needed[wanted]]
+        needed = needed[:-1]
+        side = replace(self, kind=np.where(needed, self.kind, CONSTANT))
+        side.mean = np.where(needed, self.mean, 0)
+        return side, needed
 
     def fits(self) -> np.ndarray:
         """For each channel whether its linear prediction stays within int32, all channels being within their reach."""

@@ -11,6 +11,7 @@ from ..core.q6 import q6_values
 from ..entropy.entropy_model import LINEAR_OFFSET
 from .channel_parameters import LINEAR, ORDER, REFERENCE_TAPS, REFERENCES, SideInformation
 
+_SEGMENT_SAMPLES = 1 << 21
 _CACHE_LINE, _CACHE_LINES = 32, 256
 """Samples of a line, and lines that are worked on at once."""
 
@@ -35,6 +36,7 @@ class Lanes:
     owner         int64, number of the chunk in the batch
     start         int64, frame of the chunk where the segment starts
     channel       int64, number of the channel in the chunk
+    number        int64, place among the lanes of the chunk: by segment, then by channel
     """
 
     coefficients: np.ndarray
@@ -51,6 +53,7 @@ class Lanes:
     owner: np.ndarray
     start: np.ndarray
     channel: np.ndarray
+    number: np.ndarray
 
     def __len__(self) -> int:
         return len(self.mean)
@@ -81,23 +84,23 @@ class Lanes:
             yield int(self.owner[lanes[0]]), int(self.start[lanes[0]]), lanes
 
 
-def segment_count(frames: int, channels: int) -> int:
-    """Return how many segments a chunk is cut into.
+def segment_steps(frames: int, channels: int) -> int:
+    """Return how many frames the segments of a chunk have.
 
-    A lane costs some 36 bits; a step of few lanes costs as much time as one of many. So there are at least 8 lanes if
-    segments stay above 1024 frames, and up to 4096 lanes if they stay above 12288 (of more than 8 channels: 8192).
+    A lane costs some 50 bits, and whoever wants a sample decodes its segment. A step of few lanes costs as much time as
+    one of many. So segments have up to 12288 frames, of more than 8 channels 8192, of hundreds about 2^21 samples but
+    not below 4096 frames; and there are at least 8 lanes, as long as segments stay above 1024 frames.
     """
     few = min(-(-8 // channels), frames // 1024)
-    many = min(-(-4096 // channels), frames // (8192 if channels > 8 else 12288))
-    steps = -(-frames // max(few, many, 1))
-    return -(-frames // steps)
+    usual = min(max(_SEGMENT_SAMPLES // channels, 4096), 8192 if channels > 8 else 12288)
+    return -(-frames // max(few, frames // usual, 1))
 
 
 def join(parts: list[tuple[SideInformation, int, int]], reconstruction: np.ndarray) -> Lanes:
-    """Return the lanes of chunks given as (side information, frames, segments)."""
+    """Return the lanes of chunks given as (side information, frames, frames of a segment)."""
     columns, first = [], 0
-    for owner, (side, frames, segments) in enumerate(parts):
-        made = _chunk_columns(side, frames, segments, reconstruction)
+    for owner, (side, frames, steps) in enumerate(parts):
+        made = _chunk_columns(side, frames, steps, reconstruction)
         made["references"] += first
         made["owner"] = np.full(len(made["mean"]), owner)
         columns.append(made)
@@ -109,12 +112,9 @@ def join(parts: list[tuple[SideInformation, int, int]], reconstruction: np.ndarr
     return joined.take(np.argsort(joined.order_level, kind="stable"))
 
 
-def _chunk_columns(
-    side: SideInformation, frames: int, segments: int, reconstruction: np.ndarray
-) -> dict[str, np.ndarray]:
+def _chunk_columns(side: SideInformation, frames: int, steps: int, reconstruction: np.ndarray) -> dict[str, np.ndarray]:
     channels = side.coded
-    count = len(channels)
-    steps = -(-frames // segments)
+    count, segments = len(channels), -(-frames // steps)
     linear = side.kind[channels] == LINEAR
     shift = np.where(linear, side.shift[channels], 0)
     mean = np.where(
@@ -145,6 +145,7 @@ def _chunk_columns(
         ),
         "start": np.repeat(np.arange(segments) * steps, count),
         "channel": tile(channels, np.int64),
+        "number": np.arange(segments * count),
     }
 
 

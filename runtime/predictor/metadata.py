@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -11,11 +12,48 @@ from ..core.errors import CorruptError, ModelError
 from ..core.limits import MAX_MODEL_BYTES
 from ..entropy.entropy_model import SCALES, TABLE, Tables
 from .channel_parameters import REFERENCES
-from .input_arithmetic import FEATURES
+from .input_arithmetic import FEATURES, ZERO
 from .messages import INPUTS
 
 _LEVELS = 1025
 _MAX_SHAPES = 64
+_MAX_LAYERS, _MAX_WIDTH, _MAX_SHIFT = 16, 1024, 30
+_OUTPUTS = 2
+_EXACT = 1 << 24
+"""float32 holds all integers below."""
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """A layer of a plain network, in integers (docs/format.md section 9).
+
+    Attributes
+    ----------
+    weights : int32 [inputs, outputs]
+    bias : int32 [outputs]
+    shift : int
+        The sums are divided by 2^shift.
+    """
+
+    weights: np.ndarray
+    bias: np.ndarray
+    shift: int
+
+    def problem(self, low: np.ndarray, high: np.ndarray) -> str | None:
+        """What is wrong with it for inputs between these, or None."""
+        if not 0 <= self.shift <= _MAX_SHIFT:
+            return f"a shift of {self.shift}"
+        weights, bias = self.weights.astype(np.int64), self.bias.astype(np.int64)
+        most = (np.maximum(-low, high) @ np.abs(weights) + np.abs(bias)).max()
+        return f"sums may reach {most}" if most >= _EXACT else None
+
+    def interval(self, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Least and largest outputs of a hidden layer, int64 [outputs], for inputs between these."""
+        weights = self.weights.astype(np.int64)
+        positive, negative = np.maximum(weights, 0), np.minimum(weights, 0)
+        sums = low @ positive + high @ negative + self.bias, high @ positive + low @ negative + self.bias
+        least, most = (np.clip(np.rint(part * 2.0**-self.shift), 0, 255).astype(np.int64) for part in sums)
+        return least, most
 
 
 def _blob(metadata: dict[str, str], key: str) -> bytes:
@@ -41,6 +79,33 @@ def parse_tables(metadata: dict[str, str]) -> Tables:
     if problem := tables.problem():
         raise ModelError(f"the model's tables are wrong: {problem}")
     return tables
+
+
+def parse_network(metadata: dict[str, str]) -> tuple[Layer, ...] | None:
+    """The layers of a plain network, the last of which gives `distribution`; None if the model does not list them.
+    Raises `ModelError` if they are damaged or wrong."""
+    if "middleout.network" not in metadata:
+        return None
+    blob = _blob(metadata, "middleout.network")
+    values = np.frombuffer(blob, "<i4", len(blob) // 4)
+    count = int(values[0]) if len(values) else 0
+    sizes = values[1 : count + 2].tolist() if 1 <= count <= _MAX_LAYERS else []
+    shapes = list(zip(sizes, sizes[1:]))
+    right = len(shapes) == count and sizes[:1] == [FEATURES] and sizes[-1:] == [_OUTPUTS]
+    right = right and all(1 <= size <= _MAX_WIDTH for size in sizes)
+    if not right or len(blob) != 4 * (count + 2 + sum(1 + (a + 1) * b for a, b in shapes)):
+        raise ModelError("the model's network has the wrong size")
+    layers, at = [], count + 2
+    for inputs, outputs in shapes:
+        shift, bias, weights = np.split(values[at : at + 1 + (inputs + 1) * outputs], [1, 1 + outputs])
+        layers.append(Layer(weights.reshape(inputs, outputs).astype(np.int32), bias.astype(np.int32), int(shift[0])))
+        at += 1 + (inputs + 1) * outputs
+    low, high = np.full(FEATURES, -ZERO), np.full(FEATURES, 255 - ZERO)
+    for number, layer in enumerate(layers):
+        if problem := layer.problem(low, high):
+            raise ModelError(f"the model's network is wrong: layer {number}: {problem}")
+        low, high = layer.interval(low, high)
+    return tuple(layers)
 
 
 def parse_answers(metadata: dict[str, str], messages: bool, state: int) -> tuple[list[np.ndarray], list[np.ndarray]]:

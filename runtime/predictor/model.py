@@ -21,7 +21,7 @@ from . import recurrent
 from .channel_parameters import REFERENCES
 from .input_arithmetic import FEATURES
 from .messages import INPUTS, ZERO
-from .metadata import parse_answers, parse_tables
+from .metadata import parse_answers, parse_network, parse_tables
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,6 +33,8 @@ DEFAULT, ARRAYS = "implant", "array"
 _COARSE, _COARSE_FROM = "near-lossless", 5
 """The model trained on coarse histories, and the bound from which on it is the better one (docs/models.md)."""
 FORMAT = "1"
+_KEPT_BOUNDS = 8
+"""Bounds for which models are kept, all models together: their tables take 1 MB each."""
 
 _EXTERNAL = b"\x0a\x08location"
 """What a tensor whose data lie in another file has in its serialised form: an entry with this key."""
@@ -92,13 +94,17 @@ def load(source: str | os.PathLike | bytes = DEFAULT) -> Model:
 def find(identity: bytes) -> Model:
     """The shipped model with this identity. Raises `ModelError` with its name and what to do."""
     for _, path in available():
-        data = path.read_bytes()
-        if identity_of(data) == identity:
-            return _load(data)
+        if _identity(path, path.stat().st_mtime_ns) == identity:
+            return _load(path.read_bytes())
     raise ModelError(
         f"the file was made with model {identity.hex()}, which is not here; supply it with --model PATH "
         "(whoever made the file has it, or can encode with --embed-model)"
     )
+
+
+@functools.lru_cache(maxsize=64)
+def _identity(path: Path, mtime_ns: int) -> bytes:
+    return identity_of(path.read_bytes())
 
 
 @functools.lru_cache(maxsize=8)
@@ -106,8 +112,16 @@ def _load(data: bytes) -> Model:
     return Model(data)
 
 
+@functools.lru_cache(maxsize=_KEPT_BOUNDS)
+def _coarse(model: Model, max_error: int, fineness: int) -> Model:
+    made = copy.copy(model)
+    made.entropy = model.entropy.coarse(max_error, fineness)
+    made.guesses = GuessTables(made.entropy)
+    return made
+
+
 class Model:
-    """A loaded model.
+    """A loaded model, which threads may share.
 
     Attributes
     ----------
@@ -120,6 +134,8 @@ class Model:
         Whether the network has messages of reference channels as inputs.
     state : int
         Numbers that a lane carries from step to step (see `recurrent`); 0 for most networks.
+    layers : tuple of Layer, optional
+        The network in integers, if it has neither messages nor a state.
     entropy : EntropyModel
     guesses : GuessTables
     """
@@ -137,10 +153,12 @@ class Model:
             raise ModelError(f"model {self.identity.hex()} is not a middleout model of format {FORMAT}")
         self.name = metadata.get("middleout.name", "unnamed")
         self._check_interface()
+        self.layers = parse_network(metadata)
+        if self.layers is not None and (self.has_messages or self.state):
+            raise ModelError(f"model {self.name} lists the layers of a network that is not plain")
         tables = parse_tables(metadata)
         self.entropy = EntropyModel(tables)
         self.guesses = GuessTables(self.entropy)
-        self._coarse: dict[tuple[int, int], Model] = {(0, 0): self}
         self._check_answers(*parse_answers(metadata, self.has_messages, self.state))
 
     def _check_interface(self) -> None:
@@ -204,14 +222,8 @@ class Model:
         self._session.run_with_iobinding(binding)  # `arrays` are only held
 
     def coarse(self, max_error: int, fineness: int = 0) -> Model:
-        """This model for the bins of a bound, see `EntropyModel.coarse`; kept, and this model itself for 0."""
-        key = (max_error, fineness)
-        if key not in self._coarse:
-            made = copy.copy(self)
-            made.entropy = self.entropy.coarse(max_error, fineness)
-            made.guesses = GuessTables(made.entropy)
-            self._coarse[key] = made
-        return self._coarse[key]
+        """This model for the bins of a bound, see `EntropyModel.coarse`, and this model itself for 0."""
+        return _coarse(self, max_error, fineness) if max_error or fineness else self
 
     def bind(self, features: np.ndarray, output: np.ndarray, messages: np.ndarray | None = None) -> Callable[[], None]:
         """A call without arguments that computes `output` int32 [N, 2] from the others (see `run`), in place."""

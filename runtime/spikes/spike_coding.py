@@ -6,7 +6,7 @@ import numpy as np
 
 from ..codec.coding import DecodeTask, EncodeTask
 from ..codec.stored import smaller
-from ..container.chunk_head import SPIKES
+from ..container.chunk_head import SPIKES, chunk_frames
 from ..predictor.model import Model
 from . import codec, encoder, summary
 
@@ -25,7 +25,11 @@ class SpikeCoding:
 
     def decode(self, tasks: list[DecodeTask], model: Model) -> list[np.ndarray]:
         """Return the samples, those between windows as they are rendered."""
-        return [codec.decode(task.payload, task.channels, task.sample_bits, model) for task in tasks]
+        return [task.crop(codec.decode(task.payload, task.channels, task.sample_bits, model)) for task in tasks]
+
+    def segment_frames(self, task: DecodeTask) -> int:
+        """Return the frames of the chunk: it decodes as a whole."""
+        return chunk_frames(task.payload, task.channels)
 
     def verify(self, task: EncodeTask, payload: bytes, decoded: np.ndarray) -> bool:
         """Return whether all samples in windows are within the bound."""

@@ -4,13 +4,12 @@ import io
 import os
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
 import runtime
-from runtime.batch import chunking, codings, worker, writer
+from runtime.batch import chunk_reader, chunking, coders, codings, writer
 from runtime.batch import reader as reader_module
 from runtime.fit.topology import Topology
 from runtime.recording.wav import WavFormat, canonical_header
@@ -77,16 +76,16 @@ def test_a_damaged_recording_is_never_decoded():
 def test_any_range_is_read_by_the_chunks_that_hold_it_only(monkeypatch):
     samples = recording(1000, 3)
     monkeypatch.setattr(chunking, "CHUNK_FRAMES", 100)
-    reader = runtime.Reader(io.BytesIO(runtime.encode(samples, 20000)))
+    reader = runtime.Reader(io.BytesIO(runtime.encode(samples, 20000)), cache_bytes=0)
     assert (reader.frames, reader.channels, reader.sample_rate, len(reader)) == (1000, 3, 20000, 1000)
     decoded = []
-    real = worker.Decoder.run
+    real = coders.Decoder.run
 
     def counted(self, tasks):
         decoded.extend(tasks)
         return real(self, tasks)
 
-    monkeypatch.setattr(worker.Decoder, "run", counted)
+    monkeypatch.setattr(coders.Decoder, "run", counted)
     for start, stop, chunks in (
         (0, 100, 1),
         (99, 101, 2),
@@ -100,7 +99,7 @@ def test_any_range_is_read_by_the_chunks_that_hold_it_only(monkeypatch):
         assert len(decoded) == chunks
     assert reader.read(2000, 3000).shape == (0, 3)
     assert np.array_equal(reader.read(950, 5000), samples[950:])
-    monkeypatch.setattr(reader_module, "BATCH_SAMPLES", 650)
+    monkeypatch.setattr(chunk_reader, "BATCH_SAMPLES", 650)
     assert np.array_equal(np.concatenate(list(reader)), samples)
 
 
@@ -131,7 +130,6 @@ def test_a_file_without_its_end_is_only_read_on_request(monkeypatch):
 def test_writing_piece_by_piece(tmp_path, monkeypatch, step):
     monkeypatch.setattr(writer, "BATCH_SAMPLES", 1000)
     monkeypatch.setattr(writer, "CHUNK_SAMPLES", 8000)
-    monkeypatch.setattr(writer, "CHUNK_FRAMES", 300)
     monkeypatch.setattr(chunking, "CHUNK_FRAMES", 300)
     samples = recording(2000 if step > 1 else 100)
     with runtime.Writer(tmp_path / "x.mdo", 20000, 2, embed_model=True) as target:
@@ -251,27 +249,6 @@ def test_independence_and_topology_reach_the_codec(simulation_wav, tmp_path, mon
     for bad in (path, tmp_path / "missing"):
         with pytest.raises(runtime.UsageError, match=bad.name):
             runtime.encode_file(simulation_wav, topology=bad)
-
-
-@pytest.mark.parametrize("kind", ["path", "file", "memory"])
-@pytest.mark.slow
-def test_threads_share_a_reader(kind, tmp_path, monkeypatch):
-    samples = recording(2000)
-    monkeypatch.setattr(chunking, "CHUNK_FRAMES", 50)
-    path = tmp_path / "x.mdo"
-    path.write_bytes(runtime.encode(samples, 20000, independent=True))
-    with open(path, "rb") as file:
-        source = {"path": path, "file": file, "memory": io.BytesIO(path.read_bytes())}[kind]
-        with runtime.open(source) as reader:
-            file.seek(3)
-
-            def read(seed):
-                for start in np.random.default_rng(seed).integers(0, 1990, 20).tolist():
-                    assert np.array_equal(reader.read(start, start + 10), samples[start : start + 10])
-
-            with ThreadPoolExecutor(6) as threads:
-                list(threads.map(read, range(6)))
-        assert file.tell() == 3 or kind == "memory"
 
 
 def test_options_are_an_object_or_its_fields(tmp_path):

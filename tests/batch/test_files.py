@@ -5,14 +5,13 @@ import struct
 import wave
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from runtime.batch import codings, jobs, pipeline, worker
-from runtime.batch import files as files_module
-from runtime.batch.chunking import cut, plan
+import runtime
+from runtime.batch import coders, codings, jobs, pipeline
+from runtime.batch.chunking import ChunkLength
 from runtime.batch.files import decode_files, encode_files, verify_files
 from runtime.core import limits
 from runtime.core.errors import (
@@ -73,6 +72,9 @@ def folder(tmp_path_factory, simulation_wav):
     return folder
 
 
+cut = ChunkLength.cut
+
+
 def all_good(outcomes):
     for outcome in outcomes:
         if outcome.error is not None:
@@ -118,22 +120,6 @@ def test_stored_chunks_cost_little(tmp_path, monkeypatch):
         file = write_wav(tmp_path / "random.wav", RANDOM.integers(low, high, (5000, channels)), width=width)
         (outcome,) = all_good(encode_files([file], force=True, jobs=1))
         assert outcome.coded_bytes <= outcome.original_bytes + 128 + 16 * 50
-
-
-def test_several_processes_give_the_same_files(tmp_path, monkeypatch):
-    monkeypatch.setattr(pipeline, "_SMALL", 20000)
-    monkeypatch.setattr("runtime.batch.chunking.CHUNK_FRAMES", 5000)
-    files = [write_wav(tmp_path / f"{n}.wav", RANDOM.integers(-99, 99, (20000, 2))) for n in range(2)]
-    files.append(write_wav(tmp_path / "long.wav", RANDOM.integers(-99, 99, 50000)))
-    one = all_good(encode_files(files, folder=tmp_path / "one", jobs=1))
-    two = all_good(encode_files(files, folder=tmp_path / "two", jobs=2))
-    for here, there in zip(one, two, strict=True):
-        assert Path(here.output).read_bytes() == Path(there.output).read_bytes()
-    seen = []
-    all_good(decode_files([outcome.output for outcome in two], folder=tmp_path / "back", jobs=2, advance=seen.append))
-    for file in files:
-        assert (tmp_path / "back" / file.name).read_bytes() == file.read_bytes()
-    assert sum(seen) == 130000
 
 
 def test_one_bad_file_does_not_stop_the_others(folder, tmp_path):
@@ -252,8 +238,8 @@ def test_a_full_disk_is_an_error_of_one_file(folder, tmp_path, monkeypatch):
 def test_another_model_is_refused_and_an_embedded_one_used(folder, tmp_path, monkeypatch):
     (plain,) = all_good(encode_files([folder / "audio.wav"], output=tmp_path / "plain.mdo", model="implant", jobs=1))
     (whole,) = all_good(encode_files([folder / "audio.wav"], output=tmp_path / "whole.mdo", embed_model=True, jobs=1))
-    model = worker.model.load()
-    monkeypatch.setattr(worker.model, "available", lambda: [])
+    model = coders.model.load()
+    monkeypatch.setattr(coders.model, "available", lambda: [])
     assert all_good(verify_files([whole.output], jobs=1))
     (outcome,) = verify_files([plain.output], jobs=1)
     assert isinstance(outcome.error, ModelError)
@@ -263,23 +249,27 @@ def test_another_model_is_refused_and_an_embedded_one_used(folder, tmp_path, mon
     class Other:
         identity, data = bytes(16), b"other"
 
-    monkeypatch.setattr(worker.model, "load", lambda source: Other)
+    monkeypatch.setattr(coders.model, "load", lambda source: Other)
     (outcome,) = verify_files([plain.output], model="other", jobs=1)
     assert isinstance(outcome.error, ModelError)
     assert bytes(16).hex() in str(outcome.error)
+
+
+def usual(channels):
+    return ChunkLength.of(runtime.EncodeOptions(), channels, 0)
 
 
 @pytest.mark.parametrize("channels", [1, 3, 1024])
 def test_chunks_are_nearly_equal_and_within_limits(channels):
     most = limits.CHUNK_SAMPLES // channels
     for frames in (0, 1, limits.CHUNK_FRAMES, limits.CHUNK_FRAMES * 5 // 4, limits.CHUNK_FRAMES * 5 // 4 + 1, 10**7):
-        lengths = plan(frames, channels)
+        lengths = usual(channels).plan(frames)
         assert sum(lengths) == frames
         if lengths:
             assert max(lengths) - min(lengths) <= 1
             assert 1 <= max(lengths) <= min(limits.CHUNK_FRAMES * 5 // 4, most)
-    assert len(plan(limits.CHUNK_FRAMES, 1)) == 1
-    assert len(plan(limits.CHUNK_FRAMES * 10, 1)) == 10
+    assert len(usual(1).plan(limits.CHUNK_FRAMES)) == 1
+    assert len(usual(1).plan(limits.CHUNK_FRAMES * 10)) == 10
 
 
 @pytest.mark.parametrize("frames", [0, 1, 100, 124, 125, 126, 250, 999])
@@ -292,7 +282,7 @@ def test_unknown_lengths_are_cut_without_tiny_chunks(frames, monkeypatch):
         part, left[0] = left[0][:count], left[0][count:]
         return part
 
-    parts = list(cut(read, None, 1))
+    parts = list(usual(1).cut(read, None))
     assert frames == 0 or np.array_equal(np.concatenate(parts), samples)
     assert all(25 <= len(part) <= 125 or len(parts) == 1 for part in parts)
 
@@ -331,33 +321,15 @@ def test_a_file_that_changes_meanwhile_is_refused(folder, tmp_path, monkeypatch)
     path = tmp_path / "grows.wav"
     path.write_bytes((folder / "audio.wav").read_bytes())
 
-    def growing(read, frames, channels):
-        yield from cut(read, frames, channels)
+    def growing(self, read, frames):
+        yield from cut(self, read, frames)
         with open(path, "ab") as file:
             file.write(struct.pack("<h", 1))
 
-    monkeypatch.setattr(jobs, "cut", growing)
+    monkeypatch.setattr(ChunkLength, "cut", growing)
     (outcome,) = encode_files([path], jobs=1)
     assert "changed while it was read" in str(outcome.error)
     assert os.listdir(tmp_path) == ["grows.wav"]
-
-
-def test_no_more_is_pending_than_fits_into_memory(folder, tmp_path, monkeypatch):
-    monkeypatch.setattr(pipeline, "_SMALL", 1000)
-    monkeypatch.setattr(pipeline, "_MAX_PENDING", 8000)
-    monkeypatch.setattr("runtime.batch.chunking.CHUNK_FRAMES", 1000)
-    most, real = [], pipeline.Runner._deliver
-
-    def counted(self):
-        most.append(sum(batch.samples for batch, _ in self._pending))
-        real(self)
-
-    monkeypatch.setattr(pipeline.Runner, "_deliver", counted)
-    path = write_wav(tmp_path / "x.wav", RANDOM.integers(-99, 99, 60000))
-    all_good(encode_files([path], jobs=2, verify=False))
-    assert max(most) <= 2 * 8000
-    all_good(decode_files([tmp_path / "x.mdo"], folder=tmp_path / "back", jobs=2))
-    assert (tmp_path / "back" / "x.wav").read_bytes() == path.read_bytes()
 
 
 def test_outputs_are_on_the_disk_before_inputs_go(folder, tmp_path, monkeypatch):
@@ -412,11 +384,11 @@ def test_an_input_that_changes_while_it_is_read_is_an_error(folder, tmp_path, mo
     path = tmp_path / "a.wav"
     path.write_bytes((folder / "audio.wav").read_bytes())
 
-    def changing(read, frames, channels):
-        yield from cut(read, frames, channels)
+    def changing(self, read, frames):
+        yield from cut(self, read, frames)
         changes(path, kind)
 
-    monkeypatch.setattr(jobs, "cut", changing)
+    monkeypatch.setattr(ChunkLength, "cut", changing)
     (outcome,) = encode_files([path], remove=remove, jobs=1)
     if kind == "deleted":
         assert outcome.error is None and os.listdir(tmp_path) == ["a.mdo"]
@@ -453,11 +425,9 @@ def test_no_error_of_one_file_stops_the_others(folder, tmp_path, monkeypatch, er
         raise error
 
     if where == "reading":
-        monkeypatch.setattr(
-            jobs, "cut", lambda read, frames, channels: (fails if channels == 5 else cut)(read, frames, 1)
-        )
+        monkeypatch.setattr(ChunkLength, "cut", lambda *parts: (fails if parts[2] == 2000 else cut)(*parts))
     else:
-        home, name = (jobs.BlockWriter, "chunk") if where == "writing" else (worker.Encoder, "run")
+        home, name = (jobs.BlockWriter, "chunk") if where == "writing" else (coders.Encoder, "run")
         monkeypatch.setattr(home, name, fails)
     outcomes = encode_files([folder / "channels.wav", folder / "empty.wav"], folder=tmp_path, jobs=1)
     assert isinstance(outcomes[0].error, MiddleoutError) and outcomes[1].error is None
@@ -467,11 +437,3 @@ def test_no_error_of_one_file_stops_the_others(folder, tmp_path, monkeypatch, er
 def test_errors_of_onnxruntime_are_model_errors():
     kind = type("Fail", (Exception,), {"__module__": "onnxruntime.capi.onnxruntime_pybind11_state"})
     assert isinstance(as_error(kind("x")), ModelError) and as_error(kind("x")).__cause__ is not None
-
-
-def test_a_worker_of_somebody_s_pool_starts_no_processes(monkeypatch):
-    import multiprocessing.process
-
-    assert files_module._processes(3) == 3
-    monkeypatch.setattr(multiprocessing.process, "current_process", lambda: SimpleNamespace(daemon=True))
-    assert files_module._processes(3) == 1

@@ -15,22 +15,21 @@ CHANNELS = 256
 CHUNK = (1 << 25 if FULL else 1 << 22) // CHANNELS
 CHUNKS, BOUND = (30, 700) if FULL else (28, 180)
 CODE = f"""
-import re, resource, sys
+import re, sys
 from runtime.core import limits
 if not {FULL}:
     limits.CHUNK_SAMPLES = limits.BATCH_SAMPLES = 1 << 22
 from runtime.cli.main import main
 if __name__ == "__main__":
     code = main(sys.argv[1:])
-    own = int(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1])
-    print(max(own, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss))
+    print(int(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1]))
     sys.exit(code)
 """
 
 
 def peak(*arguments):
-    """Peak memory of a command's largest process in MB."""
-    command = [sys.executable, "-c", CODE, *map(str, arguments), "--jobs", "2" if FULL else "1"]
+    """Peak memory of a command in MB."""
+    command = [sys.executable, "-c", CODE, *map(str, arguments), "--jobs", "2"]
     result = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
     assert result.returncode == 0, result.stderr
     return int(result.stdout.split()[-1]) / 1024

@@ -250,7 +250,7 @@ def test_an_interrupt_ends_quietly(wav, tmp_path, monkeypatch, capsys):
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("runtime.batch.worker.Encoder.run", interrupted)
+    monkeypatch.setattr("runtime.batch.coders.Encoder.run", interrupted)
     assert main("encode", wav) == 130
     assert capsys.readouterr().err == ""
     assert os.listdir(tmp_path) == ["a.wav"]
@@ -308,3 +308,22 @@ def test_impossible_bounds_are_usage_errors(wav, bound):
     with pytest.raises(SystemExit) as caught:
         main("encode", wav, f"--max-error={bound}")
     assert caught.value.code == 2
+
+
+@pytest.mark.parametrize("length", ["0.01s", "10ms", "195"])
+def test_the_length_of_chunks(wav, length, capsys):
+    assert main("encode", "-q", "--chunk", length, wav) == 0
+    capsys.readouterr()
+    assert main("info", "--json", wav.with_suffix(".mdo")) == 0
+    (facts,) = json.loads(capsys.readouterr().out)
+    assert facts["chunks"] == 21 and facts["chunk_frames"] == 191  # of 4000
+    assert main("info", wav.with_suffix(".mdo")) == 0
+    assert "21, of up to 191 frames (0.00978 s)" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("length", ["x", "1m", "s", "1.5", ""])
+def test_impossible_lengths_of_chunks_are_usage_errors(wav, length, capsys):
+    with pytest.raises(SystemExit) as caught:
+        main("encode", "--chunk", length, wav)
+    assert caught.value.code == 2 and "0.1s, 100ms or 4096" in capsys.readouterr().err
+    assert main("encode", "--chunk", "0s", wav) == 2 and main("encode", "--chunk", "0", wav) == 2

@@ -8,7 +8,7 @@ import pytest
 from signal_kinds import signals
 
 import runtime
-from runtime.batch import codings, worker
+from runtime.batch import coders, codings
 from runtime.codec import rans_payload
 from runtime.codec.coding import EncodeTask
 from runtime.core import near_lossless
@@ -96,7 +96,6 @@ def test_within_sees_what_it_should():
 
 
 def test_verification_notices_a_sample_out_of_bounds(n1, monkeypatch):
-    reference = worker.ModelReference(n1.identity)
     samples = signals()["prime length"]
     real = codings.decode
 
@@ -106,7 +105,7 @@ def test_verification_notices_a_sample_out_of_bounds(n1, monkeypatch):
         return decoded
 
     monkeypatch.setattr(codings, "decode", careless)
-    (result,) = worker.Encoder(reference).run([EncodeTask(samples, max_error=2)])
+    (result,) = coders.Encoder(n1).run([EncodeTask(samples, max_error=2)])
     assert isinstance(result, runtime.MiddleoutError) and "verification failed" in str(result)
 
 

@@ -163,3 +163,14 @@ def test_shipped_models_carry_their_certificate(path):
     from training.exactness.certificate import certify
 
     assert certify(onnx.load(path, load_external_data=False))
+
+
+def test_tables_of_few_bounds_are_kept():
+    loaded = model.load()
+    assert loaded.coarse(0) is loaded and loaded.coarse(3) is loaded.coarse(3)
+    first = loaded.coarse(3)
+    for max_error in range(4, 20):
+        loaded.coarse(max_error)
+    assert model._coarse.cache_info().currsize <= model._KEPT_BOUNDS
+    assert loaded.coarse(3) is not first
+    assert np.array_equal(loaded.coarse(3).entropy.levels, first.entropy.levels)

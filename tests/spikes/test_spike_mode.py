@@ -127,8 +127,8 @@ def test_a_target_raises_the_error_first(array):
     data = runtime.encode(array.samples, RATE, keep="spikes", target_rate=0.9 * 8 * free / 2)
     assert len(data) <= 0.9 * free
     with runtime.open(io.BytesIO(data)) as reader:
-        facts = summary(reader._chunk(0), 4, 16)
-    assert reader._chunk(0)[11] > 3 and facts.windows == read_windows(array) and facts.highest == 4.5
+        facts = summary(reader._chunks.task(0).payload, 4, 16)
+    assert reader._chunks.task(0).payload[11] > 3 and facts.windows == read_windows(array) and facts.highest == 4.5
 
 
 def read_windows(array):
@@ -143,10 +143,8 @@ def test_lfp_follows_the_field_potential(array):
         assert np.corrcoef(before, after)[0, 1] > 0.98
 
 
-def test_several_chunks_and_parts(array, monkeypatch):
-    for home in ("runtime.batch.chunking", "runtime.batch.writer"):
-        monkeypatch.setattr(f"{home}.CHUNK_FRAMES", 9000)
-    data = runtime.encode(array.samples, RATE, keep="spikes")
+def test_several_chunks_and_parts(array):
+    data = runtime.encode(array.samples, RATE, keep="spikes", chunk_frames=9000)
     whole, mask = read(data)
     with runtime.open(io.BytesIO(data)) as reader:
         part = reader.read(8000, 19000, channels=[2, 0])

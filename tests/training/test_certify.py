@@ -7,8 +7,10 @@ from changed_graphs import change, constant, refuse
 torch = pytest.importorskip("torch")
 onnx = pytest.importorskip("onnx")
 
+from runtime.predictor.metadata import Layer  # noqa: E402
 from training.exactness.certificate import NotExact, certify  # noqa: E402
 from training.export import feedforward as export  # noqa: E402
+from training.export import model_file  # noqa: E402
 from training.networks.network import Network  # noqa: E402
 
 pytestmark = pytest.mark.slow
@@ -122,6 +124,42 @@ def test_external_data(parts):
     model = export.graph(*parts)
     constant(model, "head_weight").data_location = onnx.TensorProto.EXTERNAL
     with pytest.raises(NotExact, match="external"):
+        certify(model)
+
+
+def with_layers(parts, layers):
+    """Return the graph of `parts` with layers in its metadata."""
+    model = export.graph(*parts)
+    onnx.helper.set_model_props(model, {"middleout.network": model_file.pack_network(layers)})
+    return model
+
+
+def test_accepts_the_layers_of_its_graph(parts):
+    assert certify(with_layers(parts, export.plain(*parts)))
+
+
+@pytest.mark.parametrize("number", [0, 1, 2])
+@pytest.mark.parametrize("what", ["weights", "bias", "shift"])
+def test_refuses_layers_that_are_not_those_of_the_graph(parts, number, what):
+    layers = list(export.plain(*parts))
+    values = {name: np.array(value) for name, value in vars(layers[number]).items()}
+    values[what].flat[-1] += 1
+    layers[number] = Layer(values["weights"], values["bias"], int(values["shift"]))
+    with pytest.raises(NotExact, match="the graph computes something else"):
+        certify(with_layers(parts, layers))
+
+
+@pytest.mark.parametrize("name,value", [("own_zero", 0), ("layer0_zero", 128)])
+def test_refuses_layers_for_other_zero_points(parts, name, value):
+    model = with_layers(parts, export.plain(*parts))
+    change(model, name, np.uint8(value))
+    with pytest.raises(NotExact, match="the graph computes something else"):
+        certify(model)
+
+
+def test_refuses_damaged_layers(parts):
+    model = with_layers(parts, export.plain(*parts)[1:])
+    with pytest.raises(NotExact, match="network has the wrong size"):
         certify(model)
 
 

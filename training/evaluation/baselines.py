@@ -92,8 +92,13 @@ def read_codes(path: Path) -> tuple[np.ndarray, int]:
     samples, rate = soundfile.read(path, dtype="int16", always_2d=True)
     if soundfile.info(path).subtype == "PCM_U8":
         return samples >> 8, rate
+    return codes_of_samples(samples), rate
+
+
+def codes_of_samples(samples: np.ndarray) -> np.ndarray:
+    """Return codes, int16, where all samples are on the implant's table, else the samples themselves."""
     codes = codes_of(samples)
-    return (samples if (codes < 0).any() else codes - np.int16(512)), rate
+    return samples if (codes < 0).any() else codes - np.int16(512)
 
 
 def measure(path: Path, baseline: Baseline, decode: bool = True) -> Measurement:

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from onnx import ModelProto, NodeProto, numpy_helper
 
+from runtime.predictor.metadata import Layer
+
 EXACT = 1 << 24  # float32 holds all integers up to here
 
 Report = list[tuple[str, str, float, int]]
@@ -22,7 +24,8 @@ class Value:
     `kind` tells what the tensor is: `real` or `dequantised` (float32), `sum` (the float32 result of a Gemm over
     quantised inputs, which must reach a quantiser), `mean` (that of a ReduceMean, which must as well), `head` (that of
     a float-weight Gemm), `rounded` (right after a Round), `quantised` (integer tensor). `group` is the size of the axis
-    before the last one of a tensor of three dimensions.
+    before the last one of a tensor of three dimensions. `layers` is how a plain network computes the value from `own`,
+    as far as it is followed: None where it is computed in another way.
     """
 
     low: np.ndarray | None
@@ -32,6 +35,7 @@ class Value:
     constant: np.ndarray | None = None
     dtype: type | None = None
     group: int = 0
+    layers: tuple[Layer, ...] | None = None
 
 
 class GraphChecker:
@@ -105,8 +109,13 @@ def float_step(values: np.ndarray) -> float:
 def float_weights(
     node: NodeProto, weight: np.ndarray, bias: np.ndarray, unit: float
 ) -> tuple[np.ndarray, np.ndarray, float]:
-    """Return float weights and bias as integers, and the unit of the result; `unit` is the input's."""
+    """Return what `whole_weights` does for the constants of a node."""
     require(weight.dtype == bias.dtype == np.float32, node, "float weights must be float32")
+    return whole_weights(weight, bias, unit)
+
+
+def whole_weights(weight: np.ndarray, bias: np.ndarray, unit: float) -> tuple[np.ndarray, np.ndarray, float]:
+    """Return float weights and bias as integers, and the unit of the result; `unit` is the input's."""
     step = float_step(weight)
     total = min(step * unit, float_step(bias))
     whole = weight.astype(np.float64) / (total / unit)

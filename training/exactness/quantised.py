@@ -1,7 +1,11 @@
 """The certificate of QDQ graphs: uint8 activations, int8 weights, every sum within float32's integers."""
 
+import dataclasses
+
 import numpy as np
 from onnx import NodeProto, TensorProto
+
+from runtime.predictor.metadata import Layer
 
 from .intervals import (
     EXACT,
@@ -37,7 +41,8 @@ class QuantisedChecker(GraphChecker):
                 raise NotExact(f"input {tensor.name}: must be uint8")
             width = tensor.type.tensor_type.shape.dim[-1].dim_value
             zero, top = np.zeros(width, np.int64), np.full(width, 255, np.int64)
-            self.values[tensor.name] = Value(zero, top, 1.0, "quantised", dtype=np.uint8)
+            layers = () if tensor.name == "own" else None
+            self.values[tensor.name] = Value(zero, top, 1.0, "quantised", dtype=np.uint8, layers=layers)
         report = self.walk()
         if not self.graph.output:
             raise NotExact("the graph has no output")
@@ -46,6 +51,11 @@ class QuantisedChecker(GraphChecker):
             if value is None or value.dtype is not np.int32:
                 raise NotExact(f"output {tensor.name}: must come from a Cast to int32")
         return report
+
+    def plain_layers(self) -> tuple[Layer, ...] | None:
+        """Return the layers by which the graph computes `distribution` from `own`; None if it is no plain network."""
+        value = self.values.get("distribution")
+        return value.layers if value else None
 
     def scale(self, node: NodeProto, types: tuple[type, ...]) -> tuple[float, int]:
         """Return scale (a power of two) and zero point (0, or 128 for uint8) of a quantiser or dequantiser."""
@@ -69,7 +79,8 @@ class QuantisedChecker(GraphChecker):
             require(np.abs(c).max(initial=0) <= limit, node, f"a weight or bias is beyond {limit}")
             return Value(c, c, scale, "weights", constant=c, dtype=x.dtype)
         require(x.kind == "quantised", node, "input must be quantised")
-        return Value(x.low - zero, x.high - zero, scale, "dequantised", dtype=np.uint8, group=x.group)
+        layers = x.layers if zero == (0 if x.layers else 128) else None
+        return Value(x.low - zero, x.high - zero, scale, "dequantised", dtype=np.uint8, group=x.group, layers=layers)
 
     def QuantizeLinear(self, node: NodeProto) -> Value:
         x = self.value(node, 0)
@@ -78,7 +89,8 @@ class QuantisedChecker(GraphChecker):
         require(x.kind in ("sum", "mean"), node, "only the result of a quantised layer or a mean may be quantised")
         shift = scale / x.unit
         low, high = (np.clip(np.rint(v / shift).astype(np.int64) + zero, 0, 255) for v in (x.low, x.high))
-        return Value(low, high, 1.0, "quantised", dtype=np.uint8)
+        layers = divided(x.layers, shift) if zero == 0 else None
+        return Value(low, high, 1.0, "quantised", dtype=np.uint8, layers=layers)
 
     def Gemm(self, node: NodeProto) -> Value:
         options = {a.name: a for a in node.attribute}
@@ -102,12 +114,16 @@ class QuantisedChecker(GraphChecker):
             self.reaches_no_quantiser(node)
         if "transB" in options and options["transB"].i:
             weight = weight.T
-        return interval_product(node, x, weight, bias, unit, kind)
+        made = interval_product(node, x, weight, bias, unit, kind)
+        if x.layers is not None:
+            made.layers = (*x.layers, Layer(weight.astype(np.int32), bias.astype(np.int32), 0))
+        return made
 
     def Relu(self, node: NodeProto) -> Value:
         x = self.value(node, 0)
         require(x.kind in ("sum", "head"), node, "only after a layer")
-        return Value(np.maximum(x.low, 0), np.maximum(x.high, 0), x.unit, x.kind)
+        layers = x.layers if x.kind == "sum" else None  # a quantiser to 0..255 is behind it, which does the same
+        return Value(np.maximum(x.low, 0), np.maximum(x.high, 0), x.unit, x.kind, layers=layers)
 
     def Reshape(self, node: NodeProto) -> Value:
         """Accept integers only: to rows of the same size, to parts of rows, or rows to groups of rows."""
@@ -157,14 +173,14 @@ class QuantisedChecker(GraphChecker):
         x = self.value(node, 0)
         require(x.kind == "head", node, "only after a float-weight layer without a quantiser")
         low, high = (np.rint(v * x.unit).astype(np.int64) for v in (x.low, x.high))
-        return Value(low, high, 1.0, "rounded")
+        return Value(low, high, 1.0, "rounded", layers=divided(x.layers, 1 / x.unit))
 
     def Cast(self, node: NodeProto) -> Value:
         x = self.value(node, 0)
         to = next(a.i for a in node.attribute if a.name == "to")
         require(to == TensorProto.INT32, node, "must be to int32")
         require(x.kind == "rounded", node, "only after a Round")
-        return Value(x.low, x.high, 1.0, "integer", dtype=np.int32)
+        return Value(x.low, x.high, 1.0, "integer", dtype=np.int32, layers=x.layers)
 
     def reaches_quantiser(self, node: NodeProto) -> None:
         """Require a quantiser behind a quantised layer, else runtimes pick inexact kernels (MatMulNBits)."""
@@ -179,3 +195,10 @@ class QuantisedChecker(GraphChecker):
         for user in self.users.get(node.output[0], []):
             behind = [user, *(self.users.get(user.output[0], []) if user.op_type == "Relu" else [])]
             require(all(n.op_type != "QuantizeLinear" for n in behind), node, "float weights in front of a quantiser")
+
+
+def divided(layers: tuple[Layer, ...] | None, divisor: float) -> tuple[Layer, ...] | None:
+    """Return the layers with the divisor of the last one's sums, a power of two."""
+    if layers is None or divisor < 1:
+        return None
+    return (*layers[:-1], dataclasses.replace(layers[-1], shift=round(np.log2(divisor))))

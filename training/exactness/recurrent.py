@@ -38,6 +38,9 @@ class RecurrentChecker(GraphChecker):
             state = grown
         raise NotExact(f"output {NEXT}: no interval of the state holds after {ROUNDS} steps")
 
+    def plain_layers(self) -> None:
+        """Return None: a network with a state is no plain one."""
+
     def next_state(self, width: int) -> Value:
         """Check the outputs of a step; return the state behind it."""
         distribution, after = (self.values.get(name) for name in ("distribution", NEXT))

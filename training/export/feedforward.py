@@ -6,8 +6,9 @@ import numpy as np
 from onnx import ModelProto, TensorProto
 
 from runtime.predictor.channel_parameters import REFERENCES
+from runtime.predictor.metadata import Layer
 
-from .arithmetic import TIES, divide, stage
+from .arithmetic import TIES, last_layer, quantised_layer, quotient, stage
 from .graph_writer import GraphWriter
 from .messages import add_messages, mean_message
 
@@ -31,6 +32,13 @@ def graph(layers: list[dict], head: dict) -> ModelProto:
     x = g.node("Round", [x], "head_rounded")
     g.node("Cast", [x], "distribution", to=TensorProto.INT32)
     return g.model(inputs, {"distribution": (TensorProto.INT32, 2)})
+
+
+def plain(layers: list[dict], head: dict) -> tuple[Layer, ...] | None:
+    """Return the layers that stand in the model's metadata: None for a network with messages."""
+    if any("message" in layer for layer in layers):
+        return None
+    return (*map(quantised_layer, layers), last_layer(head))
 
 
 def width(layers: list[dict]) -> int:
@@ -65,9 +73,7 @@ def prediction(layers: list[dict], head: dict, features: np.ndarray, ties: Seque
             x = np.concatenate([x, mean_message(layer, x, inputs, ties)], axis=1)
         else:
             x = stage(layer, x, next(ties))
-    unit = 2.0**-30 * head["input"]
-    weight, bias = (head["weight"] * 2.0**30).astype(np.int64), (head["bias"] / unit).astype(np.int64)
-    return divide(x @ weight.T + bias, 1 / unit, next(ties)).astype(np.int32)
+    return quotient(last_layer(head), x, next(ties)).astype(np.int32)
 
 
 def answers(layers: list[dict], head: dict, real: np.ndarray, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

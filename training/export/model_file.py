@@ -15,6 +15,7 @@ import zstandard
 from onnx import ModelProto, helper
 
 from runtime.entropy.entropy_model import Tables
+from runtime.predictor.metadata import Layer
 from runtime.predictor.model import CRC_FIELD
 
 from ..exactness.certificate import certify
@@ -32,12 +33,14 @@ class Exported:
 
     known : arrays of the known answers
     inputs, outputs : of the comparison with integer arithmetic
+    layers : of a plain network, in integers
     """
 
     model: ModelProto
     known: list[np.ndarray]
     inputs: dict[str, np.ndarray]
     outputs: Sequence[np.ndarray]
+    layers: Sequence[Layer] | None = None
 
 
 def prepare(net, real: np.ndarray, seed: int = 1) -> Exported:
@@ -47,7 +50,8 @@ def prepare(net, real: np.ndarray, seed: int = 1) -> Exported:
     noise = np.random.default_rng(seed).integers(0, 256, (NOISE, rows.shape[1])).astype(np.uint8)
     many = np.vstack([rows, noise])
     model, expected = feedforward.graph(layers, head), feedforward.prediction(layers, head, many)
-    return Exported(model, [rows, outputs], feedforward.split(layers, many), [expected])
+    plain = feedforward.plain(layers, head)
+    return Exported(model, [rows, outputs], feedforward.split(layers, many), [expected], plain)
 
 
 def prepare_recurrent(net, real: np.ndarray, seed: int = 1) -> Exported:
@@ -73,6 +77,13 @@ def pack_tables(t: Tables) -> str:
     return pack(t.levels, t.shape, t.multiplier, np.array([len(t.cumulative)], np.uint32), second)
 
 
+def pack_network(layers: Sequence[Layer]) -> str:
+    """Return the value of `middleout.network`."""
+    sizes = [len(layers), len(layers[0].weights), *(len(layer.bias) for layer in layers)]
+    parts = [np.concatenate([[layer.shift], layer.bias, layer.weights.ravel()]) for layer in layers]
+    return pack(np.concatenate([sizes, *parts]).astype(np.int32))
+
+
 def export(path: str | Path, net, integer_tables: Tables, name: str, real: np.ndarray) -> Report:
     """Write the model file, after its certificate and a run against int64 arithmetic; return the certificate.
 
@@ -85,8 +96,8 @@ def export(path: str | Path, net, integer_tables: Tables, name: str, real: np.nd
     Raises
     ------
     NotExact
-        If an intermediate value of the graph might not be exactly representable, or the installed onnxruntime makes
-        something else of it.
+        If an intermediate value of the graph might not be exactly representable, the graph does not compute what the
+        integers in the metadata do, or the installed onnxruntime makes something else of it.
     """
     made = (prepare_recurrent if getattr(net, "cells", 0) else prepare)(net, real)
     properties = {
@@ -96,6 +107,8 @@ def export(path: str | Path, net, integer_tables: Tables, name: str, real: np.nd
         "middleout.answers": pack(np.array([len(made.known[0])], np.uint32), *made.known),
         "middleout.crc": "0" * 8,
     }
+    if made.layers is not None:
+        properties["middleout.network"] = pack_network(made.layers)
     helper.set_model_props(made.model, properties)
     certificate = certify(made.model)
     data = seal(made.model.SerializeToString(deterministic=True))

@@ -120,7 +120,8 @@ def encode(lfp: Lfp, model: Model, lane_knots: int) -> None:
     code = residuals.ravel() + CODES // 2
     intervals = model.entropy.intervals(code, np.int64(CENTRE), scale, np.int64(LINEAR_OFFSET))
     start[: len(code)], frequency[: len(code)] = intervals
-    lfp.states, words = rans.encode(*(x.reshape(lanes, steps).T.copy() for x in (start, frequency)))
+    start, frequency = (x.reshape(lanes, steps).T.copy() for x in (start, frequency))
+    lfp.states, words = rans.encode(start, frequency)
     lfp.words = words.values
 
 
@@ -191,13 +192,13 @@ def _decode(states: np.ndarray, words: np.ndarray, scale: np.ndarray, model: Mod
     padded = np.zeros(steps * lanes, np.int64)
     padded[: len(scale)] = scale
     scales = padded.reshape(lanes, steps).T.copy()
-    coder = rans.Decoder(states, [words], np.zeros(lanes, np.int64))
+    coder = rans.Decoder(states, words)
     source = RansSource(coder, model.entropy, model.guesses, np.full(lanes, LINEAR_OFFSET, np.int64))
     location, active = np.full(lanes, CENTRE, np.int64), np.ones(lanes, bool)
     last = len(scale) - (lanes - 1) * steps
     for t in range(steps):
         active[-1] = t < last
         out[t] = source.next(location, scales[t], active)
-    if not coder.finish().all():
+    if not coder.used_up():
         raise CorruptError("the coded words of a field potential do not end where they should")
     return out.T.ravel()[: len(scale)] - CODES // 2

@@ -1,4 +1,4 @@
-"""The calls that may run in another process: batches of chunks in, batches of chunks out."""
+"""Batches of chunks in, batches of chunks out: what threads run."""
 
 from __future__ import annotations
 
@@ -13,37 +13,31 @@ from ..predictor import model
 from . import codings
 
 
-@dataclass(frozen=True)
-class ModelReference:
-    """A model as another process can be told of it: its identity, and its file's bytes if it is not a shipped one."""
+def model_of(header: Header, embedded: bytes | None, given: model.Model | None) -> model.Model:
+    """Return the model for decoding a file: the one given, else the embedded one, else a shipped one.
 
-    identity: bytes
-    data: bytes | None = None
-
-    def load(self) -> model.Model:
-        """Load the model."""
-        return model.find(self.identity) if self.data is None else model.load(self.data)
-
-
-def reference(header: Header, embedded: bytes | None, given: model.Model | None) -> ModelReference:
-    """Return the model for decoding a file: the one given, else the embedded one, else a shipped one."""
-    if given is not None:
-        if given.identity != header.model:
-            raise ModelError(f"made with model {header.model.hex()}; the one given is {given.identity.hex()}")
-        return ModelReference(given.identity, given.data)
-    return ModelReference(header.model, embedded)
+    Raises
+    ------
+    ModelError
+        The one given is another one, or there is none.
+    """
+    if given is None:
+        return model.find(header.model) if embedded is None else model.load(embedded)
+    if given.identity != header.model:
+        raise ModelError(f"made with model {header.model.hex()}; the one given is {given.identity.hex()}")
+    return given
 
 
 @dataclass(frozen=True)
 class Encoder:
     """Encode batches of chunks; with `verify` also decode them and check every sample."""
 
-    model: ModelReference
+    model: model.Model
     verify: bool = True
 
     def run(self, tasks: list[EncodeTask]) -> list[bytes | MiddleoutError]:
         """Return the payload of each task's chunk, or its error."""
-        payloads = codings.encode(tasks, self.model.load())
+        payloads = codings.encode(tasks, self.model)
         if not self.verify:
             return list(payloads)
         made = [
@@ -58,12 +52,12 @@ class Encoder:
 class Decoder:
     """Decode batches of chunks."""
 
-    model: ModelReference
+    model: model.Model
 
     def run(self, tasks: list[DecodeTask]) -> list[np.ndarray | MiddleoutError]:
         """Return the samples int16 [frames, channels] of each task, or its error, which leaves the others alone."""
         try:
-            return list(codings.decode(tasks, self.model.load()))
+            return list(codings.decode(tasks, self.model))
         except CorruptError as error:
             if len(tasks) == 1:
                 return [error]

@@ -1,0 +1,71 @@
+"""Which engine does a job: compiled loops, or numpy and onnxruntime. Both give the same bytes."""
+
+from __future__ import annotations
+
+import math
+import warnings
+import weakref
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..core import compiled
+from ..core.compiled import use
+from ..core.threads import ForkSafeLock
+from ..predictor.model import Model
+
+if TYPE_CHECKING:
+    from .engine import Engine
+
+__all__ = ["engine_of", "explain", "use"]
+
+_LOOPS = Path(__file__).parent / "rans_kernels.py"
+_LOCK = ForkSafeLock()
+_KEPT: weakref.WeakKeyDictionary[Model, Engine | None] = weakref.WeakKeyDictionary()
+
+
+def engine_of(model: Model, seconds: float) -> Engine | None:
+    """Return the compiled engine of a model, or None where numpy and onnxruntime are to do a job.
+
+    Parameters
+    ----------
+    model : Model
+    seconds : float
+        What they would take.
+    """
+    if compiled.wanted() == compiled.NUMPY or model.layers is None:
+        return None
+    if model not in _KEPT and not compiled.worth(seconds, _LOOPS, "decode"):
+        return None
+    with _LOCK:
+        if model not in _KEPT:
+            _KEPT[model] = _made(model)
+        return _KEPT[model]
+
+
+def explain(model: Model) -> str:
+    """Return which engine long jobs with a model get on this machine, and why."""
+    if compiled.wanted() == compiled.NUMPY:
+        return "numpy and onnxruntime, as chosen"
+    if model.layers is None:
+        return "numpy and onnxruntime: its network is none that can be compiled"
+    if not compiled.available():
+        return "numpy and onnxruntime: numba is not installed (middleout[fast])"
+    if engine_of(model, math.inf) is None:
+        return "numpy and onnxruntime: the compiled loops can't be used here"
+    return "compiled loops: they agree with onnxruntime"
+
+
+def _made(model: Model) -> Engine | None:
+    if not compiled.loads():
+        return None
+    from .engine import Engine
+
+    engine = Engine(model)
+    if (wrong := engine.wrong_rows(model)) > 0:
+        warnings.warn(
+            f"compiled loops are not used: {wrong} results of model {model.name} differ from onnxruntime's on this "
+            "machine; please report this",
+            stacklevel=2,
+        )
+        return None
+    return engine

@@ -1,0 +1,99 @@
+"""A model in the form that compiled loops work with."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..core.implant_table import CODE_TO_SAMPLE
+from ..entropy.entropy_model import EntropyModel
+from ..entropy.symbol_search import GuessTables
+from ..predictor.input_arithmetic import FEATURES, initial_means
+from ..predictor.lanes import Lanes
+from ..predictor.metadata import Layer
+from ..predictor.model import Model
+from .kernels import LaneTable, run_network
+from .rans_kernels import TABLES_END
+
+_CHECKED_ROWS = 1 << 12
+_UNROLLED = 8
+"""Hidden layers are padded to a multiple of this."""
+
+
+class Engine:
+    """A model's network and tables.
+
+    Attributes
+    ----------
+    network : (float32 [layers, outputs, inputs + 2], int64 [layers + 1])
+        Weights, then bias and scale of each output; and the sizes of the layers.
+    tables : int32, see `rans_kernels.SCALES`
+    """
+
+    def __init__(self, model: Model):
+        assert model.layers is not None
+        self.network = _network(model.layers)
+        self.tables = _tables(model.entropy, model.guesses)
+
+    def wrong_rows(self, model: Model) -> int:
+        """Return for how many rows of inputs, some thousand random ones, the outputs differ from onnxruntime's."""
+        rows = np.random.default_rng(0).integers(0, 256, (_CHECKED_ROWS, FEATURES), np.uint8)
+        rows[::2] = 128 + (rows[::2].astype(np.int64) - 128 >> 3)
+        found, expected = run_network(rows, *self.network), model.run(rows)
+        expected[:, 1] = np.clip(expected[:, 1], 0, 127)
+        return int((found != expected).any(axis=1).sum())
+
+
+def _network(layers: tuple[Layer, ...]) -> tuple[np.ndarray, np.ndarray]:
+    sizes = [len(layers[0].weights), *(-(-len(layer.bias) // _UNROLLED) * _UNROLLED for layer in layers[:-1]), 2]
+    room = max(*sizes, _UNROLLED)
+    network = np.zeros((len(layers), room, room + 2), np.float32)
+    for rows, layer in zip(network, layers, strict=True):
+        inputs, outputs = layer.weights.shape
+        rows[:outputs, :inputs] = layer.weights.T
+        rows[:outputs, -2] = layer.bias
+        rows[:, -1] = 2.0**-layer.shift
+    return network, np.array(sizes)
+
+
+def _tables(entropy: EntropyModel, guesses: GuessTables) -> np.ndarray:
+    """Return all tables in one array, in the order of `rans_kernels.SCALES`."""
+    by_scale = guesses.by_scale.T.copy()
+    by_scale[:, 3] += TABLES_END
+    by_scale[:, 5] += TABLES_END + len(entropy.table)
+    bins = np.arange(len(entropy.q6)) if entropy.bins is None else entropy.bins
+    of_codes = [CODE_TO_SAMPLE, entropy.reconstruction, bins, entropy.q6, entropy.samples]
+    parts = [by_scale.ravel(), entropy.levels, guesses.code_at, *of_codes]
+    assert sum(map(len, parts)) == TABLES_END
+    return np.concatenate([*parts, entropy.table, guesses.middles]).astype(np.int32)
+
+
+def lane_table(lanes: Lanes, low_rows: np.ndarray) -> LaneTable:
+    """Return lanes of one chunk for compiled loops.
+
+    Parameters
+    ----------
+    lanes : Lanes
+    low_rows : int64 [channels], row of each channel's low bits, -1 without
+    """
+    count = len(lanes)
+    references = np.where(lanes.references == np.arange(count), -1, lanes.references).T
+    series, used = np.full(count, -1), np.unique(references[references >= 0])
+    series[used] = np.arange(len(used))
+    bounds = np.unique(np.searchsorted(lanes.order_level, np.arange(int(lanes.order_level[-1]) + 2)))
+    return LaneTable(
+        mean=lanes.mean,
+        initial_mean=initial_means(lanes.initial_scale)[0],
+        linear=lanes.linear,
+        shift=lanes.shift,
+        octaves=lanes.octaves.astype(np.int32),
+        offset=lanes.offset.astype(np.int32),
+        length=lanes.length,
+        start=lanes.start,
+        channel=lanes.channel,
+        low=low_rows[lanes.channel],
+        coefficients=np.ascontiguousarray(lanes.coefficients.T),
+        references=np.ascontiguousarray(references),
+        taps=np.ascontiguousarray(lanes.reference_taps.transpose(2, 0, 1)),
+        series=series,
+        bounds=bounds,
+    )
