@@ -69,7 +69,7 @@ class Body:
 
     def value(self, channel, code, centre, low):
         if channel.kind == IMPLANT:
-            sample = channel.sample(code, None, None, None)
+            sample = channel.sample(code, None, None)
             return sample, channel.q6(sample, channel.decoded(code))
         sample = code - 512 + centre << channel.shift | low
         must(-32768 <= sample <= 32767, "a sample is out of range")

@@ -74,12 +74,15 @@ def wanted() -> str:
 def worth(seconds: float, module: Path, function: str) -> bool:
     """Return whether work that takes so many seconds without compiled loops is worth loading a module of these.
 
-    It is worth less where numba has not kept a function of the module beside it, and compiles all of them.
+    It is worth less where numba has not kept a function of the module beside it, of the version of all modules there,
+    and compiles all of them.
     """
     if _wanted != AUTO:
         return _wanted == COMPILED
+    newest = max(path.stat().st_mtime for path in module.parent.glob("*.py"))
     kept = (module.parent / "__pycache__").glob(f"{module.stem}.{function}-*.nbi")
-    return available() and seconds >= (_LOADING if any(kept) else _COMPILING)
+    before = any(path.stat().st_mtime > newest for path in kept)
+    return available() and seconds >= (_LOADING if before else _COMPILING)
 
 
 def njit(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -4,8 +4,9 @@ import chunk_calls as codec
 import numpy as np
 import pytest
 
-from runtime.codec import rans_coding, rans_payload
+from runtime.codec import lane_batches, rans_payload
 from runtime.container.chunk_head import HAS_REFERENCES, RANS
+from runtime.core import compiled
 from runtime.core.errors import CorruptError
 from runtime.core.implant_table import CODE_TO_SAMPLE
 from runtime.fit.prediction_order import PredictionOrder
@@ -81,7 +82,8 @@ def test_batches_of_arrays_and_single_channels_do_not_depend_on_each_other(n1):
 def test_groups_of_segments_give_the_same_stream(n1, monkeypatch):
     samples = on_implant(array(6, 4000))
     _, expected = size_and_back(samples, n1)
-    monkeypatch.setattr(rans_coding, "_GROUP_SAMPLES", 1)
+    monkeypatch.setattr(compiled, "_wanted", compiled.NUMPY)
+    monkeypatch.setattr(lane_batches, "_GROUP_SAMPLES", 1)
     assert size_and_back(samples, n1)[1] == expected
 
 

@@ -23,7 +23,7 @@ def reconstruction_of(levels: np.ndarray) -> np.ndarray:
 def fit_lane(codes: np.ndarray, reconstruction: np.ndarray, max_error: int) -> Lanes:
     """Fit the parameters of a channel of codes int [time]; one lane."""
     side = fit(CODE_TO_SAMPLE[codes][:, None], reconstruction, options=FitOptions(max_error=max_error))
-    return join([(side, len(codes), 1)], reconstruction)
+    return join([(side, len(codes), len(codes))], reconstruction)
 
 
 def lane_inputs(lane: Lanes, codes: np.ndarray, reconstruction: np.ndarray) -> Inputs:
@@ -37,7 +37,7 @@ def array_blocks(
 ) -> Iterator[tuple[slice, Inputs, Lanes]]:
     """Yield blocks of steps of an array int16 [time, channel] as the encoder prepares them for the network."""
     side = fit(samples, reconstruction, options=FitOptions(references=cross_channel))
-    lanes = join([(side, len(samples), 1)], reconstruction)
+    lanes = join([(side, len(samples), len(samples))], reconstruction)
     rows = to_lanes([samples], lanes)
     steps = block_steps(len(lanes), len(rows))
     inputs = BlockInputs(lanes, ImplantValues(reconstruction), steps, messages)
