@@ -12,8 +12,8 @@ LIMIT = 31
 """Whitened samples are whole numbers up to here, which stands for four deviations."""
 _CLIP = 4 * 1.25
 """Four deviations in mean absolute residuals."""
-_BLOCK = 1 << 13
-"""Samples that are correlated at once: sums of their products are below 2^24."""
+_BLOCK = 1 << 11
+"""Samples that are correlated at once: sums of their products are below 2^24, and 32-bit ones of all channels small."""
 
 
 def whiten(samples: np.ndarray) -> np.ndarray:
@@ -56,21 +56,28 @@ def correlate(rows: np.ndarray, lag: int = LAG) -> tuple[np.ndarray, np.ndarray]
 
 def largest(later: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the correlation of largest magnitude and its lag as `correlate`, of what `lagged` gives."""
-    both = np.concatenate([later[:0:-1].transpose(0, 2, 1), later])
-    index = np.abs(both).argmax(axis=0)
-    found = np.take_along_axis(both, index[None], 0)[0]
-    return found, (index - (len(later) - 1)).astype(np.int8)
+    found, lags = np.zeros(later.shape[1:]), np.zeros(later.shape[1:], np.int8)
+    for lag in range(1 - len(later), len(later)):
+        values = later[-lag].T if lag < 0 else later[lag]
+        larger = np.abs(values) > np.abs(found)
+        found[larger], lags[larger] = values[larger], lag
+    return found, lags
 
 
 def lagged(rows: np.ndarray, lag: int) -> np.ndarray:
     """Correlation of each channel with each other one (by column) 0..lag samples before, float64 [lag + 1, channels,
-    channels], of `rows` as for `correlate`."""
+    channels], of `rows` as for `correlate`; int8 will do."""
     channels, steps = rows.shape
     totals = np.zeros((lag + 1, channels, channels), np.int64)
     for first in range(0, steps, _BLOCK):
-        block = rows[:, first : first + _BLOCK]
+        block = rows[:, first : first + _BLOCK].astype(np.float32)
         for shift in range(lag + 1):
-            earlier = block if shift == 0 else rows[:, max(first - shift, 0) : first + block.shape[1] - shift]
+            earlier = block
+            if shift:
+                earlier = rows[:, max(first - shift, 0) : first + block.shape[1] - shift].astype(np.float32)
             totals[shift] += (block[:, block.shape[1] - earlier.shape[1] :] @ earlier.T).astype(np.int64)
     power = np.maximum(np.diagonal(totals[0]), 1).astype(np.float64)
-    return totals / np.sqrt(power[:, None] * power)
+    found = totals.astype(np.float64)
+    del totals
+    found /= np.sqrt(power[:, None] * power)
+    return found

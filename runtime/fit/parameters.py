@@ -12,6 +12,7 @@ import numpy as np
 
 from ..core.implant_table import codes_of
 from ..core.q6 import q6_values
+from ..core.threads import check_stop
 from ..predictor import input_arithmetic
 from ..predictor.channel_parameters import (
     CONSTANT,
@@ -30,6 +31,8 @@ from .prediction_order import PredictionOrder
 from .reference_taps import fit_references, order_of
 from .signals import Signals
 
+_TOGETHER = 1024
+"""Channels that may be predicted from each other: their correlations are in memory together."""
 _MAX_SHIFT = 8
 _LINEAR_NOISE_CODES = 4
 """Low bits are split off until the mean residual is below twice this many coded steps."""
@@ -75,13 +78,26 @@ def fit(
     signals = _describe(samples, reconstruction, side, linear, options)
     if not len(signals):
         return side
-    coefficients, error = own_predictors(signals.signals, signals.bins)
-    side.coefficients[signals.numbers] = coefficients
-    if options.references and len(signals) > 1 and len(samples) > ORDER:
-        order = options.order.restricted(signals.numbers) if options.order else order_of(signals, coefficients, error)
-        error = fit_references(side, signals, order, coefficients, error)
-    _scale(side, signals, samples, coefficients.astype(np.int64), error, options.fine)
+    fitted = [_fit_predictors(side, part, len(samples), options) for part in signals.split(_TOGETHER)]
+    own, error = (np.concatenate(parts) for parts in zip(*fitted, strict=True))
+    _scale(side, signals, samples, own.astype(np.int64), error, options.fine)
     return side
+
+
+def _fit_predictors(
+    side: SideInformation, signals: Signals, frames: int, options: FitOptions
+) -> tuple[np.ndarray, np.ndarray]:
+    """Fill in linear predictors of some channels, which are predicted from each other only.
+
+    Returns their coefficients without references, float64 [channels, 16], and mean absolute residuals.
+    """
+    check_stop()
+    own, error = own_predictors(signals.signals, signals.bins)
+    side.coefficients[signals.numbers] = own
+    if options.references and len(signals) > 1 and frames > ORDER:
+        order = options.order.restricted(signals.numbers) if options.order else order_of(signals, own, error)
+        error = fit_references(side, signals, order, own, error)
+    return own, error
 
 
 def _describe(

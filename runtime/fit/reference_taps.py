@@ -47,16 +47,17 @@ def order_of(signals: Signals, own: np.ndarray, error: np.ndarray) -> Prediction
     blocks = max(1, min(_WHITE_FRAMES, frames) // _WHITE_BLOCK)
     length = min(_WHITE_BLOCK, frames) if blocks > 1 else frames
     starts = [(frames - length) * i // max(blocks - 1, 1) for i in range(blocks)]
-    rows = np.empty((len(signals), blocks * length), np.float32)
+    rows = np.empty((len(signals), blocks * length), np.int8)
     for row, signal, coefficients in zip(rows, signals.signals, own, strict=True):
         parts = [signal[start : start + length + ORDER] for start in starts]
         row[:] = to_white(np.concatenate([residual_of(part, coefficients) for part in parts]))
     found = lagged(rows, _LAG)
-    found[np.abs(found) < _CHANCE / np.sqrt(rows.shape[1])] = 0
+    for part in found:
+        part[np.abs(part) < _CHANCE / np.sqrt(rows.shape[1])] = 0
     correlation = largest(found)[0]
     if len(signals) <= 1 + REFERENCES:
         return find_order(_explained(signals, own, error), correlation)
-    return find_order(np.square(found).sum(axis=0), correlation)
+    return find_order(sum(np.square(part) for part in found), correlation)
 
 
 def _explained(signals: Signals, own: np.ndarray, error: np.ndarray) -> np.ndarray:

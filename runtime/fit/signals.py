@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -21,6 +22,14 @@ class Signals:
     signals: list[np.ndarray]
     q6: np.ndarray
     bins: np.ndarray
+
+    def split(self, most: int) -> list[Signals]:
+        """Return equal parts of at most so many channels."""
+        parts = -(-len(self) // most)
+        bounds = [len(self) * i // parts for i in range(parts + 1)]
+        return [
+            Signals(self.numbers[a:b], self.signals[a:b], self.q6[a:b], self.bins[a:b]) for a, b in pairwise(bounds)
+        ]
 
     def __len__(self) -> int:
         return len(self.signals)
