@@ -36,6 +36,19 @@ def shared_data() -> Path:
     return path
 
 
+@pytest.fixture(params=["numpy", "compiled"])
+def engine(request) -> str:
+    """Each engine, which does everything while a test runs."""
+    from runtime.compiled import choice
+    from runtime.core import compiled
+
+    if request.param == "compiled" and not compiled.loads():
+        pytest.skip("numba is not installed")
+    choice.use(request.param)
+    yield request.param
+    choice.use("auto")
+
+
 @pytest.fixture(scope="session")
 def simulation():
     """A simulated recording of one channel and a second; do not write into its arrays."""

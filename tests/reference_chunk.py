@@ -112,12 +112,7 @@ class CodedChunk:
                 else []
             )
         reader.align()
-        self.escapes = []
-        if LINEAR in kinds:
-            count = int.from_bytes(reader.rest()[:4], "little")
-            must(len(reader.rest()) >= 4 + 2 * count, "escapes end early")
-            self.escapes = list(struct.unpack_from(f"<{count}h", reader.rest(), 4))
-            reader.at += 32 + 16 * count
+        self.escapes = 0
         self.lanes = []
         for segment in range(segments):
             lanes = {
@@ -127,13 +122,19 @@ class CodedChunk:
                 lane.references = [lanes[number] for number, *_ in lane.channel.references]
             self.lanes += lanes.values()
         self.set_order_levels()
-        self.lanes.sort(key=lambda lane: lane.channel.order_level)
         lengths = [reader.take(5) + 25 for _ in self.lanes]
         for lane, length in zip(self.lanes, lengths, strict=True):
             lane.state = reader.take(length - 1) | 1 << (length - 1)
+        reader.align()
+        if self.lanes:
+            least, width = reader.take(32), reader.take(5)
+            for lane in self.lanes:
+                lane.words = least + reader.take(width)
         words = reader.rest()
-        must(len(words) % 4 == 0, "words end early")
-        self.words = list(struct.unpack(f"<{len(words) // 4}I", words))
+        must(len(words) == 4 * sum(lane.words for lane in self.lanes), "number of words")
+        for lane in self.lanes:
+            lane.words, words = iter(struct.unpack_from(f"<{lane.words}I", words)), words[4 * lane.words :]
+        self.lanes.sort(key=lambda lane: lane.channel.order_level)
 
     def set_order_levels(self):
         """Section 4: channels of level 0, then those that refer to these, and so on."""
@@ -150,7 +151,6 @@ class CodedChunk:
 
     def decode(self):
         samples = [[channel.mean] * self.frames for channel in self.channels]
-        escapes, words = iter(self.escapes), iter(self.words)
         for t in range(self.length if self.lanes else 0):
             for order_level in sorted({lane.channel.order_level for lane in self.lanes}):
                 active = [
@@ -162,14 +162,18 @@ class CodedChunk:
                 states = [lane.carried for lane in active]
                 outputs, after = self.model.outputs(rows, states) if rows else ([], [])
                 for lane, (offset, scale), lane.carried in zip(active, outputs, after, strict=True):
-                    code, linear_value = lane.next(self.model, offset, scale, words)
-                    sample = lane.channel.sample(code, linear_value, lane.start + t, escapes)
+                    code, linear_value = lane.next(self.model, offset, scale)
+                    if lane.channel.kind == LINEAR and code in (0, 1023):
+                        sample = lane.raw()
+                        self.escapes += 1
+                    else:
+                        sample = lane.channel.sample(code, linear_value, lane.start + t)
                     lane.learn(lane.channel.q6(sample, lane.channel.decoded(code)))
                     samples[self.channels.index(lane.channel)][lane.start + t] = sample
         for channel, values in zip(self.channels, samples, strict=True):
             values[:] = samples[channel.mean] if channel.kind == COPY else values
         must(all(lane.state == 1 << 24 for lane in self.lanes), "a state does not end at 2^24")
-        must(next(escapes, None) is None and next(words, None) is None, "escapes or words are left over")
+        must(all(next(lane.words, None) is None for lane in self.lanes), "words are left over")
         return [list(frame) for frame in zip(*samples, strict=True)]
 
 
@@ -230,14 +234,10 @@ class Channel:
             return self.model.reconstruction[code]
         return (2 * sample + 1 << 5 + max(-self.shift, 0)) >> max(self.shift, 0)
 
-    def sample(self, code, linear_value, frame, escapes):
+    def sample(self, code, linear_value, frame):
         """The sample that a code stands for; `grid_value` is q of section 4.2."""
         if self.kind == IMPLANT:
             return implant_sample(self.decoded(code) - 512)
-        if code in (0, 1023):
-            sample = next(escapes, None)
-            must(sample is not None, "too few escapes")
-            return sample
         sample = linear_value << max(self.shift, 0) | (self.low[frame] if self.shift > 0 else 0)
         must(-32768 <= sample <= 32767, "a sample is out of range")
         return sample
@@ -280,7 +280,7 @@ class Lane:
         self.level = rows[18]
         return rows
 
-    def next(self, model, offset, scale, words):
+    def next(self, model, offset, scale):
         """Decode a code; also gives q, if the channel is a linear channel and it is no escape."""
         location = self.channel.mean_q6 + self.prediction
         step = 64 << max(-self.channel.shift, 0)
@@ -288,12 +288,21 @@ class Lane:
         location += 4 * offset - step * centre
         slot = self.state & (1 << 20) - 1
         code, start, frequency = model.find(slot, self.channel.levels, location, scale)
-        self.state = frequency * (self.state >> 20) + slot - start
+        self.advance(slot - start, frequency)
+        return code, code + centre - 512
+
+    def raw(self):
+        """A sample that is coded as it is."""
+        slot = self.state & (1 << 20) - 1
+        self.advance(slot & 15, 16)
+        return (slot >> 4) - (slot >> 19 << 16)
+
+    def advance(self, inside, frequency):
+        self.state = frequency * (self.state >> 20) + inside
         if self.state < 1 << 24:
-            word = next(words, None)
+            word = next(self.words, None)
             must(word is not None, "too few words")
             self.state = self.state << 32 | word
-        return code, code + centre - 512
 
     def learn(self, q6):
         y = q6 - self.channel.mean_q6

@@ -111,6 +111,7 @@ def _parser() -> argparse.ArgumentParser:
     input_options(topology)
     live.add(commands)
     models = commands.add_parser("models", help="list the models that are available")
+    models.add_argument("--check", action="store_true", help="load each, and tell which engine it gets here and why")
     models.set_defaults(run=_models)
     return parser
 
@@ -259,6 +260,7 @@ def _topology(options: argparse.Namespace) -> int:
 
 
 def _models(options: argparse.Namespace) -> int:
+    from ..compiled import choice
     from ..core.names import identity_of
     from ..predictor import model
 
@@ -268,4 +270,6 @@ def _models(options: argparse.Namespace) -> int:
         data = path.read_bytes()
         default = uses.get(path, "")
         print(f"{name}  {identity_of(data).hex()}  {len(data)} bytes{default}")
+        if options.check:
+            print(f"  {choice.explain(model.load(name))}")
     return 0

@@ -43,7 +43,8 @@ def _coded_lanes(
     batch: list[np.ndarray], lanes: Lanes, model: Model
 ) -> tuple[np.ndarray, np.ndarray, dict[int, np.ndarray]]:
     """States uint64 [lanes], counts of words int64 [lanes], and the words of each lane."""
-    states, counts, words = np.zeros(len(lanes), np.uint64), np.zeros(len(lanes), np.int64), {}
+    states, counts = np.zeros(len(lanes), np.uint64), np.zeros(len(lanes), np.int64)
+    words: dict[int, np.ndarray] = {}
     groups, memory = list(_groups(lanes)), None
     if len(groups) > 1:
         memory = np.empty(2 * int(lanes.length.max()) * max(map(len, groups)), np.uint32)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-import sys
 import warnings
 import weakref
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..core import compiled
@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 
 AUTO, COMPILED, NUMPY = "auto", "compiled", "numpy"
 
-_LOADING = 0.6
-"""Seconds that the import of numba and of loops that are compiled already takes."""
+_LOADING, _COMPILING = 0.2, 10.0
+"""Seconds for the import of numba and of loops that were compiled before, and for compiling them; of the machine on
+which numpy and onnxruntime take the seconds that callers of `engine_of` estimate."""
 
 _LOCK = ForkSafeLock()
 _KEPT: weakref.WeakKeyDictionary[Model, Engine | None] = weakref.WeakKeyDictionary()
@@ -58,7 +59,7 @@ def engine_of(model: Model, seconds: float) -> Engine | None:
     """
     if _wanted == NUMPY or model.layers is None:
         return None
-    if seconds < _LOADING and _wanted == AUTO and "numba" not in sys.modules:
+    if _wanted == AUTO and model not in _KEPT and seconds < (_LOADING if _compiled_before() else _COMPILING):
         return None
     with _LOCK:
         if model not in _KEPT:
@@ -77,6 +78,14 @@ def explain(model: Model) -> str:
     if engine_of(model, math.inf) is None:
         return "numpy and onnxruntime: the compiled loops can't be used here"
     return "compiled loops: they agree with onnxruntime"
+
+
+def _compiled_before() -> bool:
+    """Return whether numba has kept the loops of this version beside this module."""
+    folder = Path(__file__).parent
+    newest = max((folder / name).stat().st_mtime for name in ("kernels.py", "rans_kernels.py", "vectors.py"))
+    kept = (folder / "__pycache__").glob("rans_kernels.decode-*.nbi")
+    return any(path.stat().st_mtime > newest for path in kept)
 
 
 def _made(model: Model) -> Engine | None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..core.implant_table import CODE_TO_SAMPLE
+from ..entropy.entropy_model import EntropyModel
+from ..entropy.symbol_search import GuessTables
 from ..predictor.input_arithmetic import FEATURES, initial_means
 from ..predictor.lanes import Lanes
 from ..predictor.metadata import Layer
 from ..predictor.model import Model
 from .kernels import LaneTable, run_network
-from .rans_kernels import Tables
+from .rans_kernels import TABLES_END
 
 _CHECKED_ROWS = 1 << 12
 _UNROLLED = 8
@@ -23,24 +26,13 @@ class Engine:
     ----------
     network : (float32 [layers, outputs, inputs + 2], int64 [layers + 1])
         Weights, then bias and scale of each output; and the sizes of the layers.
-    tables : Tables
+    tables : int32, see `rans_kernels.SCALES`
     """
 
     def __init__(self, model: Model):
         assert model.layers is not None
         self.network = _network(model.layers)
-        entropy, guesses = model.entropy, model.guesses
-        bins = np.arange(len(entropy.q6)) if entropy.bins is None else entropy.bins
-        self.tables = Tables(
-            by_scale=np.ascontiguousarray(guesses.by_scale.T),
-            levels=entropy.levels,
-            table=entropy.table,
-            middles=guesses.middles,
-            code_at=guesses.code_at.astype(np.int32),
-            codes=bins.astype(np.int32),
-            q6=entropy.q6.astype(np.int32),
-            samples=entropy.samples.astype(np.int16),
-        )
+        self.tables = _tables(model.entropy, model.guesses)
 
     def wrong_rows(self, model: Model) -> int:
         """Return for how many rows of inputs, some thousand random ones, the outputs differ from onnxruntime's."""
@@ -61,6 +53,18 @@ def _network(layers: tuple[Layer, ...]) -> tuple[np.ndarray, np.ndarray]:
         rows[:outputs, -2] = layer.bias
         rows[:, -1] = 2.0**-layer.shift
     return network, np.array(sizes)
+
+
+def _tables(entropy: EntropyModel, guesses: GuessTables) -> np.ndarray:
+    """Return all tables in one array, in the order of `rans_kernels.SCALES`."""
+    by_scale = guesses.by_scale.T.copy()
+    by_scale[:, 3] += TABLES_END
+    by_scale[:, 5] += TABLES_END + len(entropy.table)
+    bins = np.arange(len(entropy.q6)) if entropy.bins is None else entropy.bins
+    of_codes = [CODE_TO_SAMPLE, entropy.reconstruction, bins, entropy.q6, entropy.samples]
+    parts = [by_scale.ravel(), entropy.levels, guesses.code_at, *of_codes]
+    assert sum(map(len, parts)) == TABLES_END
+    return np.concatenate([*parts, entropy.table, guesses.middles]).astype(np.int32)
 
 
 def lane_table(lanes: Lanes, low_rows: np.ndarray) -> LaneTable:

@@ -70,8 +70,8 @@ class LaneTable(NamedTuple):
 
 
 COEFFICIENTS, MEANS, RESIDUAL, MEAN, LINEAR, OCTAVES, HALF, PART = 0, 16, 19, 20, 21, 22, 23, 24
-PREDICTION, OFFSET, LOCATION, SCALE, CENTRE = 25, 26, 27, 28, 29
-_ROWS = 30
+PREDICTION, DIFFERENCE, OFFSET, LOCATION, SCALE, CENTRE = 25, 26, 27, 28, 29, 30
+STATE_ROWS = 31
 """Rows of a block's state: what is fixed for its lanes or carried from step to step; the references' part of the
 prediction with the rounding term; and what `predict` finds."""
 
@@ -79,7 +79,7 @@ prediction with the rounding term; and what `predict` finds."""
 @njit
 def new_state():
     """Return the state of a block, int32 [rows, 8]."""
-    return np.zeros((_ROWS, WIDTH), np.int32)
+    return np.zeros((STATE_ROWS, WIDTH), np.int32)
 
 
 @njit
@@ -158,22 +158,28 @@ def predict(state, values, x, hidden, network, sizes, t):
     for k in range(TAPS):
         total = total + load(values, t + k) * load(state, COEFFICIENTS + k)
     prediction = total >> splat(np.int32(10))
-    least, most, shift = splat(np.int32(-128)), splat(np.int32(127)), splat(np.int32(5))
-    for k in range(TAPS - 1):
-        store(x, k, load(x, k + 1))
-    store(x, TAPS - 1, to_float(larger(smaller(load(state, RESIDUAL) >> shift, most), least)))
-    difference = load(values, t + TAPS - 1) - prediction
-    store(x, TAPS, to_float(larger(smaller(difference >> shift, most), least)))
-    for k in range(3):
-        bits = pattern(to_float(load(state, MEANS + k) >> splat(np.int32(4))))
-        logarithm = (bits >> splat(np.int32(19))) - splat(np.int32(127 * 16 + 256))
-        store(x, TAPS + 1 + k, to_float(larger(smaller(logarithm, most), least)))
-    _network(x, hidden, network, sizes, state)
+    store(state, DIFFERENCE, load(values, t + TAPS - 1) - prediction)
+    infer(state, x, hidden, network, sizes)
     base, octaves = prediction + load(state, MEAN), load(state, OCTAVES)
     minus_centre = ((base + load(state, HALF)) >> octaves) * load(state, LINEAR)
     store(state, PREDICTION, prediction)
     store(state, LOCATION, (load(state, OFFSET) << splat(np.int32(2))) + base + (minus_centre << octaves))
     store(state, CENTRE, splat(np.int32(0)) - minus_centre)
+
+
+@njit
+def infer(state, x, hidden, network, sizes):
+    """Work out offset and scale index of a step from its difference, the residuals and their running means."""
+    least, most, shift = splat(np.int32(-128)), splat(np.int32(127)), splat(np.int32(5))
+    for k in range(TAPS - 1):
+        store(x, k, load(x, k + 1))
+    store(x, TAPS - 1, to_float(larger(smaller(load(state, RESIDUAL) >> shift, most), least)))
+    store(x, TAPS, to_float(larger(smaller(load(state, DIFFERENCE) >> shift, most), least)))
+    for k in range(3):
+        bits = pattern(to_float(load(state, MEANS + k) >> splat(np.int32(4))))
+        logarithm = (bits >> splat(np.int32(19))) - splat(np.int32(127 * 16 + 256))
+        store(x, TAPS + 1 + k, to_float(larger(smaller(logarithm, most), least)))
+    _network(x, hidden, network, sizes, state)
 
 
 @njit
@@ -241,8 +247,14 @@ def _activate(x, row, scale, a, b, c, d):
 @njit
 def learn(state, values, t):
     """Take in the values of a step."""
-    residual = load(values, t + TAPS) - load(state, PREDICTION)
-    store(state, RESIDUAL, residual)
+    store(state, RESIDUAL, load(values, t + TAPS) - load(state, PREDICTION))
+    move_means(state)
+
+
+@njit
+def move_means(state):
+    """Move the running means by the residual."""
+    residual = load(state, RESIDUAL)
     size = smaller(larger(residual, splat(np.int32(0)) - residual), splat(np.int32(65535))) << splat(np.int32(12))
     for k, rate in ((0, 4), (1, 7), (2, 11)):
         mean = load(state, MEANS + k)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from ..core.compiled import njit
@@ -26,36 +24,46 @@ from .kernels import (
 )
 from .vectors import WIDTH, load, store
 
-_LAST_CODE, _HALF_CODES = 1023, 512
+SCALE_FIELDS = 6
+SCALES, LEVELS, CODE_AT, IMPLANT = 0, 768, 2818, 35586
+RECONSTRUCTION, CODES, Q6, SAMPLES, TABLES_END = (IMPLANT + 1024 * part for part in range(1, 6))
+"""Where the tables of an entropy model lie in one array int32, since loops count references to every array:
+
+for each scale, its row of `GuessTables.by_scale`, with places in this array; the levels; `GuessTables.code_at`; the
+samples of the implant's table, Q6 value of each, and what is coded for it; Q6 value and sample of what is coded; then
+cumulative frequencies and middles of buckets.
+"""
+
+LAST_CODE, HALF_CODES, LINEAR_OFFSET = 1023, 512, 1025
 _PLACES = 16384
 _SLOT_MASK, _PRECISION, _LOW, _WORD = np.uint64(0xFFFFF), np.uint64(20), np.uint64(1 << 24), np.uint64(32)
 _RAW, _RAW_MASK = np.uint64(4), 15
 
 
-class Tables(NamedTuple):
-    """Tables of an entropy model; see `EntropyModel` and `GuessTables`.
-
-    by_scale : int32 [128, 6]
-    levels, table, middles, code_at : int32
-    codes : int32 [1024], what is coded for each code of the implant's table
-    q6 : int32 [1024], samples : int16 [1024], of what is coded
-    """
-
-    by_scale: np.ndarray
-    levels: np.ndarray
-    table: np.ndarray
-    middles: np.ndarray
-    code_at: np.ndarray
-    codes: np.ndarray
-    q6: np.ndarray
-    samples: np.ndarray
+@njit
+def cumulative(tables, code, offset, location, scale):
+    """Return the sum of the frequencies of the codes below one; offset: 0, or 1025 for linear lanes."""
+    row = SCALES + scale * SCALE_FIELDS
+    z = min(max(tables[LEVELS + code + offset] - location, tables[row + 1]), tables[row + 2])
+    return np.int64(tables[((z * tables[row]) >> 16) + tables[row + 3]]) + code
 
 
 @njit
-def _cumulative(by_scale, levels, table, code, offset, location, scale):
-    """Return the sum of the frequencies of the codes below one."""
-    z = min(max(levels[code + offset] - location, by_scale[scale, 1]), by_scale[scale, 2])
-    return np.int64(table[((z * by_scale[scale, 0]) >> 16) + by_scale[scale, 3]]) + code
+def find(tables, slot, offset, location, scale):
+    """Return the code whose interval holds a slot, and the interval's ends; from a guess that is hardly ever wrong."""
+    row = SCALES + scale * SCALE_FIELDS
+    place = (((tables[tables[row + 5] + (slot >> 9)] * tables[row + 4]) >> 10) + location) >> 2
+    place = min(max(place + _PLACES // 2, 0), _PLACES - 1)
+    code = np.int64(tables[CODE_AT + place + (_PLACES if offset else 0)])
+    start = cumulative(tables, code, offset, location, scale)
+    end = cumulative(tables, code + 1, offset, location, scale)
+    while start > slot and code > 0:
+        code -= 1
+        end, start = start, cumulative(tables, code, offset, location, scale)
+    while end <= slot and code < LAST_CODE:
+        code += 1
+        start, end = end, cumulative(tables, code + 1, offset, location, scale)
+    return code, start, end
 
 
 @njit
@@ -81,6 +89,7 @@ def decode(lanes, network, tables, words, ends, states, low, out):
 
     Parameters
     ----------
+    tables : int32, see `SCALES`
     words : uint32 [n]
     ends : int64 [lanes, 2], where the words of each lane begin and end; the first moves on to where it stopped
     states : uint64 [lanes]
@@ -89,8 +98,6 @@ def decode(lanes, network, tables, words, ends, states, low, out):
     """
     length, first_frame, channel = lanes.length, lanes.start, lanes.channel
     mean, shift, offset, low_row = lanes.mean, lanes.shift, lanes.offset, lanes.low
-    by_scale, levels, table = tables.by_scale, tables.levels, tables.table
-    middles, code_at, q6, sample_of = tables.middles, tables.code_at, tables.q6, tables.samples
     steps = length.max()
     state, values, part = new_state(), new_values(steps), np.empty((steps, WIDTH), np.int32)
     x, hidden, series = new_inputs(), new_hidden(network[0]), np.zeros((lanes.series.max() + 1, LEAD + steps), np.int32)
@@ -110,31 +117,20 @@ def decode(lanes, network, tables, words, ends, states, low, out):
                     location, scale, at = np.int64(state[LOCATION, i]), state[SCALE, i], offset[lane]
                     coder = states[lane]
                     slot = np.int64(coder & _SLOT_MASK)
-                    # a guess that is hardly ever wrong, then the code whose interval holds the slot
-                    place = (((middles[by_scale[scale, 5] + (slot >> 9)] * by_scale[scale, 4]) >> 10) + location) >> 2
-                    place = min(max(place + _PLACES // 2, 0), _PLACES - 1)
-                    code = np.int64(code_at[place + (_PLACES if at else 0)])
-                    start = _cumulative(by_scale, levels, table, code, at, location, scale)
-                    end = _cumulative(by_scale, levels, table, code + 1, at, location, scale)
-                    while start > slot and code > 0:
-                        code -= 1
-                        end, start = start, _cumulative(by_scale, levels, table, code, at, location, scale)
-                    while end <= slot and code < _LAST_CODE:
-                        code += 1
-                        start, end = end, _cumulative(by_scale, levels, table, code + 1, at, location, scale)
+                    code, start, end = find(tables, slot, at, location, scale)
                     coder = (coder >> _PRECISION) * np.uint64(end - start) + np.uint64(slot - start)
                     coder = _refilled(coder, words, ends, lane)
                     frame = first_frame[lane] + t
                     if at == 0:
-                        sample, value = sample_of[code], np.int64(q6[code])
+                        sample, value = np.int16(tables[SAMPLES + code]), np.int64(tables[Q6 + code])
                     else:
-                        if code == 0 or code == _LAST_CODE:
+                        if code == 0 or code == LAST_CODE:
                             slot = np.int64(coder & _SLOT_MASK)
                             coder = ((coder >> _PRECISION) << _RAW) | np.uint64(slot & _RAW_MASK)
                             coder = _refilled(coder, words, ends, lane)
                             sample = np.int16(slot >> 4)
                         else:
-                            sample = np.int16((code - _HALF_CODES + state[CENTRE, i]) << max(shift[lane], 0))
+                            sample = np.int16((code - HALF_CODES + state[CENTRE, i]) << max(shift[lane], 0))
                             if shift[lane] > 0:
                                 sample |= np.int16(low[low_row[lane], frame])
                         value = linear_value(sample, shift[lane])
@@ -151,13 +147,13 @@ def encode(lanes, network, tables, samples, states, counts, words):
 
     Parameters
     ----------
+    tables : int32, see `SCALES`
     samples : int16 [frames, channels]
     states : uint64 [lanes], filled in
     counts : int64 [lanes], words of each lane; filled in
     words : uint32 [lanes, words], each lane's at the end of its row, in order of decoding; filled in
     """
     offset, length = lanes.offset, lanes.length
-    by_scale, levels, table = tables.by_scale, tables.levels, tables.table
     steps = length.max()
     state, values, part = new_state(), new_values(steps), np.empty((steps, WIDTH), np.int32)
     x, hidden, series = new_inputs(), new_hidden(network[0]), np.zeros((lanes.series.max() + 1, LEAD + steps), np.int32)
@@ -170,7 +166,7 @@ def encode(lanes, network, tables, samples, states, counts, words):
             longest = begin(state, x, lanes, first, count)
             add_references(part[:longest], lanes, first, count, series)
             for i in range(count):
-                _read(lanes, tables, samples, values, codes, i, first + i)
+                read(lanes, tables, samples, values, codes, i, first + i, length[first + i])
             for t in range(longest):
                 store(state, PART, load(part, t))
                 predict(state, values, x, hidden, weights, sizes, t)
@@ -180,50 +176,56 @@ def encode(lanes, network, tables, samples, states, counts, words):
                     at, location, scale = offset[first + i], np.int64(state[LOCATION, i]), state[SCALE, i]
                     code = np.int64(codes[t, i])
                     if at:
-                        code = min(max(code - state[CENTRE, i], 0), _LAST_CODE)
+                        code = min(max(code - state[CENTRE, i], 0), LAST_CODE)
                         codes[t, i] = code
-                    start = _cumulative(by_scale, levels, table, code, at, location, scale)
-                    end = _cumulative(by_scale, levels, table, code + 1, at, location, scale)
+                    start = cumulative(tables, code, at, location, scale)
+                    end = cumulative(tables, code + 1, at, location, scale)
                     intervals[t, i, 0], intervals[t, i, 1] = start, end - start
                 learn(state, values, t)
             keep(values, lanes, first, count, series)
             for i in range(count):
-                _write(lanes, samples, intervals, codes, states, counts, words, i, first + i)
+                states[first + i], counts[first + i] = _write(
+                    lanes, samples, intervals, codes, words[first + i], i, first + i
+                )
 
 
 @njit
-def _read(lanes, tables, samples, values, codes, i, lane):
-    """Turn the samples of a lane into values and codes; codes of linear lanes are not relative to the centre yet."""
+def read(lanes, tables, samples, values, codes, i, lane, steps):
+    """Turn the samples of a lane into values and codes; codes of linear lanes are not relative to the centre yet.
+
+    An implant lane of a stream may have samples that are not in the implant's table; their code is -1.
+    """
     mean, shift, first, channel = lanes.mean[lane], lanes.shift[lane], lanes.start[lane], lanes.channel[lane]
     if lanes.linear[lane] == 0:
-        for t in range(lanes.length[lane]):
-            code = tables.codes[(samples[first + t, channel] >> 6) + _HALF_CODES]
-            codes[t, i] = code
-            values[TAPS + t, i] = tables.q6[code] - mean
-    else:
-        for t in range(lanes.length[lane]):
+        for t in range(steps):
             sample = samples[first + t, channel]
-            codes[t, i] = (sample >> max(shift, 0)) + _HALF_CODES
+            nearest = (sample >> 6) + HALF_CODES
+            codes[t, i] = tables[CODES + nearest] if tables[IMPLANT + nearest] == sample else -1
+            values[TAPS + t, i] = tables[RECONSTRUCTION + nearest] - mean
+    else:
+        for t in range(steps):
+            sample = samples[first + t, channel]
+            codes[t, i] = (sample >> max(shift, 0)) + HALF_CODES
             values[TAPS + t, i] = linear_value(sample, shift) - mean
 
 
 @njit
-def _write(lanes, samples, intervals, codes, states, counts, words, i, lane):
-    """Code the intervals of a lane, from the last to the first."""
-    state, at, linear = _LOW, words.shape[1], lanes.linear[lane] != 0
+def _write(lanes, samples, intervals, codes, words, i, lane):
+    """Code the intervals of a lane, from the last to the first; returns its state and how many words it has."""
+    state, at, linear = _LOW, len(words), lanes.linear[lane] != 0
     for t in range(lanes.length[lane] - 1, -1, -1):
-        if linear and (codes[t, i] == 0 or codes[t, i] == _LAST_CODE):
+        if linear and (codes[t, i] == 0 or codes[t, i] == LAST_CODE):
             if state >= np.uint64(1 << 40):
                 at -= 1
-                words[lane, at] = np.uint32(state & np.uint64(0xFFFFFFFF))
+                words[at] = np.uint32(state & np.uint64(0xFFFFFFFF))
                 state >>= _WORD
             raw = np.uint64(np.uint16(samples[lanes.start[lane] + t, lanes.channel[lane]]))
             state = ((state >> _RAW) << _PRECISION) | (raw << _RAW) | (state & np.uint64(_RAW_MASK))
         start, frequency = np.uint64(intervals[t, i, 0]), np.uint64(intervals[t, i, 1])
         if state >= frequency << np.uint64(36):
             at -= 1
-            words[lane, at] = np.uint32(state & np.uint64(0xFFFFFFFF))
+            words[at] = np.uint32(state & np.uint64(0xFFFFFFFF))
             state >>= _WORD
         quotient = state // frequency
         state = (quotient << _PRECISION) + start + (state - quotient * frequency)
-    states[lane], counts[lane] = state, words.shape[1] - at
+    return state, len(words) - at

@@ -28,6 +28,10 @@ def to_bytes(bits: np.ndarray) -> bytes:
     return np.packbits(bits).tobytes()
 
 
+_FEW = 64
+"""Numbers that are read one by one."""
+
+
 class BitReader:
     """Reads what `pack` wrote from `data`, starting at byte `offset`."""
 
@@ -43,6 +47,8 @@ class BitReader:
         if total > self._end - self._bit:
             raise CorruptError("the chunk ends within its side information")
         first, last = self._bit >> 3, (self._bit + total + 7) >> 3
+        if len(widths) <= _FEW:
+            return self._few(widths.tolist(), total, signed)
         bits = np.unpackbits(np.frombuffer(self._data, np.uint8, last - first, first))
         bits = bits[self._bit & 7 :][:total].astype(np.int64)
         self._bit += total
@@ -53,6 +59,16 @@ class BitReader:
         if signed:
             values -= ((values >> np.maximum(widths - 1, 0)) & 1) << widths
         return values
+
+    def _few(self, widths: list[int], total: int, signed: bool) -> np.ndarray:
+        """Return what `read` does, of so few numbers that numpy's calls would take most of the time."""
+        number, values = self.peek(total), []
+        self._bit += total
+        for width in reversed(widths):
+            value = number & ((1 << width) - 1)
+            values.append(value - (1 << width) if signed and width and value >> width - 1 else value)
+            number >>= width
+        return np.array(values[::-1], np.int64)
 
     @property
     def left(self) -> int:

@@ -172,8 +172,9 @@ class Decoder:
     ):
         self.state = state
         self._words = np.concatenate([words, np.zeros(1, np.uint32)])
-        self._next, self._end = (np.zeros(1, np.int64), len(words)) if first is None else (first.copy(), end)
         self._shared = first is None
+        self._next = np.zeros(1, np.int64) if first is None else first.copy()
+        self._end = np.array([len(words)]) if end is None else end
 
     def part(self, lanes: slice) -> LaneStates:
         """The states of some of the lanes, to be worked with step by step."""

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 import numpy as np
 
 from ..core.errors import CorruptError
 from .rice import ESCAPE, MAX_RUN_BITS, RUNS
-from .rice_bits import field_windows, unary_numbers, unpack_varint
+from .rice_bits import field_windows, pack_varint, unary_numbers, unpack_varint
+
+Bytes: TypeAlias = bytes | memoryview
 
 
 class RiceBody:
@@ -36,6 +40,14 @@ class RiceBody:
             self.hits = np.cumsum(lengths + _fields(data[offset:end], len(lengths), parameter) + 1) - 1
             offset = end
         self.remainders = data[offset:]
+
+
+def join_body(parameter: int | None, bins: Bytes, quotients: Bytes, rests: Bytes, remainders: Bytes) -> bytes:
+    """Return a body of its parts; the parameter is that of the runs, None where there are none."""
+    if parameter is None:
+        return b"".join([bytes(1), pack_varint(len(bins)), bins, remainders])
+    head = bytes([RUNS | parameter]) + pack_varint(len(bins)) + pack_varint(len(quotients))
+    return b"".join([head, bins, quotients, rests, remainders])
 
 
 def _numbers(data: memoryview, offset: int, size: int, what: str) -> np.ndarray:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from .entropy_model import SCALES
-from .rice import CLASS_BITS, ESCAPE, ESCAPE_BITS, MAX_RUN_BITS, PLACE_BITS, PLACES, RANKS, RUNS, RiceTables
-from .rice_bits import pack_fields, pack_unary, pack_varint
+from .rice import CLASS_BITS, ESCAPE, ESCAPE_BITS, MAX_RUN_BITS, PLACE_BITS, PLACES, RANKS, RiceTables
+from .rice_bits import pack_fields, pack_unary
+from .rice_body import join_body
 
 _ESCAPE_MASK = (1 << ESCAPE_BITS) - 1
 _CLASS_PLACES = 10
@@ -57,10 +58,10 @@ class RiceEncoder:
         in_run = quiet & (rank == 0) & ~escaped
         runs = _runs(~in_run[quiet])
         if runs is None:
-            return _joined(0, *self._coded(scale, rank, escaped, sample))
+            return _joined(*self._coded(scale, rank, escaped, sample))
         scale[quiet] += SCALES
         bins, values, widths = (x[~in_run] for x in self._coded(scale, rank, escaped, sample))
-        return _joined(RUNS, bins, values, widths, runs)
+        return _joined(bins, values, widths, runs)
 
     def _coded(
         self, scale: np.ndarray, rank: np.ndarray, escaped: np.ndarray, sample: np.ndarray
@@ -82,13 +83,12 @@ class RiceEncoder:
         return bins, values, widths
 
 
-def _joined(flag: int, bins: np.ndarray, values: np.ndarray, widths: np.ndarray, runs: _Runs | None = None) -> bytes:
+def _joined(bins: np.ndarray, values: np.ndarray, widths: np.ndarray, runs: _Runs | None = None) -> bytes:
     """Return a body of its parts."""
     unary, remainders = pack_unary(bins.ravel()), pack_fields(values.ravel(), widths.ravel())
     if runs is None:
-        return b"".join([bytes([flag]), pack_varint(len(unary)), unary, remainders])
-    head = bytes([flag | runs.parameter]) + pack_varint(len(unary)) + pack_varint(len(runs.quotients))
-    return b"".join([head, unary, runs.quotients, runs.rests, remainders])
+        return join_body(None, unary, b"", b"", remainders)
+    return join_body(runs.parameter, unary, runs.quotients, runs.rests, remainders)
 
 
 @dataclass(frozen=True)

@@ -11,15 +11,13 @@ from ..core import near_lossless
 from ..core.errors import UsageError
 from ..core.implant_table import CODE_TO_SAMPLE, codes_of
 from ..core.limits import MAX_CHANNELS
-from ..entropy.rice import RiceTables
-from ..entropy.rice_encoder import RiceEncoder
 from ..predictor import model as models
-from ..predictor.block import BlockPredictor
 from ..predictor.channel_parameters import LINEAR, SideInformation
 from ..predictor.model import Model
 from ..predictor.recurrent import stateless
 from . import parameters
 from .calibration import DEFAULT_MODEL, Calibration
+from .lane_coders import encoding_lanes
 from .packets import MAX_BLOCK, MAX_BLOCK_SAMPLES, Description, Packet
 
 BLOCK_SECONDS = 0.0004
@@ -57,20 +55,17 @@ class BlockEncoder:
         model, lanes = model.coarse(max_error), parameters.lanes_of(side, model.entropy.reconstruction)
         self.packed = parameters.pack(side)
         self._linear = side.kind == LINEAR
-        tables = RiceTables.of(model.entropy, bool(self._linear.any()))
-        self._coder = RiceEncoder(tables, np.flatnonzero(self._linear), lanes.shift.astype(np.int64))
-        self._predictor = BlockPredictor(model, lanes, block)
+        self._lanes = encoding_lanes(model, lanes, block)
         self._max_error, self._decoded_samples = max_error, _decoded_samples(max_error)
 
     def reset(self) -> None:
         """Begin anew, as at the start of a stream."""
-        self._predictor.reset()
+        self._lanes.reset()
 
     def encode(self, samples: np.ndarray) -> tuple[bytes, np.ndarray]:
         """Return the body for samples int16 [frames, channels], and what it decodes to."""
         coded, decoded = self._quantised(samples) if self._max_error else (samples, samples)
-        found = self._predictor.run_block(coded)
-        return self._coder.encode(found.code, coded, found.location, found.scale), decoded
+        return self._lanes.encode(coded), decoded
 
     def _quantised(self, samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return what is coded in place of samples, and what it decodes to."""

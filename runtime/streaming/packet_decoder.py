@@ -6,16 +6,13 @@ import zlib
 
 import numpy as np
 
-from ..codec.decode_loop import DecodeLoop
 from ..core import near_lossless
 from ..core.errors import CorruptError
-from ..entropy.rice import RiceTables
 from ..entropy.rice_body import RiceBody
-from ..entropy.rice_decoder import RiceSource
 from ..predictor.channel_parameters import LINEAR
-from ..predictor.lanes import Lanes
 from ..predictor.model import Model
 from . import parameters
+from .lane_coders import DecodingLanes, decoding_lanes
 from .packets import DESCRIPTION_BYTES, Description, Packet
 
 
@@ -29,7 +26,7 @@ class PacketDecoder:
         self._packed = b""
         """The parameters of the channels, as the key packets have them."""
         self._linear = np.zeros(description.channels, bool)
-        self._lanes: _LaneDecoder | None = None
+        self._lanes: DecodingLanes | None = None
         self._crc = 0
 
     def decode(self, packet: Packet, sequence: int) -> np.ndarray | None:
@@ -64,7 +61,8 @@ class PacketDecoder:
         if self._lanes is None or not payload.startswith(self._packed, DESCRIPTION_BYTES):
             side, end = parameters.unpack(payload, DESCRIPTION_BYTES, self._description.channels)
             self._packed, self._linear = payload[DESCRIPTION_BYTES:end], side.kind == LINEAR
-            self._lanes = _LaneDecoder(self._model, parameters.lanes_of(side, self._model.entropy.reconstruction))
+            lanes = parameters.lanes_of(side, self._model.entropy.reconstruction)
+            self._lanes = decoding_lanes(self._model, lanes, self._description.block)
         end = DESCRIPTION_BYTES + len(self._packed)
         self._lanes.reset()
         if follows:
@@ -80,34 +78,9 @@ class PacketDecoder:
         if frames == 0 and not body:
             return np.empty((0, self._description.channels), np.int16)
         assert self._lanes is not None  # a key packet came first
-        samples, good = self._lanes.run(RiceBody(body), frames)
+        samples, good = self._lanes.decode(RiceBody(body), frames)
         if not good:
             raise CorruptError("a packet's coded bits do not end where they should")
         if self._description.max_error and self._linear.any():
             near_lossless.restore(samples, self._linear, self._description.max_error)
         return samples
-
-
-class _LaneDecoder:
-    """Decodes the lanes of a stream, packet by packet."""
-
-    def __init__(self, model: Model, lanes: Lanes):
-        linear, shift = np.flatnonzero(lanes.linear), lanes.shift.astype(np.int64)
-        self._source = RiceSource(RiceTables.of(model.entropy, bool(len(linear))), linear, shift)
-        self._loop = DecodeLoop(model, lanes, lambda part: self._source, self._put)
-        self._samples = np.empty((0, len(lanes)), np.int16)
-
-    def reset(self) -> None:
-        """Go back to the start of all lanes."""
-        self._loop.reset()
-
-    def run(self, body: RiceBody, steps: int) -> tuple[np.ndarray, bool]:
-        """Return the samples int16 [steps, lanes] of a body, and whether it ended where it should."""
-        self._samples = np.empty((steps, self._samples.shape[1]), np.int16)
-        self._source.load(body)
-        self._loop.run(0, steps)
-        self._loop.flush(steps)
-        return self._samples, self._source.finish()
-
-    def _put(self, samples: np.ndarray, first: int) -> None:
-        self._samples[first : first + len(samples)] = samples

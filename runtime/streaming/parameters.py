@@ -67,7 +67,7 @@ def unpack(data: bytes, offset: int, channels: int) -> tuple[SideInformation, in
 
 def lanes_of(side: SideInformation, reconstruction: np.ndarray) -> Lanes:
     """Return a lane without an end for each channel."""
-    return join([(side, 1 << 62, 1)], reconstruction)
+    return join([(side, 1 << 62, 1 << 62)], reconstruction)
 
 
 def general(samples: np.ndarray) -> SideInformation:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 import sys
 
 from roundtrip import Command, runtime_command
 
-try:
-    from runtime.compiled import choice
-except ImportError:
-    choice = None
+from runtime.compiled import choice
+from runtime.core import compiled
 
 AUTOMATIC = "auto"
 """The engine that a command takes by itself."""
@@ -18,19 +15,18 @@ AUTOMATIC = "auto"
 
 def installed() -> list[str]:
     """Return the names of the engines that work here, the fastest first."""
-    return ["compiled", "numpy"] if choice and importlib.util.find_spec("numba") else ["numpy"]
+    return ["compiled", "numpy"] if compiled.loads() else ["numpy"]
 
 
 def use(engine: str) -> None:
     """Let this process use an engine from now on."""
-    if choice:
-        choice.use(engine)
+    choice.use(engine)
 
 
 def command(engine: str) -> Command:
     """Return the command line of `runtime` with an engine, and its environment."""
     words, environment = runtime_command()
-    if engine == AUTOMATIC or not choice:
+    if engine == AUTOMATIC:
         return words, environment
     program = (
         f"import sys; from runtime.compiled import choice; choice.use({engine!r}); "

@@ -31,34 +31,49 @@ def test_one_lane_equals_plain_integers():
     assert coded.values.tolist() == expected
 
 
-@pytest.mark.parametrize("owners", [1, 3])
-def test_lanes_come_back_in_order(owners):
-    start, frequency = intervals(np.random.default_rng(owners), 300, 12)
-    owner = np.sort(np.arange(12) % owners)
+def decoded(decoder, start, frequency):
+    """Whether all slots lie in their intervals, of all lanes in two parts."""
+    lanes = start.shape[1]
+    parts = [slice(0, lanes // 2), slice(lanes // 2, lanes)]
+    states = [decoder.part(part) for part in parts]
+    for t in range(len(start)):
+        for part, some in zip(parts, states, strict=True):
+            slot, first, size = some.slots(), start[t, part].astype(np.int32), frequency[t, part].astype(np.int32)
+            if not ((slot >= first) & (slot < first.astype(np.int64) + size)).all():
+                return False
+            some.advance(slot - first, size)
+    return True
+
+
+def test_lanes_share_a_stream_or_have_one_each():
+    start, frequency = intervals(np.random.default_rng(1), 300, 12)
     states, coded = rans.encode(start, frequency)
-    words = rans.split([coded], owner, owners)
-    decoder = rans.Decoder(states.copy(), words, owner)
-    for t in range(300):
-        slot = decoder.part(slice(0, 12)).slots()
-        assert ((slot >= start[t]) & (slot < start[t].astype(np.int64) + frequency[t])).all()
-        decoder.part(slice(0, 12)).advance(slot - start[t].astype(np.int32), frequency[t].astype(np.int32))
-    assert decoder.finish().all()
+    shared = rans.Decoder(states.copy(), coded.values)
+    assert decoded(shared, start, frequency) and shared.used_up()
+    words, counts = coded.by_lane(12)
+    ends = np.cumsum(counts)
+    alone = rans.Decoder(states.copy(), words, ends - counts, ends)
+    assert decoded(alone, start, frequency) and alone.used_up()
+    for lane in (0, 5, 11):
+        _, expected = encode_one_lane(start[:, lane], frequency[:, lane])
+        assert words[ends[lane] - counts[lane] : ends[lane]].tolist() == expected
 
 
-@pytest.mark.parametrize("parts", [([0], [1, 3, 4, 5], [2]), ([0, 1, 2], [3], [4, 5])])
-def test_words_of_groups_of_lanes_merge_into_those_of_all(parts):
-    start, frequency = intervals(np.random.default_rng(5), 200, 6)
-    states, together = rans.encode(start, frequency)
-    groups = []
-    for part in parts:
-        state, words = rans.encode(start[:, part], frequency[:, part])
-        groups.append(rans.Words(words.values, words.counts, np.array(part, np.int32)[words.lanes]))
-        assert (state == states[part]).all()
-    (merged,) = rans.split(groups, np.zeros(6, np.int64), 1)
-    assert (merged == together.values).all()
-    owner = np.array([0, 0, 1, 1, 2, 2])
-    for mine, expected in zip(rans.split(groups, owner, 3), rans.split([together], owner, 3), strict=True):
-        assert (mine == expected).all()
+def test_numbers_of_16_bits_follow_symbols():
+    rng = np.random.default_rng(2)
+    start, frequency = intervals(rng, 50, 4)
+    step, lane = np.array([0, 7, 7, 49]), np.array([3, 0, 2, 1])
+    value = np.array([0, 65535, 32768, 12345], np.uint16)
+    states, coded = rans.encode(start, frequency, rans.RawNumbers(step, lane, value))
+    words, counts = coded.by_lane(4)
+    ends = np.cumsum(counts)
+    decoder = rans.Decoder(states, words, ends - counts, ends)
+    lanes = decoder.part(slice(0, 4))
+    for t in range(50):
+        lanes.advance(lanes.slots() - start[t].astype(np.int32), frequency[t].astype(np.int32))
+        mine = step == t
+        assert (lanes.raw(lane[mine]) == value[mine]).all()
+    assert decoder.used_up()
 
 
 def test_a_missing_or_left_over_word_shows_at_the_end():
@@ -66,11 +81,18 @@ def test_a_missing_or_left_over_word_shows_at_the_end():
     states, coded = rans.encode(start, frequency)
     words = coded.values
     for wrong in (words[:-1], np.append(words, np.uint32(0)), words ^ np.uint32(1)):
-        decoder = rans.Decoder(states.copy(), [wrong], np.zeros(4, np.int64))
-        for t in range(100):
-            slot = decoder.part(slice(0, 4)).slots()
-            decoder.part(slice(0, 4)).advance(slot - start[t].astype(np.int32), frequency[t].astype(np.int32))
-        assert not decoder.finish().all()
+        decoder = rans.Decoder(states.copy(), wrong)
+        assert not decoded(decoder, start, frequency) or not decoder.used_up()
+
+
+@pytest.mark.parametrize("counts", [[5], [0, 0, 0], [7, 7, 7, 9], [100000, 0, 31]])
+def test_counts_of_words_round_trip(counts):
+    packed = rans.pack_counts(np.array(counts))
+    back, end = rans.unpack_counts(b"?" + packed, 1, len(counts))
+    assert back.tolist() == counts
+    assert end == 1 + len(packed)
+    with pytest.raises(CorruptError):
+        rans.unpack_counts(packed[:3], 0, len(counts))
 
 
 def test_states_round_trip_and_truncation_is_an_error():

@@ -32,20 +32,20 @@ def test_they_stay_small():
 
 
 @each_vector
-def test_decodes_to_the_exact_recording(vector):
+def test_decodes_to_the_exact_recording(vector, engine):
     model = None if vector.embed else conformance.MODEL
     assert conformance.decode(vector.stream(), model) == vector.recording()
 
 
 @pytest.mark.parametrize("vector", [v for v in conformance.vectors() if not v.once], ids=lambda vector: vector.name)
-def test_encodes_to_the_same_bytes_on_every_machine(vector):
+def test_encodes_to_the_same_bytes_on_every_machine(vector, engine):
     """The digests may change with an encoder that chooses better; `scripts/make_vectors --digests` writes them."""
     stream = conformance.encode(vector, vector.recording())
     assert conformance.sha256(conformance.normal_form(stream)) == DIGESTS[vector.name]
 
 
 @pytest.mark.parametrize("name", FAULTY)
-def test_faulty_streams_are_refused(name):
+def test_faulty_streams_are_refused(name, engine):
     stream = (conformance.FOLDER / "faulty" / f"{name}.mdo").read_bytes()
     error = getattr(runtime, FAULTY[name]["error"])
     model = conformance.MODEL if error is not runtime.ModelError else None

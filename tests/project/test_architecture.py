@@ -10,7 +10,7 @@ LAYERS = (
     ("core",),
     ("entropy", "container"),
     ("predictor",),
-    ("fit", "recording"),
+    ("fit", "recording", "compiled"),
     ("codec",),
     ("spikes",),
     ("batch", "streaming"),

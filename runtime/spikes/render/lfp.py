@@ -120,7 +120,8 @@ def encode(lfp: Lfp, model: Model, lane_knots: int) -> None:
     code = residuals.ravel() + CODES // 2
     intervals = model.entropy.intervals(code, np.int64(CENTRE), scale, np.int64(LINEAR_OFFSET))
     start[: len(code)], frequency[: len(code)] = intervals
-    lfp.states, words = rans.encode(*(x.reshape(lanes, steps).T.copy() for x in (start, frequency)))
+    start, frequency = (x.reshape(lanes, steps).T.copy() for x in (start, frequency))
+    lfp.states, words = rans.encode(start, frequency)
     lfp.words = words.values
 
 

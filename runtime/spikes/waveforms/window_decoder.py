@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
+from ...compiled.choice import engine_of
 from ...core.errors import CorruptError
 from ...core.q6 import centres
 from ...entropy import rans
 from ...entropy.entropy_model import CODES
 from ...entropy.rans_source import RansSource
+from ...predictor.input_arithmetic import initial_means
 from ...predictor.inputs import NetworkInputs
 from ...predictor.model import Model
 from ...predictor.past import Past
 from ..payload.sequence import TEMPLATE, TEMPLATE_BITS, template_shift
 from .window_coder import WindowLayout
+
+if TYPE_CHECKING:
+    from ...compiled.engine import Engine
+
+_STEP, _SAMPLE = 1e-4, 1e-7
+"""Seconds that numpy and onnxruntime take for a step of any number of lanes, and for a sample."""
+_LEFT_OVER = "a chunk's coded words do not end where they should"
 
 
 class _Templates:
@@ -77,14 +88,36 @@ class WindowDecoder:
 
     def run(self, states: np.ndarray, words: np.ndarray) -> None:
         """Decode everything. Raises `CorruptError` where words or escapes do not end where they should."""
-        lanes = self._layout.sequence.lanes
+        lanes, steps = self._layout.sequence.lanes, self._layout.sequence.steps
+        engine = engine_of(self._model, steps * _STEP + len(self.bins) * _SAMPLE)
+        if engine is not None:
+            self._run_compiled(engine, states, words)
+            return
         coder = rans.Decoder(states, words)
         offset = np.full(lanes, self._layout.units.offset, np.int64)
         source = RansSource(coder, self._model.entropy, self._model.guesses, offset)
         for window, place, index in zip(*self._schedule(), strict=True):
             self._step(source, window, place, index)
         if not coder.used_up() or self._used != len(self._escapes):
-            raise CorruptError("a chunk's coded words do not end where they should")
+            raise CorruptError(_LEFT_OVER)
+
+    def _run_compiled(self, engine: Engine, states: np.ndarray, words: np.ndarray) -> None:
+        from ...compiled.window_kernels import WindowTable, decode
+
+        windows, sequence, units = self._layout.windows, self._layout.sequence, self._layout.units
+        table = WindowTable(
+            first=np.searchsorted(sequence.lane, np.arange(sequence.lanes + 1)),
+            length=windows.length,
+            offset=windows.offset,
+            level=self._layout.level,
+            rank=sequence.rank,
+            initial_mean=initial_means(self._initial_scale)[0].astype(np.int64),
+            scale=self._scale,
+        )
+        settings = units.linear, units.shift, self._layout.chained
+        parts = states.copy(), words, self._low, self._escapes.astype(np.int64), self.bins
+        if not decode(table, (*engine.network, engine.tables), settings, *parts):
+            raise CorruptError(_LEFT_OVER)
 
     def _schedule(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return window, place within it (-1 where a lane has ended) and number of the sample, [steps, lanes]."""
