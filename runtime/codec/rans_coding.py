@@ -108,14 +108,21 @@ def _encoded(tasks: list[EncodeTask], model: Model) -> list[bytes]:
 
 def _fitted(task: EncodeTask, model: Model) -> tuple[np.ndarray, CodedChunk]:
     """Return samples [frames, channels] as they are coded, and a chunk with its side information."""
-    samples, linear, decoded = task.samples, None, task.samples
+    samples, linear = task.samples, None
     if task.max_error:
         samples, linear = near_lossless.quantise(samples, task.max_error, task.sample_bits)
-        decoded = samples.copy()
-        near_lossless.restore(decoded, linear, task.max_error, task.sample_bits)
+    crc = _decoded_crc(samples, linear, task)
     options = FitOptions(not task.independent, task.order, task.max_error > 0, task.max_error)
     side = fit(samples, model.entropy.reconstruction, linear, options)
-    return samples, CodedChunk(len(samples), len(samples), _sample_crc(decoded), side, [], *NOTHING, task.max_error)
+    return samples, CodedChunk(len(samples), len(samples), crc, side, [], *NOTHING, task.max_error)
+
+
+def _decoded_crc(samples: np.ndarray, linear: np.ndarray | None, task: EncodeTask) -> int:
+    """Return the crc of the samples that coded ones decode to."""
+    if linear is not None:
+        samples = samples.copy()
+        near_lossless.restore(samples, linear, task.max_error, task.sample_bits)
+    return _sample_crc(samples)
 
 
 def _bins_of(chunk: CodedChunk) -> tuple[int, int]:
