@@ -18,7 +18,7 @@ _CLIP = 4 * 1.25
 """Four deviations in mean absolute residuals."""
 _PART = 1 << 11
 """Frames of a part of a signal."""
-_CHANNELS, _STEPS, _PARTS = 48, 112, 16
+_CHANNELS, _STEPS, _PARTS = 48, 112, 8
 """Channels, steps and parts whose products are added up at once."""
 
 
@@ -96,10 +96,13 @@ def lagged(rows: np.ndarray, lag: int) -> np.ndarray:
 def _tiles(rows: np.ndarray, first: int, parts: int, groups: list[slice]) -> list[np.ndarray]:
     """Return some steps of each group of channels in parts, float32 [parts, channels, steps], zeros beyond both ends:
     products of these are too small for BLAS to start threads, which would wait for each other on busy cores."""
-    some = rows[:, max(first, 0) : first + parts * _STEPS]
-    block = np.zeros((len(rows), parts * _STEPS), np.float32)
-    block[:, max(-first, 0) : max(-first, 0) + some.shape[1]] = some
-    return [np.ascontiguousarray(block[g].reshape(-1, parts, _STEPS).transpose(1, 0, 2)) for g in groups]
+    end, steps = first + parts * _STEPS, parts * _STEPS
+    tiles = []
+    for group in groups:
+        some, tile = rows[group, max(first, 0) : end], np.zeros((group.stop - group.start, steps), np.float32)
+        tile[:, max(-first, 0) : max(-first, 0) + some.shape[1]] = some
+        tiles.append(np.ascontiguousarray(tile.reshape(-1, parts, _STEPS).transpose(1, 0, 2)))
+    return tiles
 
 
 def _products(now: np.ndarray, before: np.ndarray) -> np.ndarray:

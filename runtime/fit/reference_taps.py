@@ -68,7 +68,9 @@ def _order_of(signals: Signals, own: np.ndarray, error: np.ndarray) -> Predictio
     correlation = largest(found)[0]
     if len(signals) <= 1 + REFERENCES:
         return find_order(_explained(signals, own, error), correlation)
-    return find_order(np.square(found, out=found).sum(axis=0), correlation)
+    power = np.square(found, out=found).sum(axis=0)
+    del found
+    return find_order(power, correlation)
 
 
 def _explained(signals: Signals, own: np.ndarray, error: np.ndarray) -> np.ndarray:
