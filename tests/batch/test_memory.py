@@ -14,7 +14,7 @@ FULL = "MIDDLEOUT_MEMORY_TEST" in os.environ
 CHANNELS = 256
 CHUNK = (1 << 24 if FULL else 1 << 22) // CHANNELS
 CHUNKS, BOUND = (60, 500) if FULL else (28, 180)
-MANY, FITTED_BOUND = (1024, 500) if FULL else (512, 300)
+MANY, FITTED_BOUND = (1024, 500) if FULL else (512, 350)
 """Channels that are predicted from each other, in three chunks."""
 CODE = f"""
 import re, sys
