@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..core.errors import FileFormatError, UsageError
-from ..core.limits import CHUNK_FRAMES, CHUNK_SAMPLES, MAX_CHUNK_FRAMES, MAX_CHUNKS
+from ..core.limits import CHUNK_FRAMES, CHUNK_SAMPLES, LONG_CHUNK_SAMPLES, MAX_CHUNK_FRAMES, MAX_CHUNKS
 from .options import EncodeOptions
 
 
@@ -33,11 +33,13 @@ class ChunkLength:
         UsageError
             They ask for chunks that are too long or too many, or in seconds where no sample rate is known.
         """
-        longest, aim = min(MAX_CHUNK_FRAMES, max(1, CHUNK_SAMPLES // channels)), options.chunk_frames
+        aim = options.chunk_frames
         if options.chunk_duration is not None:
             if not sample_rate:
                 raise UsageError("a chunk length in seconds needs a sample rate: give that, or a number of frames")
             aim = max(1, round(options.chunk_duration * sample_rate))
+        longest = max(1, (CHUNK_SAMPLES if aim is None else LONG_CHUNK_SAMPLES) // channels)
+        longest = min(longest, MAX_CHUNK_FRAMES)
         if aim is None:
             aim = min(CHUNK_FRAMES, longest)
         elif aim > longest:

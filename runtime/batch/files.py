@@ -14,9 +14,6 @@ from .jobs import DecodeJob, EncodeJob, Outcome, Settings
 from .options import Destination, EncodeOptions, from_fields
 from .pipeline import Runner, default_threads
 
-DECODE_BATCH = 2
-"""Batches of decoding are larger than those of encoding: a sample takes less memory, and less time with more lanes."""
-
 _USUAL_RATIO = 3.6
 """Samples of 2 bytes per 2 coded bytes, by which progress is estimated."""
 
@@ -122,7 +119,7 @@ def _decode(
     names = [os.fspath(file) for file in files]
     network = None if model is None else models.load(model)
     work = [DecodeJob([name], settings, network) for name in names]
-    return _run(work, Runner(jobs or default_threads(), coded_samples(names), advance, DECODE_BATCH))
+    return _run(work, Runner(jobs or default_threads(), coded_samples(names), advance))
 
 
 def _settings(destination: Destination, done: Callable[[Outcome], None]) -> Settings:

@@ -134,7 +134,9 @@ class EncodeJob(_Job):
             outcome.original_bytes = source.outside
             if header.has_front:
                 yield Front(source.front)
-            for chunk in itertools.chain(first, chunks):
+            chunks = itertools.chain(first, chunks)
+            del first  # it takes as much memory as all that is in work
+            for chunk in chunks:
                 outcome.samples += chunk.size
                 outcome.original_bytes += chunk.size * sample_formats.width(source.dtype)
                 yield Chunk(self._encoding.encoder, self._encoding.task(chunk), chunk.size)

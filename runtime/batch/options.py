@@ -47,7 +47,7 @@ class EncodeOptions:
     verify : bool
         Decode what was encoded, and compare.
     chunk_duration : float or None
-        Seconds that chunks have, about; None for 131072 frames, and fewer beyond 256 channels. Short chunks take more
+        Seconds that chunks have, about; None for 131072 frames, and fewer beyond 128 channels. Short chunks take more
         bits, and less to decode a part of.
     chunk_frames : int or None
         The same in frames.

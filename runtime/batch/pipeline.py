@@ -12,7 +12,7 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -30,7 +30,7 @@ _SMALL = 1 << 20
 _MAX_BATCH_ENTRIES = 1024
 
 _MAX_PENDING = 3 << 26
-"""Samples that are in work or wait for it: 400 MB, however many threads there are."""
+"""Samples that are in work or done but for what is in front of them: 400 MB, however many threads there are."""
 
 _PATIENCE = 0.5
 """Seconds: a wait without an end can't be interrupted on Windows."""
@@ -146,7 +146,6 @@ class Runner:
     threads : at most that many; with 1 the calling thread does all
     total : samples expected; None if unknown
     advance : called with the number of samples that have gone through
-    size : of batches, as a multiple of the usual one
     """
 
     def __init__(
@@ -154,11 +153,10 @@ class Runner:
         threads: int = 1,
         total: int | None = None,
         advance: Callable[[int], None] = lambda samples: None,
-        size: int = 1,
     ) -> None:
         self._threads = threads if total is None else max(1, min(threads, total // _SMALL))
         self._advance = advance
-        self._target = size * BATCH_SAMPLES
+        self._target = BATCH_SAMPLES
         if self._threads > 1:
             self._target = min(self._target, _MAX_PENDING // self._threads)
         self._most = self._target + self._target // 16
@@ -181,6 +179,9 @@ class Runner:
                         self._submit(batch)
                         batch = _Batch()
                     batch.add(_Entry(job, item))
+                    if isinstance(item, Chunk) and self._is_full(batch, item):  # the next one is as long, most likely
+                        self._submit(batch)
+                        batch = _Batch()
                     if job not in self._open:
                         break
             self._submit(batch)
@@ -203,6 +204,9 @@ class Runner:
         return other or full or len(batch.entries) >= _MAX_BATCH_ENTRIES
 
     def _submit(self, batch: _Batch) -> None:
+        """Run a batch, or have it run once a thread is free: none waits, for that would only take memory."""
+        while self._pending and self._is_busy(batch.samples):
+            self._deliver()
         tasks = batch.take_tasks()
         if self._pool is None:
             future: Future = Future()
@@ -213,18 +217,22 @@ class Runner:
         else:
             future = self._pool.submit(self._run, batch.coder, tasks)
         self._pending.append((batch, future))
-        while self._pending and self._enough_pending():
+        while self._pending and self._pending[0][1].done():
             self._deliver()
+
+    def _is_busy(self, samples: int) -> bool:
+        """Wait until a thread is free or the first batch is done. Return whether that must be delivered first."""
+        running = [future for _, future in self._pending if not future.done()]
+        while len(running) >= self._threads and not self._pending[0][1].done():
+            wait(running, _PATIENCE, FIRST_COMPLETED)
+            running = [future for future in running if not future.done()]
+        pending = samples + sum(batch.samples for batch, _ in self._pending)
+        return len(running) >= self._threads or len(self._pending) >= 2 * self._threads or pending > _MAX_PENDING
 
     def _run(self, coder: Encoder | Decoder | None, tasks: list[Any]) -> list[Any]:
         """Run tasks in a thread of the pool."""
         with stoppable(self._stop):
             return coder.run(tasks) if coder is not None else []
-
-    def _enough_pending(self) -> bool:
-        if self._pool is None or len(self._pending) > self._threads:
-            return True
-        return sum(batch.samples for batch, _ in self._pending) > _MAX_PENDING
 
     def _deliver(self) -> None:
         batch, future = self._pending.popleft()

@@ -11,7 +11,7 @@ from ..container.blocks import BlockWriter
 from ..container.header import Header
 from ..core import sample_formats
 from ..core.errors import MiddleoutError, UsageError
-from ..core.limits import BATCH_SAMPLES, CHUNK_SAMPLES, MAX_CHANNELS
+from ..core.limits import BATCH_SAMPLES, MAX_CHANNELS
 from ..core.names import channel_names, is_suffix
 from ..recording import paths
 from ..recording.arrays import to_samples, whole_sample_rate
@@ -95,7 +95,7 @@ class Writer:
             )
         self._pieces.append(samples)
         self._frames += len(samples)
-        if self._frames * header.channels >= 2 * max(BATCH_SAMPLES, CHUNK_SAMPLES // 8):
+        if self._frames >= 2 * self._length.aim and self._frames * header.channels >= 2 * BATCH_SAMPLES:
             self._encode(self._ready(final=False))
 
     def close(self) -> None:

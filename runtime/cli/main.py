@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import ctypes
 import os
 import signal
 import sys
@@ -24,12 +26,15 @@ if TYPE_CHECKING:
 _ENCODING = ("model", "max_error", "keep", "threshold", "window", "target_rate")
 _HOW = ("independent", "topology", "embed_model", "verify")
 _INTERRUPTED = 130
+_MMAP_THRESHOLD = -3
+"""Name of the setting in malloc.h."""
 _EPILOG = "`-` stands for standard input or output. Exit codes: 0 fine, 1 bad or damaged data, 2 usage, 3 model."
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a command. Returns the exit code."""
     one_thread()
+    _give_memory_back()
     options = _parser().parse_args(arguments)
     handler = signal.signal(signal.SIGTERM, _interrupt)
     try:
@@ -51,6 +56,12 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _interrupt(*_: object) -> None:
     raise KeyboardInterrupt
+
+
+def _give_memory_back() -> None:
+    """Let arrays that are done with return to the system: glibc keeps those of up to 32 MB, for each thread."""
+    with contextlib.suppress(AttributeError, OSError, TypeError):  # other systems have no such setting
+        ctypes.CDLL(None).mallopt(_MMAP_THRESHOLD, 1 << 20)
 
 
 def _complain(error: Exception, file: str | None = None) -> int:
@@ -78,7 +89,7 @@ def _parser() -> argparse.ArgumentParser:
     encode.add_argument("--independent", action="store_true", help="code each channel alone")
     encode.add_argument("--topology", metavar="FILE", help="which channels predict which, of `topology`")
     loss_options(encode)
-    length = "about how long chunks are: 0.1s, 100ms, or frames (default: 131072, fewer beyond 256 channels)"
+    length = "about how long chunks are: 0.1s, 100ms, or frames (default: 131072, fewer beyond 128 channels)"
     encode.add_argument("--chunk", type=chunk_length, default={}, metavar="LENGTH", help=length)
     encode.add_argument("--no-verify", dest="verify", action="store_false", help="do not decode and compare")
 

@@ -15,8 +15,8 @@ from .decode_loop import DecodeLoop
 from .intervals import intervals
 from .rans_payload import CodedChunk
 
-_GROUP_SAMPLES = 1 << 24
-"""Samples whose intervals are held at once (128 MB)."""
+_GROUP_SAMPLES = 1 << 22
+"""Samples whose intervals are held at once (32 MB)."""
 
 
 def encode(batch: list[np.ndarray], coded: list[CodedChunk], model: Model) -> None:

@@ -121,10 +121,8 @@ def _fitted(task: EncodeTask, model: Model) -> tuple[np.ndarray, CodedChunk]:
         binned, free = near_lossless.quantise(task.samples, task.max_error, task.sample_bits)
         maps = maps.part(slice(0, len(samples)), free)
         samples = np.where(maps.mapped, samples, binned)
-    linear, decoded = free if task.max_error else maps.mapped, task.samples
-    if task.max_error:
-        decoded = samples.copy()
-        _restore(decoded, maps, linear, task.max_error, task.sample_bits)
+    linear = free if task.max_error else maps.mapped
+    crc = _decoded_crc(samples, maps, linear, task)
     options = FitOptions(not task.independent, task.order, task.max_error > 0, task.max_error, True)
     side, palettes = fit_with_palettes(samples, model.entropy.reconstruction, linear, options)
     samples = samples.copy() if palettes else samples
@@ -132,8 +130,17 @@ def _fitted(task: EncodeTask, model: Model) -> tuple[np.ndarray, CodedChunk]:
         samples[:, channel] = numbers_in(palette, samples[:, channel])
     maps.palettes = palettes
     maps.share_palettes(map_sources(side.kind, side.mean))
-    crc, frames = _sample_crc(decoded), len(samples)
+    frames = len(samples)
     return samples, CodedChunk(frames, frames, crc, side, maps, [], *NOTHING, task.max_error)
+
+
+def _decoded_crc(samples: np.ndarray, maps: IndexMaps, linear: np.ndarray, task: EncodeTask) -> int:
+    """Return the crc of the samples that coded ones, without palettes, decode to."""
+    if not task.max_error:
+        return _sample_crc(task.samples)
+    samples = samples.copy()
+    _restore(samples, maps, linear, task.max_error, task.sample_bits)
+    return _sample_crc(samples)
 
 
 def _bins_of(chunk: CodedChunk) -> tuple[int, int]:

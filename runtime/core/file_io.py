@@ -14,14 +14,11 @@ _READ_STEP = 1 << 22
 
 def read_up_to(file: BinaryIO, count: int) -> bytes:
     """Return `count` bytes, fewer only at the end of the file; what is allocated follows what is there."""
-    pieces = []
-    while count > 0:
-        piece = file.read(min(count, _READ_STEP))
-        if not piece:
-            break
-        pieces.append(piece)
+    data = io.BytesIO()  # unlike a list of pieces, it is never there twice
+    while count > 0 and (piece := file.read(min(count, _READ_STEP))):
+        data.write(piece)
         count -= len(piece)
-    return b"".join(pieces)
+    return data.getvalue()
 
 
 def skip_bytes(file: BinaryIO, count: int) -> None:
@@ -55,9 +52,9 @@ class PositionalFile:
             with self._lock:
                 self._file.seek(offset)
                 return read_up_to(self._file, count)
-        pieces, handle = [], self._file.fileno()
+        data, handle = io.BytesIO(), self._file.fileno()
         while count > 0 and (piece := os.pread(handle, min(count, _READ_STEP), offset)):
-            pieces.append(piece)
+            data.write(piece)
             offset += len(piece)
             count -= len(piece)
-        return b"".join(pieces)
+        return data.getvalue()

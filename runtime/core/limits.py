@@ -13,10 +13,13 @@ MAX_FOREIGN_BYTES = 1 << 28
 CHUNK_FRAMES = 1 << 17
 """Frames of a chunk that the encoder aims for: 6.7 s of the implant's signal."""
 
-CHUNK_SAMPLES = 1 << 25
-"""Samples of a chunk (frames times channels) that the encoder does not go beyond."""
+CHUNK_SAMPLES = 1 << 24
+"""Samples of a chunk (frames times channels) that the encoder aims for at most: two in work take less than 500 MB."""
 
-BATCH_SAMPLES = 1 << 25
+LONG_CHUNK_SAMPLES = 1 << 25
+"""Samples of a chunk that may be asked for."""
+
+BATCH_SAMPLES = 1 << 24
 """Samples that are coded together, in lanes of one or more chunks."""
 
 MAX_FOREIGN_PIECE = 1 << 24

@@ -19,6 +19,8 @@ from .implant_table import CODE_TO_SAMPLE, CODES, codes_of
 
 MAX_ERROR = 255
 """Largest bound E; 0 stands for lossless."""
+_BLOCK = 1 << 12
+"""Frames that are restored or compared at once: what is known of a whole chunk's takes too much memory."""
 _ZERO = CODES // 2
 _GAP = _ZERO - 2
 """Codes 0 and -2, counted from the start of the implant's table."""
@@ -75,14 +77,17 @@ def quantise(samples: np.ndarray, max_error: int, sample_bits: int = 16) -> tupl
 def restore(samples: np.ndarray, linear: np.ndarray, max_error: int, sample_bits: int = 16) -> None:
     """Put the middles of bins in place of their numbers in the linear channels of int16 [frames, channels]."""
     top = (1 << (sample_bits - 1)) - 1
-    middles = samples[:, linear].astype(np.int32) * (2 * max_error + 1) + max_error
-    samples[:, linear] = np.clip(middles, -top - 1, top)
+    for first in range(0, len(samples), _BLOCK):
+        block = samples[first : first + _BLOCK]
+        middles = block[:, linear].astype(np.int32) * (2 * max_error + 1) + max_error
+        block[:, linear] = np.clip(middles, -top - 1, top)
 
 
 def within(original: np.ndarray, decoded: np.ndarray, max_error: int, sample_bits: int = 16) -> bool:
     """Return whether all samples [frames, channels] are within the bound, which is in codes in the implant's table."""
     if max_error == 0 or original.shape != decoded.shape:
-        return np.array_equal(original, decoded)
+        parts = range(0, max(len(original), len(decoded)), _BLOCK)
+        return all(np.array_equal(original[at : at + _BLOCK], decoded[at : at + _BLOCK]) for at in parts)
     for channel in range(original.shape[1]):
         before, after = (np.ascontiguousarray(x[:, channel]) for x in (original, decoded))
         codes = codes_of(before)

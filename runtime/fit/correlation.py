@@ -7,6 +7,7 @@ import numpy as np
 from ..predictor.channel_parameters import ORDER
 from .engine import loops
 from .own_predictor import linear_predictor
+from .signals import equal_parts
 from .weighted_sums import residuals
 
 LAG = 4
@@ -17,7 +18,7 @@ _CLIP = 4 * 1.25
 """Four deviations in mean absolute residuals."""
 _PART = 1 << 11
 """Frames of a part of a signal."""
-_CHANNELS, _STEPS, _PARTS = 48, 112, 128
+_CHANNELS, _STEPS, _PARTS = 48, 112, 8
 """Channels, steps and parts whose products are added up at once."""
 
 
@@ -61,58 +62,65 @@ def correlate(rows: np.ndarray, lag: int = LAG) -> tuple[np.ndarray, np.ndarray]
 
 def largest(later: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the correlation of largest magnitude and its lag as `correlate`, of what `lagged` gives."""
-    both = np.concatenate([later[:0:-1].transpose(0, 2, 1), later])
-    index = np.abs(both).argmax(axis=0)
-    found = np.take_along_axis(both, index[None], 0)[0]
-    return found, (index - (len(later) - 1)).astype(np.int8)
+    most = len(later) - 1
+    found, lags = later[most].T.copy(), np.full(later.shape[1:], -most, np.int8)
+    for lag in range(1 - most, most + 1):
+        values = later[-lag].T if lag < 0 else later[lag]
+        larger = np.abs(values) > np.abs(found)
+        found[larger], lags[larger] = values[larger], lag
+    return found, lags
 
 
 def lagged(rows: np.ndarray, lag: int) -> np.ndarray:
     """Correlation of each channel with each other one (by column) 0..lag samples before, float64 [lag + 1, channels,
-    channels], of `rows` as for `correlate`."""
+    channels], of `rows` as for `correlate`; int8 will do."""
     channels, steps = rows.shape
-    groups = np.array_split(np.arange(channels), -(-channels // _CHANNELS))
-    padded = np.zeros((channels, lag - (-steps // _STEPS) * _STEPS), np.float32)
-    padded[:, lag : lag + steps] = rows
-    now, totals = _tiles(padded[:, lag:], groups), np.empty((lag + 1, channels, channels))
-    for shift in range(lag + 1):
-        before = now if shift == 0 else _tiles(padded[:, lag - shift : padded.shape[1] - shift], groups)
-        for i, some in enumerate(groups):
-            for j, others in enumerate(groups):
-                if shift or i <= j:
-                    totals[shift, some[:, None], others] = found = _products(now[i], before[j])
-                if not shift and i < j:
-                    totals[0, others[:, None], some] = found.T
-    power = np.maximum(np.diagonal(totals[0]), 1)
-    return totals / np.sqrt(power[:, None] * power)
+    groups = equal_parts(channels, _CHANNELS)
+    found = np.zeros((lag + 1, channels, channels))
+    for first in range(0, steps, _STEPS * _PARTS):
+        parts = min(_PARTS, -(-(steps - first) // _STEPS))
+        now = _tiles(rows, first, parts, groups)
+        for shift in range(lag + 1):
+            before = now if shift == 0 else _tiles(rows, first - shift, parts, groups)
+            for i, some in enumerate(groups):
+                for j in range(len(groups)) if shift else range(i, len(groups)):
+                    found[shift, some, groups[j]] += _products(now[i], before[j])
+    for i, some in enumerate(groups):
+        for others in groups[:i]:
+            found[0, some, others] = found[0, others, some].T
+    power = np.maximum(np.diagonal(found[0]), 1)
+    found /= np.sqrt(power[:, None] * power)
+    return found
 
 
-def _tiles(rows: np.ndarray, groups: list[np.ndarray]) -> list[np.ndarray]:
-    """Return the rows of each group of channels in parts, float32 [parts, channels, steps]: products of these are too
-    small for BLAS to start threads, which would wait for each other on busy cores."""
-    return [np.ascontiguousarray(rows[some].reshape(len(some), -1, _STEPS).transpose(1, 0, 2)) for some in groups]
+def _tiles(rows: np.ndarray, first: int, parts: int, groups: list[slice]) -> list[np.ndarray]:
+    """Return some steps of each group of channels in parts, float32 [parts, channels, steps], zeros beyond both ends:
+    products of these are too small for BLAS to start threads, which would wait for each other on busy cores."""
+    end, steps = first + parts * _STEPS, parts * _STEPS
+    tiles = []
+    for group in groups:
+        some, tile = rows[group, max(first, 0) : end], np.zeros((group.stop - group.start, steps), np.float32)
+        tile[:, max(-first, 0) : max(-first, 0) + some.shape[1]] = some
+        tiles.append(np.ascontiguousarray(tile.reshape(-1, parts, _STEPS).transpose(1, 0, 2)))
+    return tiles
 
 
 def _products(now: np.ndarray, before: np.ndarray) -> np.ndarray:
-    """Return sums of products over all parts; of few parts they are exact in float32."""
-    total = np.zeros((now.shape[1], before.shape[1]))
-    for first in range(0, len(now), _PARTS):
-        some = slice(first, first + _PARTS)
-        total += np.matmul(now[some], before[some].transpose(0, 2, 1)).sum(axis=0)
-    return total
+    """Return sums of products over all parts, which are exact in float32."""
+    return np.matmul(now, before.transpose(0, 2, 1)).sum(axis=0)
 
 
 def white_rows(signals: np.ndarray, coefficients: np.ndarray, most: int) -> np.ndarray:
     """Whitened parts of all signals int16 [channels, 16 + frames] by their predictors float64 [channels, 16].
 
-    Returns float32 [channels, time], `most` frames at the most, in parts from all over the signals.
+    Returns int8 [channels, time], `most` frames at the most, in parts from all over the signals.
     """
     frames = signals.shape[1] - ORDER
     parts = max(1, min(most, frames) // _PART)
     length = min(_PART, frames) if parts > 1 else frames
     starts = (frames - length) * np.arange(parts) // max(parts - 1, 1)
-    rows = np.empty((len(signals), parts * length), np.float32)
-    if (fast := loops("sums", rows.size)) is not None:
+    rows = np.empty((len(signals), parts * length), np.int8)
+    if (fast := loops("sums")) is not None:
         fast.white_rows(signals, coefficients, starts, rows, (_CLIP, LIMIT))
         return rows
     for row, signal, taps in zip(rows, signals, coefficients, strict=True):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..core.threads import check_stop
 from ..predictor.channel_parameters import ORDER
 from .least_squares import solve, to_signal
+from .signals import equal_parts
 from .weighted_sums import Predictors, covariances, step_from, weighted_sums
 
 _SPACING = 8
@@ -35,13 +37,14 @@ def own_predictors(signals: np.ndarray, bins: np.ndarray) -> tuple[np.ndarray, n
     -------
     float64 [channels, 16], whole units of 2^-10, newest sample first; float64 [channels]
     """
-    parts = [slice(first, first + _MOST_CHANNELS) for first in range(0, len(signals), _MOST_CHANNELS)]
+    parts = equal_parts(len(signals), _MOST_CHANNELS)
     found = [_own_predictors(signals[some], bins[some]) for some in parts]
     coefficients, error = (np.concatenate(some) for some in zip(*found))
     return coefficients, error
 
 
 def _own_predictors(signals: np.ndarray, bins: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    check_stop()
     frames = float(signals.shape[1] - ORDER)
     best, variance = solve(covariances(signals), np.full(len(signals), frames))
     error = np.maximum(0.8 * np.sqrt(variance), _LEAST)

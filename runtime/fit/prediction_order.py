@@ -52,7 +52,9 @@ def find_order(power: np.ndarray, correlation: np.ndarray, references: int = REF
         Symmetric; by it references are chosen that do not explain the same.
     references : the most references of a channel
     """
-    power = np.rint(power * _UNIT).astype(np.int64)
+    scaled = power * _UNIT
+    power = np.rint(scaled, out=scaled).astype(np.int64)
+    del scaled
     np.fill_diagonal(power, 0)
     found = _find if (fast := loops("order")) is None else fast.find_order
     level, chosen = found(power, np.ascontiguousarray(correlation, np.float64), references, _CANDIDATES)

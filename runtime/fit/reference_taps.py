@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ..core.threads import check_stop
 from ..predictor.channel_parameters import (
     CORRELATION_UNIT,
     ORDER,
@@ -21,7 +22,7 @@ from .engine import loops
 from .least_squares import RIDGE, eliminate, keep_only, system_of
 from .own_predictor import cost_floor
 from .prediction_order import PredictionOrder, find_order
-from .signals import Signals
+from .signals import Signals, equal_parts
 from .weighted_sums import Predictors, Sums, step_from, weighted_sums
 
 _WHITE_SAMPLES, _WHITE_FRAMES = 1 << 20, (1 << 13, 1 << 14)
@@ -46,27 +47,30 @@ def order_of(signals: Signals, own: np.ndarray, error: np.ndarray) -> Prediction
     own : float64 [channels, 16]
     error : float64 [channels], mean absolute residuals
     """
-    starts = range(0, len(signals), _MOST_CHANNELS)
-    parts = [slice(first, first + _MOST_CHANNELS) for first in starts]
-    found = [_order_of(signals.part(some.start, some.stop), own[some], error[some]) for some in parts]
+    parts = equal_parts(len(signals), _MOST_CHANNELS)
+    found = [_order_of(signals.part(some), own[some], error[some]) for some in parts]
+    references = [np.where(o.references >= 0, o.references + some.start, -1) for o, some in zip(found, parts)]
     return PredictionOrder(
         np.concatenate([order.level for order in found]),
-        np.concatenate(
-            [np.where(order.references >= 0, order.references + first, -1) for first, order in zip(starts, found)]
-        ),
+        np.concatenate(references),
         np.concatenate([order.correlation for order in found]),
     )
 
 
 def _order_of(signals: Signals, own: np.ndarray, error: np.ndarray) -> PredictionOrder:
+    check_stop()
     most = int(np.clip(_WHITE_SAMPLES // len(signals), *_WHITE_FRAMES))
     rows = white_rows(signals.signals, own, most)
     found = lagged(rows, _LAG)
-    found[np.abs(found) < _CHANCE / np.sqrt(rows.shape[1])] = 0
+    for part in found:
+        part[np.abs(part) < _CHANCE / np.sqrt(rows.shape[1])] = 0
+    del rows
     correlation = largest(found)[0]
     if len(signals) <= 1 + REFERENCES:
         return find_order(_explained(signals, own, error), correlation)
-    return find_order(np.square(found).sum(axis=0), correlation)
+    power = np.square(found, out=found).sum(axis=0)
+    del found
+    return find_order(power, correlation)
 
 
 def _explained(signals: Signals, own: np.ndarray, error: np.ndarray) -> np.ndarray:
@@ -105,8 +109,9 @@ def fit_references(
     error = error.copy()
     side.reference_taps = side.reference_taps.astype(np.float64)
     channels = np.flatnonzero((order.references >= 0).any(axis=1))
-    for first in range(0, len(channels), _MOST_CHANNELS):
-        some = channels[first : first + _MOST_CHANNELS]
+    for part in equal_parts(len(channels), _MOST_CHANNELS):
+        check_stop()
+        some = channels[part]
         start = _predictors(signals, some, order.references[some], own[some], error[some])
         _fit_some(side, signals, order, start, error)
     return error

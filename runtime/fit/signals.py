@@ -34,6 +34,12 @@ class Signals:
         """Frames of the chunk."""
         return self.signals.shape[1] - ORDER
 
-    def part(self, first: int, last: int) -> Signals:
+    def part(self, some: slice) -> Signals:
         """Return those of some of the channels."""
-        return Signals(*(getattr(self, field.name)[first:last] for field in fields(self)))
+        return Signals(*(getattr(self, field.name)[some] for field in fields(self)))
+
+
+def equal_parts(count: int, most: int) -> list[slice]:
+    """Return slices of so many channels, of at most `most` each."""
+    parts = -(-count // most)
+    return [slice(count * i // parts, count * (i + 1) // parts) for i in range(parts)]

@@ -19,6 +19,8 @@ from .shape import ChunkShape
 from .waveforms.fitting import units_of
 
 _NOISE_FRAMES = 1 << 14
+_GROUP = 64
+"""Channels whose differences are in memory at once."""
 _LEVEL_FRAMES = 256
 """Frames of which the median is a channel's level."""
 
@@ -41,8 +43,7 @@ class Candidates:
     def _units(self, max_error: int) -> tuple[Units, np.ndarray]:
         """Return how samples are counted, and their values (int16)."""
         samples = self._samples
-        change = np.abs(np.diff(samples[:_NOISE_FRAMES].astype(np.int32), axis=0, prepend=samples[:1]))
-        units = units_of(samples, np.median(change, axis=0), max_error, self._sample_bits, self._model)
+        units = units_of(samples, _change(samples[:_NOISE_FRAMES]), max_error, self._sample_bits, self._model)
         return units, samples if units.linear else units.values(samples).astype(np.int16)
 
     def detect(self, most: int | None = None) -> Detections:
@@ -64,6 +65,15 @@ class Candidates:
         chunk = encode_draft(draft, rendered, self._model)
         chunk.plan.parameters.raised = found.raised
         return chunks.pack(chunk)
+
+
+def _change(samples: np.ndarray) -> np.ndarray:
+    """Return the median size of the first differences of every channel, float64 [channels]."""
+    medians = np.zeros(samples.shape[1])
+    for first in range(0, len(medians), _GROUP):
+        part = samples[:, first : first + _GROUP].astype(np.int32)
+        medians[first : first + _GROUP] = np.median(np.abs(np.diff(part, axis=0, prepend=part[:1])), axis=0)
+    return medians
 
 
 def _lines(values: np.ndarray, units: Units) -> Lines:

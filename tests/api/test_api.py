@@ -129,7 +129,6 @@ def test_a_file_without_its_end_is_only_read_on_request(monkeypatch):
 @pytest.mark.parametrize("step", [1, 37, 1000, 5000])
 def test_writing_piece_by_piece(tmp_path, monkeypatch, step):
     monkeypatch.setattr(writer, "BATCH_SAMPLES", 1000)
-    monkeypatch.setattr(writer, "CHUNK_SAMPLES", 8000)
     monkeypatch.setattr(chunking, "CHUNK_FRAMES", 300)
     samples = recording(2000 if step > 1 else 100)
     with runtime.Writer(tmp_path / "x.mdo", 20000, 2, embed_model=True) as target:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import runtime
-from runtime.batch import chunking, model_choice
+from runtime.batch import model_choice
 from runtime.batch.chunking import ChunkLength, beginning
 from runtime.core import limits
 
@@ -36,7 +36,7 @@ def length_of(channels=1, sample_rate=20000, frames=None, **fields):
 
 def test_lengths_are_within_limits():
     assert length_of() == ChunkLength(limits.CHUNK_FRAMES, limits.CHUNK_FRAMES * 5 // 4)
-    assert length_of(1024) == ChunkLength(1 << 15, 1 << 15)
+    assert length_of(1024) == ChunkLength(1 << 14, 1 << 14)
     assert length_of(65535).most * 65535 <= limits.CHUNK_SAMPLES
     assert length_of(chunk_frames=1) == ChunkLength(1, 1)
     assert length_of(chunk_frames=limits.MAX_CHUNK_FRAMES).most == limits.MAX_CHUNK_FRAMES
@@ -82,7 +82,7 @@ def test_a_beginning_is_as_long_as_it_must_be():
 def test_a_bad_length_is_an_error_of_one_file(tmp_path):
     np.save(tmp_path / "x.npy", np.zeros((300, 2), np.int16))
     np.save(tmp_path / "wide.npy", np.zeros((2, 70), np.int16))
-    assert chunking.CHUNK_SAMPLES // 70 < 10**6 < chunking.CHUNK_SAMPLES // 2
+    assert limits.LONG_CHUNK_SAMPLES // 70 < 10**6 < limits.LONG_CHUNK_SAMPLES // 2
     good, bad = runtime.encode_files(
         [tmp_path / "x.npy", tmp_path / "wide.npy"], chunk_frames=10**6, layout="time-channel"
     )

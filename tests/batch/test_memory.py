@@ -12,8 +12,10 @@ pytestmark = pytest.mark.slow
 FULL = "MIDDLEOUT_MEMORY_TEST" in os.environ
 """Chunks and batches of their full size, on recordings of 2 GB; else all in small."""
 CHANNELS = 256
-CHUNK = (1 << 25 if FULL else 1 << 22) // CHANNELS
-CHUNKS, BOUND = (30, 700) if FULL else (28, 180)
+CHUNK = (1 << 24 if FULL else 1 << 22) // CHANNELS
+CHUNKS, BOUND = (60, 500) if FULL else (28, 180)
+MANY, FITTED_BOUND = (1024, 500) if FULL else (512, 350)
+"""Channels that are predicted from each other, in three chunks."""
 CODE = f"""
 import re, sys
 from runtime.core import limits
@@ -57,3 +59,15 @@ def test_recordings_stream_through(layout, tmp_path):
         while piece := one.read(1 << 24):
             assert piece == other.read(1 << 24)
         assert not other.read(1)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="peak memory as Linux tells it")
+@pytest.mark.parametrize("how", [[], ["--independent"]])
+def test_many_channels_fit_into_memory(how, tmp_path):
+    frames, random = 3 * CHUNK * CHANNELS // MANY, np.random.default_rng(0)
+    noise = random.normal(0, 20, (frames + 1, MANY)).astype(np.float32)
+    noise += np.repeat(random.normal(0, 20, (frames + 1, MANY // 8)).astype(np.float32), 8, axis=1)
+    np.save(tmp_path / "x.npy", np.rint(noise[1:] + noise[:-1]).astype(np.int16))
+    assert peak("encode", "-q", tmp_path / "x.npy", "--layout", "time-channel", *how) < FITTED_BOUND
+    assert peak("decode", "-q", tmp_path / "x.mdo", "-d", tmp_path / "back") < FITTED_BOUND
+    assert (tmp_path / "back" / "x.npy").read_bytes() == (tmp_path / "x.npy").read_bytes()

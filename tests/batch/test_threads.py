@@ -135,7 +135,7 @@ def test_an_error_in_a_thread_fails_its_own_file_only(files, tmp_path, many_batc
 def test_an_interrupt_leaves_neither_files_nor_threads(files, tmp_path, many_batches, monkeypatch, where):
     calls = []
 
-    def interrupted(*_):
+    def interrupted(*_, **__):
         calls.append(1)
         if len(calls) > 2:
             raise KeyboardInterrupt
@@ -156,7 +156,7 @@ def test_work_that_was_given_up_ends_in_the_middle(tmp_path, monkeypatch):
     np.save(tmp_path / "x.npy", samples)
     monkeypatch.setattr(pipeline, "_SMALL", 1000)
 
-    def interrupted(*_):
+    def interrupted(*_, **__):
         time.sleep(1)
         raise KeyboardInterrupt
 
