@@ -11,7 +11,7 @@ from . import codings
 
 CHOICE_FRAMES = 1 << 14
 """Frames at a recording's beginning that are looked at, at most."""
-_CHANNELS, _SAMPLES = 64, 1 << 18
+_CHANNELS, _SAMPLES = 64, 1 << 16
 """Channels and samples that are coded with each model."""
 
 
@@ -39,6 +39,6 @@ def choose(
     alone = models.DEFAULT if mostly_in_table(part) else models.ARRAYS
     if independent or kept or part.shape[1] == 1:
         return alone
-    part = part[: max(_SAMPLES // part.shape[1], 1)]
+    part = part[-max(_SAMPLES // part.shape[1], 1) :]  # recordings may begin with transients
     names = dict.fromkeys((alone, models.DEFAULT, models.ARRAYS))  # of equal ones the first is taken
     return min(names, key=lambda name: len(codings.encode([EncodeTask(part)], models.load(name))[0]))

@@ -8,15 +8,22 @@ was called, so that a call into another module would not notice changes there.
 
 from __future__ import annotations
 
-import sys
 import warnings
 from collections.abc import Callable
 from functools import cache
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
-_LOADING_SECONDS = 0.5
-"""What the import of numba and the loading of compiled functions take."""
+from .errors import UsageError
+
+AUTO, COMPILED, NUMPY = "auto", "compiled", "numpy"
+
+_LOADING, _COMPILING = 0.2, 10.0
+"""Seconds for the import of numba and of loops that were compiled before, and for compiling them; of the machine on
+which numpy and onnxruntime take the seconds that callers of `worth` estimate."""
+
+_wanted = AUTO
 
 
 @cache
@@ -38,9 +45,44 @@ def loads() -> bool:
     return True
 
 
-def worth(seconds: float) -> bool:
-    """Return whether to use compiled loops that save so many seconds: numba is imported already, or it is worth it."""
-    return available() and ("numba" in sys.modules or seconds > _LOADING_SECONDS) and loads()
+def use(engine: str) -> None:
+    """Choose what does all work that follows in this process.
+
+    Parameters
+    ----------
+    engine : {"auto", "compiled", "numpy"}
+        With "auto", compiled loops where they are installed and the work is worth loading them.
+
+    Raises
+    ------
+    UsageError
+        For another name, or for "compiled" without numba.
+    """
+    global _wanted
+    if engine not in (AUTO, COMPILED, NUMPY):
+        raise UsageError(f"engine {engine!r}; there are {AUTO}, {COMPILED} and {NUMPY}")
+    if engine == COMPILED and not loads():
+        raise UsageError("no compiled loops without numba; install middleout[fast]")
+    _wanted = engine
+
+
+def wanted() -> str:
+    """Return what `use` has chosen."""
+    return _wanted
+
+
+def worth(seconds: float, module: Path, function: str) -> bool:
+    """Return whether work that takes so many seconds without compiled loops is worth loading a module of these.
+
+    It is worth less where numba has not kept a function of the module beside it, of the version of all modules there,
+    and compiles all of them.
+    """
+    if _wanted != AUTO:
+        return _wanted == COMPILED
+    newest = max(path.stat().st_mtime for path in module.parent.glob("*.py"))
+    kept = (module.parent / "__pycache__").glob(f"{module.stem}.{function}-*.nbi")
+    before = any(path.stat().st_mtime > newest for path in kept)
+    return available() and seconds >= (_LOADING if before else _COMPILING)
 
 
 def njit(function: Callable[..., Any]) -> Callable[..., Any]:

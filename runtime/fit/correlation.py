@@ -112,7 +112,7 @@ def white_rows(signals: np.ndarray, coefficients: np.ndarray, most: int) -> np.n
     length = min(_PART, frames) if parts > 1 else frames
     starts = (frames - length) * np.arange(parts) // max(parts - 1, 1)
     rows = np.empty((len(signals), parts * length), np.float32)
-    if (fast := loops("sums", rows.size)) is not None:
+    if (fast := loops("sums")) is not None:
         fast.white_rows(signals, coefficients, starts, rows, (_CLIP, LIMIT))
         return rows
     for row, signal, taps in zip(rows, signals, coefficients, strict=True):

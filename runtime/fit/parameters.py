@@ -25,6 +25,7 @@ from ..predictor.channel_parameters import (
     SideInformation,
 )
 from ..predictor.lanes import columns
+from .engine import prepare
 from .least_squares import to_signal
 from .own_predictor import own_predictors
 from .palette_search import numbers_in, rounded_mean, take_palettes
@@ -38,6 +39,8 @@ _LINEAR_NOISE_CODES = 4
 _MAX_FINENESS, _LOUDEST_CODES = 8, 32
 """Q6 units are up to 2^8 times finer, as long as the loudest channel's residual stays below 32 codes."""
 _LARGEST_TAP = 16384
+_SECONDS, _JOINT_SECONDS = 5e-8, 5e-7
+"""What a sample takes without compiled loops."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +93,7 @@ def fit_with_palettes(
         Of channels with a palette as if the numbers of their values were their samples.
     int16 [n] by channel, increasing
     """
+    prepare(samples.size * (_JOINT_SECONDS if options.references and samples.shape[1] > 1 else _SECONDS))
     linear = np.zeros(samples.shape[1], bool) if linear is None else linear
     side = SideInformation.empty(samples.shape[1])
     signals = _describe(samples, reconstruction, side, linear, options)

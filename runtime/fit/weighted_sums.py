@@ -84,7 +84,7 @@ def weighted_sums(signals: np.ndarray, predictors: Predictors, curvature: int = 
         One frame of so many counts in the products of predictors with each other, and with the residual: a divisor of
         8192; 0 for none. They are the same, or the second is 1.
     """
-    run = _run if (fast := loops("sums", predictors.channel.size * signals.shape[1])) is None else fast.weighted_sums
+    run = _run if (fast := loops("sums")) is None else fast.weighted_sums
     p = predictors
     equations, weight, size, cost = run(
         signals, (p.channel, p.references), (p.coefficients, p.error, p.floor), curvature, gradient
@@ -112,7 +112,7 @@ def covariances(signals: np.ndarray) -> np.ndarray:
 
     They go by the difference of the lags, but for the products at the signal's end that a lag leaves out.
     """
-    fast = loops("sums", signals.size)
+    fast = loops("sums")
     sums = _autocovariances(signals) if fast is None else fast.autocovariances(signals)
     end = np.concatenate([np.zeros((len(signals), ORDER)), signals[:, -2 * ORDER :]], axis=1)[:, ::-1]
     left_out = np.zeros((len(signals), ORDER + 1, ORDER + 1))

@@ -112,9 +112,7 @@ def join(parts: list[tuple[SideInformation, int, int]], reconstruction: np.ndarr
     return joined.take(np.argsort(joined.order_level, kind="stable"))
 
 
-def _chunk_columns(
-    side: SideInformation, frames: int, steps: int, reconstruction: np.ndarray
-) -> dict[str, np.ndarray]:
+def _chunk_columns(side: SideInformation, frames: int, steps: int, reconstruction: np.ndarray) -> dict[str, np.ndarray]:
     channels = side.coded
     count, segments = len(channels), -(-frames // steps)
     linear = side.kind[channels] == LINEAR

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from runtime.codec import lane_batches, rans_payload
-from runtime.compiled import choice
 from runtime.container.chunk_head import HAS_REFERENCES, RANS
+from runtime.core import compiled
 from runtime.core.errors import CorruptError
 from runtime.core.implant_table import CODE_TO_SAMPLE
 from runtime.fit.prediction_order import PredictionOrder
@@ -82,7 +82,7 @@ def test_batches_of_arrays_and_single_channels_do_not_depend_on_each_other(n1):
 def test_groups_of_segments_give_the_same_stream(n1, monkeypatch):
     samples = on_implant(array(6, 4000))
     _, expected = size_and_back(samples, n1)
-    monkeypatch.setattr(choice, "_wanted", "numpy")
+    monkeypatch.setattr(compiled, "_wanted", compiled.NUMPY)
     monkeypatch.setattr(lane_batches, "_GROUP_SAMPLES", 1)
     assert size_and_back(samples, n1)[1] == expected
 

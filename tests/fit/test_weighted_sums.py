@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from runtime.core import compiled
-from runtime.fit import correlation, least_squares, prediction_order, reference_taps, weighted_sums
+from runtime.fit import correlation, engine, least_squares, prediction_order, reference_taps, weighted_sums
 from runtime.fit.parameters import FitOptions, fit
 from runtime.fit.weighted_sums import Predictors
 
@@ -19,8 +19,10 @@ def both(monkeypatch):
 
     def run(function, *arguments):
         found = []
-        for use in (False, True):
-            monkeypatch.setattr(compiled, "worth", lambda seconds, use=use: use)
+        for wanted in (compiled.NUMPY, compiled.COMPILED):
+            monkeypatch.setattr(compiled, "_wanted", wanted)
+            engine.prepare(0.0)
+            assert (engine.loops("sums") is None) == (wanted == compiled.NUMPY)
             found.append(function(*arguments))
         return found
 
@@ -29,7 +31,7 @@ def both(monkeypatch):
 
 @pytest.fixture
 def plain(monkeypatch):
-    monkeypatch.setattr(compiled, "worth", lambda seconds: False)
+    monkeypatch.setattr(compiled, "_wanted", compiled.NUMPY)
 
 
 def array(frames, channels=6, seed=0):
