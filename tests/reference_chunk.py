@@ -5,6 +5,7 @@ import struct
 import zlib
 
 from reference_maps import Map, read_maps
+from reference_packed import read_packed
 
 CONSTANT, IMPLANT, LINEAR, COPY = 0, 1, 2, 3
 
@@ -32,7 +33,7 @@ def decode_chunk(payload, channels, bits, model):
         from reference_spikes import decode_spikes
 
         return decode_spikes(body, frames, channels, bits, model)
-    must(coding & ~56 == 1 and len(body) >= 7, "a chunk's coding")
+    must(coding & ~120 == 1 and len(body) >= 7, "a chunk's coding")
     crc, segments = struct.unpack_from("<IH", body)
     bound, body = (body[6], body[7:]) if coding & 8 else (0, body[6:])
     must(bound > 0 or not coding & 8, "a chunk's bound")
@@ -115,6 +116,10 @@ class CodedChunk:
         self.maps = [Map() for _ in kinds]
         if coding & 32:
             self.maps = read_maps(reader, self.map_sources(), frames, must)
+        self.packed = {}
+        if coding & 64:
+            constant = [number for number, channel in enumerate(self.channels) if channel.kind == CONSTANT]
+            self.packed = read_packed(reader, constant, frames, must)
         for channel in self.channels:
             channel.low = (
                 [reader.take(channel.shift) for _ in range(frames)]
@@ -165,7 +170,7 @@ class CodedChunk:
         must(not waiting, "references in a circle")
 
     def decode(self):
-        samples = [[channel.mean] * self.frames for channel in self.channels]
+        samples = [self.packed.get(n, [channel.mean] * self.frames) for n, channel in enumerate(self.channels)]
         for t in range(self.length if self.lanes else 0):
             for order_level in sorted({lane.channel.order_level for lane in self.lanes}):
                 active = [

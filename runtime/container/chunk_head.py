@@ -17,6 +17,8 @@ HAS_REFERENCES = 16
 """Bit of the coding byte: channels are predicted from each other."""
 HAS_MAPS = 32
 """Bit of the coding byte: channels have index maps."""
+HAS_PACKED = 64
+"""Bit of the coding byte: channels are packed."""
 CHUNK_HEAD = struct.Struct("<IB")
 """What every chunk begins with: frames, coding."""
 CODED_HEAD = struct.Struct("<IH")
