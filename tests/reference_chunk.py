@@ -105,8 +105,9 @@ class CodedChunk:
         self.length = -(-frames // segments)
         reader = Bits(body)
         kinds = [reader.take(2) for _ in range(channels)]
+        sharing = [] if sum(kind in (IMPLANT, LINEAR) for kind in kinds) > 1 else None
         self.channels = [
-            Channel(kind, reader, model, bound, channels if coding & 16 else 0, bound > 0) for kind in kinds
+            Channel(kind, reader, model, bound, channels if coding & 16 else 0, bound > 0, sharing) for kind in kinds
         ]
         shifts = {channel.shift for channel in self.channels if channel.kind == LINEAR}
         must(len(shifts) < 2 or min(shifts) >= 0, "different Q6 units of linear channels")
@@ -200,7 +201,7 @@ class CodedChunk:
 class Channel:
     """Section 4: what is fixed for a channel in a chunk."""
 
-    def __init__(self, kind, reader, model, bound, channels, fine=False):
+    def __init__(self, kind, reader, model, bound, channels, fine=False, sharing=None):
         self.kind, self.model, self.shift, self.order_level, self.references = kind, model, 0, 0, []
         self.mean = reader.take(10) if kind == IMPLANT else reader.take(16, signed=kind != COPY)
         if kind in (CONSTANT, COPY):
@@ -208,8 +209,14 @@ class Channel:
         self.initial_scale, self.magnitude_bits = reader.take(8), 16
         if kind == LINEAR:
             self.shift, self.magnitude_bits = reader.take(4, signed=fine), reader.take(5)
-        widths = [reader.take(4) for _ in range(4)]
-        self.coefficients = [reader.take(widths[i // 4], signed=True) for i in range(16)]
+        shared = sharing is not None and reader.take(1)
+        if shared and sharing:
+            self.coefficients = sharing[0]
+        else:
+            widths = [reader.take(4) for _ in range(4)]
+            self.coefficients = [reader.take(widths[i // 4], signed=True) for i in range(16)]
+        if shared:
+            sharing.append(self.coefficients)
         must(self.magnitude_bits <= 22, "a channel's reach")
         if channels:
             for _ in range(reader.take(3)):

@@ -31,6 +31,7 @@ from .own_predictor import own_predictors
 from .palette_search import palette_candidates, rounded_mean, take_sure, take_tried
 from .prediction_order import PredictionOrder
 from .reference_taps import fit_references, order_of
+from .shared_predictor import shared_predictor
 from .signals import Signals
 
 _MAX_SHIFT = 8
@@ -109,10 +110,15 @@ def fit_with_palettes(
     palettes = {int(signals.numbers[row]): candidates[row].palette for row in taken}
     for row in taken:
         side.mean[signals.numbers[row]] = rounded_mean(candidates[row].numbers)
+    shared = shared_predictor(signals, coefficients, error)
+    alone = np.ones(len(signals), bool)
     side.coefficients[signals.numbers] = coefficients
     if options.references and len(signals) > 1 and len(samples) > ORDER:
         order = options.order.restricted(signals.numbers) if options.order else order_of(signals, coefficients, error)
-        error = fit_references(side, signals, order, coefficients, error)
+        error = fit_references(side, signals, order, coefficients, error, shared.saved)
+        alone = side.references[signals.numbers, 0] < 0
+    shared.give(alone, coefficients, error)
+    side.coefficients[signals.numbers[alone]] = coefficients[alone]
     _scale(side, signals, coefficients.astype(np.int64), error, options.fine)
     return side, palettes
 
