@@ -6,6 +6,7 @@ import zlib
 
 import numpy as np
 from reference_maps import Map, read_maps
+from reference_packed import read_packed
 
 CONSTANT, IMPLANT, LINEAR, COPY = 0, 1, 2, 3
 
@@ -33,7 +34,7 @@ def decode_chunk(payload, channels, bits, model):
         from reference_spikes import decode_spikes
 
         return decode_spikes(body, frames, channels, bits, model)
-    must(coding & ~120 == 1 and len(body) >= 7, "a chunk's coding")
+    must(coding & ~248 == 1 and len(body) >= 7, "a chunk's coding")
     crc, segments = struct.unpack_from("<IH", body)
     bound, body = (body[6], body[7:]) if coding & 8 else (0, body[6:])
     must(bound > 0 or not coding & 8, "a chunk's bound")
@@ -105,7 +106,10 @@ class CodedChunk:
         self.length = -(-frames // segments)
         reader = Bits(body)
         kinds = [reader.take(2) for _ in range(channels)]
-        self.channels = [Channel(kind, reader, model, bound, channels if coding & 16 else 0, coding) for kind in kinds]
+        sharing = [] if sum(kind in (IMPLANT, LINEAR) for kind in kinds) > 1 else None
+        self.channels = [
+            Channel(kind, reader, model, bound, channels if coding & 16 else 0, coding, sharing) for kind in kinds
+        ]
         shifts = {channel.shift for channel in self.channels if channel.kind == LINEAR}
         must(len(shifts) < 2 or min(shifts) >= 0, "different Q6 units of linear channels")
         for number, channel in enumerate(self.channels):
@@ -114,6 +118,10 @@ class CodedChunk:
         self.maps = [Map() for _ in kinds]
         if coding & 32:
             self.maps = read_maps(reader, self.map_sources(), frames, must)
+        self.packed = {}
+        if coding & 64:
+            constant = [number for number, channel in enumerate(self.channels) if channel.kind == CONSTANT]
+            self.packed = read_packed(reader, constant, frames, must)
         for channel in self.channels:
             channel.low = (
                 [reader.take(channel.shift) for _ in range(frames)]
@@ -164,7 +172,7 @@ class CodedChunk:
         must(not waiting, "references in a circle")
 
     def decode(self):
-        samples = [[channel.mean] * self.frames for channel in self.channels]
+        samples = [self.packed.get(n, [channel.mean] * self.frames) for n, channel in enumerate(self.channels)]
         for t in range(self.length if self.lanes else 0):
             for order_level in sorted({lane.channel.order_level for lane in self.lanes}):
                 active = [
@@ -194,7 +202,7 @@ class CodedChunk:
 class Channel:
     """Section 4: what is fixed for a channel in a chunk."""
 
-    def __init__(self, kind, reader, model, bound, channels, coding=0):
+    def __init__(self, kind, reader, model, bound, channels, coding=0, sharing=None):
         self.kind, self.model, self.shift, self.order_level, self.references = kind, model, 0, 0, []
         self.adaptive = 0
         self.mean = reader.take(10) if kind == IMPLANT else reader.take(16, signed=kind != COPY)
@@ -203,15 +211,21 @@ class Channel:
         self.initial_scale, self.magnitude_bits = reader.take(8), 16
         if kind == LINEAR:
             self.shift, self.magnitude_bits = reader.take(4, signed=coding & 8), reader.take(5)
-        widths = [reader.take(4) for _ in range(4)]
-        self.coefficients = [reader.take(widths[i // 4], signed=True) for i in range(16)]
+        shared = sharing is not None and reader.take(1)
+        if shared and sharing:
+            self.coefficients = sharing[0]
+        else:
+            widths = [reader.take(4) for _ in range(4)]
+            self.coefficients = [reader.take(widths[i // 4], signed=True) for i in range(16)]
+        if shared:
+            sharing.append(self.coefficients)
         must(self.magnitude_bits <= 22, "a channel's reach")
         if channels:
             for _ in range(reader.take(3)):
                 number, metric = reader.take(max(1, (channels - 1).bit_length())), reader.take(6, signed=True)
                 width = reader.take(4)
                 self.references.append((number, metric, [reader.take(width, signed=True) for _ in range(4)]))
-        if coding & 64:
+        if coding & 128:
             self.adaptive = reader.take(1)
         self.set_levels(bound)
 

@@ -19,14 +19,15 @@ from ..core.errors import CorruptError
 from ..fit.palette_search import numbers_in
 from ..fit.parameters import FitOptions, fit_with_palettes
 from ..fit.steps import find_steps, free_channels
-from ..predictor.channel_parameters import CONSTANT, COPY, SideInformation
-from ..predictor.index_maps import NO_STEP, IndexMaps, map_sources
+from ..predictor.channel_parameters import CONSTANT, COPY
+from ..predictor.index_maps import NO_STEP, map_sources
 from ..predictor.lanes import segment_steps
 from ..predictor.model import Model
 from . import adaptation, lane_batches
 from . import rans_payload as chunks
 from .coding import DecodeTask, EncodeTask
 from .max_error_search import BoundSearch
+from .packing_choice import with_packed
 from .rans_payload import NOTHING, CodedChunk, channel_words
 from .stored import smaller
 
@@ -60,7 +61,7 @@ class RansCoding:
     def decode(self, tasks: list[DecodeTask], model: Model) -> list[np.ndarray]:
         """Return the samples; all lanes of a batch are decoded side by side."""
         parsed = [_parsed(task) for task in tasks]
-        results = [_constant_channels(chunk.side, chunk.frames) for chunk in parsed]
+        results = [_constant_channels(chunk) for chunk in parsed]
         coded = [i for i, chunk in enumerate(parsed) if len(chunk.side.coded)]
         coded.sort(key=lambda i: -parsed[i].steps)
         for bins in sorted({_bins_of(parsed[i]) for i in coded}):
@@ -110,11 +111,12 @@ def _encoded(tasks: list[EncodeTask], model: Model) -> list[bytes]:
         group = [form for form in forms if _bins_of(form[1]) == bins and len(form[1].side.coded)]
         if group:
             _code([samples for samples, _ in group], [chunk for _, chunk in group], model.coarse(*bins))
-    return [smaller(chunks.pack(chunk), task) for task, chunk in zip(tasks, coded, strict=True)]
+    packed = [with_packed(chunk, _decoded(*form, task)) for form, chunk, task in zip(forms, coded, tasks, strict=True)]
+    return [smaller(chunks.pack(chunk), task) for task, chunk in zip(tasks, packed, strict=True)]
 
 
 def _fitted(task: EncodeTask, model: Model) -> tuple[np.ndarray, CodedChunk]:
-    """Return samples [frames, channels] as they are coded, and a chunk with its side information."""
+    """Return samples [frames, channels] as they are coded, and what is known of the chunk."""
     free = free_channels(task.samples)
     maps, samples = find_steps(task.samples, free, task.max_error)
     if task.max_error:
@@ -122,7 +124,6 @@ def _fitted(task: EncodeTask, model: Model) -> tuple[np.ndarray, CodedChunk]:
         maps = maps.part(slice(0, len(samples)), free)
         samples = np.where(maps.mapped, samples, binned)
     linear = free if task.max_error else maps.mapped
-    crc = _decoded_crc(samples, maps, linear, task)
     options = FitOptions(not task.independent, task.order, task.max_error > 0, task.max_error, True)
     side, palettes = fit_with_palettes(samples, model.entropy.reconstruction, linear, options)
     samples = samples.copy() if palettes else samples
@@ -130,17 +131,18 @@ def _fitted(task: EncodeTask, model: Model) -> tuple[np.ndarray, CodedChunk]:
         samples[:, channel] = numbers_in(palette, samples[:, channel])
     maps.palettes = palettes
     maps.share_palettes(map_sources(side.kind, side.mean))
-    frames = len(samples)
-    return samples, CodedChunk(frames, frames, crc, side, maps, [], *NOTHING, task.max_error)
+    chunk = CodedChunk(len(samples), len(samples), None, side, maps, [], *NOTHING, task.max_error)
+    chunk.sample_crc = _sample_crc(_decoded(samples, chunk, task))
+    return samples, chunk
 
 
-def _decoded_crc(samples: np.ndarray, maps: IndexMaps, linear: np.ndarray, task: EncodeTask) -> int:
-    """Return the crc of the samples that coded ones, without palettes, decode to."""
+def _decoded(samples: np.ndarray, chunk: CodedChunk, task: EncodeTask) -> np.ndarray:
+    """Return what coded samples decode to."""
     if not task.max_error:
-        return _sample_crc(task.samples)
+        return task.samples
     samples = samples.copy()
-    _restore(samples, maps, linear, task.max_error, task.sample_bits)
-    return _sample_crc(samples)
+    _restore(samples, chunk, task.sample_bits)
+    return samples
 
 
 def _bins_of(chunk: CodedChunk) -> tuple[int, int]:
@@ -198,21 +200,27 @@ def _finish(chunk: CodedChunk, samples: np.ndarray, width: int) -> None:
     """Fill in copies, and samples for what was coded. Raises `CorruptError` if they are not those of the encoder."""
     copies = np.flatnonzero(chunk.side.kind == COPY)
     samples[:, copies] = samples[:, chunk.side.mean[copies]]
-    _restore(samples, chunk.maps, map_sources(chunk.side.kind, chunk.side.mean) >= 0, chunk.max_error, width)
+    _restore(samples, chunk, width)
     if chunk.sample_crc is not None and _sample_crc(samples) != chunk.sample_crc:
         raise CorruptError("decoded samples do not have the checksum of the original ones")
 
 
-def _restore(samples: np.ndarray, maps: IndexMaps, linear: np.ndarray, max_error: int, width: int) -> None:
+def _restore(samples: np.ndarray, chunk: CodedChunk, width: int) -> None:
     """Put samples in place of what was coded. Raises `CorruptError` if there are none for it."""
-    maps.restore_values(samples)
-    if max_error:
-        near_lossless.restore(samples, linear & (maps.step == NO_STEP), max_error, width)
-    maps.restore_samples(samples)
+    chunk.maps.restore_values(samples)
+    if chunk.max_error:
+        linear = map_sources(chunk.side.kind, chunk.side.mean) >= 0
+        near_lossless.restore(samples, linear & (chunk.maps.step == NO_STEP), chunk.max_error, width)
+    chunk.maps.restore_samples(samples)
 
 
-def _constant_channels(side: SideInformation, frames: int) -> np.ndarray:
+def _constant_channels(chunk: CodedChunk) -> np.ndarray:
+    """Return samples with those channels that need no predictor."""
+    side, frames = chunk.side, chunk.frames
     if (side.kind != CONSTANT).all():  # nothing to fill in, and no memory that is in use too early
         return np.empty((frames, len(side.kind)), np.int16)
     values = np.where(side.kind == CONSTANT, side.mean, 0).astype(np.int16)
-    return np.tile(values, (frames, 1))
+    samples = np.tile(values, (frames, 1))
+    for channel, column in chunk.packed.items():
+        samples[:, channel] = column
+    return samples

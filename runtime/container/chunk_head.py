@@ -17,7 +17,9 @@ HAS_REFERENCES = 16
 """Bit of the coding byte: channels are predicted from each other."""
 HAS_MAPS = 32
 """Bit of the coding byte: channels have index maps."""
-HAS_ADAPTIVE = 64
+HAS_PACKED = 64
+"""Bit of the coding byte: channels are packed."""
+HAS_ADAPTIVE = 128
 """Bit of the coding byte: channels have adaptive predictors."""
 CHUNK_HEAD = struct.Struct("<IB")
 """What every chunk begins with: frames, coding."""

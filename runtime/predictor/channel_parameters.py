@@ -155,8 +155,11 @@ def _group_widths(coefficients: np.ndarray) -> np.ndarray:
 def pack(side: SideInformation) -> bytes:
     """Serialise to whole bytes. References and adaptive predictors are written if any channel has some."""
     groups = _group_widths(side.coefficients.reshape(-1, ORDER // _GROUP, _GROUP))
-    columns = [side.mean, side.initial_scale, side.shift, side.magnitude_bits, groups, side.coefficients]
-    column_widths = [_fixed_widths(side.kind), np.repeat(groups, _GROUP, axis=1)]
+    shared, absent = _shared(side)
+    fixed, own = _fixed_widths(side.kind), ~absent[:, None]
+    columns = [side.mean, side.initial_scale, side.shift, side.magnitude_bits, shared, groups, side.coefficients]
+    flags = np.full(len(side.kind), _shared_bits(side))
+    column_widths = [fixed[:, :4], flags, fixed[:, 4:] * own, np.repeat(groups, _GROUP, axis=1) * own]
     if side.has_references:
         more = _reference_fields(side)
         columns += [value for value, _ in more]
@@ -168,6 +171,25 @@ def pack(side: SideInformation) -> bytes:
     widths[~side.has_lanes, 1:] = 0
     kinds = bits.pack(side.kind, np.full(len(side.kind), 2))
     return bits.to_bytes(np.concatenate([kinds, bits.pack(values.ravel(), widths.ravel())]))
+
+
+def _shared_bits(side: SideInformation) -> int:
+    return int(len(side.coded) > 1)
+
+
+def _shared(side: SideInformation) -> tuple[np.ndarray, np.ndarray]:
+    """Return which channels share coefficients, the most frequent ones, and which of them do not come first.
+
+    bool [channels] each.
+    """
+    coded = side.coded
+    shared, later = np.zeros(len(side.kind), bool), np.zeros(len(side.kind), bool)
+    if len(coded) > 1:
+        _, places, counts = np.unique(side.coefficients[coded], axis=0, return_inverse=True, return_counts=True)
+        some = coded[places.ravel() == counts.argmax()]
+        if len(some) > 1:
+            shared[some], later[some[1:]] = True, True
+    return shared, later
 
 
 def _reference_fields(side: SideInformation) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -208,8 +230,9 @@ def unpack(
     kind = reader.read(np.full(channels, 2))
     side = SideInformation.empty(channels)
     side.kind = kind
+    sharing: list[int] | None = [] if _shared_bits(side) else None
     for channel in range(channels):
-        _unpack_channel(reader, side, channel)
+        _unpack_channel(reader, side, channel, sharing)
         if has_references and side.has_lanes[channel]:
             _unpack_references(reader, side, channel)
         if has_adaptive and side.has_lanes[channel]:
@@ -242,10 +265,11 @@ def _unpack_references(reader: bits.BitReader, side: SideInformation, channel: i
         side.reference_taps[channel, number] = reader.read(np.full(REFERENCE_TAPS, width), signed=True)
 
 
-def _unpack_channel(reader: bits.BitReader, side: SideInformation, channel: int) -> None:
+def _unpack_channel(reader: bits.BitReader, side: SideInformation, channel: int, sharing: list[int] | None) -> None:
     kind = int(side.kind[channel])
-    fixed = reader.read(_fixed_widths(kind))
-    side.mean[channel], side.initial_scale[channel], side.shift[channel], side.magnitude_bits[channel] = fixed[:4]
+    widths = _fixed_widths(kind)
+    fixed = reader.read(widths[:4])
+    side.mean[channel], side.initial_scale[channel], side.shift[channel], side.magnitude_bits[channel] = fixed
     if kind == IMPLANT:
         side.magnitude_bits[channel] = IMPLANT_MAGNITUDE_BITS
     elif kind != COPY:
@@ -256,6 +280,13 @@ def _unpack_channel(reader: bits.BitReader, side: SideInformation, channel: int)
             raise CorruptError("a channel is a copy of one that can't have any")
     if kind in (CONSTANT, COPY):
         return
-    side.coefficients[channel] = reader.read(np.repeat(fixed[4:], _GROUP), signed=True)
+    first = None
+    if sharing is not None and reader.take(1):
+        sharing.append(channel)
+        first = sharing[0]
+    if first not in (None, channel):
+        side.coefficients[channel] = side.coefficients[first]
+    else:
+        side.coefficients[channel] = reader.read(np.repeat(reader.read(widths[4:]), _GROUP), signed=True)
     if side.magnitude_bits[channel] > MAX_MAGNITUDE_BITS:
         raise CorruptError("a channel's range is impossible")

@@ -53,7 +53,7 @@ def test_they_are_smaller_and_come_back(samples, arrays, engine, monkeypatch):
     without_maps(monkeypatch)
     (plain,) = codec.encode_chunks([samples], arrays)
     assert not plain[4] & HAS_MAPS
-    assert 8 * (len(plain) - len(payload)) > 3 * samples.size
+    assert 8 * (len(plain) - len(payload)) > 2 * samples.size
 
 
 def test_any_part_is_that_of_the_whole(samples, arrays, engine):
