@@ -52,7 +52,7 @@ def _low_bits(coded: list[CodedChunk], lanes: Lanes) -> np.ndarray:
     low = [np.zeros((chunk.frames, len(chunk.side.kind)), np.int16) for chunk in coded]
     for chunk, values in zip(coded, low, strict=True):
         for channel, bits in zip(channels_with_low_bits(chunk.side), chunk.low_bits, strict=True):
-            values[:, channel] = bits
+            values[:, channel] = bits[:]
     return to_lanes(low, lanes)
 
 

@@ -41,7 +41,7 @@ def decode(chunk: CodedChunk, samples: np.ndarray, model: Model, engine: Engine)
     """Fill in the channels of a chunk that have lanes, int16 [frames, channels]. Raises `CorruptError`."""
     lanes = join([(chunk.side, chunk.frames, chunk.steps)], model.entropy.reconstruction)
     ends = np.append(0, np.cumsum(chunk.counts))
-    low = np.array(chunk.low_bits, np.int32) if chunk.low_bits else np.zeros((1, 1), np.int32)
+    low = np.array([low[:] for low in chunk.low_bits], np.int32) if chunk.low_bits else np.zeros((1, 1), np.int32)
     for part, table in _groups(lanes, chunk):
         numbers = lanes.number[part]
         states, bounds = chunk.states[numbers], np.stack([ends[numbers], ends[numbers + 1]], axis=1)

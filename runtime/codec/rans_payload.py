@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -49,7 +50,7 @@ class CodedChunk:
         None for a part of a chunk.
     side : SideInformation
     maps : IndexMaps
-    low_bits : list of integers [frames], one per channel with low bits, in order of channel
+    low_bits : list of integers [frames], one per channel with low bits, in order of channel; slices of them are arrays
     states : uint64 [lanes], by segment, then by channel
     counts : int64 [lanes], words of each
     words : uint32 [n], lane after lane
@@ -62,7 +63,7 @@ class CodedChunk:
     sample_crc: int | None
     side: SideInformation
     maps: IndexMaps
-    low_bits: list[np.ndarray]
+    low_bits: Sequence[np.ndarray | bits.EqualNumbers]
     states: np.ndarray
     counts: np.ndarray
     words: np.ndarray
@@ -194,17 +195,19 @@ def _pack_low_bits(chunk: CodedChunk) -> bytes:
     shifts = chunk.side.shift[channels_with_low_bits(chunk.side)]
     parts, rest = [], np.zeros(0, np.uint8)
     for low, shift in zip(chunk.low_bits, shifts, strict=True):  # a byte per bit, but of one channel only
-        row = np.concatenate([rest, bits.pack(low, np.full(chunk.frames, shift))])
+        row = np.concatenate([rest, bits.pack(low[:], np.full(chunk.frames, shift))])
         whole = len(row) & ~7
         parts.append(bits.to_bytes(row[:whole]))
         rest = row[whole:]
     return b"".join(parts) + bits.to_bytes(rest)
 
 
-def _parse_low_bits(payload: bytes, offset: int, side: SideInformation, frames: int) -> tuple[list[np.ndarray], int]:
+def _parse_low_bits(
+    payload: bytes, offset: int, side: SideInformation, frames: int
+) -> tuple[list[bits.EqualNumbers], int]:
     reader = bits.BitReader(payload, offset)
     shifts = side.shift[channels_with_low_bits(side)]
-    values = [reader.read_equal(frames, int(shift)).astype(np.int32) for shift in shifts]
+    values = [reader.skip_equal(frames, int(shift)) for shift in shifts]
     return values, reader.align()
 
 

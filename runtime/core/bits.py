@@ -72,6 +72,20 @@ def _gaps(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return gaps, np.where(costs[0] <= costs[1], choices[0], choices[1])
 
 
+class EqualNumbers:
+    """Numbers of one width that begin at a bit of `data`, read where they are asked for."""
+
+    def __init__(self, data: bytes, bit: int, count: int, width: int):
+        self._data, self._bit, self._count, self._width = data, bit, count, width
+
+    def __getitem__(self, numbers: slice) -> np.ndarray:
+        """Return some of them, one after the other, int32."""
+        first, last, _ = numbers.indices(self._count)
+        reader = BitReader(self._data)
+        reader.skip_equal(1, self._bit + first * self._width)
+        return reader.read_equal(last - first, self._width).astype(np.int32)
+
+
 class BitReader:
     """Reads what `pack` wrote from `data`, starting at byte `offset`."""
 
@@ -108,6 +122,13 @@ class BitReader:
         if signed and width:
             out -= (out >> width - 1) << width
         return out
+
+    def skip_equal(self, count: int, width: int) -> EqualNumbers:
+        """Return what `read_equal` would, to be read later. Raises `CorruptError` where the data end first."""
+        if count * width > self.left:
+            raise CorruptError("the chunk ends within its side information")
+        self._bit += count * width
+        return EqualNumbers(self._data, self._bit - count * width, count, width)
 
     def _bits(self, count: int) -> np.ndarray:
         """Bits uint8 [count] that are known to be there."""
