@@ -105,17 +105,13 @@ class CodedChunk:
         self.frames, self.segments, self.model = frames, segments, model
         self.length = -(-frames // segments)
         reader = Bits(body)
-        kinds = [reader.take(2) for _ in range(channels)]
-        sharing = [] if sum(kind in (IMPLANT, LINEAR) for kind in kinds) > 1 else None
-        self.channels = [
-            Channel(kind, reader, model, bound, channels if coding & 16 else 0, coding, sharing) for kind in kinds
-        ]
+        self.channels = read_channels(reader, channels, model, bound, coding)
         shifts = {channel.shift for channel in self.channels if channel.kind == LINEAR}
         must(len(shifts) < 2 or min(shifts) >= 0, "different Q6 units of linear channels")
         for number, channel in enumerate(self.channels):
             channel.check(number, self.channels)
         reader.align()
-        self.maps = [Map() for _ in kinds]
+        self.maps = [Map() for _ in self.channels]
         if coding & 32:
             self.maps = read_maps(reader, self.map_sources(), frames, must)
         self.packed = {}
@@ -199,26 +195,57 @@ class CodedChunk:
         return [list(frame) for frame in zip(*samples, strict=True)]
 
 
+def read_channels(reader, count, model, bound=0, coding=0):
+    """Section 4: what is said of every channel."""
+    kinds, common = [reader.take(2) for _ in range(count)], None
+    if sum(kind in (IMPLANT, LINEAR) for kind in kinds) > 1:
+        common = Common(reader, coding & 8)
+    return [Channel(kind, reader, model, bound, count if coding & 16 else 0, coding, common) for kind in kinds]
+
+
+class Common:
+    """Section 4: ranges of fields, and coefficients that are shared."""
+
+    def __init__(self, reader, fine):
+        self.coefficients, self.fine = None, fine
+        fields = ("mean", 16, True), ("initial scale", 8, False), ("shift", 4, fine), ("magnitude bits", 5, False)
+        self.ranges = {name: (reader.take(width, signed), reader.take(5)) for name, width, signed in fields}
+
+    def take(self, reader, name, allowed):
+        least, width = self.ranges[name]
+        value = least + reader.take(width)
+        must(value in allowed, f"a channel's {name}")
+        return value
+
+
 class Channel:
     """Section 4: what is fixed for a channel in a chunk."""
 
     def __init__(self, kind, reader, model, bound, channels, coding=0, sharing=None):
         self.kind, self.model, self.shift, self.order_level, self.references = kind, model, 0, 0, []
         self.adaptive = 0
-        self.mean = reader.take(10) if kind == IMPLANT else reader.take(16, signed=kind != COPY)
+        alone = sharing is None or kind in (CONSTANT, COPY)
+        take = (
+            (lambda name, width, allowed, signed=False: reader.take(width, signed))
+            if alone
+            else (lambda name, width, allowed, signed=False: sharing.take(reader, name, allowed))
+        )
+        means = range(1024) if kind == IMPLANT else range(-32768, 32768)
+        self.mean = take("mean", 10 if kind == IMPLANT else 16, means, kind in (CONSTANT, LINEAR))
         if kind in (CONSTANT, COPY):
             return
-        self.initial_scale, self.magnitude_bits = reader.take(8), 16
+        self.initial_scale, self.magnitude_bits = take("initial scale", 8, range(256)), 16
         if kind == LINEAR:
-            self.shift, self.magnitude_bits = reader.take(4, signed=coding & 8), reader.take(5)
+            self.shift = take("shift", 4, range(-8, 8) if coding & 8 else range(16), coding & 8)
+            self.magnitude_bits = take("magnitude bits", 5, range(32))
         shared = sharing is not None and reader.take(1)
-        if shared and sharing:
-            self.coefficients = sharing[0]
+        if shared and sharing.coefficients:
+            self.coefficients = sharing.coefficients
         else:
             widths = [reader.take(4) for _ in range(4)]
             self.coefficients = [reader.take(widths[i // 4], signed=True) for i in range(16)]
         if shared:
-            sharing.append(self.coefficients)
+            sharing.coefficients = self.coefficients
         must(self.magnitude_bits <= 22, "a channel's reach")
         if channels:
             for _ in range(reader.take(3)):

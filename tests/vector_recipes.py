@@ -13,10 +13,10 @@ import zstandard
 from conformance import Vector
 
 from runtime.core.implant_table import CODE_TO_SAMPLE
-from runtime.predictor.channel_parameters import pack, unpack
 from runtime.predictor.index_maps import map_sources
 from runtime.predictor.index_maps import pack as pack_maps
 from runtime.predictor.index_maps import unpack as unpack_maps
+from runtime.predictor.parameter_bits import pack, unpack
 from training.simulate import RATE, simulate
 
 

@@ -25,11 +25,11 @@ from ..core.errors import CorruptError
 from ..core.limits import MAX_LANES
 from ..entropy import rans
 from ..predictor.channel_parameters import LINEAR, SideInformation
-from ..predictor.channel_parameters import pack as pack_side
-from ..predictor.channel_parameters import unpack as unpack_side
 from ..predictor.index_maps import IndexMaps, map_sources
 from ..predictor.index_maps import pack as pack_maps
 from ..predictor.index_maps import unpack as unpack_maps
+from ..predictor.parameter_bits import pack as pack_side
+from ..predictor.parameter_bits import unpack as unpack_side
 from . import packed_channels
 
 _KINDS = ("constant", "implant", "linear", "copy", "packed")

@@ -34,6 +34,8 @@ ZSTD_LEVEL, BLOSC_LEVEL = 19, 5
 REPEATS = 5
 WAVPACK_CHANNELS = 256
 """The most that its command takes."""
+WAVPACK_RATE = 20000
+"""Hz; of less it makes blocks that are too short to compress."""
 WAVPACK_3 = "WavPack 3 (-h) in zarr"
 """SpikeInterface's other choice for zarr."""
 
@@ -170,7 +172,12 @@ def _wavpack_command() -> Coder:
             return target.read_bytes()
 
     def encode(piece, rate):
-        return run("wavpack", ["-hhx3", f"--raw-pcm={rate},16,{piece.shape[1]}"], piece.tobytes(), (".raw", ".wv"))
+        return run(
+            "wavpack",
+            ["-hhx3", f"--raw-pcm={max(rate, WAVPACK_RATE)},16,{piece.shape[1]}"],
+            piece.tobytes(),
+            (".raw", ".wv"),
+        )
 
     def decode(data, shape):
         return _numbers(run("wvunpack", ["--raw"], data, (".wv", ".raw")), shape)

@@ -6,7 +6,7 @@ import pytest
 
 from runtime.fit.parameters import FitOptions, fit
 from runtime.predictor import model
-from runtime.predictor.channel_parameters import pack, unpack
+from runtime.predictor.parameter_bits import pack, unpack
 
 RECONSTRUCTION = ((np.arange(1024) - 512) * 64 + 32).astype(np.int32)
 
