@@ -18,6 +18,11 @@ _WORTH = 1 / 512
 """What an adaptive predictor must gain, as a share of the bits: it takes time."""
 
 
+def possible(side: SideInformation, frames: int) -> bool:
+    """Return whether a chunk may have adaptive predictors."""
+    return frames // _SHARE >= _LEAST and bool((side.kind == LINEAR).any())
+
+
 def choose(samples: np.ndarray, side: SideInformation, code: Callable[[np.ndarray, CodedChunk], None]) -> None:
     """Fill in `side.adaptive` of linear channels.
 
@@ -27,10 +32,9 @@ def choose(samples: np.ndarray, side: SideInformation, code: Callable[[np.ndarra
     code
         Fills in states and words of a chunk.
     """
-    linear = side.kind == LINEAR
-    frames = min(len(samples) // _SHARE, _MOST)
-    if frames < _LEAST or not linear.any():
+    if not possible(side, len(samples)):
         return
+    linear, frames = side.kind == LINEAR, min(len(samples) // _SHARE, _MOST)
     count = -(-frames // _STRETCH)
     frames //= count
     starts = (len(samples) - frames) * (2 * np.arange(count) + 1) // (2 * count)

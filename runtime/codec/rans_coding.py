@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 _ENCODE_STEP, _ENCODE_SAMPLE = 1e-5, 1e-7
 _DECODE_STEP, _DECODE_SAMPLE = 3e-5, 8e-8
 """Seconds that numpy and onnxruntime take for a step of any number of lanes, and for a sample."""
+_ADAPTIVE_STEP = 2e-5
+"""Seconds that numpy takes more for a step of lanes some of which have adaptive predictors."""
 
 
 class RansCoding:
@@ -160,7 +162,8 @@ def _code(batch: list[np.ndarray], coded: list[CodedChunk], model: Model) -> Non
         chunk.steps = segment_steps(chunk.frames, len(chunk.side.coded))
         with_low = chunks.channels_with_low_bits(chunk.side)
         chunk.low_bits = [samples[:, channel] & np.int16((1 << chunk.side.shift[channel]) - 1) for channel in with_low]
-    engine = engine_of(model, _seconds(coded, _ENCODE_STEP, _ENCODE_SAMPLE))
+    step = _ENCODE_STEP + _ADAPTIVE_STEP * any(adaptation.possible(chunk.side, chunk.frames) for chunk in coded)
+    engine = engine_of(model, _seconds(coded, step, _ENCODE_SAMPLE))
     for samples, chunk in zip(batch, coded, strict=True):
         adaptation.choose(samples, chunk.side, lambda part, trial: _code_lanes([part], [trial], model, engine))
     _code_lanes(batch, coded, model, engine)
@@ -180,7 +183,8 @@ def _code_lanes(batch: list[np.ndarray], coded: list[CodedChunk], model: Model, 
 def _decode(coded: list[CodedChunk], results: list[np.ndarray], model: Model) -> None:
     """Fill in the channels that are not constant, of chunks in order of falling steps. Raises `CorruptError`."""
     levels = max(int(chunk.side.order_levels().max()) + 1 for chunk in coded)
-    engine = engine_of(model, _seconds(coded, _DECODE_STEP * levels, _DECODE_SAMPLE))
+    step = _DECODE_STEP + _ADAPTIVE_STEP * any(chunk.side.adaptive.any() for chunk in coded)
+    engine = engine_of(model, _seconds(coded, step * levels, _DECODE_SAMPLE))
     if engine is None:
         lane_batches.decode(coded, results, model)
         return

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..core.scalars import constant
 from .lanes import Lanes
 
 TAPS = 32
@@ -18,12 +19,19 @@ WEIGHT_BITS, MOST_WEIGHT = 14, 32767
 """Weights are in units of 2^-14, and at most two."""
 POWER_OFFSET, POWER_BITS, RATE_BITS = 512, 3, 10
 """A weight moves by residual * error * 2^(14 + 3 - 10) / (sum of squares + 512)."""
-_ROUND, _SUM_BITS = 1 << (WEIGHT_BITS - LOST_BITS - 1), WEIGHT_BITS - LOST_BITS
+_SUM_BITS = WEIGHT_BITS - LOST_BITS
+_ROUND, _HALF = constant(1 << (_SUM_BITS - 1)), constant(1 << (RATE_BITS - 1))
 
 
-def clipped(residual: np.ndarray) -> np.ndarray:
-    """Return residuals int32 in the units of the filter."""
-    return np.clip(residual >> LOST_BITS, -MOST, MOST)
+_LEAST, _MOST = constant(-MOST), constant(MOST)
+_LEAST_WEIGHT, _MOST_WEIGHT = constant(-MOST_WEIGHT - 1), constant(MOST_WEIGHT)
+
+
+def _clip(residual: np.ndarray, out: np.ndarray) -> None:
+    """Write residuals int32 in the units of the filter into `out`."""
+    np.right_shift(residual, LOST_BITS, out=out)
+    np.minimum(out, _MOST, out=out)
+    np.maximum(out, _LEAST, out=out)
 
 
 class AdaptiveState:
@@ -62,8 +70,10 @@ class Adaptive:
     def __init__(self, state: AdaptiveState, lanes: Lanes, part: slice = slice(None)):
         self._weights, self._recent, self._power = state.weights[:, part], state.recent[:, part], state.power[part]
         self._chosen = np.ascontiguousarray(lanes.adaptive[part])
-        self._products = np.empty(self._weights.shape, np.int32)
-        self._part = np.zeros(len(self._chosen), np.int32)
+        count = len(self._chosen)
+        self._products, self._part = np.empty((TAPS, count), np.int32), np.zeros(count, np.int32)
+        self._rate, self._lost = np.empty(count, np.int32), np.empty(count, np.int32)
+        self._quotient, self._divisor = np.empty(count, np.float32), np.empty(count, np.float32)
 
     def predict(self, column: int) -> np.ndarray:
         """Return what is to be added to the linear prediction, int32 [lanes]; it is kept until `learn`."""
@@ -75,14 +85,26 @@ class Adaptive:
 
     def learn(self, column: int, residual: np.ndarray) -> None:
         """Take in what is left, int32 [lanes]."""
-        recent, products, power = self._recent[column : column + TAPS], self._products, self._power
-        error = (clipped(residual) << WEIGHT_BITS).astype(np.float32)
-        rate = (error / ((power + POWER_OFFSET) >> POWER_BITS).astype(np.float32)).astype(np.int32) * self._chosen
+        recent, products, power, rate = self._recent[column : column + TAPS], self._products, self._power, self._rate
+        np.add(power, POWER_OFFSET, out=rate)
+        rate >>= POWER_BITS
+        self._divisor[:] = rate
+        _clip(residual, rate)
+        rate <<= WEIGHT_BITS
+        self._quotient[:] = rate
+        self._quotient /= self._divisor
+        rate[:] = self._quotient  # towards zero
+        rate *= self._chosen
         np.multiply(recent, rate, out=products)
-        products += 1 << (RATE_BITS - 1)
+        products += _HALF
         products >>= RATE_BITS
         self._weights += products
-        np.clip(self._weights, -MOST_WEIGHT - 1, MOST_WEIGHT, out=self._weights)
-        newest = clipped(residual + self._part)
-        power += newest * newest - recent[0] * recent[0]
-        self._recent[column + TAPS] = newest
+        np.minimum(self._weights, _MOST_WEIGHT, out=self._weights)
+        np.maximum(self._weights, _LEAST_WEIGHT, out=self._weights)
+        newest, lost = self._recent[column + TAPS], self._lost
+        np.multiply(recent[0], recent[0], out=lost)
+        power -= lost
+        np.add(residual, self._part, out=lost)
+        _clip(lost, newest)
+        np.multiply(newest, newest, out=lost)
+        power += lost
