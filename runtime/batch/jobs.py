@@ -225,7 +225,7 @@ class DecodeJob(_Job):
                 self._open_single(header)
             embedded, opened, coder = None, header.source != FILES, None
             if header.canonical or header.source == SAMPLES:
-                form = WavFormat(header.channels, header.sample_rate, header.sample_bits)
+                form = WavFormat.of(header.channels, header.sample_rate, header.dtype)
                 yield Front(canonical_header(form, _frames(header, source)))
             for block in blocks:
                 if not opened and block.tag in b"CE":

@@ -17,7 +17,7 @@ from ..core.errors import CorruptError, FileFormatError, MiddleoutError
 from ..core.file_io import read_up_to
 from ..core.terms import FILES
 from .chunk_head import chunk_frames
-from .header import BLOCK_OVERHEAD, MAX_LENGTH, Header, check_bound, parse_foreign
+from .header import BLOCK_OVERHEAD, MAX_LENGTH, Header, check_chunk, parse_foreign
 from .index import Index
 
 MAGIC = b"\x8fMDO"
@@ -152,7 +152,7 @@ class BlockReader:
             self._read_table(block)
         if block.tag == b"C":
             self._seen.frames.append(chunk_frames(payload, self.header.channels))
-            check_bound(payload, self.header)
+            check_chunk(payload, self.header)
             self._seen.sizes.append(len(payload) + BLOCK_OVERHEAD)
         elif block.tag == b"E":
             self._finish(payload)
