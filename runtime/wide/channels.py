@@ -1,25 +1,39 @@
 """One channel of wide samples: whole numbers of up to 32 bits as int16, with what was taken out of them.
 
-    m = (((q + base) << shift) + low) * divisor + phase        the whole number of a sample, from q, int16
+    part = ((q + base) << shift) + low         from q, int16; exceptions have a part of their own
+    m = part * divisor + phase                 the whole number of a sample
     sample = m, or m * step rounded to the type of the samples (`steps`)
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from ..core.errors import CorruptError
 from .steps import find_step, to_floats
 
-SPAN = (1 << 16) - 1
-_BASE_BITS = 200
-"""What a change of the base takes: its place, and a residual that predictions remember for a while."""
+_SPAN = (1 << 16) - 1
+_REACH = (1 << 15) - 8
+"""What int16 values are below in magnitude; rounding of a base is left out."""
 _LEAST, _MOST = -(1 << 31), (1 << 31) - 1
+_SPACINGS = (0, 14, 12, 10, 8)
+"""Logarithms of the spacings of knots that are tried; 0 for a base that does not change."""
+_ENOUGH = 0.02
+"""Bits of a sample that are not worth a further trial."""
+_KNOT_BITS, _EXCEPTION_BITS = 50, 64
+"""About what a knot, and an exception, takes."""
+_FEWEST = 16
+"""Samples to one exception, at least."""
+_LOOKED_AT = 32
+"""Samples around a knot that its value follows from."""
 _FEW = 256
-_FINE, _COARSE = 4096, 1 << 16
-"""Samples that are looked at together where a base ends."""
+
+
+def nothing() -> np.ndarray:
+    """Return an empty list of numbers."""
+    return np.zeros(0, np.int64)
 
 
 @dataclass
@@ -27,53 +41,71 @@ class WideChannel:
     """What gives the samples of a channel with its int16 values; by default these are the samples.
 
     step : of floats, None for whole numbers
-    starts, bases : int64 [n], first frames of the bases; the first is 0
+    spacing : logarithm of the frames between knots; 0 for one knot, which is the base
+    knots : int64 [n], values of the base
+    frames, parts : int64 [n], frames that are exceptions, increasing, and their parts
     """
 
     step: float | None = None
     divisor: int = 1
     phase: int = 0
     shift: int = 0
-    starts: np.ndarray = field(default_factory=lambda: np.zeros(1, np.int64))
-    bases: np.ndarray = field(default_factory=lambda: np.zeros(1, np.int64))
+    spacing: int = 0
+    knots: np.ndarray = field(default_factory=lambda: np.zeros(1, np.int64))
+    frames: np.ndarray = field(default_factory=nothing)
+    parts: np.ndarray = field(default_factory=nothing)
 
     @property
     def plain(self) -> bool:
         """Whether int16 values are the samples."""
-        return self.step is None and (self.divisor, self.shift, len(self.bases), self.bases[0]) == (1, 0, 1, 0)
+        changed = self.divisor > 1 or self.shift or self.spacing or self.knots[0] or len(self.frames)
+        return self.step is None and not changed
 
     def base(self, start: int, stop: int) -> np.ndarray:
         """Return the base of the frames from `start` to before `stop`, int64; one number where it does not change."""
-        if len(self.starts) == 1:
-            return self.bases
-        return self.bases[np.searchsorted(self.starts, np.arange(start, stop), "right") - 1]
-
-    def narrowed(self, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the int16 values of whole numbers int64 [frames], and their low bits int64 [frames]."""
-        parts = (numbers - self.phase) // self.divisor
-        low = parts & ((1 << self.shift) - 1)
-        return ((parts >> self.shift) - self.base(0, len(numbers))).astype(np.int16), low
+        if not self.spacing:
+            return self.knots
+        frames = np.arange(start, stop)
+        knot, behind = frames >> self.spacing, frames & ((1 << self.spacing) - 1)
+        return self.knots[knot] + (np.diff(self.knots)[knot] * behind >> self.spacing)
 
     def widened(self, values: np.ndarray, low: np.ndarray | int, start: int, dtype: np.dtype) -> np.ndarray:
-        """Return the samples of int16 values from frame `start` on. Raises `CorruptError` beyond 32 bits."""
+        """Return the samples of values int64 from frame `start` on. Raises `CorruptError` beyond 32 bits."""
         parts = ((values + self.base(start, start + len(values))) << self.shift) + low
-        if parts.size and not _LEAST <= parts.min() <= parts.max() <= _MOST:
-            raise CorruptError("samples of a chunk are beyond 32 bits")
-        numbers = parts * self.divisor + self.phase
-        if numbers.size and not _LEAST <= numbers.min() <= numbers.max() <= _MOST:
-            raise CorruptError("samples of a chunk are beyond 32 bits")
+        if len(self.frames):
+            first, last = np.searchsorted(self.frames, (start, start + len(values)))
+            parts[self.frames[first:last] - start] = self.parts[first:last]
+        numbers = parts * self.divisor + self.phase  # int64 holds the products of 36 and 32 bits that may come first
+        for some in (parts, numbers):
+            if some.size and not _LEAST <= some.min() <= some.max() <= _MOST:
+                raise CorruptError("samples of a chunk are beyond 32 bits")
         return numbers.astype(np.int32) if self.step is None else to_floats(numbers, self.step, dtype)
 
     def name(self) -> str:
         """Return in words what was taken out, an empty string for nothing."""
-        words = [f"steps of {self.step:.9g}"] if self.step is not None else []
+        words = [f"in steps of {self.step:.9g}"] if self.step is not None else []
         words += [f"multiples of {self.divisor}"] if self.divisor > 1 else []
-        words += [f"{self.shift} bits apart"] if self.shift else []
+        words += [f"{self.shift} low bits apart"] if self.shift else []
+        words += ["drift apart"] if self.spacing else []
+        words += ["exceptions"] if len(self.frames) else []
         return ", ".join(words)
 
 
-def fit(samples: np.ndarray, known: list[float]) -> tuple[WideChannel, np.ndarray] | None:
-    """Return what takes samples [frames] of a channel to int16, and their whole numbers int64; None for floats without.
+@dataclass(frozen=True)
+class Narrow:
+    """A channel as it is coded.
+
+    values : int16 [frames]
+    low : int64 [frames], low bits
+    """
+
+    channel: WideChannel
+    values: np.ndarray
+    low: np.ndarray
+
+
+def fit(samples: np.ndarray, known: list[float]) -> Narrow | None:
+    """Return what samples [frames] of a channel are coded as; None for floats that are no multiples of a step.
 
     Parameters
     ----------
@@ -90,81 +122,84 @@ def fit(samples: np.ndarray, known: list[float]) -> tuple[WideChannel, np.ndarra
     else:
         numbers = samples.astype(np.int64)
     if -(1 << 15) <= numbers.min() and numbers.max() < 1 << 15:
-        return WideChannel(step), numbers
+        return Narrow(WideChannel(step), numbers.astype(np.int16), numbers)
     divisor = _divisor(numbers)
     phase = int(numbers[0]) % divisor
-    return _with_bases(WideChannel(step, divisor, phase), (numbers - phase) // divisor), numbers
+    return _narrow(WideChannel(step, divisor, phase), (numbers - phase) // divisor)
 
 
 def _divisor(numbers: np.ndarray) -> int:
     """Return the largest number that divides all differences, 1 for equal numbers."""
     found = int(np.gcd.reduce(numbers[:_FEW] - numbers[0]))
-    if found != 1 and ((numbers - numbers[0]) % max(found, 1)).any() or not found:
+    if found != 1 and (not found or ((numbers - numbers[0]) % found).any()):
         found = int(np.gcd.reduce(numbers - numbers[0]))
     return max(found, 1)
 
 
-def _with_bases(channel: WideChannel, parts: np.ndarray) -> WideChannel:
-    """Choose bases and the number of low bits: few bits that are noise, few changes of the base."""
-    span = int(parts.max() - parts.min())
-    whole = max(span.bit_length() - 16, 0)
-    whole += int(parts.max() >> whole) - int(parts.min() >> whole) > SPAN
-    rate = _residual_bits(parts)
-    best, channel.shift = _cost(whole, rate) * len(parts), whole
-    starts = [0]
-    for shift in range(whole - 1, -1, -1):
-        spare = best - _cost(shift, rate) * len(parts)
-        if spare < _BASE_BITS:
-            continue
-        found = _runs(parts >> shift, int(spare / _BASE_BITS))
-        if found is None:
+def _narrow(channel: WideChannel, parts: np.ndarray) -> Narrow:
+    least, most = int(parts.min()), int(parts.max())
+    if most - least <= _SPAN:
+        base = 0 if -(1 << 15) <= least and most < 1 << 15 else least + (1 << 15)
+        channel = replace(channel, knots=np.array([base], np.int64))
+    else:
+        channel = _cheapest(channel, parts)
+    high = parts >> channel.shift
+    values = high - channel.base(0, len(parts))
+    inside = values == values.astype(np.int16)
+    if not inside.all():
+        channel.frames = np.flatnonzero(~inside)
+        channel.parts = parts[channel.frames]
+        last = np.maximum.accumulate(np.where(inside, np.arange(len(parts)), -1))
+        values = values[np.where(last < 0, int(np.argmax(inside)), last)]
+    return Narrow(channel, values.astype(np.int16), parts & ((1 << channel.shift) - 1))
+
+
+def _cheapest(channel: WideChannel, parts: np.ndarray) -> WideChannel:
+    """Choose base and shift: few low bits that are no noise, few knots and exceptions."""
+    rate, (shift, base) = _residual_bits(parts), _whole(parts)
+    best, chosen = len(parts) * _cost(shift, rate), replace(channel, shift=shift, knots=np.array([base], np.int64))
+    for spacing in _SPACINGS:
+        if best < len(parts) * (_cost(0, rate) + _ENOUGH):
             break
-        best, channel.shift, starts = best - spare + _BASE_BITS * (len(found) - 1), shift, found
-    channel.starts = np.array(starts, np.int64)
-    channel.bases = _bases(parts >> channel.shift, channel.starts)
-    return channel
+        if spacing and len(parts) < 2 << spacing:
+            continue
+        knots = _knots(parts, spacing)
+        trial = replace(channel, spacing=spacing, knots=knots)
+        # the number of bits by which each part is beyond 16 bits: with such a shift it is no exception
+        beyond = np.frexp(np.abs(parts - trial.base(0, len(parts))) / _REACH)[1].clip(0, 17)
+        exceptions = (len(parts) - np.cumsum(np.bincount(beyond, minlength=18)))[:17]
+        for shift in np.flatnonzero(exceptions * _FEWEST <= len(parts)).tolist():
+            cost = len(parts) * _cost(shift, rate) + _KNOT_BITS * len(knots) + _EXCEPTION_BITS * exceptions[shift]
+            if cost < best:
+                best, chosen = cost, replace(trial, shift=shift, knots=knots >> shift)
+    return chosen
+
+
+def _whole(parts: np.ndarray) -> tuple[int, int]:
+    """Return the least shift with which all parts fit 16 bits, and their base."""
+    least, most, shift = int(parts.min()), int(parts.max()), 0
+    while (most >> shift) - (least >> shift) > _SPAN:
+        shift += 1
+    return shift, (least >> shift) + (1 << 15)
+
+
+def _knots(parts: np.ndarray, spacing: int) -> np.ndarray:
+    """Return values of knots to try, medians of what is around them."""
+    if not spacing:
+        return np.array([int(np.median(parts[:: max(1, len(parts) // (_LOOKED_AT * _LOOKED_AT))]))])
+    places = np.arange(((len(parts) - 1) >> spacing) + 2) << spacing
+    around = (np.arange(_LOOKED_AT) - _LOOKED_AT // 2) << max(spacing - 8, 0)
+    samples = parts[np.clip(places[:, None] + around, 0, len(parts) - 1)]
+    values: np.ndarray = np.rint(np.median(samples, axis=1)).astype(np.int64)
+    return values
 
 
 def _residual_bits(parts: np.ndarray) -> float:
     """Return about how many bits the residual of a sample has, by differences of the first orders."""
-    sizes = [float(np.abs(np.diff(parts, order)).mean()) for order in range(min(4, len(parts))) if order]
+    sizes = [np.median(np.abs(np.diff(parts, order))) for order in range(min(4, len(parts))) if order]
     return float(np.log2(1 + min(sizes, default=0.0)))
 
 
 def _cost(shift: int, rate: float) -> float:
     """Return about how many bits a sample takes with so many low bits apart."""
     return shift + float(np.log2(1 + 2.0 ** (rate - shift)))
-
-
-def _runs(values: np.ndarray, most: int) -> list[int] | None:
-    """Return the starts of the longest runs that fit 16 bits, None if there are more changes than `most`."""
-    starts, at, size = [0], 0, _FINE
-    low = high = int(values[0])
-    while at < len(values):
-        part = values[at : at + size]
-        lowest, highest = min(low, int(part.min())), max(high, int(part.max()))
-        if highest - lowest <= SPAN:
-            at, low, high, size = at + len(part), lowest, highest, min(2 * size, _COARSE)
-            continue
-        if size > _FINE:
-            size = _FINE
-            continue
-        ranges = np.maximum(np.maximum.accumulate(part), high) - np.minimum(np.minimum.accumulate(part), low)
-        at += int(np.argmax(ranges > SPAN))
-        starts.append(at)
-        low = high = int(values[at])
-        if len(starts) > most + 1:
-            return None
-    return starts
-
-
-def _bases(values: np.ndarray, starts: np.ndarray) -> np.ndarray:
-    """Return the base of each run: the one before where it can stay, else as near to it as possible."""
-    least = np.maximum.reduceat(values, starts) - ((1 << 15) - 1)
-    most = np.minimum.reduceat(values, starts) + (1 << 15)
-    base = 0 if least[0] <= 0 <= most[0] else int(least[0] + most[0]) // 2
-    bases = []
-    for low, high in zip(least.tolist(), most.tolist(), strict=True):
-        base = min(max(base, low), high)
-        bases.append(base)
-    return np.array(bases, np.int64)

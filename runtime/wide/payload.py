@@ -11,13 +11,13 @@ from ..container.chunk_head import CHUNK_HEAD, WIDE, WIDE_TYPES, chunk_frames, c
 from ..core import bits
 from ..core.compressed_bytes import pack_blob, parse_blob
 from ..core.errors import CorruptError
-from .channels import WideChannel
+from .channels import WideChannel, nothing
 
 SINGLY, PLAIN, STORED = 0, 1, 2
 """What the channels of a chunk are: each for itself, all int16 as they are, or all stored."""
 _FORM_BITS, _DIVISOR_BITS, _SHIFT_BITS, _WIDTH_BITS, _COUNT_BITS = 2, 32, 5, 6, 24
-MAX_SHIFT = 16
-_MOST_BASE_BITS = 34
+_MOST_SPACING = 23
+_MOST_SHIFT, _MOST_WIDTH = 16, 34
 _LEVEL = 6
 """Of zstd: higher ones take far longer for noise, and gain little."""
 _BLOB = struct.Struct("<BI")
@@ -76,7 +76,7 @@ def low_bytes(low: np.ndarray, shift: int) -> bytes:
 def pack(chunk: WideChunk) -> bytes:
     """Return the payload."""
     head = CHUNK_HEAD.pack(chunk.frames, WIDE) + bytes([WIDE_TYPES.index(chunk.dtype)])
-    body = [head, bits.to_bytes(_pack_channels(chunk.channels, chunk.frames))]
+    body = [head, bits.to_bytes(_pack_channels(chunk.channels))]
     for data in (chunk.stored, chunk.low_bits):
         if data:
             coding, packed = pack_blob(data, level=_LEVEL)
@@ -89,10 +89,7 @@ def pack(chunk: WideChunk) -> bytes:
 def parse(payload: bytes, channels: int) -> WideChunk:
     """Undo `pack`. Raises `CorruptError`."""
     frames = chunk_frames(payload, channels)
-    dtype = chunk_type(payload)
-    if payload[CHUNK_HEAD.size - 1] != WIDE or dtype is None:
-        raise CorruptError("a chunk uses an unknown coding; a newer version may read it")
-    known, offset = _parse_channels(payload, frames, channels, dtype)
+    dtype, known, offset = parse_channels(payload, channels)
     width = dtype.itemsize * sum(channel is None for channel in known)
     stored, offset = _parse_bytes(payload, offset, frames * width)
     low_bits, offset = _parse_bytes(payload, offset, -(-frames // 8) * sum(c.shift for c in known if c is not None))
@@ -116,7 +113,7 @@ def _parse_bytes(payload: bytes, offset: int, size: int) -> tuple[bytes, int]:
     return data, offset + count
 
 
-def _pack_channels(channels: list[WideChannel | None], frames: int) -> np.ndarray:
+def _pack_channels(channels: list[WideChannel | None]) -> np.ndarray:
     if all(channel is None for channel in channels) or all(c is not None and c.plain for c in channels):
         return bits.pack(np.array([STORED if channels[0] is None else PLAIN]), np.array([_FORM_BITS]))
     fields: list[tuple[int, int]] = [(SINGLY, _FORM_BITS)]
@@ -124,13 +121,13 @@ def _pack_channels(channels: list[WideChannel | None], frames: int) -> np.ndarra
     for channel in channels:
         fields.append((channel is None, 1))
         if channel is not None:
-            fields += _fields(channel, before, frames)
+            fields += _fields(channel, before)
             before = channel
     values, widths = np.array(fields, np.int64).T
     return bits.pack(values, widths)
 
 
-def _fields(channel: WideChannel, before: WideChannel, frames: int) -> list[tuple[int, int]]:
+def _fields(channel: WideChannel, before: WideChannel) -> list[tuple[int, int]]:
     """Return values and widths of what is kept of a channel, behind another one."""
     fields = []
     if channel.step is not None:
@@ -142,29 +139,37 @@ def _fields(channel: WideChannel, before: WideChannel, frames: int) -> list[tupl
     fields.append((same, 1))
     if not same:
         fields += [(channel.divisor, _DIVISOR_BITS), (channel.phase, _phase_bits(channel.divisor))]
-    fields.append((channel.shift, _SHIFT_BITS))
-    fields.append((len(channel.bases) > 1, 1))
-    if len(channel.bases) > 1:
-        fields.append((len(channel.bases), _COUNT_BITS))
-        fields += [(start, _COUNT_BITS) for start in channel.starts[1:].tolist()]
-    width = int(bits.bit_length(np.where(channel.bases < 0, ~channel.bases, channel.bases)).max())
-    width += bool(channel.bases.any())
-    return [*fields, (width, _WIDTH_BITS), *((base, width) for base in channel.bases.tolist())]
+    fields += [(channel.shift, _SHIFT_BITS), (channel.spacing, _SHIFT_BITS), *_signed(channel.knots)]
+    exceptions = len(channel.frames)
+    fields.append((exceptions > 0, 1))
+    if exceptions:
+        fields.append((exceptions, _COUNT_BITS))
+        fields += [(bit, 1) for bit in bits.pack_increasing(channel.frames).tolist()]
+        fields += _signed(channel.parts)
+    return fields
+
+
+def _signed(numbers: np.ndarray) -> list[tuple[int, int]]:
+    """Return the width of signed numbers, then these; the width 0 if all are 0."""
+    width = int(bits.bit_length(np.where(numbers < 0, ~numbers, numbers)).max()) + bool(numbers.any())
+    return [(width, _WIDTH_BITS), *((number, width) for number in numbers.tolist())]
 
 
 def _phase_bits(divisor: int) -> int:
     return (divisor - 1).bit_length()
 
 
-def _parse_channels(
-    payload: bytes, frames: int, channels: int, dtype: np.dtype
-) -> tuple[list[WideChannel | None], int]:
+def parse_channels(payload: bytes, channels: int) -> tuple[np.dtype, list[WideChannel | None], int]:
+    """Return type and channels of a chunk, and the offset behind these. Raises `CorruptError`."""
+    frames, dtype = chunk_frames(payload, channels), chunk_type(payload)
+    if payload[CHUNK_HEAD.size - 1] != WIDE or dtype is None:
+        raise CorruptError("a chunk uses an unknown coding; a newer version may read it")
     reader = bits.BitReader(payload, CHUNK_HEAD.size + 1)
     form = reader.take(_FORM_BITS)
     if form not in (SINGLY, PLAIN, STORED) or form == PLAIN and dtype.kind == "f":
         raise CorruptError("a chunk has channels of an unknown form")
     if form != SINGLY:
-        return [WideChannel() if form == PLAIN else None for _ in range(channels)], reader.align()
+        return dtype, [WideChannel() if form == PLAIN else None for _ in range(channels)], reader.align()
     found: list[WideChannel | None] = []
     before = WideChannel()
     for _ in range(channels):
@@ -173,7 +178,7 @@ def _parse_channels(
             continue
         before = _parse_channel(reader, before, frames, dtype.kind == "f")
         found.append(before)
-    return found, reader.align()
+    return dtype, found, reader.align()
 
 
 def _parse_channel(reader: bits.BitReader, before: WideChannel, frames: int, floats: bool) -> WideChannel:
@@ -186,12 +191,19 @@ def _parse_channel(reader: bits.BitReader, before: WideChannel, frames: int, flo
     if not reader.take(1):
         divisor = reader.take(_DIVISOR_BITS)
         phase = reader.take(_phase_bits(max(divisor, 1)))
-    shift = reader.take(_SHIFT_BITS)
-    count = reader.take(_COUNT_BITS) if reader.take(1) else 1
-    if not 1 <= count <= frames or not 1 <= divisor or phase >= divisor or shift > MAX_SHIFT:
+    shift, spacing = reader.take(_SHIFT_BITS), reader.take(_SHIFT_BITS)
+    if not phase < divisor or shift > _MOST_SHIFT or spacing > _MOST_SPACING:
         raise CorruptError("a parameter of a chunk is out of range")
-    starts = np.concatenate([[0], reader.read_equal(count - 1, _COUNT_BITS)])
+    knots = _read_signed(reader, ((frames - 1) >> spacing) + 2 if spacing else 1)
+    exceptions, parts = nothing(), nothing()
+    if reader.take(1):
+        exceptions = reader.read_increasing(reader.take(_COUNT_BITS), frames)
+        parts = _read_signed(reader, len(exceptions))
+    return WideChannel(step, divisor, phase, shift, spacing, knots, exceptions, parts)
+
+
+def _read_signed(reader: bits.BitReader, count: int) -> np.ndarray:
     width = reader.take(_WIDTH_BITS)
-    if width > _MOST_BASE_BITS or (np.diff(starts) < 1).any() or starts[-1] >= frames:
+    if width > _MOST_WIDTH:
         raise CorruptError("a parameter of a chunk is out of range")
-    return WideChannel(step, divisor, phase, shift, starts, reader.read_equal(count, width, signed=True))
+    return reader.read_equal(count, width, signed=True)

@@ -20,6 +20,8 @@ _DIVISORS = 8
 """The smallest gap between samples is at most so many steps."""
 _SHIFTS = 50
 """Whole numbers that the smallest sample may stand for are tried up to so many away from the likeliest."""
+_ROUNDS = 50
+"""Of telling the step better by more and more gaps."""
 _DIGITS = 9
 """Decimal digits of steps that are preferred to others."""
 
@@ -37,6 +39,11 @@ def find_step(values: np.ndarray, known: list[float]) -> tuple[float, np.ndarray
     """
     if not np.isfinite(values).all():
         return None
+    with np.errstate(all="ignore"):  # whatever comes of numbers beyond the range of floats, steps are checked
+        return _found(values, known)
+
+
+def _found(values: np.ndarray, known: list[float]) -> tuple[float, np.ndarray] | None:
     some = np.unique(values[:: max(1, len(values) // _SAMPLES)])
     for step in known:
         if whole_numbers(some, step) is not None and (numbers := whole_numbers(values, step)) is not None:
@@ -49,11 +56,10 @@ def find_step(values: np.ndarray, known: list[float]) -> tuple[float, np.ndarray
 
 def whole_numbers(values: np.ndarray, step: float) -> np.ndarray | None:
     """Return the whole numbers int64 that give samples with a step, None if there are none for some."""
-    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        quotients = values.astype(np.float64) / step
-        if not (np.abs(quotients) < _LIMIT - 1).all():
-            return None
-        numbers = np.rint(quotients)
+    quotients = values.astype(np.float64) / step
+    if not (np.abs(quotients) < _LIMIT - 1).all():
+        return None
+    numbers = np.rint(quotients)
     return numbers.astype(np.int64) if _same(to_floats(numbers, step, values.dtype), values) else None
 
 
@@ -106,7 +112,7 @@ def _intervals(some: np.ndarray) -> Iterator[tuple[float, float]]:
         return
     gaps, doubts = np.diff(wide), errors[1:] + errors[:-1]
     least = int(np.argmin(gaps))
-    if gaps[least] <= 4 * doubts[least]:
+    if gaps[least] <= 4 * doubts[least] or not (wide[-1] - wide[0]) / gaps[least] < _LIMIT:
         return
     for divisor in range(1, _DIVISORS + 1):
         steps = _gaps_in_steps(gaps, doubts, gaps[least] / divisor, doubts[least] / divisor)
@@ -117,7 +123,7 @@ def _intervals(some: np.ndarray) -> Iterator[tuple[float, float]]:
 
 def _gaps_in_steps(gaps: np.ndarray, doubts: np.ndarray, step: float, doubt: float) -> np.ndarray | None:
     """Return gaps as whole numbers of steps, small ones first, which tell the step better and better; None if not."""
-    while True:
+    for _ in range(_ROUNDS):
         clear = gaps * doubt < 0.2 * step * step
         numbers = np.rint(gaps / step)
         off = np.abs(gaps - numbers * step)
@@ -127,9 +133,10 @@ def _gaps_in_steps(gaps: np.ndarray, doubts: np.ndarray, step: float, doubt: flo
             return numbers
         total = numbers[clear].sum()
         better = 3 * float(np.sqrt(np.square(doubts[clear]).sum())) / total
-        if better > 0.9 * doubt:
-            return None
+        if not better < 0.9 * doubt:
+            break
         step, doubt = float(gaps[clear].sum() / total), better
+    return None
 
 
 def _by_places(values: np.ndarray, errors: np.ndarray, places: np.ndarray) -> Iterator[tuple[float, float]]:
@@ -138,8 +145,9 @@ def _by_places(values: np.ndarray, errors: np.ndarray, places: np.ndarray) -> It
     step, doubt = (values[-1] - values[0]) / span, (errors[0] + errors[-1]) / span
     nearest = int(np.argmin(np.abs(values)))
     likeliest = np.rint(values[nearest] / step)
-    reach = int(np.ceil(np.abs(values[nearest]) / step * doubt / step))
-    for shift in range(min(reach, _SHIFTS) + 1):
+    doubtful = np.abs(values[nearest]) / step * doubt / step
+    reach = int(np.ceil(doubtful)) if doubtful < _SHIFTS else _SHIFTS
+    for shift in range(reach + 1):
         for sign in (1, -1) if shift else (1,):
             low, high = _interval(values, likeliest + sign * shift + places - places[nearest], errors)
             if 0 < low <= high * (1 + 1e-15):

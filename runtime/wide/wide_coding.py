@@ -16,6 +16,8 @@ from . import payload as chunks
 from .channels import WideChannel, fit
 from .payload import WideChunk
 
+STORED_WORDS = "stored, compressed by zstd"
+"""What is said of channels without int16 samples: floats that are no multiples of a step."""
 _SEGMENT = 1 << 20
 """Samples of a stored chunk that are kept together once they were read."""
 _RANS = RansCoding()
@@ -39,7 +41,7 @@ def stored_channels(payload: bytes, channels: int) -> int:
     """Return how many channels of a chunk are stored as they are, 0 for chunks of other codings."""
     if payload[CHUNK_HEAD.size - 1] & CODING != WIDE:
         return 0
-    return sum(channel is None for channel in chunks.parse(payload, channels).channels)
+    return sum(channel is None for channel in chunks.parse_channels(payload, channels)[1])
 
 
 class WideCoding:
@@ -87,14 +89,14 @@ class WideCoding:
         chunk, words = chunks.parse(task.payload, task.channels), {}
         if chunk.inner is not None:
             words = dict(_INNER[_inner_number(chunk)].describe(_inner_task(chunk, task)))
+        stored = sum(channel is None for channel in chunk.channels)
+        if stored and words:  # these are constant among int16 samples
+            words = {name: count - stored * (name == "constant") for name, count in words.items()}
         for channel in chunk.channels:
-            name = _STORED_AS[chunk.dtype.kind] if channel is None else channel.name()
+            name = STORED_WORDS if channel is None else channel.name()
             if name:
                 words[name] = words.get(name, 0) + 1
-        return words
-
-
-_STORED_AS = {"f": "floats without a common step, stored", "i": "stored"}
+        return {name: count for name, count in words.items() if count}
 
 
 def _narrowed(samples: np.ndarray) -> _Narrowed:
@@ -109,10 +111,9 @@ def _narrowed(samples: np.ndarray) -> _Narrowed:
             channels.append(None)
             stored.append(chunks.stored_bytes(column))
             continue
-        channel, numbers = found
-        values[:, number], low = channel.narrowed(numbers)
-        low_bits.append(chunks.low_bytes(low, channel.shift))
-        channels.append(channel)
+        values[:, number] = found.values
+        low_bits.append(chunks.low_bytes(found.low, found.channel.shift))
+        channels.append(found.channel)
     chunk = WideChunk(frames, samples.dtype, channels, b"".join(stored), b"".join(low_bits), None)
     return _Narrowed(values, chunk)
 
