@@ -197,6 +197,8 @@ def wav_header(header, frames):
     """Section 2.5."""
     block = header["channels"] * header["bits"] // 8
     size, rate = frames * block, header["rate"]
-    fmt = struct.pack("<IHHIIHH", 16, 3 if header["format"] >= 48 else 1, header["channels"], rate, rate * block % 2**32, block % 2**16, header["bits"])
+    encoding = 3 if header["format"] >= 48 else 1
+    rates = (rate, rate * block % 2**32, block % 2**16)
+    fmt = struct.pack("<IHHIIHH", 16, encoding, header["channels"], *rates, header["bits"])
     riff = min(size + 36, 2**32 - 1)
     return b"RIFF" + struct.pack("<I", riff) + b"WAVEfmt " + fmt + b"data" + struct.pack("<I", min(size, 2**32 - 1))

@@ -155,7 +155,7 @@ class EncodeJob(_Job):
         """Write a chunk."""
         self._started().chunk(payload)
         self.outcome.max_errors.append(chunk_bound(payload))
-        self.outcome.stored = max(self.outcome.stored, stored_channels(payload, self._encoding.header.channels))
+        self.outcome.stored = max(self.outcome.stored, stored_channels(payload, self._started().header.channels))
 
     def put_back(self, data: bytes) -> None:
         """Write bytes behind the samples."""

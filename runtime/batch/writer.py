@@ -130,7 +130,8 @@ class Writer:
     def _ready(self, final: bool) -> list[np.ndarray]:
         """Take the chunks that are complete; the last one is not, unless the recording ends here."""
         channels = self._header.channels
-        samples = np.concatenate(self._pieces) if self._pieces else np.empty((0, channels), sample_formats.plain_type(self._header.dtype))
+        nothing = np.empty((0, channels), sample_formats.plain_type(self._header.dtype))
+        samples = np.concatenate([nothing, *self._pieces])
         aim = self._length.aim
         lengths = self._length.plan(len(samples)) if final else [aim] * (len(samples) // aim - 1)
         ends = np.cumsum(lengths, dtype=np.int64)

@@ -75,7 +75,7 @@ class Coding(Protocol):
         """Return the payloads of chunks, many at once; stored ones where these are smaller."""
 
     def decode(self, tasks: list[DecodeTask], model: Model) -> list[np.ndarray]:
-        """Return the samples [frames, channels] that are wanted, in their plain type, many at once. Raises `CorruptError`."""
+        """Return the plain samples [frames, channels] that are wanted, many at once. Raises `CorruptError`."""
 
     def segment_frames(self, task: DecodeTask) -> int:
         """Return the frames of a segment, which decodes as a whole; the beginning of the payload will do."""

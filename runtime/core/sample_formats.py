@@ -1,7 +1,7 @@
 """Sample formats: how samples lie in an original, and the plain form in which the codec has them.
 
-A format is named as numpy does: byte order, kind, bytes; `<i3` and `>i3` are whole numbers of 24 bits. Plain samples are
-int16 up to 16 bits, where unsigned ones are less half their range, int32 beyond (uint32 too), or floats as they are.
+A format is named as numpy does: byte order, kind, bytes; `<i3` and `>i3` are whole numbers of 24 bits. Plain samples
+are int16, from whole numbers beyond 16 bits int32, or floats as they are. Unsigned ones are less half their range.
 """
 
 from __future__ import annotations

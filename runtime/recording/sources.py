@@ -166,7 +166,7 @@ class Recording:
         return len(source.front) + behind
 
     def excerpt(self, frames: int, pieces: int = 16) -> np.ndarray:
-        """Read at most so many frames in all, plain samples [time, channel], in pieces spread evenly over the recording.
+        """Read at most so many frames in all, plain samples [time, channel], in pieces spread over the recording.
 
         Of a recording of unknown length, these are the first ones. Nothing else can be read then.
         """

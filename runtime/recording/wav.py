@@ -1,8 +1,8 @@
 """WAV files, byte for byte, by a walk over the RIFF chunks.
 
-Integer PCM of 8 to 32 bits and floats of 32 or 64 bits are split into samples, the bytes in front of them and the bytes behind them; joined they
-are the file again, whatever its headers claim. Works on pipes; samples and what is behind them are never held as a
-whole.
+Integer PCM of 8 to 32 bits and floats of 32 or 64 are split into samples, the bytes in front of them and the bytes
+behind them; joined they are the file again, whatever its headers claim. Works on pipes; samples and what is behind them
+are never held as a whole.
 """
 
 import struct

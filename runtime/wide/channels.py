@@ -1,8 +1,8 @@
 """One channel of wide samples: whole numbers of up to 32 bits as int16, with what was taken out of them.
 
-    part = ((q + base) << shift) + low         from q, int16; exceptions have a part of their own
-    m = part * divisor + phase                 the whole number of a sample
-    sample = m, or m * step rounded to the type of the samples (`steps`)
+part = ((q + base) << shift) + low         from q, int16; exceptions have a part of their own
+m = part * divisor + phase                 the whole number of a sample
+sample = m, or m * step rounded to the type of the samples (`steps`)
 """
 
 from __future__ import annotations

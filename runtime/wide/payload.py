@@ -1,4 +1,4 @@
-"""The bytes of a chunk of wide samples (docs/format.md section 13)."""
+"""The bytes of a chunk of wide samples (docs/format.md section 3.3)."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def _pack_channels(channels: list[WideChannel | None]) -> np.ndarray:
 
 def _fields(channel: WideChannel, before: WideChannel) -> list[tuple[int, int]]:
     """Return values and widths of what is kept of a channel, behind another one."""
-    fields = []
+    fields: list[tuple[int, int]] = []
     if channel.step is not None:
         fields.append((channel.step == before.step, 1))
         if channel.step != before.step:

@@ -1,7 +1,7 @@
 """Floats that are whole numbers times a step: the step, found from the samples and checked on all of them.
 
-A sample v is `round(q * s)`, one product in float64 that is rounded to the type of the samples. Where v and q are known, s
-lies in an interval around v / q; the interval of all samples holds the steps that give all of them.
+A sample v is `round(q * s)`, one product in float64, rounded to the type of the samples. Where v and q are known, s
+lies in an interval around v / q; what the intervals of all samples have in common are the steps that give them.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The coding `wide`: samples of 24 and 32 bits and floats, as int16 samples of the codings below and what is beside them."""
+"""The coding `wide`: samples of 24 and 32 bits and floats, by int16 samples of other codings and the rest."""
 
 from __future__ import annotations
 
