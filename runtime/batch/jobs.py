@@ -24,7 +24,7 @@ from ..recording import paths
 from ..recording.originals import ChannelTimeSink, FileSink, MembersSink, members_of
 from ..recording.sources import Given, Recording
 from ..recording.wav import WavFormat, canonical_header
-from ..wide.wide_coding import stored_channels
+from ..wide.wide_coding import stored_floats
 from .chunking import ChunkLength, beginning
 from .coders import Decoder, model_of
 from .encoding import Encoding, Loaded
@@ -155,7 +155,7 @@ class EncodeJob(_Job):
         """Write a chunk."""
         self._started().chunk(payload)
         self.outcome.max_errors.append(chunk_bound(payload))
-        self.outcome.stored = max(self.outcome.stored, stored_channels(payload, self._started().header.channels))
+        self.outcome.stored = max(self.outcome.stored, stored_floats(payload, self._started().header.channels))
 
     def put_back(self, data: bytes) -> None:
         """Write bytes behind the samples."""

@@ -73,10 +73,15 @@ def low_bytes(low: np.ndarray, shift: int) -> bytes:
     return b"".join(np.packbits((low >> bit & 1).astype(np.uint8)).tobytes() for bit in range(shift - 1, -1, -1))
 
 
+def head(chunk: WideChunk) -> bytes:
+    """Return the first bytes of the payload: what is known of the channels."""
+    start = CHUNK_HEAD.pack(chunk.frames, WIDE) + bytes([WIDE_TYPES.index(chunk.dtype)])
+    return start + bits.to_bytes(_pack_channels(chunk.channels))
+
+
 def pack(chunk: WideChunk) -> bytes:
     """Return the payload."""
-    head = CHUNK_HEAD.pack(chunk.frames, WIDE) + bytes([WIDE_TYPES.index(chunk.dtype)])
-    body = [head, bits.to_bytes(_pack_channels(chunk.channels))]
+    body = [head(chunk)]
     for data in (chunk.stored, chunk.low_bits):
         if data:
             coding, packed = pack_blob(data, level=_LEVEL)

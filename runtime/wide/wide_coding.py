@@ -37,11 +37,12 @@ def narrowed(samples: np.ndarray) -> np.ndarray:
     return samples if samples.dtype == np.int16 or not samples.size else _narrowed(samples).samples
 
 
-def stored_channels(payload: bytes, channels: int) -> int:
-    """Return how many channels of a chunk are stored as they are, 0 for chunks of other codings."""
+def stored_floats(payload: bytes, channels: int) -> int:
+    """Return how many channels of a chunk are floats that are stored as they are."""
     if payload[CHUNK_HEAD.size - 1] & CODING != WIDE:
         return 0
-    return sum(channel is None for channel in chunks.parse_channels(payload, channels)[1])
+    dtype, known, _ = chunks.parse_channels(payload, channels)
+    return sum(channel is None for channel in known) if dtype.kind == "f" else 0
 
 
 class WideCoding:

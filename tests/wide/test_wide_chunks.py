@@ -16,7 +16,7 @@ from runtime.core.errors import CorruptError, MiddleoutError, UsageError
 from runtime.predictor import model
 from runtime.wide import payload as chunks
 from runtime.wide.channels import WideChannel
-from runtime.wide.wide_coding import stored_channels
+from runtime.wide.wide_coding import stored_floats
 
 ANY = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 SHAPES = st.tuples(st.integers(1, 40), st.integers(1, 3))
@@ -122,14 +122,14 @@ def test_floats_with_a_step_cost_what_their_numbers_cost(network, dtype, step):
     (narrow,) = codec.encode_chunks([samples.astype(np.int16)], network)
     wide = there_and_back((samples * step).astype(dtype), network)
     assert len(wide) - len(narrow) <= 40
-    assert stored_channels(wide, 2) == 0
+    assert stored_floats(wide, 2) == 0
     (named,) = (name for name in words(wide, 2) if name.startswith("in steps of "))
     assert float(named.removeprefix("in steps of ")) == pytest.approx(step, rel=1e-6)
 
 
 def test_few_samples_far_from_zero_tell_their_step(network):
     samples = (walk(200) + 900_000) * 0.1
-    assert stored_channels(there_and_back(samples.astype(np.float32), network), 2) == 0
+    assert stored_floats(there_and_back(samples.astype(np.float32), network), 2) == 0
 
 
 @pytest.mark.parametrize("odd", [-0.0, np.nan, np.inf, np.pi])
@@ -137,7 +137,7 @@ def test_one_odd_float_has_its_channel_stored(network, odd):
     samples = (walk(3000) * 0.1).astype(np.float32)
     samples[1234, 1] = odd
     payload = there_and_back(samples, network)
-    assert stored_channels(payload, 2) == 1
+    assert stored_floats(payload, 2) == 1
     found = words(payload, 2)
     assert found.pop("in steps of 0.1") == 1
     assert sorted(found.values()) == [1, 1]
@@ -158,7 +158,7 @@ def various():
 
 def test_any_part_is_that_of_the_whole(network, various):
     payload = there_and_back(various, network)
-    assert stored_channels(payload, 5) == 1
+    assert stored_floats(payload, 5) == 1
     assert {"in steps of 0.5, drift apart", "in steps of 0.5, exceptions"} < set(words(payload, 5))
     for start, stop, channels in [(0, 9000, [4, 3]), (8, 9, [1]), (4999, 7003, [3, 0, 2, 1]), (8999, 9000, [2, 4])]:
         part = Part(start, stop, np.array(channels))
