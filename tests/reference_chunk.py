@@ -5,6 +5,7 @@ import struct
 import zlib
 
 from reference_maps import Map, read_maps
+from reference_packed import read_packed
 
 CONSTANT, IMPLANT, LINEAR, COPY = 0, 1, 2, 3
 
@@ -32,7 +33,7 @@ def decode_chunk(payload, channels, bits, model):
         from reference_spikes import decode_spikes
 
         return decode_spikes(body, frames, channels, bits, model)
-    must(coding & ~56 == 1 and len(body) >= 7, "a chunk's coding")
+    must(coding & ~120 == 1 and len(body) >= 7, "a chunk's coding")
     crc, segments = struct.unpack_from("<IH", body)
     bound, body = (body[6], body[7:]) if coding & 8 else (0, body[6:])
     must(bound > 0 or not coding & 8, "a chunk's bound")
@@ -103,18 +104,19 @@ class CodedChunk:
         self.frames, self.segments, self.model = frames, segments, model
         self.length = -(-frames // segments)
         reader = Bits(body)
-        kinds = [reader.take(2) for _ in range(channels)]
-        self.channels = [
-            Channel(kind, reader, model, bound, channels if coding & 16 else 0, bound > 0) for kind in kinds
-        ]
+        self.channels = read_channels(reader, channels, model, bound, bool(coding & 16), bound > 0)
         shifts = {channel.shift for channel in self.channels if channel.kind == LINEAR}
         must(len(shifts) < 2 or min(shifts) >= 0, "different Q6 units of linear channels")
         for number, channel in enumerate(self.channels):
             channel.check(number, self.channels)
         reader.align()
-        self.maps = [Map() for _ in kinds]
+        self.maps = [Map() for _ in self.channels]
         if coding & 32:
             self.maps = read_maps(reader, self.map_sources(), frames, must)
+        self.packed = {}
+        if coding & 64:
+            constant = [number for number, channel in enumerate(self.channels) if channel.kind == CONSTANT]
+            self.packed = read_packed(reader, constant, frames, must)
         for channel in self.channels:
             channel.low = (
                 [reader.take(channel.shift) for _ in range(frames)]
@@ -165,7 +167,7 @@ class CodedChunk:
         must(not waiting, "references in a circle")
 
     def decode(self):
-        samples = [[channel.mean] * self.frames for channel in self.channels]
+        samples = [self.packed.get(n, [channel.mean] * self.frames) for n, channel in enumerate(self.channels)]
         for t in range(self.length if self.lanes else 0):
             for order_level in sorted({lane.channel.order_level for lane in self.lanes}):
                 active = [
@@ -192,19 +194,56 @@ class CodedChunk:
         return [list(frame) for frame in zip(*samples, strict=True)]
 
 
+def read_channels(reader, count, model, bound=0, references=False, fine=False):
+    """Section 4: what is said of every channel."""
+    kinds, common = [reader.take(2) for _ in range(count)], None
+    if sum(kind in (IMPLANT, LINEAR) for kind in kinds) > 1:
+        common = Common(reader, fine)
+    return [Channel(kind, reader, model, bound, count if references else 0, fine, common) for kind in kinds]
+
+
+class Common:
+    """Section 4: ranges of fields, and coefficients that are shared."""
+
+    def __init__(self, reader, fine):
+        self.coefficients, self.fine = None, fine
+        fields = ("mean", 16, True), ("initial scale", 8, False), ("shift", 4, fine), ("magnitude bits", 5, False)
+        self.ranges = {name: (reader.take(width, signed), reader.take(5)) for name, width, signed in fields}
+
+    def take(self, reader, name, allowed):
+        least, width = self.ranges[name]
+        value = least + reader.take(width)
+        must(value in allowed, f"a channel's {name}")
+        return value
+
+
 class Channel:
     """Section 4: what is fixed for a channel in a chunk."""
 
-    def __init__(self, kind, reader, model, bound, channels, fine=False):
+    def __init__(self, kind, reader, model, bound, channels, fine=False, sharing=None):
         self.kind, self.model, self.shift, self.order_level, self.references = kind, model, 0, 0, []
-        self.mean = reader.take(10) if kind == IMPLANT else reader.take(16, signed=kind != COPY)
+        alone = sharing is None or kind in (CONSTANT, COPY)
+        take = (
+            (lambda name, width, allowed, signed=False: reader.take(width, signed))
+            if alone
+            else (lambda name, width, allowed, signed=False: sharing.take(reader, name, allowed))
+        )
+        means = range(1024) if kind == IMPLANT else range(-32768, 32768)
+        self.mean = take("mean", 10 if kind == IMPLANT else 16, means, kind in (CONSTANT, LINEAR))
         if kind in (CONSTANT, COPY):
             return
-        self.initial_scale, self.magnitude_bits = reader.take(8), 16
+        self.initial_scale, self.magnitude_bits = take("initial scale", 8, range(256)), 16
         if kind == LINEAR:
-            self.shift, self.magnitude_bits = reader.take(4, signed=fine), reader.take(5)
-        widths = [reader.take(4) for _ in range(4)]
-        self.coefficients = [reader.take(widths[i // 4], signed=True) for i in range(16)]
+            self.shift = take("shift", 4, range(-8, 8) if fine else range(16), fine)
+            self.magnitude_bits = take("magnitude bits", 5, range(32))
+        shared = sharing is not None and reader.take(1)
+        if shared and sharing.coefficients:
+            self.coefficients = sharing.coefficients
+        else:
+            widths = [reader.take(4) for _ in range(4)]
+            self.coefficients = [reader.take(widths[i // 4], signed=True) for i in range(16)]
+        if shared:
+            sharing.coefficients = self.coefficients
         must(self.magnitude_bits <= 22, "a channel's reach")
         if channels:
             for _ in range(reader.take(3)):

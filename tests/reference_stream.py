@@ -4,7 +4,7 @@ import struct
 import zlib
 
 import zstandard
-from reference_chunk import IMPLANT, LINEAR, Bits, Channel, Lane, Refused, middles_of_bins, must, stored_bytes
+from reference_chunk import IMPLANT, LINEAR, Bits, Lane, Refused, middles_of_bins, must, read_channels, stored_bytes
 from reference_rice import decode_body
 from reference_spikes import decode_spikes
 
@@ -113,9 +113,8 @@ class Stream:
         coding, size = struct.unpack_from("<BI", payload, 30)
         side, rest = payload[35 : 35 + size], payload[35 + size :]
         reader = Bits(zstandard.ZstdDecompressor().decompress(side) if coding else side)
-        kinds = [reader.take(2) for _ in range(self.count)]
-        must(set(kinds) <= {IMPLANT, LINEAR}, "a channel's kind")
-        self.channels = [Channel(kind, reader, self.model, self.bound, 0) for kind in kinds]
+        self.channels = read_channels(reader, self.count, self.model, self.bound)
+        must({channel.kind for channel in self.channels} <= {IMPLANT, LINEAR}, "a channel's kind")
         for number, channel in enumerate(self.channels):
             channel.check(number, self.channels)
         must(reader.rest() == b"", "something follows the parameters")

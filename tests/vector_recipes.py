@@ -14,10 +14,10 @@ from conformance import Vector
 from wide_recipes import WIDE_WHAT, wide_originals
 
 from runtime.core.implant_table import CODE_TO_SAMPLE
-from runtime.predictor.channel_parameters import pack, unpack
 from runtime.predictor.index_maps import map_sources
 from runtime.predictor.index_maps import pack as pack_maps
 from runtime.predictor.index_maps import unpack as unpack_maps
+from runtime.predictor.parameter_bits import pack, unpack
 from training.simulate import RATE, simulate
 
 
@@ -79,6 +79,8 @@ def signals():
         "references": references(),
         "maps": mapped(),
         "maps-short": np.concatenate([mapped()[:90, :3]] * 4, axis=1),
+        "packed": packed(),
+        "packed-only": packed()[:, :2],
         "constant": np.tile(np.int16([[-32768, 0, 32767]]), (1000, 1)),
         "stored": random.integers(-32768, 32768, (300, 1)).astype(np.int16),
         "stored-8-bit": random.integers(0, 256, (300, 1)).astype(np.uint8),
@@ -109,6 +111,14 @@ def mapped():
     few = np.array([-9000, -20, 5, 12000])[levels] + np.rint(noise(23, 1, 1200))
     same = np.floor(codes[:, 1:2] * 3.9125 + 1.3)
     return whole(np.hstack([words, scaled, few, same, scaled[:, :1], noise(24, 40, 1200)]))
+
+
+def packed():
+    """Channels that repeat themselves, one of them twice: levels, a counter, runs of differences; noise; a flat one."""
+    random, t = np.random.default_rng(31), np.arange(1500)[:, None]
+    levels = np.cumsum(random.random((1500, 1)) < 0.01, axis=0) % 3 * 4000
+    counter, pulses = t * 257 - 30000, np.where(random.random((1500, 1)) < 0.02, 32767, 0)
+    return whole(np.hstack([levels, counter, noise(32, 9, 1500), levels, np.full((1500, 1), 5), pulses]))
 
 
 ODD = ["odd-chunks", "odd-length", "odd-partial-frame", "odd-size-fields", "odd-12-bit", "odd-empty"]
@@ -245,6 +255,8 @@ WHAT = WIDE_WHAT | {
     "linear-heavy-tails": "low bits and escapes",
     "references": "channels that are predicted from each other, a flat one and a copy",
     "maps": "multiples of 16 with exceptions, two scales, copies, a palette, and a channel without index map",
+    "packed": "packed channels beside a linear and a constant one",
+    "packed-only": "packed channels and no lanes",
     "maps-short": "index maps of twelve channels and 90 frames",
     "mixed": "implant, linear and constant channels in one chunk",
     "constant": "constant channels only",

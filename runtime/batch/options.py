@@ -47,8 +47,8 @@ class EncodeOptions:
     verify : bool
         Decode what was encoded, and compare.
     chunk_duration : float or None
-        Seconds that chunks have, about; None for 131072 frames, and fewer beyond 256 channels. Short chunks take more
-        bits, and less to decode a part of.
+        Seconds that chunks have, about; None for 131072 frames, fewer beyond 256 channels, and fewer where the
+        magnitude of samples changes for long. Short chunks take more bits, and less to decode a part of.
     chunk_frames : int or None
         The same in frames.
     spikes : SpikeOptions or None

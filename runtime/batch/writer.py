@@ -138,7 +138,7 @@ class Writer:
         chunks = np.split(samples, ends)[: len(lengths)]
         self._frames = len(samples) - (int(ends[-1]) if lengths else 0)
         self._pieces = [samples[len(samples) - self._frames :].copy()]
-        return chunks
+        return [part for chunk in chunks for part in self._length.parts(chunk)]
 
     def _encode(self, chunks: list[np.ndarray]) -> None:
         """Encode and write chunks, as many together as a batch takes."""

@@ -18,7 +18,7 @@ from ..core.errors import CorruptError
 from ..fit.palette_search import numbers_in
 from ..fit.parameters import FitOptions, fit_with_palettes
 from ..fit.steps import find_steps, free_channels
-from ..predictor.channel_parameters import CONSTANT, COPY, SideInformation
+from ..predictor.channel_parameters import CONSTANT, COPY
 from ..predictor.index_maps import NO_STEP, IndexMaps, map_sources
 from ..predictor.lanes import segment_steps
 from ..predictor.model import Model
@@ -26,6 +26,7 @@ from . import lane_batches
 from . import rans_payload as chunks
 from .coding import DecodeTask, EncodeTask
 from .max_error_search import BoundSearch
+from .packing_choice import with_packed
 from .rans_payload import NOTHING, CodedChunk, channel_words
 from .stored import smaller
 
@@ -56,7 +57,7 @@ class RansCoding:
     def decode(self, tasks: list[DecodeTask], model: Model) -> list[np.ndarray]:
         """Return the samples; all lanes of a batch are decoded side by side."""
         parsed = [_parsed(task) for task in tasks]
-        results = [_constant_channels(chunk.side, chunk.frames) for chunk in parsed]
+        results = [_constant_channels(chunk) for chunk in parsed]
         coded = [i for i, chunk in enumerate(parsed) if len(chunk.side.coded)]
         coded.sort(key=lambda i: -parsed[i].steps)
         for bins in sorted({_bins_of(parsed[i]) for i in coded}):
@@ -100,17 +101,21 @@ def _cropped(chunk: CodedChunk, samples: np.ndarray, task: DecodeTask) -> np.nda
 
 
 def _encoded(tasks: list[EncodeTask], model: Model) -> list[bytes]:
-    forms = [_fitted(task, model) for task in tasks]
+    forms, originals = [], []
+    for samples, decoded, chunk in (_fitted(task, model) for task in tasks):
+        forms.append((samples, chunk))
+        originals.append(decoded)
     coded = [chunk for _, chunk in forms]
     for bins in sorted({_bins_of(chunk) for chunk in coded}):
         group = [form for form in forms if _bins_of(form[1]) == bins and len(form[1].side.coded)]
         if group:
             _code([samples for samples, _ in group], [chunk for _, chunk in group], model.coarse(*bins))
-    return [smaller(chunks.pack(chunk), task) for task, chunk in zip(tasks, coded, strict=True)]
+    packed = [with_packed(chunk, decoded) for chunk, decoded in zip(coded, originals, strict=True)]
+    return [smaller(chunks.pack(chunk), task) for task, chunk in zip(tasks, packed, strict=True)]
 
 
-def _fitted(task: EncodeTask, model: Model) -> tuple[np.ndarray, CodedChunk]:
-    """Return samples [frames, channels] as they are coded, and a chunk with its side information."""
+def _fitted(task: EncodeTask, model: Model) -> tuple[np.ndarray, np.ndarray, CodedChunk]:
+    """Return samples [frames, channels] as they are coded and as they are decoded, and what is known of the chunk."""
     free = free_channels(task.samples)
     maps, samples = find_steps(task.samples, free, task.max_error)
     if task.max_error:
@@ -129,7 +134,7 @@ def _fitted(task: EncodeTask, model: Model) -> tuple[np.ndarray, CodedChunk]:
     maps.palettes = palettes
     maps.share_palettes(map_sources(side.kind, side.mean))
     crc, frames = _sample_crc(decoded), len(samples)
-    return samples, CodedChunk(frames, frames, crc, side, maps, [], *NOTHING, task.max_error)
+    return samples, decoded, CodedChunk(frames, frames, crc, side, maps, [], *NOTHING, task.max_error)
 
 
 def _bins_of(chunk: CodedChunk) -> tuple[int, int]:
@@ -193,8 +198,13 @@ def _restore(samples: np.ndarray, maps: IndexMaps, linear: np.ndarray, max_error
     maps.restore_samples(samples)
 
 
-def _constant_channels(side: SideInformation, frames: int) -> np.ndarray:
+def _constant_channels(chunk: CodedChunk) -> np.ndarray:
+    """Return samples with those channels that need no predictor."""
+    side, frames = chunk.side, chunk.frames
     if (side.kind != CONSTANT).all():  # nothing to fill in, and no memory that is in use too early
         return np.empty((frames, len(side.kind)), np.int16)
     values = np.where(side.kind == CONSTANT, side.mean, 0).astype(np.int16)
-    return np.tile(values, (frames, 1))
+    samples = np.tile(values, (frames, 1))
+    for channel, column in chunk.packed.items():
+        samples[:, channel] = column
+    return samples

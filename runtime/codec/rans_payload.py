@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from ..container.chunk_head import (
     CHUNK_HEAD,
     CODED_HEAD,
     HAS_MAPS,
+    HAS_PACKED,
     HAS_REFERENCES,
     RANS,
     chunk_bound,
@@ -22,13 +23,15 @@ from ..core.errors import CorruptError
 from ..core.limits import MAX_LANES
 from ..entropy import rans
 from ..predictor.channel_parameters import LINEAR, SideInformation
-from ..predictor.channel_parameters import pack as pack_side
-from ..predictor.channel_parameters import unpack as unpack_side
 from ..predictor.index_maps import IndexMaps, map_sources
 from ..predictor.index_maps import pack as pack_maps
 from ..predictor.index_maps import unpack as unpack_maps
+from ..predictor.parameter_bits import pack as pack_side
+from ..predictor.parameter_bits import unpack as unpack_side
+from . import packed_channels
 
-_KINDS = ("constant", "implant", "linear", "copy")
+_KINDS = ("constant", "implant", "linear", "copy", "packed")
+_PACKED = 4
 
 NOTHING = (np.zeros(0, np.uint64), np.zeros(0, np.int64), np.zeros(0, np.uint32))
 """States, counts of words, and words of a chunk that has none."""
@@ -50,6 +53,7 @@ class CodedChunk:
     counts : int64 [lanes], words of each
     words : uint32 [n], lane after lane
     max_error : bound of the error, 0 for lossless
+    packed : samples int16 [frames] of packed channels, which are constant in `side`
     """
 
     frames: int
@@ -62,6 +66,7 @@ class CodedChunk:
     counts: np.ndarray
     words: np.ndarray
     max_error: int = 0
+    packed: dict[int, np.ndarray] = field(default_factory=dict)
 
     @property
     def segments(self) -> int:
@@ -91,6 +96,7 @@ class CodedChunk:
             self.counts[lanes],
             np.concatenate([np.zeros(0, np.uint32), *words]),
             self.max_error,
+            {channel: self.packed[channel][frames] for channel in channels.tolist() if channel in self.packed},
         )
 
 
@@ -103,6 +109,7 @@ def pack(chunk: CodedChunk) -> bytes:
             bytes([chunk.max_error] if chunk.max_error else []),
             pack_side(chunk.side),
             pack_maps(chunk.maps, _map_sources(chunk.side)) if chunk.maps.mapped.any() else b"",
+            packed_channels.pack(chunk.packed, chunk.side.kind),
             _pack_low_bits(chunk),
             rans.pack_states(chunk.states),
             rans.pack_counts(chunk.counts) if len(chunk.counts) else b"",
@@ -114,7 +121,7 @@ def pack(chunk: CodedChunk) -> bytes:
 def _coding(chunk: CodedChunk) -> int:
     """The coding byte."""
     flags = BOUNDED * bool(chunk.max_error) | HAS_REFERENCES * chunk.side.has_references
-    return RANS | flags | HAS_MAPS * bool(chunk.maps.mapped.any())
+    return RANS | flags | HAS_MAPS * bool(chunk.maps.mapped.any()) | HAS_PACKED * bool(chunk.packed)
 
 
 def _map_sources(side: SideInformation) -> np.ndarray:
@@ -146,6 +153,9 @@ def _parse_coded(payload: bytes, frames: int, channels: int) -> CodedChunk:
     steps = steps_of(payload, channels)
     segments = -(-frames // steps)
     side, maps, offset = _parse_parameters(payload, frames, channels)
+    packed: dict[int, np.ndarray] = {}
+    if payload[4] & HAS_PACKED:
+        packed, offset = packed_channels.parse(payload, offset, side.kind, frames)
     lanes = segments * len(side.coded)
     if lanes > MAX_LANES:
         raise CorruptError(f"a chunk of {lanes} lanes is beyond the limits")
@@ -155,13 +165,13 @@ def _parse_coded(payload: bytes, frames: int, channels: int) -> CodedChunk:
     if 4 * int(counts.sum()) != len(payload) - offset:
         raise CorruptError("a chunk does not have the words that its lanes take")
     words = np.frombuffer(payload, "<u4", offset=offset).astype(np.uint32)
-    return CodedChunk(frames, steps, crc, side, maps, low_bits, states, counts, words, chunk_bound(payload))
+    return CodedChunk(frames, steps, crc, side, maps, low_bits, states, counts, words, chunk_bound(payload), packed)
 
 
 def _parse_parameters(payload: bytes, frames: int, channels: int) -> tuple[SideInformation, IndexMaps, int]:
     """Return what is known of the channels, and the offset behind it."""
     coding, bounded = payload[4], bool(payload[4] & BOUNDED)
-    if coding & ~(BOUNDED | HAS_REFERENCES | HAS_MAPS) != RANS:
+    if coding & ~(BOUNDED | HAS_REFERENCES | HAS_MAPS | HAS_PACKED) != RANS:
         raise CorruptError(f"a chunk uses an unknown coding ({coding}); a newer version may read it")
     if bounded and not chunk_bound(payload):
         raise CorruptError("a chunk has no bound where it should have one")
@@ -201,13 +211,16 @@ def channel_words(payload: bytes, channels: int) -> dict[str, int]:
     Raises `CorruptError`.
     """
     try:
-        side, maps, _ = _parse_parameters(payload, chunk_frames(payload, channels), channels)
+        side, maps, offset = _parse_parameters(payload, chunk_frames(payload, channels), channels)
+        kinds = side.kind.copy()
+        if payload[4] & HAS_PACKED:
+            kinds[packed_channels.parse_numbers(payload, offset, side.kind)[0]] = _PACKED
     except (struct.error, ValueError) as error:
         raise CorruptError("a chunk is too short") from error
     words: dict[str, int] = {}
     names = maps.names()
     for kind in range(len(_KINDS)):
-        for channel in np.flatnonzero(side.kind == kind).tolist():
+        for channel in np.flatnonzero(kinds == kind).tolist():
             name = _KINDS[kind] + (f", {names[channel]}" if kind == LINEAR and channel in names else "")
             words[name] = words.get(name, 0) + 1
     return words

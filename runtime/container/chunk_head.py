@@ -19,6 +19,8 @@ HAS_REFERENCES = 16
 """Bit of the coding byte: channels are predicted from each other."""
 HAS_MAPS = 32
 """Bit of the coding byte: channels have index maps."""
+HAS_PACKED = 64
+"""Bit of the coding byte: channels are packed."""
 WIDE_TYPES = tuple(np.dtype(name) for name in ("int32", "float32", "float64"))
 """Types of samples in a wide chunk, by their number in its first byte behind the head."""
 CHUNK_HEAD = struct.Struct("<IB")

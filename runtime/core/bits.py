@@ -30,7 +30,8 @@ def bit_length(values: np.ndarray) -> np.ndarray:
     """int64 bit lengths of integers 0 <= value < 2^62."""
     high = values.astype(np.int64) >> 31
     low = values.astype(np.int64) & 0x7FFFFFFF
-    return np.where(high > 0, np.frexp(high)[1] + 31, np.frexp(low)[1]).astype(np.int64)
+    short = np.frexp(low)[1].astype(np.int64)
+    return np.where(high > 0, np.frexp(high)[1] + 31, short) if high.any() else short
 
 
 def to_bytes(bits: np.ndarray) -> bytes:
@@ -55,22 +56,20 @@ def pack_increasing(values: np.ndarray) -> np.ndarray:
 
 
 def increasing_bits(values: np.ndarray) -> int:
-    """Return how many bits `pack_increasing` takes."""
-    gaps, parameters = _gaps(values)
-    low = np.repeat(parameters, GAPS)[: len(gaps)]
-    return len(parameters) * _PARAMETER_BITS + int(_gap_bits(gaps, low).sum())
-
-
-def _gap_bits(gaps: np.ndarray, low: np.ndarray | int) -> np.ndarray:
-    return 2 * bit_length((gaps >> low) + 1) - 1 + low
+    """Return about how many bits `pack_increasing` takes, or more."""
+    gaps = np.diff(values.astype(np.int64), prepend=-1) - 1
+    return 2 * int(bit_length(gaps + 1).sum()) - len(gaps) + -(-len(gaps) // GAPS) * _PARAMETER_BITS
 
 
 def _gaps(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the gaps of increasing numbers, and the best parameter of every 32 of them."""
+    """Return the gaps of increasing numbers, and a parameter of every 32 of them: one of two near their mean length."""
     gaps: np.ndarray = np.diff(values.astype(np.int64), prepend=-1) - 1
     starts = np.arange(0, len(gaps), GAPS)
-    costs = [np.add.reduceat(_gap_bits(gaps, low), starts) for low in range(int(gaps.max()).bit_length() + 1)]
-    return gaps, np.argmin(costs, axis=0)
+    larger = np.add.reduceat(bit_length(gaps), starts) // np.diff(starts, append=len(gaps))
+    choices = np.maximum([larger, larger - 1], 0)
+    lows = np.repeat(choices, GAPS, axis=1)[:, : len(gaps)]
+    costs = np.add.reduceat(2 * bit_length((gaps >> lows) + 1) + lows, starts, axis=1)
+    return gaps, np.where(costs[0] <= costs[1], choices[0], choices[1])
 
 
 class BitReader:

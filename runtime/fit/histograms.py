@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 _SORTED = 1 << 13
-"""Samples of a channel up to which sorting them is quicker than counting all values that there may be."""
+"""Samples of a channel up to which sorting them, of many channels at once, is quicker than counting."""
 
 
 @dataclass
@@ -26,7 +26,7 @@ class Histograms:
     @classmethod
     def of(cls, columns: list[np.ndarray]) -> Histograms:
         """Count the values of channels, int16 [frames] each."""
-        if columns and len(columns[0]) <= _SORTED:
+        if len(columns) > 1 and len(columns[0]) <= _SORTED:
             return cls._of_short(np.sort(np.stack(columns), axis=1))
         found = [_histogram(column) for column in columns]
         starts = np.cumsum([0, *(len(values) for values, _ in found)])[:-1]
@@ -85,7 +85,7 @@ class Histograms:
 
 def _histogram(column: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the values of int16 [frames], increasing, and their counts, int64."""
-    counts = np.bincount(column.view(np.uint16), minlength=1 << 16)
-    counts = np.concatenate([counts[1 << 15 :], counts[: 1 << 15]])
+    low = int(column.min())
+    counts = np.bincount(column.astype(np.int32) - low)
     there = np.flatnonzero(counts)
-    return there - (1 << 15), counts[there]
+    return there + low, counts[there]

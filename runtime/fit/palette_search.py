@@ -6,6 +6,9 @@ linear predictors cost, fitted to the values and to their numbers.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+
 import numpy as np
 
 from ..core.bits import increasing_bits
@@ -21,35 +24,105 @@ _LARGEST_SHARE = 4
 """A palette takes at most one bit for so many samples."""
 _LEAST_GAIN = 1 / 400
 """Bits a sample that a palette must save beyond what it takes."""
+_SURE, _WORTH_TRYING = 1.5, 0.15
+"""A palette is taken if jumps over holes alone save so many times what it takes. Linear predictors tell if they save at
+least so much of it: steps and artefacts that become smaller also make predictors better."""
 _TRIED, _TOGETHER = 16, 64
 """Channels that are tried first, and at once: the others are tried only if a palette pays for one of the first."""
 
 
-def take_palettes(
-    samples: np.ndarray, signals: Signals, rows: np.ndarray, coefficients: np.ndarray, error: np.ndarray
-) -> dict[int, np.ndarray]:
-    """Give palettes to channels for which they pay.
+@dataclass(frozen=True)
+class Candidate:
+    """A palette that a channel may get.
+
+    palette : int16 [n], increasing
+    bits : int, what it takes
+    numbers : int16 [frames], those of the channel's samples
+    saved : float, the bits that jumps over holes take less, about
+    """
+
+    palette: np.ndarray
+    bits: int
+    numbers: np.ndarray
+    saved: float
+
+    @property
+    def sure(self) -> bool:
+        """Whether it pays for itself by jumps alone."""
+        return self.saved > _SURE * (self.bits + _LEAST_GAIN * len(self.numbers))
+
+
+def palette_candidates(samples: np.ndarray, signals: Signals, rows: np.ndarray) -> dict[int, Candidate]:
+    """Find palettes that may pay.
 
     Parameters
     ----------
     samples : int16 [frames, channels of the chunk]
     signals : Signals
-        Those of channels that get a palette become the numbers of their values.
     rows : int64 [n], channels of `signals` that may get one
-    coefficients : float64 [channels of `signals`, 16], their linear predictors; changed likewise
-    error : float64 [channels of `signals`], their mean absolute residuals; changed likewise
 
     Returns
     -------
-    int16 [n] by number of the channel in the chunk, increasing
+    by row of `signals`
     """
+    found: dict[int, Candidate] = {}
+    for some in _first_and_others(rows):
+        for row in some.tolist():
+            candidate = _candidate(np.ascontiguousarray(samples[:, signals.numbers[row]]))
+            if candidate is not None and candidate.saved > _WORTH_TRYING * candidate.bits:
+                found[row] = candidate
+        if not found:
+            break
+    return found
+
+
+def take_sure(signals: Signals, candidates: dict[int, Candidate]) -> list[int]:
+    """Put numbers in place of the signals of rows whose palettes pay for certain; return these rows."""
+    sure = [row for row, candidate in candidates.items() if candidate.sure]
+    if sure:
+        _replace(signals, np.array(sure), _numbered(signals, {row: candidates[row].numbers for row in sure}))
+    return sure
+
+
+def take_tried(
+    signals: Signals, candidates: dict[int, Candidate], coefficients: np.ndarray, error: np.ndarray
+) -> list[int]:
+    """Put numbers in place of the signals of rows whose palettes pay by linear predictors; return these rows.
+
+    Parameters
+    ----------
+    candidates : by row, none of those that are sure
+    coefficients : float64 [channels of `signals`, 16], their linear predictors; changed likewise
+    error : float64 [channels of `signals`], their mean absolute residuals; changed likewise
+    """
+    taken: list[int] = []
+    for some in _first_and_others(np.array(list(candidates), np.int64)):
+        if not len(some):
+            break
+        new = _numbered(signals, {row: candidates[row].numbers for row in some.tolist()})
+        own, size = own_predictors(new.signals, new.bins)
+        saved = _bits(signals, some, coefficients[some]) - _bits(new, np.arange(len(some)), own)
+        least = np.array([candidates[row].bits for row in some.tolist()]) + _LEAST_GAIN * signals.frames
+        pays = saved > least
+        _replace(signals, some[pays], new, pays)
+        coefficients[some[pays]], error[some[pays]] = own[pays], size[pays]
+        taken += some[pays].tolist()
+        if not taken:
+            break
+    return taken
+
+
+def _first_and_others(rows: np.ndarray) -> Iterator[np.ndarray]:
+    """Yield some rows from all over, then the others."""
     first = rows[:: -(-len(rows) // _TRIED)] if len(rows) else rows
+    yield first
     others = rows[~np.isin(rows, first)]
-    palettes: dict[int, np.ndarray] = {}
-    for some in (first, *(others[start : start + _TOGETHER] for start in range(0, len(others), _TOGETHER))):
-        if some is first or palettes:
-            palettes |= _take(samples, signals, some, coefficients, error)
-    return palettes
+    yield from (others[start : start + _TOGETHER] for start in range(0, len(others), _TOGETHER))
+
+
+def _replace(signals: Signals, rows: np.ndarray, new: Signals, some: np.ndarray | slice = slice(None)) -> None:
+    for part in ("signals", "q6", "bins", "ends"):
+        getattr(signals, part)[rows] = getattr(new, part)[some]
 
 
 def numbers_in(palette: np.ndarray, column: np.ndarray) -> np.ndarray:
@@ -59,33 +132,20 @@ def numbers_in(palette: np.ndarray, column: np.ndarray) -> np.ndarray:
     return numbers[column.astype(np.int64) - int(palette[0])]
 
 
-def _take(
-    samples: np.ndarray, signals: Signals, rows: np.ndarray, coefficients: np.ndarray, error: np.ndarray
-) -> dict[int, np.ndarray]:
-    columns = {row: np.ascontiguousarray(samples[:, signals.numbers[row]]) for row in rows.tolist()}
-    found = {row: _palette(column) for row, column in columns.items()}
-    palettes = {row: palette for row, (palette, _) in found.items() if palette is not None}
-    if not palettes:
-        return {}
-    rows = np.array(list(palettes))
-    new = _numbered(signals, {row: numbers_in(palette, columns[row]) for row, palette in palettes.items()})
-    own, size = own_predictors(new.signals, new.bins)
-    saved = _bits(signals, rows, coefficients[rows]) - _bits(new, np.arange(len(rows)), own)
-    taken = np.array([found[row][1] for row in rows.tolist()]) + _LEAST_GAIN * len(samples)
-    pays = saved > taken
-    for part in ("signals", "q6", "bins", "ends"):
-        getattr(signals, part)[rows[pays]] = getattr(new, part)[pays]
-    coefficients[rows[pays]], error[rows[pays]] = own[pays], size[pays]
-    return {int(signals.numbers[row]): palettes[row] for row in rows[pays].tolist()}
-
-
-def _palette(column: np.ndarray) -> tuple[np.ndarray | None, int]:
-    """Return a palette and the bits that it takes; None if there are no holes, or too many values."""
+def _candidate(column: np.ndarray) -> Candidate | None:
+    """Return a channel's palette; None if there are no holes, or too many values."""
     values = Histograms.of([column]).values
+    if len(values) in (int(values[-1] - values[0]) + 1, 1 << 16) or 2 * len(values) > len(column):
+        return None
     bits = _HEAD_BITS + increasing_bits(values + (1 << 15))
-    if len(values) in (int(values[-1] - values[0]) + 1, 1 << 16) or len(column) < _LARGEST_SHARE * bits:
-        return None, 0
-    return values.astype(np.int16), bits
+    if len(column) < _LARGEST_SHARE * bits:
+        return None
+    palette = values.astype(np.int16)
+    numbers = numbers_in(palette, column)
+    before, after = np.diff(column.astype(np.int32)), np.diff(numbers.astype(np.int32))
+    jumps = np.flatnonzero(before != after)
+    saved = np.log2((np.abs(before[jumps]) + 1) / (np.abs(after[jumps]) + 1)).sum()
+    return Candidate(palette, bits, numbers, float(saved))
 
 
 def _numbered(signals: Signals, numbers: dict[int, np.ndarray]) -> Signals:

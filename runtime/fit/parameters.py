@@ -28,9 +28,10 @@ from ..predictor.lanes import columns
 from .engine import prepare
 from .least_squares import to_signal
 from .own_predictor import own_predictors
-from .palette_search import numbers_in, rounded_mean, take_palettes
+from .palette_search import palette_candidates, rounded_mean, take_sure, take_tried
 from .prediction_order import PredictionOrder
 from .reference_taps import fit_references, order_of
+from .shared_predictor import shared_predictor
 from .signals import Signals
 
 _MAX_SHIFT = 8
@@ -39,8 +40,8 @@ _LINEAR_NOISE_CODES = 4
 _MAX_FINENESS, _LOUDEST_CODES = 8, 32
 """Q6 units are up to 2^8 times finer, as long as the loudest channel's residual stays below 32 codes."""
 _LARGEST_TAP = 16384
-_SECONDS, _JOINT_SECONDS = 5e-8, 5e-7
-"""What a sample takes without compiled loops."""
+_SECONDS, _JOINT_SECONDS, _JOINT_CHANNEL_SECONDS = 5e-8, 5e-7, 2e-3
+"""What a sample takes without compiled loops, and a channel, however short it is."""
 
 
 @dataclass(frozen=True)
@@ -93,23 +94,31 @@ def fit_with_palettes(
         Of channels with a palette as if the numbers of their values were their samples.
     int16 [n] by channel, increasing
     """
-    prepare(samples.size * (_JOINT_SECONDS if options.references and samples.shape[1] > 1 else _SECONDS))
+    joint = options.references and samples.shape[1] > 1
+    seconds = samples.size * _JOINT_SECONDS + samples.shape[1] * _JOINT_CHANNEL_SECONDS
+    prepare(seconds if joint else samples.size * _SECONDS)
     linear = np.zeros(samples.shape[1], bool) if linear is None else linear
     side = SideInformation.empty(samples.shape[1])
     signals = _describe(samples, reconstruction, side, linear, options)
     if not len(signals):
         return side, {}
+    rows = np.flatnonzero(side.kind[signals.numbers] == LINEAR) if options.palettes else np.zeros(0, np.int64)
+    candidates = palette_candidates(samples, signals, rows)
+    taken = take_sure(signals, candidates)
     coefficients, error = own_predictors(signals.signals, signals.bins)
-    palettes: dict[int, np.ndarray] = {}
-    if options.palettes:
-        rows = np.flatnonzero(side.kind[signals.numbers] == LINEAR)
-        palettes = take_palettes(samples, signals, rows, coefficients, error)
-    for channel, palette in palettes.items():
-        side.mean[channel] = rounded_mean(numbers_in(palette, samples[:, channel]))
+    taken += take_tried(signals, {r: x for r, x in candidates.items() if r not in taken}, coefficients, error)
+    palettes = {int(signals.numbers[row]): candidates[row].palette for row in taken}
+    for row in taken:
+        side.mean[signals.numbers[row]] = rounded_mean(candidates[row].numbers)
+    shared = shared_predictor(signals, coefficients, error)
+    alone = np.ones(len(signals), bool)
     side.coefficients[signals.numbers] = coefficients
     if options.references and len(signals) > 1 and len(samples) > ORDER:
         order = options.order.restricted(signals.numbers) if options.order else order_of(signals, coefficients, error)
-        error = fit_references(side, signals, order, coefficients, error)
+        error = fit_references(side, signals, order, coefficients, error, shared.saved)
+        alone = side.references[signals.numbers, 0] < 0
+    shared.give(alone, coefficients, error)
+    side.coefficients[signals.numbers[alone]] = coefficients[alone]
     _scale(side, signals, coefficients.astype(np.int64), error, options.fine)
     return side, palettes
 

@@ -88,7 +88,12 @@ def _explained(signals: Signals, own: np.ndarray, error: np.ndarray) -> np.ndarr
 
 
 def fit_references(
-    side: SideInformation, signals: Signals, order: PredictionOrder, own: np.ndarray, error: np.ndarray
+    side: SideInformation,
+    signals: Signals,
+    order: PredictionOrder,
+    own: np.ndarray,
+    error: np.ndarray,
+    more_bits: np.ndarray | None = None,
 ) -> np.ndarray:
     """Fill in references and their taps (as floats), where they save bits.
 
@@ -97,23 +102,29 @@ def fit_references(
     order : PredictionOrder of the channels of `signals`
     own : float64 [channels, 16], coefficients without references
     error : float64 [channels], mean absolute residuals of these
+    more_bits : float64 [channels], what references must save beyond what they take; none by default
 
     Returns
     -------
     float64 [channels], mean absolute residuals
     """
-    error = error.copy()
+    error, least = error.copy(), np.zeros(len(signals)) if more_bits is None else more_bits
     side.reference_taps = side.reference_taps.astype(np.float64)
     channels = np.flatnonzero((order.references >= 0).any(axis=1))
     for first in range(0, len(channels), _MOST_CHANNELS):
         some = channels[first : first + _MOST_CHANNELS]
         start = _predictors(signals, some, order.references[some], own[some], error[some])
-        _fit_some(side, signals, order, start, error)
+        _fit_some(side, signals, order, start, error, least)
     return error
 
 
 def _fit_some(
-    side: SideInformation, signals: Signals, order: PredictionOrder, start: Predictors, error: np.ndarray
+    side: SideInformation,
+    signals: Signals,
+    order: PredictionOrder,
+    start: Predictors,
+    error: np.ndarray,
+    least: np.ndarray,
 ) -> None:
     """Fit references of some channels from coefficients without; `error` is updated."""
     sums = _some_sums(signals, start)
@@ -121,7 +132,7 @@ def _fit_some(
     some = np.flatnonzero(kept.any(axis=1))
     start, sums, kept = start.take(some), sums.take(some), kept[some]
     moved, size, cost = _moved(signals, start, sums, kept, share[some])
-    better = np.flatnonzero(sums.cost - cost > _REFERENCE_BITS)
+    better = np.flatnonzero(sums.cost - cost > _REFERENCE_BITS + least[start.channel])
     error[start.channel[better]] = np.maximum(size[better], _LEAST_ERROR)
     _set_references(side, signals, order, start.take(better), moved[better], kept[better])
 

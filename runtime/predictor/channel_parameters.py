@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..core import bits
 from ..core.errors import CorruptError
 
 ORDER = 16
@@ -23,9 +22,6 @@ CORRELATION_UNIT = 32
 
 CONSTANT, IMPLANT, LINEAR, COPY = 0, 1, 2, 3
 IMPLANT_MAGNITUDE_BITS, MAX_MAGNITUDE_BITS = 16, 22
-
-_GROUP = 4
-_COUNT_BITS, _CORRELATION_BITS = 3, 6
 
 
 @dataclass
@@ -135,115 +131,3 @@ class SideInformation:
         own = np.abs(self.coefficients).sum(axis=1) << self.magnitude_bits
         others = np.abs(self.reference_taps).sum(axis=2) << self.magnitude_bits[self.references]
         return own + np.where(self.references >= 0, others, 0).sum(axis=1) + 512 < 1 << 31
-
-
-def _fixed_widths(kind: np.ndarray | int) -> np.ndarray:
-    """Widths [channels, 8] of mean, spread, shift, reach and the four group widths."""
-    by_kind = np.array([[16, 0, 0, 0, 0, 0, 0, 0], [10, 8, 0, 0, 4, 4, 4, 4], [16, 8, 4, 5, 4, 4, 4, 4]])
-    by_kind = by_kind[[CONSTANT, IMPLANT, LINEAR, CONSTANT]]
-    return by_kind[kind]
-
-
-def _group_widths(coefficients: np.ndarray) -> np.ndarray:
-    """Bits that each coefficient of a group takes [..., groups], of coefficients [..., groups, 4]."""
-    magnitude = np.where(coefficients < 0, ~coefficients, coefficients).max(axis=-1)
-    return np.where((coefficients == 0).all(axis=-1), 0, bits.bit_length(magnitude) + 1)
-
-
-def pack(side: SideInformation) -> bytes:
-    """Serialise to whole bytes. References are written if any channel has some."""
-    groups = _group_widths(side.coefficients.reshape(-1, ORDER // _GROUP, _GROUP))
-    columns = [side.mean, side.initial_scale, side.shift, side.magnitude_bits, groups, side.coefficients]
-    column_widths = [_fixed_widths(side.kind), np.repeat(groups, _GROUP, axis=1)]
-    if side.has_references:
-        more = _reference_fields(side)
-        columns += [value for value, _ in more]
-        column_widths += [width for _, width in more]
-    values, widths = np.column_stack(columns), np.column_stack(column_widths)
-    widths[~side.has_lanes, 1:] = 0
-    kinds = bits.pack(side.kind, np.full(len(side.kind), 2))
-    return bits.to_bytes(np.concatenate([kinds, bits.pack(values.ravel(), widths.ravel())]))
-
-
-def _reference_fields(side: SideInformation) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Return columns of values and widths: number of references, and number, correlation, taps of each."""
-    channels, there = len(side.kind), side.references >= 0
-    fields = [(there.sum(axis=1), np.full(channels, _COUNT_BITS))]
-    for number in range(REFERENCES):
-        group = _group_widths(side.reference_taps[:, number])
-        columns = [
-            (side.references[:, number], _number_bits(channels)),
-            (side.correlation[:, number], _CORRELATION_BITS),
-            (group, 4),
-        ]
-        fields += [(values, np.where(there[:, number], width, 0)) for values, width in columns]
-        fields.append(
-            (side.reference_taps[:, number], np.repeat((group * there[:, number])[:, None], REFERENCE_TAPS, axis=1))
-        )
-    return fields
-
-
-def _number_bits(channels: int) -> int:
-    return max(1, (channels - 1).bit_length())
-
-
-def unpack(
-    data: bytes, offset: int, channels: int, has_references: bool = False, fine: bool = False
-) -> tuple[SideInformation, int]:
-    """Parse at `offset`; the side information and the offset behind it. With `fine`, shifts are signed.
-
-    Raises `CorruptError`.
-    """
-    reader = bits.BitReader(data, offset)
-    kind = reader.read(np.full(channels, 2))
-    side = SideInformation.empty(channels)
-    side.kind = kind
-    for channel in range(channels):
-        _unpack_channel(reader, side, channel)
-        if has_references and side.has_lanes[channel]:
-            _unpack_references(reader, side, channel)
-    if fine:
-        side.shift -= (side.shift >> 3) << 4
-        if side.fineness and len(np.unique(side.shift[kind == LINEAR])) > 1:
-            raise CorruptError("linear channels of a chunk do not agree about their Q6 units")
-    side.order_levels()
-    if not side.fits().all():
-        raise CorruptError("the coefficients of a linear predictor are out of range")
-    return side, reader.align()
-
-
-def _unpack_references(reader: bits.BitReader, side: SideInformation, channel: int) -> None:
-    (count,) = reader.read(np.array([_COUNT_BITS]))
-    if count > REFERENCES:
-        raise CorruptError("a channel has too many references")
-    for number in range(count):
-        reference, metric, width = reader.read(np.array([_number_bits(len(side.kind)), _CORRELATION_BITS, 4])).tolist()
-        if (
-            reference >= len(side.kind)
-            or reference == channel
-            or not side.has_lanes[reference]
-            or reference in side.references[channel]
-        ):
-            raise CorruptError("a channel refers to one that it can't refer to")
-        side.references[channel, number] = reference
-        side.correlation[channel, number] = metric - (metric >> _CORRELATION_BITS - 1 << _CORRELATION_BITS)
-        side.reference_taps[channel, number] = reader.read(np.full(REFERENCE_TAPS, width), signed=True)
-
-
-def _unpack_channel(reader: bits.BitReader, side: SideInformation, channel: int) -> None:
-    kind = int(side.kind[channel])
-    fixed = reader.read(_fixed_widths(kind))
-    side.mean[channel], side.initial_scale[channel], side.shift[channel], side.magnitude_bits[channel] = fixed[:4]
-    if kind == IMPLANT:
-        side.magnitude_bits[channel] = IMPLANT_MAGNITUDE_BITS
-    elif kind != COPY:
-        side.mean[channel] -= (side.mean[channel] >> 15) << 16
-    else:
-        source = side.mean[channel] = int(fixed[0])
-        if source >= channel or side.kind[source] == COPY:
-            raise CorruptError("a channel is a copy of one that can't have any")
-    if kind in (CONSTANT, COPY):
-        return
-    side.coefficients[channel] = reader.read(np.repeat(fixed[4:], _GROUP), signed=True)
-    if side.magnitude_bits[channel] > MAX_MAGNITUDE_BITS:
-        raise CorruptError("a channel's range is impossible")

@@ -12,7 +12,7 @@ from ..core.compressed_bytes import pack_blob, parse_blob
 from ..core.errors import CorruptError
 from ..core.implant_table import codes_of
 from ..core.q6 import q6_values
-from ..predictor import channel_parameters
+from ..predictor import parameter_bits
 from ..predictor.channel_parameters import (
     CONSTANT,
     IMPLANT,
@@ -31,13 +31,13 @@ _GENERAL_SHIFT = 5
 
 
 _HEAD = struct.Struct("<BI")
-_MOST_BYTES = 40
+_MOST_BYTES = 44
 """Of a channel's parameters."""
 
 
 def pack(side: SideInformation) -> bytes:
     """Return the parameters as they are in key packets: coding, length, and the bits of docs/format.md section 4."""
-    coding, body = pack_blob(channel_parameters.pack(side))
+    coding, body = pack_blob(parameter_bits.pack(side))
     return _HEAD.pack(coding, len(body)) + body
 
 
@@ -59,7 +59,7 @@ def unpack(data: bytes, offset: int, channels: int) -> tuple[SideInformation, in
     if len(data) < start + size:
         raise CorruptError("a stream's parameters end too early")
     body = parse_blob(coding, data[start : start + size], _MOST_BYTES * channels)
-    side, end = channel_parameters.unpack(body, 0, channels)
+    side, end = parameter_bits.unpack(body, 0, channels)
     if end != len(body) or not side.has_lanes.all():
         raise CorruptError("a stream's parameters are impossible")
     return side, start + size

@@ -10,11 +10,15 @@ import hashlib
 import importlib.util
 import io
 import lzma
+import shutil
+import subprocess
+import tempfile
 import time
 import warnings
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import soundfile
@@ -28,6 +32,8 @@ from .recordings import Recording
 
 ZSTD_LEVEL, BLOSC_LEVEL = 19, 5
 REPEATS = 5
+WAVPACK_CHANNELS = 256
+"""The most that its command takes."""
 WAVPACK_3 = "WavPack 3 (-h) in zarr"
 """SpikeInterface's other choice for zarr."""
 
@@ -132,6 +138,44 @@ def baselines() -> tuple[list[Coder], list[str]]:
     missing = [package for package in _OPTIONAL if importlib.util.find_spec(package) is None]
     optional = [make for package, makers in _OPTIONAL.items() if package not in missing for make in makers]
     return [make() for make in (_flac, *optional, _zstd, _xz, _delta_zlib)], missing
+
+
+def of_whole_recordings(engine: str) -> tuple[list[Coder], list[str]]:
+    """Return coders of whole recordings that can be measured here, and what others need.
+
+    This project's comes first, then FLAC, then, if it can be measured, WavPack.
+    """
+    some, missing = [replace(ours(engine, independent=False), name="middleout"), replace(_flac(), name="FLAC -8")], []
+    if shutil.which("wavpack") and shutil.which("wvunpack"):
+        some.append(_wavpack_command())
+    else:
+        missing.append("the command wavpack")
+    others = [(_xz, "xz -9e", None), (_blosc, "Blosc-zstd", "numcodecs"), (_pcodec, "pcodec", "pcodec")]
+    for make, name, package in others:
+        if package and importlib.util.find_spec(package) is None:
+            missing.append(f"the package {package}")
+        else:
+            some.append(replace(make(), name=name, seconds=None))
+    return some, missing
+
+
+def _wavpack_command() -> Coder:
+    """Return WavPack at its best, by its command."""
+
+    def run(command: str, arguments: list[str], data: bytes, suffixes: tuple[str, str]) -> bytes:
+        with tempfile.TemporaryDirectory() as folder:
+            source, target = (Path(folder, "piece").with_suffix(suffix) for suffix in suffixes)
+            source.write_bytes(data)
+            subprocess.run([command, *arguments, "-q", source, "-o", target], check=True, capture_output=True)
+            return target.read_bytes()
+
+    def encode(piece, rate):
+        return run("wavpack", ["-hhx3", f"--raw-pcm={rate},16,{piece.shape[1]}"], piece.tobytes(), (".raw", ".wv"))
+
+    def decode(data, shape):
+        return _numbers(run("wvunpack", ["--raw"], data, (".wv", ".raw")), shape)
+
+    return Coder("WavPack -hhx3", encode, decode, seconds=None, channels=WAVPACK_CHANNELS)
 
 
 def _numbers(data: bytes, shape: tuple[int, int]) -> np.ndarray:

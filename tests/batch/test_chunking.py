@@ -35,8 +35,8 @@ def length_of(channels=1, sample_rate=20000, frames=None, **fields):
 
 
 def test_lengths_are_within_limits():
-    assert length_of() == ChunkLength(limits.CHUNK_FRAMES, limits.CHUNK_FRAMES * 5 // 4)
-    assert length_of(1024) == ChunkLength(1 << 15, 1 << 15)
+    assert length_of() == ChunkLength(limits.CHUNK_FRAMES, limits.CHUNK_FRAMES * 5 // 4, adaptive=True)
+    assert length_of(1024) == ChunkLength(1 << 15, 1 << 15, adaptive=True)
     assert length_of(65535).most * 65535 <= limits.CHUNK_SAMPLES
     assert length_of(chunk_frames=1) == ChunkLength(1, 1)
     assert length_of(chunk_frames=limits.MAX_CHUNK_FRAMES).most == limits.MAX_CHUNK_FRAMES
@@ -87,3 +87,46 @@ def test_a_bad_length_is_an_error_of_one_file(tmp_path):
         [tmp_path / "x.npy", tmp_path / "wide.npy"], chunk_frames=10**6, layout="time-channel"
     )
     assert good.error is None and "at most" in str(bad.error) and bad.error.exit_code == 2
+
+
+def gains(*parts, channels=1):
+    """Noise of some deviations for some frames."""
+    random = np.random.default_rng(2)
+    return np.rint(np.vstack([random.normal(0, size, (frames, channels)) for size, frames in parts])).astype(np.int16)
+
+
+def test_chunks_end_where_magnitudes_change_for_long(tmp_path):
+    samples = gains((5, 9000), (500, 6000), (5, 12000))
+    (tmp_path / "a.mdo").write_bytes(runtime.encode(samples, 20000, layout="time-channel"))
+    frames = frames_of(tmp_path / "a.mdo")
+    assert len(frames) == 3
+    assert np.abs(np.cumsum(frames)[:2] - [9000, 15000]).max() <= 512
+    np.save(tmp_path / "b.npy", samples)
+    runtime.encode_file(tmp_path / "b.npy", sample_rate=20000)
+    assert frames_of(tmp_path / "b.mdo") == frames
+    data = (tmp_path / "a.mdo").read_bytes()
+    assert np.array_equal(runtime.decode(data)[0], samples)
+    assert len(data) < 0.9 * len(runtime.encode(samples, 20000, layout="time-channel", chunk_frames=27000))
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        [(20, 30000)],
+        [(20, 15000), (30, 15000)],
+        [(5, 20000), (500, 40), (5, 9960)],
+        [(0, 3000), (20, 27000)],
+        [(20, 500)],
+        [(0, 40000)],
+    ],
+)
+def test_others_stay_whole(parts):
+    assert chunking.changes(gains(*parts)) == []
+    assert chunking.changes(16 * gains(*parts, channels=20)) == []
+
+
+def test_lossy_and_asked_for_chunks_are_as_long_as_they_were():
+    samples = gains((5, 9000), (500, 6000))
+    for fields in ({"max_error": 3}, {"chunk_frames": 15000}):
+        assert len(length_of(**fields).parts(samples)) == 1
+    assert len(length_of().parts(samples)) == 2

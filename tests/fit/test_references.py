@@ -11,7 +11,8 @@ from runtime.core.errors import CorruptError
 from runtime.core.implant_table import CODE_TO_SAMPLE
 from runtime.fit.prediction_order import PredictionOrder
 from runtime.predictor import model
-from runtime.predictor.channel_parameters import SideInformation, pack, unpack
+from runtime.predictor.channel_parameters import SideInformation
+from runtime.predictor.parameter_bits import pack, unpack
 
 pytestmark = pytest.mark.slow
 

@@ -9,6 +9,7 @@ pytest.importorskip("onnx")
 
 import reference  # noqa: E402
 import reference_chunk  # noqa: E402
+import vector_recipes  # noqa: E402
 
 pytestmark = pytest.mark.slow
 
@@ -125,3 +126,12 @@ def test_agrees_on_spike_windows_of_an_array(root):
     for samples, bound in ((CODE_TO_SAMPLE[codes + 512], 3), (codes * 50 + 30, 120)):
         stream = runtime.encode(samples, 19531, model=data, keep="spikes", max_error=bound, threshold=4)
         assert reference.decode(stream, data)[44:] == runtime.decode(stream)[0].astype("<i2").tobytes()
+
+
+def test_agrees_on_packed_channels(root):
+    import runtime
+
+    data = (root / "models" / "implant-v1.onnx").read_bytes()
+    for samples in (vector_recipes.packed(), vector_recipes.packed()[:, :2]):
+        stream = runtime.encode(samples, 20000, model=data, layout="time-channel")
+        assert reference.decode(stream, data)[44:] == samples.astype("<i2").tobytes()

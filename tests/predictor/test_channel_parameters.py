@@ -9,9 +9,8 @@ from runtime.predictor.channel_parameters import (
     IMPLANT_MAGNITUDE_BITS,
     LINEAR,
     SideInformation,
-    pack,
-    unpack,
 )
+from runtime.predictor.parameter_bits import pack, unpack
 
 
 def example(channels=40):
@@ -72,3 +71,29 @@ def test_impossible_copies_are_refused(source):
     side.kind[1:] = np.where(side.mean[1:] >= 0, COPY, CONSTANT)
     with pytest.raises(CorruptError, match="copy"):
         unpack(pack(side), 0, len(side.kind))
+
+
+@pytest.mark.parametrize("fine", [False, True])
+@pytest.mark.parametrize("channels", [1, 2, 40])
+def test_parameters_that_are_alike_take_little(channels, fine):
+    side = SideInformation.empty(channels)
+    side.kind[:], side.mean[:], side.initial_scale[:] = LINEAR, -30000 - np.arange(channels) % 4, 250
+    side.shift[:], side.magnitude_bits[:] = (-3 if fine else 15), 12
+    side.coefficients[:, 0] = 900
+    back, end = unpack(data := pack(side), 0, channels, fine=fine)
+    assert end == len(data) <= 24 + channels
+    for name in ("kind", "mean", "initial_scale", "shift", "magnitude_bits", "coefficients"):
+        assert (getattr(back, name) == getattr(side, name)).all()
+
+
+def test_damaged_parameters_are_errors_or_within_limits():
+    data = pack(example(9))
+    for bit in range(8 * len(data)):
+        damaged = bytearray(data)
+        damaged[bit // 8] ^= 128 >> bit % 8
+        try:
+            side, _ = unpack(bytes(damaged), 0, 9)
+        except CorruptError:
+            continue
+        assert (np.abs(2 * side.mean + 1) < 1 << 16).all() and (side.mean[side.kind == IMPLANT] < 1024).all()
+        assert ((side.shift >= 0) & (side.shift < 16)).all() and (side.initial_scale < 256).all()

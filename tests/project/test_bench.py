@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import json
 
 import numpy as np
 import pytest
@@ -85,3 +86,32 @@ def test_it_writes_tables_and_a_plot_without_real_recordings(root, tmp_path):
 def test_a_plot_needs_matplotlib(tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "matplotlib.figure", None)
     assert not plot.draw(tmp_path / "plot.png", {})
+
+
+@pytest.fixture
+def devices(tmp_path):
+    """A folder of two recordings and an array."""
+    (tmp_path / "devices").mkdir()
+    (tmp_path / "multilead").mkdir()
+    rates = {"one": 20000.0, "two": 250000.0}
+    for seed, name in enumerate(rates):
+        np.save(tmp_path / "devices" / f"{name}.npy", simulate(900, channels=1 + 9 * seed, seed=seed).codes)
+    entries = [{"name": name, "rate": rate} for name, rate in rates.items()]
+    (tmp_path / "devices" / "list.json").write_text(json.dumps(entries))
+    np.save(tmp_path / "multilead" / "array_3ch_15k.npy", simulate(900, channels=3).codes.T)
+    return tmp_path
+
+
+def test_devices_are_coded_as_a_whole(root, devices):
+    result = run(root, "devices", devices, "--frames", 700, "--output", devices / "page.md")
+    assert result.returncode == 0, result.stdout + result.stderr
+    page = (devices / "page.md").read_text()
+    assert page.count("| **mean** |") == 2
+    for name in ("one", "two", "array_3ch_15k", "FLAC -8", "xz -9e"):
+        assert name in page
+
+
+def test_devices_name_what_is_missing(root, devices):
+    result = run(root, "devices", devices, "--frames", 300, PATH=str(devices))
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "the command wavpack" in result.stdout
