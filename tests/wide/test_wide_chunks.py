@@ -5,9 +5,6 @@ import io
 import chunk_calls as codec
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-from hypothesis.extra import numpy as arrays
 
 import runtime
 from runtime.batch import codings
@@ -18,9 +15,12 @@ from runtime.wide import payload as chunks
 from runtime.wide.channels import WideChannel
 from runtime.wide.wide_coding import stored_floats
 
-ANY = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+hypothesis = pytest.importorskip("hypothesis")
+arrays = pytest.importorskip("hypothesis.extra.numpy")
+given, st = hypothesis.given, hypothesis.strategies
+ANY = hypothesis.settings(max_examples=30, deadline=None)
 SHAPES = st.tuples(st.integers(1, 40), st.integers(1, 3))
-LONG, LOUD = 1 << 31, 2.0**127
+LONG = 1 << 31
 
 
 @pytest.fixture(scope="module")
