@@ -1,6 +1,6 @@
 """Lossless codec for recordings of brain implants: a small network predicts, an entropy coder writes the rest.
 
-Arrays are int16 (or uint8), [time, channel]:
+Arrays are int16, or integers and floats of other widths, [time, channel]:
 
     data = runtime.encode(samples, sample_rate=20000)
     samples, sample_rate = runtime.decode(data)

@@ -13,7 +13,7 @@ from .batch.jobs import Outcome
 from .batch.options import EncodeOptions
 from .batch.reader import Reader
 from .batch.writer import Writer
-from .core.sample_formats import from_int16
+from .core.sample_formats import from_plain
 from .recording.arrays import to_samples
 
 
@@ -29,7 +29,7 @@ def encode(
 
     Parameters
     ----------
-    samples : int16, uint16, int8 or uint8, [time, channel] or [time]
+    samples : int16, uint16, int8, uint8, int32, uint32, float32 or float64, [time, channel] or [time]
     sample_rate : int
         Hz, a whole number; 0 if unknown.
     options : EncodeOptions or None
@@ -52,7 +52,7 @@ def encode(
     frames, channels = values.shape
     file = io.BytesIO()
     with Writer(file, sample_rate, channels, options, dtype=dtype, frames=frames, **fields) as writer:
-        writer.write(from_int16(values, dtype))
+        writer.write(from_plain(values, dtype))
     return file.getvalue()
 
 

@@ -21,6 +21,8 @@ import zstandard
 import runtime
 from runtime.batch import chunking
 from runtime.container.blocks import BlockReader
+from runtime.container.chunk_head import WIDE
+from runtime.wide import payload as wide
 
 FOLDER = Path(__file__).resolve().parent / "vectors"
 DIGESTS = FOLDER / "encoder_digests.json"
@@ -173,6 +175,9 @@ def normal_form(stream: bytes) -> bytes:
             body = zstandard.ZstdDecompressor().decompress(body)
         elif block.tag in b"FB":
             body = zstandard.ZstdDecompressor().decompress(body[1:]) if body[0] else body[1:]
+        elif block.tag == b"C" and block.payload[4] == WIDE:
+            chunk = wide.parse(body, blocks.header.channels)
+            body = wide.head(chunk) + chunk.stored + chunk.low_bits + (chunk.inner or b"")
         elif block.tag == b"E":
             body = blocks.index.frames.tobytes()
         parts += [block.tag, body]

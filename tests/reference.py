@@ -11,12 +11,20 @@ import zlib
 import zstandard
 from reference_chunk import Refused, decode_chunk, must
 from reference_network import Model
+from reference_wide import decode_wide
 
 MAGIC = b"\x8fMDO\x01"
 ORDER = b"HMFCBE"
 KINDS = ("wav", "raw", "npy", "files")
 FORMATS = {8: ("<B", 128), 9: ("<b", 0), 16: ("<h", 0), 17: ("<H", 32768), 18: (">h", 0), 19: (">H", 32768)}
+FORMATS |= {32: ("<i", 0), 33: ("<I", 2**31), 34: (">i", 0), 35: (">I", 2**31)}
 """How Python's `struct` calls a sample format, and what is added to a sample for it."""
+OTHERS = {24: ("little", 3), 26: ("big", 3), 48: ("little", 4), 50: ("big", 4), 64: ("little", 8), 66: ("big", 8)}
+"""Byte order and bytes of the other ones: integers of 24 bits, floats."""
+BITS = {8: 8, 16: 16, 24: 24, 32: 32, 48: 32, 64: 64}
+"""Bits of a sample by sample format without its lowest two bits."""
+WIDE = {24: 0, 26: 0, 32: 0, 33: 0, 34: 0, 35: 0, 48: 1, 50: 1, 64: 2, 66: 2}
+"""The type of wide chunks (section 3.3) by sample format."""
 
 
 def decode(data, model=None):
@@ -49,12 +57,17 @@ def decode(data, model=None):
         network = Model(model)
         bounded = [p[4] & 8 or p[4] == 3 for p, _ in chunks if len(p) > 4]
         must(header["flags"] & 128 or not any(bounded), "a bounded error against the flags")
-        samples = [decode_chunk(payload, header["channels"], header["bits"], network) for payload, _ in chunks]
+        for payload, _ in chunks:
+            wide = len(payload) > 5 and payload[4] & 7 == 2
+            must(wide == (header["format"] in WIDE), "a chunk of another type than the header's")
+            must(not wide or payload[5] == WIDE[header["format"]], "a chunk of another type than the header's")
+            more = () if wide else (header["bits"],)
+            samples.append((decode_wide if wide else decode_chunk)(payload, header["channels"], *more, network))
     frames = [frame for part in samples for frame in part]
     if header["kind"] == "files":
         return files(front, header, frames)
     if header["kind"] == "samples":
-        header["format"] = header["bits"]
+        header["format"] = header["format"] & ~3 if header["format"] > 16 else header["bits"]
     if header["kind"] == "samples" or header["flags"] & 2:
         front = wav_header(header, len(frames))
     if header["flags"] & 16:
@@ -87,19 +100,19 @@ def parse_header(payload):
     """Section 2.1."""
     must(40 <= len(payload) <= 72, "the header's length")
     flags, form, channels, rate, frames, model, _ = struct.unpack_from("<BBHIQ16sq", payload)
-    must(form in FORMATS and channels > 0, "the header's values")
+    must((form in FORMATS or form in OTHERS) and channels > 0, "the header's values")
     kind = KINDS[flags >> 5 & 3] if flags & 1 else "samples"
     must(flags & 1 or not flags & 0x60, "a kind of file without a file")
     must(not flags & 2 or kind == "wav" and frames != 2**64 - 1, "the header's flags")
     must(not flags & 16 or kind in ("raw", "npy") and frames != 2**64 - 1, "channels one after the other")
     must(kind != "files" or frames != 2**64 - 1, "files of unknown length")
-    must(form in (8, 16) or kind != "wav", "the sample format of a WAV file")
-    must(form < 18 or kind != "samples", "the sample format of no file")
+    must(form in (8, 16, 24, 32, 48, 64) or kind != "wav", "the sample format of a WAV file")
+    must(form % 8 not in (2, 3) or kind != "samples", "the sample format of no file")
     suffix = payload[40:].decode()
     printable = suffix.isprintable() and not set('/\\:"*?<>|') & set(suffix)
     must(suffix != ".wav" and not (flags & 8 and suffix), "the suffix and its flag")
     must(suffix == "" or suffix[0] == "." and suffix != "." and printable, "the suffix")
-    found = {"kind": kind, "format": form, "bits": form & 24, "flags": flags}
+    found = {"kind": kind, "format": form, "bits": BITS[form & ~3], "flags": flags}
     return found | {"channels": channels, "rate": rate, "frames": frames, "model": model}
 
 
@@ -115,6 +128,10 @@ def check_order(header, tags):
 
 def original_bytes(samples, form):
     """Samples in a sample format of section 2.1."""
+    if form in OTHERS:
+        order, width = OTHERS[form]
+        little = [x.to_bytes(width, "little", signed=True) if isinstance(x, int) else x for x in samples]
+        return b"".join(x if order == "little" else x[::-1] for x in little)
     kind, reconstruction = FORMATS[form]
     return struct.pack(f"{kind[0]}{len(samples)}{kind[1]}", *(sample + reconstruction for sample in samples))
 
@@ -141,7 +158,7 @@ def files(table, header, frames):
         name = name.decode()
         must(name.isprintable() and not set('/\\:"*?<>|') & set(name) and name not in ("", ".", ".."), "a name")
         must(name not in found, "a name twice")
-        samples = original_bytes([int(frame[channel]) for frame in frames], header["format"])
+        samples = original_bytes([frame[channel] for frame in frames], header["format"])
         outside = table[at : at + sum(counts)]
         front = usual if flags & 1 else outside[: counts[0]]
         found[name] = front + samples + outside[counts[0] :]
@@ -180,6 +197,8 @@ def wav_header(header, frames):
     """Section 2.5."""
     block = header["channels"] * header["bits"] // 8
     size, rate = frames * block, header["rate"]
-    fmt = struct.pack("<IHHIIHH", 16, 1, header["channels"], rate, rate * block % 2**32, block % 2**16, header["bits"])
+    encoding = 3 if header["format"] >= 48 else 1
+    rates = (rate, rate * block % 2**32, block % 2**16)
+    fmt = struct.pack("<IHHIIHH", 16, encoding, header["channels"], *rates, header["bits"])
     riff = min(size + 36, 2**32 - 1)
     return b"RIFF" + struct.pack("<I", riff) + b"WAVEfmt " + fmt + b"data" + struct.pack("<I", min(size, 2**32 - 1))

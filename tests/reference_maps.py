@@ -75,7 +75,7 @@ def read_step(reader, must):
 
 def read_list(reader, count, limit, must):
     """Increasing numbers."""
-    must(count <= limit, "a list is too long")
+    must(1 <= count <= limit, "the length of a list")
     parameters = [reader.take(5) for _ in range(-(-count // 32))]
     widths = [parameters[number // 32] for number in range(count)]
     for number in range(count):

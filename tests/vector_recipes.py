@@ -11,6 +11,7 @@ import conformance
 import numpy as np
 import zstandard
 from conformance import Vector
+from wide_recipes import WIDE_WHAT, wide_originals
 
 from runtime.core.implant_table import CODE_TO_SAMPLE
 from runtime.predictor.index_maps import map_sources
@@ -163,6 +164,7 @@ def recordings():
         (Vector("array-8-bit", "", array=True), wav(s["8-bit"][:301, :1])),
     ]
     made += other_originals(s)
+    made += wide_originals()
     made += [decoded(name, wav(samples), bound, chunk) for name, samples, bound, chunk in bounded_signals()]
     made += spike_signals()
     return [(Vector(**{**vars(vector), "what": WHAT[vector.name]}), data) for vector, data in made]
@@ -244,7 +246,7 @@ def decoded(name, recording, bound, chunk):
     return vector, conformance.decode(conformance.encode(vector, recording, verify=True))
 
 
-WHAT = {
+WHAT = WIDE_WHAT | {
     "spikes": "windows around spikes, 3 codes; one channel is flat",
     "spikes-exact": "exact windows, chunks",
     "spikes-lfp": "windows on a field potential",
@@ -413,6 +415,7 @@ def faulty(streams):
         "files-long-name": ("a name beyond the table", table(b"\x08", b"\xff")),
         "files-behind": ("bytes behind files", joined([*files[:-1], [b"B", b"\0x"], files[-1]])),
         **map_faults(streams["maps"]),
+        **wide_faults(streams),
         **spike_faults(streams),
         "huge-embedded-model": ("a model that claims 2^40 bytes", _huge_model(embedded)),
     }
@@ -421,6 +424,26 @@ def faulty(streams):
     made["wrong-version"] = ("format version 2", "FileFormatError", one[:4] + b"\x02" + one[5:])
     made["unknown-model"] = ("a model that is not here", "ModelError", patched(one, b"H", 16, bytes(16)))
     return made
+
+
+def wide_faults(streams):
+    """name -> (what, stream) of wide chunks."""
+    plain, noise, floats, bits = (streams[f"wide-{name}"] for name in ("plain", "noise", "floats", "float-bits"))
+    return {
+        "wide-other-type": ("a chunk of floats, against the header", patched(plain, b"C", 5, b"\1")),
+        "wide-unknown-type": ("a type of samples that is not one", patched(plain, b"C", 5, b"\3")),
+        "wide-unknown-form": ("a form of channels that is not one", patched(plain, b"C", 6, b"\xc0")),
+        "wide-plain-floats": ("floats that are int16 values", patched(bits, b"C", 6, b"\x40")),
+        "wide-flags": ("a wide chunk with a bound", patched(plain, b"C", 4, b"\x0a")),
+        "wide-in-wide": ("a wide chunk in a wide chunk", patched(plain, b"C", 7, b"\2")),
+        "wide-unannounced": ("a wide chunk in a recording of int16", patched(plain, b"H", 1, b"\x10")),
+        "wide-missing": ("a chunk of int16 in a recording of int32", patched(streams["raw"], b"H", 1, b"\x20")),
+        "wide-divisor": ("a divisor of 0", patched(noise, b"C", 6, b"\0\0\0\0\0")),
+        "wide-step": ("a step that is not finite", patched(floats, b"C", 6, b"\x0f\xfe")),
+        "wide-stored-end": ("ends within stored channels", _cut_chunk(bits, 100)),
+        "wide-channels-end": ("ends within the channels", _cut_chunk(floats, 12)),
+        "wide-part-size": ("stored channels that are too long", patched(bits, b"C", 8, b"\xff")),
+    }
 
 
 def map_faults(stream):

@@ -14,11 +14,12 @@ import numpy as np
 from ..codec.coding import DecodeTask, Part
 from ..container.blocks import read_block
 from ..container.chunk_head import chunk_frames
-from ..container.header import check_bound
+from ..container.header import check_chunk
 from ..container.random_access import Layout
 from ..core.errors import CorruptError, MiddleoutError
 from ..core.file_io import PositionalFile
 from ..core.limits import BATCH_SAMPLES
+from ..core.sample_formats import width
 from ..core.threads import ForkSafeLock
 from .coders import Decoder
 from .codings import coding_of
@@ -127,13 +128,13 @@ class ChunkReader:
         return DecodeTask(payload, self._header.channels, self._header.sample_bits, part)
 
     def whole(self, decoder: Decoder) -> Iterator[np.ndarray]:
-        """Decode all chunks, some at a time: int16 [frames, channels] of each."""
+        """Decode all chunks, some at a time: plain samples [frames, channels] of each."""
         frames, channels = self._layout.index.frames, self._header.channels
         for group in _groups([count * channels for count in frames]):
             yield from _run(decoder, [self.task(number) for number in group])
 
     def read(self, decoder: Decoder, start: int, stop: int, channels: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
-        """Decode the frames from `start` to before `stop` of some channels: first frames, and samples as int16.
+        """Decode the frames from `start` to before `stop` of some channels: first frames, and plain samples.
 
         Parameters
         ----------
@@ -143,7 +144,7 @@ class ChunkReader:
         in_order = np.array_equal(chosen, channels)
         first = int(np.searchsorted(self.starts, start, "right")) - 1
         last = int(np.searchsorted(self.starts, stop, "left"))
-        keep = 2 * (stop - start) * len(chosen) < self._kept.most
+        keep = width(self._header.dtype) * (stop - start) * len(chosen) < self._kept.most
         wanted = []
         for number, (at, end) in enumerate(pairwise(self.starts[first : last + 1].tolist()), first):
             wanted.append(_Wanted(number, max(start - at, 0), min(stop, end) - at))
@@ -207,7 +208,7 @@ class ChunkReader:
         payload, *_ = read_block(block, layout.first_sequence + number, layout.header_crc, b"C")
         if chunk_frames(payload, self._header.channels) != layout.index.frames[number]:
             raise CorruptError("the index does not agree with the chunks")
-        check_bound(payload, self._header)
+        check_chunk(payload, self._header)
         return payload
 
 
@@ -236,7 +237,8 @@ def _run(decoder: Decoder, tasks: list[DecodeTask]) -> list[np.ndarray]:
 
 def _put_together(wanted: _Wanted, channels: np.ndarray) -> np.ndarray:
     """Return the samples [frames, channels] of columns of segments."""
-    samples = np.empty((len(channels), wanted.high - wanted.low), np.int16)
+    dtype = next(iter(wanted.columns.values())).dtype
+    samples = np.empty((len(channels), wanted.high - wanted.low), dtype)
     for segment in wanted.segments:
         at = segment * wanted.steps
         low, high = max(wanted.low, at), min(wanted.high, at + wanted.steps)

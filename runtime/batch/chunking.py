@@ -88,12 +88,12 @@ class ChunkLength:
             yield ahead
 
     def parts(self, chunk: np.ndarray) -> list[np.ndarray]:
-        """Return a chunk int16 [frames, channels], cut where magnitudes change, if that is asked for."""
-        return np.split(chunk, changes(chunk)) if self.adaptive else [chunk]
+        """Return a chunk [frames, channels], cut where magnitudes change, if that is asked for; not one of floats."""
+        return np.split(chunk, changes(chunk)) if self.adaptive and chunk.dtype.kind == "i" else [chunk]
 
 
 def changes(chunk: np.ndarray) -> list[int]:
-    """Return the frames of a chunk int16 [frames, channels] at which others should begin: none, nearly always.
+    """Return the frames of a chunk of integers [frames, channels] at which others should begin: none, nearly always.
 
     Predictors, scales and the inputs of a network are those of a chunk's loudest part.
     """
@@ -124,8 +124,8 @@ def _octaves(blocks: np.ndarray) -> np.ndarray:
 
     The logarithms are, nearly, exponent and leading mantissa bits of float32 patterns.
     """
-    sizes = np.abs(np.diff(blocks.astype(np.int32), axis=1))
-    unit = np.where(sizes > 0, sizes, 1 << 16).min(axis=(0, 1)).astype(np.float32)
+    sizes = np.abs(np.diff(blocks.astype(np.int64), axis=1))
+    unit = np.where(sizes > 0, sizes, 1 << 32).min(axis=(0, 1)).astype(np.float32)
     logarithms = (sizes.astype(np.float32) / unit + np.float32(1)).view(np.int32)
     return ((logarithms >> 16).sum(axis=1, dtype=np.int64) - 127 * 128 * sizes.shape[1]) / (128 * sizes.shape[1])
 

@@ -55,7 +55,7 @@ class Decoder:
     model: model.Model
 
     def run(self, tasks: list[DecodeTask]) -> list[np.ndarray | MiddleoutError]:
-        """Return the samples int16 [frames, channels] of each task, or its error, which leaves the others alone."""
+        """Return the plain samples [frames, channels] of each task, or its error, which leaves the others alone."""
         try:
             return list(codings.decode(tasks, self.model))
         except CorruptError as error:

@@ -10,13 +10,14 @@ import numpy as np
 from ..codec.coding import Coding, DecodeTask, EncodeTask
 from ..codec.rans_coding import RansCoding
 from ..codec.stored import StoredCoding
-from ..container.chunk_head import CHUNK_HEAD, CODING, RANS
+from ..container.chunk_head import CHUNK_HEAD, CODING, RANS, WIDE
 from ..core.errors import CorruptError
 from ..predictor.model import Model
 from ..spikes.spike_coding import SpikeCoding
+from ..wide.wide_coding import WideCoding
 
 _SPIKES = SpikeCoding()
-CODINGS: dict[int, Coding] = {coding.number: coding for coding in (StoredCoding(), RansCoding(), _SPIKES)}
+CODINGS: dict[int, Coding] = {coding.number: coding for coding in (StoredCoding(), RansCoding(), WideCoding(), _SPIKES)}
 """By the low bits of a payload's coding byte."""
 
 
@@ -29,12 +30,18 @@ def coding_of(payload: bytes) -> Coding:
 
 def encode(tasks: list[EncodeTask], model: Model) -> list[bytes]:
     """Return the payloads of chunks."""
-    return _grouped(tasks, lambda task: CODINGS[RANS] if task.spikes is None else _SPIKES, "encode", model)
+    return _grouped(tasks, _coding_for, "encode", model)
 
 
 def decode(tasks: list[DecodeTask], model: Model) -> list[np.ndarray]:
-    """Return the samples int16 [frames, channels] of payloads. Raises `CorruptError`."""
+    """Return the samples [frames, channels] of payloads, in their plain type. Raises `CorruptError`."""
     return _grouped(tasks, lambda task: coding_of(task.payload), "decode", model)
+
+
+def _coding_for(task: EncodeTask) -> Coding:
+    if task.samples.dtype != np.int16:
+        return CODINGS[WIDE]
+    return CODINGS[RANS] if task.spikes is None else _SPIKES
 
 
 def _grouped(tasks: list, choose: Callable[[Any], Coding], what: str, model: Model) -> list:

@@ -10,9 +10,12 @@ import numpy as np
 from ..codec.coding import EncodeTask
 from ..container.blocks import BlockWriter
 from ..container.header import Header
+from ..core import sample_formats
 from ..core.compressed_bytes import pack_blob
+from ..core.errors import UsageError
 from ..fit import topology as topologies
 from ..predictor import model as models
+from ..wide.wide_coding import narrowed
 from .coders import Encoder
 from .model_choice import CHOICE_FRAMES, choose
 from .options import EncodeOptions
@@ -45,7 +48,7 @@ class Encoding:
     names : list of str
         Names of the channels, by which a topology knows them.
     first : list of ndarray
-        The first chunks, int16 [frames, channels], by which a model is chosen.
+        The first chunks, plain samples [frames, channels], by which a model is chosen.
     foreign : int
         Bytes besides the samples that are to be stored, as far as that is known.
     """
@@ -55,8 +58,14 @@ class Encoding:
     ) -> None:
         options = loaded.options
         lossy = options.bound, options.target_rate, options.keep is not None
-        start = np.concatenate([np.empty((0, header.channels), np.int16), *(chunk[:CHOICE_FRAMES] for chunk in first)])
-        self._network = loaded.network or models.load(choose(start, options.independent, *lossy))
+        plain = sample_formats.plain_type(header.dtype)
+        if options.lossy and plain != np.int16:
+            raise UsageError(
+                f"samples of {sample_formats.name(header.dtype)} are coded without loss only: no --max-error "
+                "(max_error), no --target-rate (target_rate), no --keep (keep)"
+            )
+        start = np.concatenate([np.empty((0, header.channels), plain), *(chunk[:CHOICE_FRAMES] for chunk in first)])
+        self._network = loaded.network or models.load(choose(narrowed(start), options.independent, *lossy))
         embed, identity = options.embed_model, self._network.identity
         self.header = replace(header, model=identity, embedded=embed, bounded=options.lossy)
         self.encoder = Encoder(self._network, options.verify)
@@ -72,7 +81,7 @@ class Encoding:
             self._budget = Budget(options.target_rate, header.sample_rate, header.frames, reserve)
 
     def task(self, samples: np.ndarray) -> EncodeTask:
-        """Make a task of the next chunk, int16 [frames, channels]."""
+        """Make a task of the next chunk, plain samples [frames, channels]."""
         budget = None if self._budget is None else self._budget.take(len(samples))
         return EncodeTask(
             samples,

@@ -24,6 +24,7 @@ from ..recording import paths
 from ..recording.originals import ChannelTimeSink, FileSink, MembersSink, members_of
 from ..recording.sources import Given, Recording
 from ..recording.wav import WavFormat, canonical_header
+from ..wide.wide_coding import stored_floats
 from .chunking import ChunkLength, beginning
 from .coders import Decoder, model_of
 from .encoding import Encoding, Loaded
@@ -41,6 +42,7 @@ class Outcome:
     original_bytes, coded_bytes : sizes of the two forms
     samples : of all channels together
     max_errors : bound of the error in each chunk, 0 where it is exact; of an encoded file
+    stored : most channels of a chunk that are floats without a step, which are stored; of an encoded file
     bit_rate : bits per second of all channels together, if a target rate was given
     error : None if all went well
     """
@@ -51,6 +53,7 @@ class Outcome:
     coded_bytes: int = 0
     samples: int = 0
     max_errors: list[int] = field(default_factory=list)
+    stored: int = 0
     bit_rate: float | None = None
     error: Exception | None = None
 
@@ -154,6 +157,7 @@ class EncodeJob(_Job):
         """Write a chunk."""
         self._started().chunk(payload)
         self.outcome.max_errors.append(chunk_bound(payload))
+        self.outcome.stored = max(self.outcome.stored, stored_floats(payload, self._started().header.channels))
 
     def put_back(self, data: bytes) -> None:
         """Write bytes behind the samples."""
@@ -227,7 +231,7 @@ class DecodeJob(_Job):
                 self._open_single(header)
             embedded, opened, coder = None, header.source != FILES, None
             if header.canonical or header.source == SAMPLES:
-                form = WavFormat(header.channels, header.sample_rate, header.sample_bits)
+                form = WavFormat.of(header.channels, header.sample_rate, header.dtype)
                 yield Front(canonical_header(form, _frames(header, source)))
             for block in blocks:
                 if not opened and block.tag in b"CE":

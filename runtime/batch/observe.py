@@ -14,6 +14,7 @@ from ..core.errors import MiddleoutError, UsageError
 from ..fit.correlation import whiten
 from ..fit.topology import Topology
 from ..recording.sources import NOTHING, Given, Recording
+from ..wide.wide_coding import narrowed
 
 SECONDS = 30
 """Of a recording, in pieces spread over it; more tells little about which channels belong together."""
@@ -88,6 +89,7 @@ def _add(topology: Topology, recording: Recording) -> None:
 
 def _whitened(samples: np.ndarray) -> np.ndarray:
     rows = np.empty(samples.T.shape, np.float32)
+    samples = narrowed(samples)
     for channel, row in enumerate(rows if len(samples) >= _SHORTEST else ()):
         row[:] = whiten(np.ascontiguousarray(samples[:, channel]))
     return rows

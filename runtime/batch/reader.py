@@ -10,7 +10,7 @@ import numpy as np
 
 from ..container.random_access import read_layout, scan_layout
 from ..core.errors import UsageError
-from ..core.sample_formats import from_int16
+from ..core.sample_formats import array_type, from_plain
 from ..core.terms import FILES
 from ..predictor import model as models
 from ..recording.originals import members_of
@@ -41,7 +41,7 @@ class Reader:
     ----------
     channels, sample_rate : of the recording; the sample rate in Hz, 0 if unknown
     frames : length of the recording
-    dtype : of the samples: int16, uint16, int8 or uint8, as in the original but in this machine's byte order
+    dtype : of the samples, as in the original but in this machine's byte order; int32 for those of 24 bits
     header : all fields of the file's header
 
     Raises
@@ -72,7 +72,7 @@ class Reader:
         self.header = self._layout.header
         self.channels = self.header.channels
         self.sample_rate = self.header.sample_rate
-        self.dtype = np.dtype(self.header.dtype).newbyteorder("=")
+        self.dtype = array_type(self.header.dtype)
         self._chunks = ChunkReader(self._file, self._layout, cache_bytes)
         self.frames = int(self._chunks.starts[-1])
         self._decoder: Decoder | None = None
@@ -102,7 +102,7 @@ class Reader:
         if stop > start and len(columns):
             for first, part in self._chunks.read(self._loaded(), start, stop, columns):
                 at = first - start
-                samples[at : at + len(part)] = from_int16(part, self.header.dtype)
+                samples[at : at + len(part)] = from_plain(part, self.header.dtype)
         return samples
 
     def mask(
@@ -130,7 +130,7 @@ class Reader:
     def __iter__(self) -> Iterator[np.ndarray]:
         """Give the recording in pieces [time, channel]; memory holds a batch of chunks at most."""
         for part in self._chunks.whole(self._loaded()):
-            yield from_int16(part, self.header.dtype).astype(self.dtype, copy=False)
+            yield from_plain(part, self.header.dtype).astype(self.dtype, copy=False)
 
     def __len__(self) -> int:
         return self.frames

@@ -34,7 +34,7 @@ class Writer:
     options : EncodeOptions or None
         How to encode.
     dtype : str or dtype
-        Of the samples: int16, uint16, int8 or uint8.
+        Of the samples: one of `core.terms.TYPES`; those of int24 are given as int32.
     frames : int or None
         Length of the recording, if it is known; it is checked.
     suffix : str
@@ -88,6 +88,9 @@ class Writer:
         """Append samples, [time, channel] or for one channel [time]."""
         samples, dtype = to_samples(samples, "time-channel")
         header = self._header
+        if (dtype, header.dtype) == ("<i4", "<i3"):
+            sample_formats.check_range(samples, header.dtype)
+            dtype = header.dtype
         if samples.shape[1] != header.channels or dtype != header.dtype:
             raise UsageError(
                 f"{samples.shape[1]} channels of {sample_formats.name(dtype)}, in a recording of {header.channels} of "
@@ -127,7 +130,8 @@ class Writer:
     def _ready(self, final: bool) -> list[np.ndarray]:
         """Take the chunks that are complete; the last one is not, unless the recording ends here."""
         channels = self._header.channels
-        samples = np.concatenate(self._pieces) if self._pieces else np.empty((0, channels), np.int16)
+        nothing = np.empty((0, channels), sample_formats.plain_type(self._header.dtype))
+        samples = np.concatenate([nothing, *self._pieces])
         aim = self._length.aim
         lengths = self._length.plan(len(samples)) if final else [aim] * (len(samples) // aim - 1)
         ends = np.cumsum(lengths, dtype=np.int64)

@@ -181,9 +181,9 @@ def _run(verb: str, call: Callable, options: argparse.Namespace, total: int | No
             if outcome.error is not None:
                 with progress.paused():
                     _complain(outcome.error, outcome.path)
-            elif outcome.bit_rate is not None and not options.quiet:
+            elif not options.quiet:
                 with progress.paused():
-                    print(_rate(outcome), file=sys.stderr)
+                    _tell(outcome)
 
         outcomes = call(options.files, jobs=options.jobs, done=done, advance=progress.advance)
     good = [outcome for outcome in outcomes if outcome.error is None]
@@ -205,6 +205,15 @@ def _summary(verb: str, outcomes: list[Outcome], seconds: float) -> str:
     bits = f", {8 * coded / samples:.3f} bits/sample" if samples else ""
     speed = f", {samples / seconds / 1e6:.2f} Msamples/s"
     return f"{what}: {sizes}, ratio {original / coded:.3f}{bits}{speed}"
+
+
+def _tell(outcome: Outcome) -> None:
+    """Print what is to be known of a file besides its sizes."""
+    if outcome.bit_rate is not None:
+        print(_rate(outcome), file=sys.stderr)
+    if outcome.stored:
+        text = "channels hold floats that are no whole numbers times a step: stored, compressed by zstd"
+        print(f"{outcome.path}: note: {outcome.stored} {text}", file=sys.stderr)
 
 
 def _rate(outcome: Outcome) -> str:

@@ -18,8 +18,8 @@ from ..predictor.model import Model
 class EncodeTask:
     """One chunk to encode.
 
-    samples : int16 [frames, channels]
-    sample_bits : width of a sample in the original, 8 or 16
+    samples : [frames, channels]: int16; of the coding `wide` int32, float32 or float64
+    sample_bits : width of a sample in the original; of int16 samples 8 or 16
     max_error : 0..255, in codes for channels in the implant's table, in sample units for others; 0 for lossless
     independent : whether each channel is encoded alone
     order : the prediction order of the channels; found from the samples if there is none
@@ -75,7 +75,7 @@ class Coding(Protocol):
         """Return the payloads of chunks, many at once; stored ones where these are smaller."""
 
     def decode(self, tasks: list[DecodeTask], model: Model) -> list[np.ndarray]:
-        """Return the samples int16 [frames, channels] that are wanted, many at once. Raises `CorruptError`."""
+        """Return the plain samples [frames, channels] that are wanted, many at once. Raises `CorruptError`."""
 
     def segment_frames(self, task: DecodeTask) -> int:
         """Return the frames of a segment, which decodes as a whole; the beginning of the payload will do."""

@@ -17,7 +17,7 @@ from ..core.errors import CorruptError, FileFormatError, MiddleoutError
 from ..core.file_io import read_up_to
 from ..core.terms import FILES
 from .chunk_head import chunk_frames
-from .header import BLOCK_OVERHEAD, MAX_LENGTH, Header, check_bound, parse_foreign
+from .header import BLOCK_OVERHEAD, MAX_LENGTH, Header, check_chunk, parse_foreign
 from .index import Index
 
 MAGIC = b"\x8fMDO"
@@ -57,7 +57,7 @@ class BlockWriter:
 
     def __init__(self, file: BinaryIO, header: Header, model_data: bytes | None = None) -> None:
         self._file = file
-        self._header = header
+        self.header = header
         self._sequence = 0
         self._header_crc = 0
         self._index: Index | None = None
@@ -69,12 +69,12 @@ class BlockWriter:
 
     def front(self, data: bytes) -> None:
         """Append bytes of the original in front of the samples; they come before the first chunk."""
-        self._foreign(b"F", data, self._header.has_front and self._index is None)
+        self._foreign(b"F", data, self.header.has_front and self._index is None)
 
     def back(self, data: bytes) -> None:
         """Append bytes of the original behind the samples; they come after the last chunk."""
         self._begun()
-        self._foreign(b"B", data, self._header.may_have_back)
+        self._foreign(b"B", data, self.header.may_have_back)
 
     def _foreign(self, tag: bytes, data: bytes, possible: bool) -> None:
         if data and not possible:
@@ -94,15 +94,15 @@ class BlockWriter:
         index = self._begun()
         if len(index.frames) == limits.MAX_CHUNKS:
             raise MiddleoutError(f"a file holds at most {limits.MAX_CHUNKS} chunks; cut the recording")
-        index.frames.append(chunk_frames(payload, self._header.channels))
+        index.frames.append(chunk_frames(payload, self.header.channels))
         index.sizes.append(len(payload) + BLOCK_OVERHEAD)
         self._block(b"C", payload)
 
     def end(self) -> Index:
         """Write the end block; the file is complete then."""
         index = self._begun()
-        if self._header.frames not in (None, index.total):
-            raise MiddleoutError(f"{index.total} frames were there, not the {self._header.frames} expected")
+        if self.header.frames not in (None, index.total):
+            raise MiddleoutError(f"{index.total} frames were there, not the {self.header.frames} expected")
         self._block(b"E", index.pack())
         return index
 
@@ -152,7 +152,7 @@ class BlockReader:
             self._read_table(block)
         if block.tag == b"C":
             self._seen.frames.append(chunk_frames(payload, self.header.channels))
-            check_bound(payload, self.header)
+            check_chunk(payload, self.header)
             self._seen.sizes.append(len(payload) + BLOCK_OVERHEAD)
         elif block.tag == b"E":
             self._finish(payload)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import struct
 
+import numpy as np
+
 from ..core import limits
 from ..core.errors import CorruptError
 
-STORED, RANS, SPIKES = 0, 1, 3
+STORED, RANS, WIDE, SPIKES = 0, 1, 2, 3
 """Codings of a chunk: the low bits of its coding byte."""
 CODING = 7
 """These bits."""
@@ -21,6 +23,8 @@ HAS_PACKED = 64
 """Bit of the coding byte: channels are packed."""
 HAS_ADAPTIVE = 128
 """Bit of the coding byte: channels have adaptive predictors."""
+WIDE_TYPES = tuple(np.dtype(name) for name in ("int32", "float32", "float64"))
+"""Types of samples in a wide chunk, by their number in its first byte behind the head."""
 CHUNK_HEAD = struct.Struct("<IB")
 """What every chunk begins with: frames, coding."""
 CODED_HEAD = struct.Struct("<IH")
@@ -37,6 +41,14 @@ def chunk_frames(payload: bytes, channels: int = 1) -> int:
     ):
         raise CorruptError("a chunk has an impossible number of frames")
     return frames
+
+
+def chunk_type(payload: bytes) -> np.dtype | None:
+    """Return the type of the samples in a chunk; None for one that does not exist. Its first bytes will do."""
+    at = CHUNK_HEAD.size
+    if len(payload) < at or payload[at - 1] & CODING != WIDE:
+        return np.dtype(np.int16)
+    return WIDE_TYPES[payload[at]] if len(payload) > at and payload[at] < len(WIDE_TYPES) else None
 
 
 def is_spikes(payload: bytes) -> bool:

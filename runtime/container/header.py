@@ -3,12 +3,12 @@
 import struct
 from dataclasses import dataclass
 
-from ..core import limits
+from ..core import limits, sample_formats
 from ..core.compressed_bytes import parse_blob
 from ..core.errors import CorruptError
 from ..core.names import IDENTITY_BYTES, identity_of, is_suffix
 from ..core.terms import FILES, NPY, RAW, SAMPLES, WAV
-from .chunk_head import chunk_bound, is_spikes
+from .chunk_head import chunk_bound, chunk_type, is_spikes
 
 BLOCK_OVERHEAD = 9
 """Bytes of a block besides its payload: tag, length, crc."""
@@ -18,7 +18,11 @@ _FILE, _CANONICAL, _EMBEDDED, _USUAL_SUFFIX, _CHANNEL_TIME, _BOUNDED = 1, 2, 4, 
 _SOURCE_SHIFT, _SOURCE_MASK = 5, 3
 _FILES = (WAV, RAW, NPY, FILES)
 """Kinds of originals that are files, by their number in the flags."""
-_DTYPES = {16: "<i2", 8: "|u1", 9: "|i1", 17: "<u2", 18: ">i2", 19: ">u2"}
+_DTYPES = {
+    **{16: "<i2", 8: "|u1", 9: "|i1", 17: "<u2", 18: ">i2", 19: ">u2"},
+    **{24: "<i3", 26: ">i3", 32: "<i4", 33: "<u4", 34: ">i4", 35: ">u4"},
+    **{48: "<f4", 50: ">f4", 64: "<f8", 66: ">f8"},
+}
 _FORMAT_NUMBERS = {dtype: number for number, dtype in _DTYPES.items()}
 _SUFFIX = ".wav"
 _UNKNOWN_FRAMES = 2**64 - 1
@@ -28,7 +32,7 @@ MAX_LENGTH = {
     b"H": _HEADER.size + limits.MAX_SUFFIX_BYTES,
     b"M": limits.MAX_MODEL_BYTES,
     b"F": limits.MAX_FOREIGN_PIECE + 1,
-    b"C": limits.MAX_CHUNK_SAMPLES * 2 + 5,
+    b"C": limits.MAX_CHUNK_BYTES,
     b"B": limits.MAX_FOREIGN_PIECE + 1,
     b"E": limits.MAX_CHUNKS * 8 + 17,  # entries, and 17 bytes around them
 }
@@ -40,7 +44,7 @@ class Header:
     """Block `H`: what holds for the whole recording.
 
     source : kind of the original
-    dtype : sample format of the original (see `formats`)
+    dtype : sample format of the original (see `core.sample_formats`)
     canonical : whether the header of a WAV file follows from the other fields
     channel_time : whether the samples of a channel lie together in the original, not those of a frame
     bounded : whether chunks may be no more than close to the original
@@ -61,13 +65,13 @@ class Header:
 
     @property
     def sample_bits(self) -> int:
-        """8 or 16: the width of a sample."""
-        return 8 * int(self.dtype[2])
+        """The width of a sample: 8, 16, 24, 32 or 64."""
+        return 8 * sample_formats.width(self.dtype)
 
     @property
     def file_dtype(self) -> str:
         """Sample format of the file that is restored: a WAV file where the recording never was a file."""
-        return self.dtype if self.source != SAMPLES else _DTYPES[self.sample_bits]
+        return self.dtype if self.source != SAMPLES else sample_formats.wav_format(self.dtype)
 
     @property
     def has_front(self) -> bool:
@@ -131,11 +135,13 @@ class Header:
             return False
         if self.source == SAMPLES:
             return self.dtype[0] != ">"
-        return self.source != WAV or self.dtype == _DTYPES[self.sample_bits]
+        return self.source != WAV or self.dtype == sample_formats.wav_format(self.dtype)
 
 
-def check_bound(payload: bytes, header: Header) -> None:
-    """Refuse a chunk that is not lossless in a file that says that it is."""
+def check_chunk(payload: bytes, header: Header) -> None:
+    """Refuse a chunk whose samples are of another type than the header says, or not lossless against what it says."""
+    if chunk_type(payload) != sample_formats.plain_type(header.dtype):
+        raise CorruptError("the samples of a chunk are of another type than the header says")
     if (chunk_bound(payload) or is_spikes(payload)) and not header.bounded:
         raise CorruptError("a chunk is not lossless, against what the header says")
 

@@ -11,10 +11,10 @@ RAW, ZSTD = 0, 1
 _LEVEL = 19
 
 
-def pack_blob(data: bytes, always: bool = False) -> tuple[int, bytes]:
+def pack_blob(data: bytes, always: bool = False, level: int = _LEVEL) -> tuple[int, bytes]:
     """Compress where it pays (or `always`); gives the coding byte and the body."""
     # a frame takes 12 bytes or more, so that shorter data never shrinks
-    packed = zstandard.ZstdCompressor(level=_LEVEL).compress(data) if always or len(data) > 12 else data
+    packed = zstandard.ZstdCompressor(level=level).compress(data) if always or len(data) > 12 else data
     return (ZSTD, packed) if always or len(packed) < len(data) else (RAW, data)
 
 

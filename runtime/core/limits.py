@@ -3,6 +3,8 @@
 MAX_CHANNELS = 65535
 MAX_CHUNK_FRAMES = 1 << 24
 MAX_CHUNK_SAMPLES = 1 << 26
+MAX_CHUNK_BYTES = MAX_CHUNK_SAMPLES * 8 + 64
+"""Bytes of a chunk of floats of 64 bits that are stored."""
 MAX_LANES = 1 << 18
 """Lanes of a chunk."""
 MAX_SUFFIX_BYTES = 32

@@ -7,5 +7,6 @@ LAYOUTS = (TIME_CHANNEL, CHANNEL_TIME)
 SAMPLES, WAV, RAW, NPY, FILES = "samples", "wav", "raw", "npy", "files"
 """Kinds of originals: never a file, a WAV file, bare samples, a .npy file, or a file for each channel."""
 
-TYPES = ("int16", "uint16", "int8", "uint8")
+INT24 = "int24"
+TYPES = ("int16", "uint16", "int8", "uint8", INT24, "int32", "uint32", "float32", "float64")
 """Types of samples."""

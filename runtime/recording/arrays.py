@@ -1,4 +1,4 @@
-"""Arrays as callers have them, and as the codec wants them: int16 [time, channel]."""
+"""Arrays as callers have them, and as the codec wants them: plain samples [time, channel]."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ def whole_sample_rate(sample_rate: float) -> int:
 
 
 def to_samples(samples: np.ndarray, layout: str | None = None) -> tuple[np.ndarray, str]:
-    """Check an array and return it as int16 [time, channel], with its sample format (little-endian).
+    """Check an array and return it as plain samples [time, channel], with its sample format (little-endian).
 
     Parameters
     ----------
-    samples : int16, uint16, int8 or uint8, [time, channel] or [time]
+    samples : of a type in `core.terms.TYPES` (int24 as int32), [time, channel] or [time]
     layout : "time-channel" or "channel-time"; None for "time-channel" if there is not more channel than time
 
     Raises
@@ -61,4 +61,4 @@ def to_samples(samples: np.ndarray, layout: str | None = None) -> tuple[np.ndarr
     check_axes(len(samples), samples.shape[1], layout)
     if not 1 <= samples.shape[1] <= MAX_CHANNELS:
         raise UsageError(f"{samples.shape[1]} channels; possible are 1 to {MAX_CHANNELS}")
-    return np.ascontiguousarray(sample_formats.to_int16(samples)), dtype
+    return np.ascontiguousarray(sample_formats.to_plain(samples)), dtype

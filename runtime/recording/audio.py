@@ -6,11 +6,15 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from ..core import sample_formats
 from ..core.errors import FileFormatError
 from ..core.terms import SAMPLES
 
-_EXACT = ("PCM_16", "PCM_S8")
-"""Encodings whose samples are int16 without loss; those of 8 bits fill the upper byte."""
+_FORMATS = {
+    **{"PCM_16": "<i2", "PCM_S8": "<i2", "PCM_24": "<i3", "PCM_32": "<i4"},
+    **{"FLOAT": "<f4", "DOUBLE": "<f8"},
+}
+"""Sample formats of encodings that are read without loss; samples of 8 bits fill the upper byte of int16."""
 
 
 class AudioReader:
@@ -23,11 +27,10 @@ class AudioReader:
     Raises
     ------
     FileFormatError
-        The file is no audio file, or its samples are not integers of at most 16 bits.
+        The file is no audio file, or its samples are neither integers of at most 32 bits nor floats.
     """
 
     kind = SAMPLES
-    dtype = "<i2"
     canonical = channel_time = False
     front = b""
     outside = 0
@@ -39,15 +42,20 @@ class AudioReader:
             self._file = soundfile.SoundFile(path)
         except (soundfile.SoundFileError, TypeError) as error:
             raise FileFormatError(f"this is no audio file with a header: {error}") from None
-        if self._file.subtype not in _EXACT:
+        if self._file.subtype not in _FORMATS:
             self._file.close()
-            raise FileFormatError(f"samples of type {self._file.subtype}; supported are integers of 8 or 16 bits")
+            raise FileFormatError(
+                f"samples of type {self._file.subtype}; supported are integers of 8 to 32 bits, and floats"
+            )
+        self.dtype = _FORMATS[self._file.subtype]
         self.channels, self.sample_rate = self._file.channels, self._file.samplerate
         self.frames = self._file.frames
 
     def read(self, frames: int) -> np.ndarray:
-        """Read the next frames, int16 [frames, channels]; fewer only at the end of the samples."""
-        return np.asarray(self._file.read(frames, dtype="int16", always_2d=True))
+        """Read the next frames, plain samples [frames, channels]; fewer only at the end of the samples."""
+        plain = sample_formats.plain_type(self.dtype)
+        samples = np.asarray(self._file.read(frames, dtype=plain.name, always_2d=True))
+        return samples >> 8 if self.dtype == "<i3" else samples
 
     def skip(self, frames: int) -> None:
         """Pass over frames, which must be there."""

@@ -67,7 +67,7 @@ class MonoFilesReader:
             raise UsageError("two of the files have the same name")
         common = self._parts[0].form
         self.frames, self.dtype, self.sample_rate = common.frames, common.dtype, common.sample_rate
-        form = WavFormat(1, self.sample_rate, 8 * sample_formats.width(self.dtype))
+        form = WavFormat.of(1, self.sample_rate, self.dtype)
         self.front = pack(members, canonical_header(form, self.frames))
         self._done = 0
 
@@ -100,10 +100,10 @@ class MonoFilesReader:
             return _Part(path, len(reader.front), form, member)
 
     def read(self, frames: int) -> np.ndarray:
-        """Read the next frames, int16 [frames, channels]; fewer only at the end."""
+        """Read the next frames, plain samples [frames, channels]; fewer only at the end."""
         frames = min(frames, self.frames - self._done)
         width = sample_formats.width(self.dtype)
-        samples = np.empty((frames, self.channels), np.int16)
+        samples = np.empty((frames, self.channels), sample_formats.plain_type(self.dtype))
         for channel, part in enumerate(self._parts):
             with open(part.path, "rb") as file:
                 file.seek(part.start + self._done * width)

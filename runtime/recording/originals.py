@@ -20,7 +20,7 @@ _LARGEST = 1 << 62
 
 def members_of(header: Header, table: bytes) -> list[Member]:
     """Parse the table of the files that an original consists of. Raises `CorruptError`."""
-    form = WavFormat(1, header.sample_rate, header.sample_bits)
+    form = WavFormat.of(1, header.sample_rate, header.dtype)
     return parse(table, header.channels, canonical_header(form, header.frames))
 
 
@@ -49,7 +49,7 @@ class FileSink:
         self._file().write(data)
 
     def samples(self, samples: np.ndarray) -> None:
-        """Write the next frames, int16 [frames, channels]."""
+        """Write the next frames, plain samples [frames, channels]."""
         self._file().write(sample_formats.to_bytes(samples, self._dtype))
 
     def commit(self, mode: int | None, mtime: int | None) -> None:
@@ -96,12 +96,12 @@ class ChannelTimeSink(FileSink):
         super().back(data)
 
     def samples(self, samples: np.ndarray) -> None:
-        """Write the next frames, int16 [frames, channels]."""
+        """Write the next frames, plain samples [frames, channels]."""
         if self._done + len(samples) > self._frames:
             raise CorruptError("the chunks do not add up to the frames that the header announces")
-        for channel, values in enumerate(sample_formats.from_int16(samples, self._dtype).T):
+        for channel, values in enumerate(samples.T):
             self._file().seek(self._place(channel, self._done))
-            self._file().write(values.tobytes())
+            self._file().write(sample_formats.to_bytes(values, self._dtype))
         self._done += len(samples)
 
     def _place(self, channel: int, frame: int) -> int:
@@ -131,9 +131,8 @@ class MembersSink:
         self._open: list[paths.Output] | None = None
 
     def samples(self, samples: np.ndarray) -> None:
-        """Write the next frames, int16 [frames, channels]."""
-        values = sample_formats.from_int16(samples, self._dtype)
-        self._append(lambda channel: values[:, channel].tobytes())
+        """Write the next frames, plain samples [frames, channels]."""
+        self._append(lambda channel: sample_formats.to_bytes(samples[:, channel], self._dtype))
 
     def commit(self, mode: int | None, _: int | None) -> None:
         """Complete the files: give them their names, permissions and times."""

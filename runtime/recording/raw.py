@@ -70,11 +70,11 @@ class RawReader:
         self._done = 0
 
     def read(self, frames: int) -> np.ndarray:
-        """Read the next frames, int16 [frames, channels]; fewer only at the end of the samples."""
+        """Read the next frames, plain samples [frames, channels]; fewer only at the end of the samples."""
         if self.frames is not None:
             frames = min(frames, self.frames - self._done)
         if self.channel_time:
-            samples = np.empty((frames, self.channels), np.int16)
+            samples = np.empty((frames, self.channels), sample_formats.plain_type(self.dtype))
             for channel in range(self.channels):
                 self._file.seek(self._start + channel * self._channel_bytes + self._done * self._width)
                 samples[:, channel] = sample_formats.from_bytes(self._take(frames * self._width), self.dtype, 1)[:, 0]

@@ -36,7 +36,7 @@ class Given:
     sample_rate : int
         Hz, a whole number, of raw and .npy files; 0 if unknown.
     dtype : str or dtype
-        Of raw files: int16, uint16, int8 or uint8, little-endian.
+        Of raw files: int16, uint16, int8, uint8, int24, int32, uint32, float32 or float64, little-endian.
     layout : str or None
         Axes of raw and .npy files, "time-channel" or "channel-time"; without it, files with more channels than time
         steps are refused.
@@ -70,7 +70,7 @@ class Source(Protocol):
     Attributes
     ----------
     kind : of the original (see `terms`)
-    channels, sample_rate, dtype : of the recording; dtype as in `formats`
+    channels, sample_rate, dtype : of the recording; dtype as in `core.sample_formats`
     channel_time : whether the samples of a channel lie together, not those of a frame
     frames : of the recording, None if only reading on will tell
     front : bytes that are kept in front of the samples
@@ -91,7 +91,7 @@ class Source(Protocol):
     def frames(self) -> int | None: ...
 
     def read(self, frames: int) -> np.ndarray:
-        """Read the next frames, int16 [frames, channels]; fewer only at the end of the samples."""
+        """Read the next frames, plain samples [frames, channels]; fewer only at the end of the samples."""
 
     def skip(self, frames: int) -> None:
         """Pass over frames, which must be there."""
@@ -166,7 +166,7 @@ class Recording:
         return len(source.front) + behind
 
     def excerpt(self, frames: int, pieces: int = 16) -> np.ndarray:
-        """Read at most so many frames in all, int16 [time, channel], in pieces spread evenly over the recording.
+        """Read at most so many frames in all, plain samples [time, channel], in pieces spread over the recording.
 
         Of a recording of unknown length, these are the first ones. Nothing else can be read then.
         """
@@ -174,7 +174,7 @@ class Recording:
         if source.frames is None or source.frames <= frames or frames < pieces:
             return source.read(frames)
         size, at = frames // pieces, 0
-        samples = np.empty((pieces, size, source.channels), np.int16)
+        samples = np.empty((pieces, size, source.channels), sample_formats.plain_type(source.dtype))
         for piece, start in zip(samples, np.linspace(0, source.frames - size, pieces).astype(np.int64).tolist()):
             source.skip(start - at)
             piece[:] = source.read(size)

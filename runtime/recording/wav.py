@@ -1,8 +1,8 @@
 """WAV files, byte for byte, by a walk over the RIFF chunks.
 
-Integer PCM of 8 to 16 bits is split into samples, the bytes in front of them and the bytes behind them; joined they
-are the file again, whatever its headers claim. Works on pipes; samples and what is behind them are never held as a
-whole.
+Integer PCM of 8 to 32 bits and floats of 32 or 64 are split into samples, the bytes in front of them and the bytes
+behind them; joined they are the file again, whatever its headers claim. Works on pipes; samples and what is behind them
+are never held as a whole.
 """
 
 import struct
@@ -17,10 +17,11 @@ from ..core.errors import FileFormatError
 from ..core.file_io import read_up_to, skip_bytes
 from ..core.terms import WAV
 
-_SUPPORTED = "supported are WAV files of integer PCM with 8 to 16 bits"
-_PCM, _EXTENSIBLE = 1, 0xFFFE
-_ENCODINGS = {2: "MS ADPCM", 3: "floating point", 6: "A-law", 7: "mu-law", 0x11: "IMA ADPCM", 0x55: "MP3"}
-_PCM_GUID = bytes.fromhex("0100000000001000800000aa00389b71")
+_SUPPORTED = "supported are WAV files of integer PCM with 8 to 32 bits, and of floats with 32 or 64"
+_PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
+_ENCODINGS = {2: "MS ADPCM", 6: "A-law", 7: "mu-law", 0x11: "IMA ADPCM", 0x55: "MP3"}
+_GUID_END = bytes.fromhex("000000001000800000aa00389b71")
+"""What follows the encoding in the sub-format of an extensible format chunk."""
 _OTHER_FILES = {
     b"RF64": "an RF64 file",
     b"BW64": "a BW64 file",
@@ -44,6 +45,12 @@ class WavFormat:
     channels: int
     sample_rate: int
     sample_bits: int
+    floats: bool = False
+
+    @classmethod
+    def of(cls, channels: int, sample_rate: int, dtype: str) -> "WavFormat":
+        """Return the format for plain samples of a sample format."""
+        return cls(channels, sample_rate, 8 * sample_formats.width(dtype), sample_formats.is_float(dtype))
 
     @property
     def frame_bytes(self) -> int:
@@ -53,7 +60,7 @@ class WavFormat:
     @property
     def dtype(self) -> str:
         """Sample format."""
-        return "<i2" if self.sample_bits == 16 else "|u1"
+        return sample_formats.wav_format(f"<{'f' if self.floats else 'i'}{self.sample_bits // 8}")
 
 
 def canonical_header(form: WavFormat, frames: int | None) -> bytes:
@@ -65,9 +72,10 @@ def canonical_header(form: WavFormat, frames: int | None) -> bytes:
     size = _UNKNOWN_SIZE if frames is None else min(frames * block, _UNKNOWN_SIZE)
     riff = min(size + 36, _UNKNOWN_SIZE)
     rates = (form.sample_rate, form.sample_rate * block & 0xFFFFFFFF)
+    encoding = _FLOAT if form.floats else _PCM
     return _CANONICAL.pack(
         *(b"RIFF", riff, b"WAVE"),
-        *(b"fmt ", 16, _PCM, form.channels, *rates, block & 0xFFFF, form.sample_bits),
+        *(b"fmt ", 16, encoding, form.channels, *rates, block & 0xFFFF, form.sample_bits),
         *(b"data", size),
     )
 
@@ -112,7 +120,7 @@ class WavReader:
             self.canonical = whole and self.front == canonical_header(self.form, self.frames)
 
     def read(self, frames: int) -> np.ndarray:
-        """Read the next frames, int16 [frames, channels]; fewer only at the end of the samples."""
+        """Read the next frames, plain samples [frames, channels]; fewer only at the end of the samples."""
         block = self.form.frame_bytes
         want = frames * block if self._left is None else min(frames * block, self._left)
         data = read_up_to(self._file, want)
@@ -177,19 +185,21 @@ class _Walk:
 
 
 def parse_fmt(body: bytes) -> WavFormat:
-    """Parse the body of a `fmt ` chunk. Raises `FileFormatError` for all but integer PCM of 8 to 16 bits."""
+    """Parse the body of a `fmt ` chunk. Raises `FileFormatError` for what is not supported."""
     if len(body) < _FMT.size:
         raise FileFormatError("the WAV file's format chunk is too short")
     encoding, channels, sample_rate, _, block, bits = _FMT.unpack_from(body)
     if encoding == _EXTENSIBLE and len(body) >= 40:
-        encoding = int.from_bytes(body[24:26], "little") if body[26:40] == _PCM_GUID[2:] else encoding
-    if encoding != _PCM:
+        encoding = int.from_bytes(body[24:26], "little") if body[26:40] == _GUID_END else encoding
+    if encoding not in (_PCM, _FLOAT):
         raise FileFormatError(f"WAV encoding {_ENCODINGS.get(encoding, hex(encoding))}; {_SUPPORTED}")
     width = block // channels if channels else 0
-    if not 8 <= bits <= 16:
-        raise FileFormatError(f"PCM of {bits} bits; {_SUPPORTED}")
-    if width not in (1, 2) or width * channels != block or bits > 8 * width:
+    floats = encoding == _FLOAT
+    if bits not in (32, 64) if floats else not 8 <= bits <= 32:
+        raise FileFormatError(f"{'floats' if floats else 'PCM'} of {bits} bits; {_SUPPORTED}")
+    fits = bits == 8 * width if floats else 1 <= width <= 4 and bits <= 8 * width
+    if not fits or width * channels != block:
         raise FileFormatError(
             f"the WAV file's format chunk contradicts itself: {channels} channels, {block} bytes a frame"
         )
-    return WavFormat(channels, sample_rate, 8 * width)
+    return WavFormat(channels, sample_rate, 8 * width, floats)

@@ -46,7 +46,8 @@ def test_vectors_reach_every_part_of_the_format():
         for payload in (payload for tag, payload, _ in blocks if tag == b"C"):
             seen |= features(payload, header["channels"], network)
     assert seen >= {b"H", b"M", b"F", b"C", b"B", b"E", "escapes", "low bits", "no low bits"}
-    assert seen >= {("format", number) for number in (8, 9, 16, 17, 18, 19)}
+    assert seen >= {("format", number) for number in (8, 9, 16, 17, 18, 19, 24, 32, 33, 48, 66)}
+    assert seen >= {("wide", *form) for form in ((0, 0), (0, 1), (0, 2), (1, 0), (1, 2), (2, 0))}
     assert seen >= {("flags", flags) for flags in (33, 33 + 16, 65, 65 + 16, 97)}
     assert seen >= {"stored", "segments", "short segment", "group of zeros", *(("kind", kind) for kind in range(4))}
     assert seen >= {
@@ -66,6 +67,8 @@ def features(payload, channels, network):
     """What a chunk has."""
     if payload[4] == 0:
         return {"stored"}
+    if payload[4] == 2:
+        return {("wide", payload[5], payload[6] >> 6)}
     if payload[4] == 3:
         return {("spikes", payload[12] & 15)}
     frames, segments = (int.from_bytes(payload[a:b], "little") for a, b in ((0, 4), (9, 11)))

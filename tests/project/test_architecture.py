@@ -12,7 +12,7 @@ LAYERS = (
     ("predictor",),
     ("fit", "recording", "compiled"),
     ("codec",),
-    ("spikes",),
+    ("spikes", "wide"),
     ("batch", "streaming"),
     ("api",),
     ("cli",),

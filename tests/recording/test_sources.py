@@ -108,7 +108,7 @@ def test_npy_of_one_channel_of_no_samples_and_of_python_2(tmp_path):
     assert (tmp_path / "x.npy").read_bytes() == before
 
 
-@pytest.mark.parametrize(("dtype", "layout"), [*product(terms.TYPES, terms.LAYOUTS)])
+@pytest.mark.parametrize(("dtype", "layout"), [*product(terms.TYPES[:4], terms.LAYOUTS)])
 @pytest.mark.parametrize("name", ["x.bin", "x.RAW", "x.dat", "x.samples", "x"])
 def test_raw(dtype, layout, name, tmp_path, monkeypatch):
     monkeypatch.setattr("runtime.batch.chunking.CHUNK_FRAMES", 250)
@@ -285,7 +285,7 @@ def test_what_lies_channel_by_channel_does_not_go_through_pipes(tmp_path, capfd)
         ("x.bin", bytes(2 * 3 * 40), [], "say with --channels"),
         ("x.bin", bytes(7), ["--channels", 2], "no whole number of frames of 2 int16"),
         ("x.bin", bytes(14), ["--channels", 70000], "70000 channels"),
-        ("x.npy", np.zeros(5), [], "an array of float64"),
+        ("x.npy", np.zeros(5, np.int64), [], "an array of int64"),
         ("x.npy", np.zeros((2, 2, 2), np.int16), [], "shape (2, 2, 2)"),
         ("x.npy", np.zeros(5, [("a", "<i2")]), [], "an array of records"),
         ("x.npy", b"\x93NUMPY\1\0\xff\xff{", [], "header is damaged"),
@@ -477,7 +477,12 @@ def test_samples_of_audio_files(form, channels, tmp_path, capsys):
     assert main("decode", "-q", tmp_path / "x.mdo") == 0
     assert np.array_equal(soundfile.read(tmp_path / "x.wav", dtype="int16", always_2d=True)[0], samples)
     soundfile.write(path, samples / 32768, 20000, format=form, subtype="PCM_24")
-    assert main("encode", "-q", "-f", path, "--samples-only") == 1
+    assert main("encode", "-q", "-f", path, "--samples-only") == 0
+    with runtime.open(tmp_path / "x.mdo") as reader:
+        assert np.array_equal(reader.read(), samples.astype(np.int32) * 256)
+    if form != "FLAC":
+        soundfile.write(path, samples / 32768, 20000, format=form, subtype="ULAW")
+        assert main("encode", "-q", "-f", path, "--samples-only") == 1
     path.write_bytes(b"text")
     assert main("encode", "-q", "-f", path, "--samples-only") == 1
     assert "no audio file" in capsys.readouterr().err

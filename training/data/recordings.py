@@ -14,6 +14,7 @@ from runtime.core.errors import MiddleoutError
 from runtime.fit.parameters import fit
 from runtime.predictor.channel_parameters import LINEAR
 from runtime.recording.sources import NOTHING, RAW_SUFFIXES, Given, Recording
+from runtime.wide.wide_coding import narrowed
 
 CODES = 1024  # the implant's converter has 10 bits
 LEVELS = CODES + 1  # transition levels, the outer ends included
@@ -87,7 +88,7 @@ def read_samples(path: str | Path, given: Given = NOTHING) -> tuple[np.ndarray, 
         raise ValueError(f"{path}: not one of {', '.join(SUFFIXES)}")
     try:
         with Recording([str(path)], given) as recording:
-            return recording.source.read(recording.source.frames), recording.source.sample_rate
+            return narrowed(recording.source.read(recording.source.frames)), recording.source.sample_rate
     except MiddleoutError as error:
         raise ValueError(f"{path}: {error}") from error
 
