@@ -36,9 +36,9 @@ def choose(
     if usual != models.DEFAULT or not samples.size:
         return usual
     part = np.ascontiguousarray(samples[:CHOICE_FRAMES, :_CHANNELS])
-    alone = models.DEFAULT if mostly_in_table(part) else models.ARRAYS
+    alone = models.DEFAULT if mostly_in_table(part) else models.DEVICES
     if independent or kept or part.shape[1] == 1:
         return alone
     part = part[-max(_SAMPLES // part.shape[1], 1) :]  # recordings may begin with transients
-    names = dict.fromkeys((alone, models.DEFAULT, models.ARRAYS))  # of equal ones the first is taken
+    names = dict.fromkeys((alone, models.DEFAULT, models.DEVICES))  # of equal ones the first is taken
     return min(names, key=lambda name: len(codings.encode([EncodeTask(part)], models.load(name))[0]))

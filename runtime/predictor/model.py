@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from onnxruntime import InferenceSession, IOBinding
 
-DEFAULT, ARRAYS = "implant", "array"
+DEFAULT, DEVICES = "implant", "device"
 """The models for channels of the implant, and for other devices and channels with much cross-channel gain."""
 _COARSE, _COARSE_FROM = "near-lossless", 5
 """The model trained on coarse histories, and the bound from which on it is the better one (docs/models.md)."""

@@ -101,7 +101,7 @@ class SpikeStreamEncoder:
         if self._chooses and len(frames):
             self._chooses = False
             if not mostly_in_table(frames[:_CHOICE_FRAMES, :_CHOICE_CHANNELS]):
-                self._description, self._bucket, self._encoder = self._coding(models.load(models.ARRAYS))
+                self._description, self._bucket, self._encoder = self._coding(models.load(models.DEVICES))
         self._frames += len(frames)
         return [self._packet(chunk) for chunk in self._encoder.push(frames)]
 

@@ -21,8 +21,8 @@ def other_device(channels, frames=6000, shared=0.9):
 def test_single_channels_by_their_table():
     implant = simulate(4000, 1, seed=2).samples
     assert choose(implant) == "implant"
-    assert choose(other_device(1)) == "array"
-    assert choose(other_device(3), independent=True) == "array"
+    assert choose(other_device(1)) == "device"
+    assert choose(other_device(3), independent=True) == "device"
     assert choose(np.hstack([implant, implant, other_device(1, 4000)]), independent=True) == "implant"
     assert choose(np.full((500, 2), 7, np.int16)) == "implant"
     assert choose(np.zeros((0, 2), np.int16)) == "implant"
@@ -36,7 +36,7 @@ def test_spike_mode_by_the_implant_table():
     for channels in (1, 3):
         for bound in (0, 30):
             assert choose(simulate(4000, channels, seed=2).samples, max_error=bound, kept=True) == "implant"
-            assert choose(other_device(channels), max_error=bound, kept=True) == "array"
+            assert choose(other_device(channels), max_error=bound, kept=True) == "device"
 
 
 @pytest.mark.parametrize("kind", ["implant", "other"])
@@ -45,7 +45,7 @@ def test_the_smaller_one_for_arrays(kind):
     if kind == "implant":
         samples = CODE_TO_SAMPLE[np.clip(samples // 8, -512, 511) + 512]
     chosen = choose(samples)
-    sizes = {name: len(runtime.encode(samples, 1, model=name, verify=False)) for name in ("implant", "array")}
+    sizes = {name: len(runtime.encode(samples, 1, model=name, verify=False)) for name in ("implant", "device")}
     assert sizes[chosen] == min(sizes.values())
     assert len(runtime.encode(samples, 1, verify=False)) == sizes[chosen]
 

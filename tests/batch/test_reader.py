@@ -37,7 +37,7 @@ def coded(request, array, monkeypatch):
     """A coded recording in chunks of several segments, and in spike mode; and what it decodes to."""
     monkeypatch.setattr(chunking, "CHUNK_FRAMES", CHUNK)
     monkeypatch.setattr("runtime.codec.rans_coding.segment_steps", lambda frames, channels: 60)
-    data = runtime.encode(array, 20000, model="array", **({"keep": "spikes"} if request.param == "spikes" else {}))
+    data = runtime.encode(array, 20000, model="device", **({"keep": "spikes"} if request.param == "spikes" else {}))
     return data, runtime.decode(data)[0]
 
 
@@ -72,7 +72,7 @@ def test_every_part_is_right_however_much_is_kept(coded, cache_bytes):
 def test_what_was_decoded_is_not_decoded_again(array, monkeypatch):
     monkeypatch.setattr(chunking, "CHUNK_FRAMES", CHUNK)
     monkeypatch.setattr("runtime.codec.rans_coding.segment_steps", lambda frames, channels: 60)
-    reader = runtime.Reader(io.BytesIO(runtime.encode(array, 20000, model="array")))
+    reader = runtime.Reader(io.BytesIO(runtime.encode(array, 20000, model="device")))
     with counted(monkeypatch) as tasks:
         for start in range(0, 120, 6):
             assert np.array_equal(reader.read(start, start + 6, [0, 2]), array[start : start + 6, [0, 2]])
@@ -83,7 +83,7 @@ def test_what_was_decoded_is_not_decoded_again(array, monkeypatch):
         assert (task.part.start, task.part.stop) == (60, 180)
         tasks.clear()
         assert np.array_equal(reader.read(70, 180, [4, 1]), array[70:180, [4, 1]]) and not tasks
-    data = io.BytesIO(runtime.encode(array, 20000, model="array"))
+    data = io.BytesIO(runtime.encode(array, 20000, model="device"))
     with counted(monkeypatch) as tasks, runtime.Reader(data, cache_bytes=0) as reader:
         reader.read(10, 20)
         reader.read(10, 20)

@@ -16,7 +16,7 @@ from runtime.predictor import model
 
 @pytest.fixture(scope="module")
 def arrays():
-    return model.load(model.ARRAYS)
+    return model.load(model.DEVICES)
 
 
 @pytest.fixture

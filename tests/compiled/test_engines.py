@@ -48,7 +48,7 @@ def recordings():
 @pytest.mark.parametrize("max_error", [0, 3, 40])
 @pytest.mark.parametrize("name", recordings())
 def test_both_engines_encode_and_decode_the_same(name, max_error):
-    samples, model = recordings()[name], models.load("array")
+    samples, model = recordings()[name], models.load("device")
     plain, fast = with_each(lambda: codings.encode([EncodeTask(samples, max_error=max_error)], model)[0])
     assert plain == fast
     decoded = with_each(lambda: codings.decode([DecodeTask(plain, samples.shape[1])], model)[0])
@@ -67,7 +67,7 @@ def test_implant_recordings(simulation):
 
 
 def test_any_part_of_a_chunk():
-    samples, model, rng = recordings()["references"], models.load("array"), np.random.default_rng(1)
+    samples, model, rng = recordings()["references"], models.load("device"), np.random.default_rng(1)
     payload = codings.encode([EncodeTask(samples)], model)[0]
     for _ in range(10):
         start, channels = int(rng.integers(0, 2990)), rng.integers(0, 12, 3)
@@ -77,7 +77,7 @@ def test_any_part_of_a_chunk():
 
 
 def test_damaged_words_are_refused_and_harm_nothing():
-    samples, model, rng = recordings()["escapes and low bits"], models.load("array"), np.random.default_rng(2)
+    samples, model, rng = recordings()["escapes and low bits"], models.load("device"), np.random.default_rng(2)
     payload = bytearray(codings.encode([EncodeTask(samples)], model)[0])
     choice.use("compiled")
     for _ in range(60):

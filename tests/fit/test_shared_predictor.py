@@ -51,7 +51,7 @@ def test_channels_with_references_may_have_other_coefficients():
 
 @pytest.mark.parametrize("frames", [1, 2, 17, 100])
 def test_short_chunks_are_never_larger_than_stored_ones(frames):
-    network, random = model.load(model.ARRAYS), np.random.default_rng(frames)
+    network, random = model.load(model.DEVICES), np.random.default_rng(frames)
     white = random.integers(-32768, 32768, (frames, 384)).astype(np.int16)
     for samples in (white, noise(frames, 384), np.int16(2 * white), white[:, :1] + 0 * white):
         (payload,) = codec.encode_chunks([samples], network)

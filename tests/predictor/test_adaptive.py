@@ -17,7 +17,7 @@ from runtime.predictor.lanes import join
 
 @pytest.fixture(scope="module")
 def arrays():
-    return model.load(model.ARRAYS)
+    return model.load(model.DEVICES)
 
 
 def changing(frames, seed=0, size=60):

@@ -25,7 +25,7 @@ LONG = 1 << 31
 
 @pytest.fixture(scope="module")
 def network():
-    return model.load(model.ARRAYS)
+    return model.load(model.DEVICES)
 
 
 def walk(frames=6000, channels=2, seed=0):
