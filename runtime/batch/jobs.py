@@ -73,8 +73,7 @@ class _Job:
     def __init__(self, files: list[str], settings: Settings) -> None:
         more = f" and {len(files) - 1} more" if len(files) > 1 else ""
         self.outcome = Outcome(files[0] + more)
-        self._files = files
-        self._settings = settings
+        self._files, self._settings = files, settings
         self._output: paths.Output | FileSink | MembersSink | None = None
         self._inputs: list[paths.Seen] = []
         self._mtime: int | None = None
@@ -180,9 +179,8 @@ class EncodeJob(_Job):
         source, path = recording.source, self._files[0]
         if source.kind == SAMPLES and self._settings.remove:
             raise UsageError("the file can't be restored from its samples, so that it is not to be removed")
-        if source.kind in (FILES, SAMPLES):
-            suffix = "" if source.kind == FILES else ".wav"
-        else:
+        suffix = {FILES: "", SAMPLES: ".wav"}.get(source.kind)
+        if suffix is None:
             suffix = f".{source.kind}" if path == paths.STREAM else paths.split_name(path)[1]
         return Header(
             channels=source.channels,

@@ -13,10 +13,10 @@ from .adaptive import Adaptive
 from .channel_parameters import COEFFICIENT_BITS, ORDER
 from .inputs import NetworkInputs
 from .lanes import Lanes
-from .messages import BlockMessages
 from .model import Model
+from .networks.messages import BlockMessages
+from .networks.recurrent import States
 from .past import Past
-from .recurrent import States
 from .references import BlockReferences
 from .value_maps import ValueMaps
 

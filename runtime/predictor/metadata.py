@@ -13,7 +13,7 @@ from ..core.limits import MAX_MODEL_BYTES
 from ..entropy.entropy_model import SCALES, TABLE, Tables
 from .channel_parameters import REFERENCES
 from .input_arithmetic import FEATURES, ZERO
-from .messages import INPUTS
+from .networks.messages import INPUTS
 
 _LEVELS = 1025
 _MAX_SHAPES = 64

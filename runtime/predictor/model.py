@@ -17,11 +17,11 @@ from ..core.limits import MAX_MODEL_BYTES
 from ..core.names import identity_of
 from ..entropy.entropy_model import EntropyModel
 from ..entropy.symbol_search import GuessTables
-from . import recurrent
 from .channel_parameters import REFERENCES
 from .input_arithmetic import FEATURES
-from .messages import INPUTS, ZERO
 from .metadata import parse_answers, parse_network, parse_tables
+from .networks import recurrent
+from .networks.messages import INPUTS, ZERO
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -16,10 +16,10 @@ from .adaptive import Adaptive
 from .channel_parameters import COEFFICIENT_BITS, ORDER
 from .inputs import NetworkInputs
 from .lanes import Lanes
-from .messages import EMPTY, StepMessages
 from .model import Model
+from .networks.messages import EMPTY, StepMessages
+from .networks.recurrent import States
 from .past import Past
-from .recurrent import States
 from .references import NewestValues, StepReferences
 from .value_maps import ValueMaps
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..predictor.model import Model
-from ..predictor.recurrent import stateless
+from ..predictor.networks.recurrent import stateless
 from .candidates import Candidates
 from .options import SpikeOptions
 from .rate_control import encode_within

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..core.errors import CorruptError, ModelError
 from ..predictor import model as models
-from ..predictor.recurrent import stateless
+from ..predictor.networks.recurrent import stateless
 from .packet_decoder import PacketDecoder
 from .packets import SEQUENCES, Description, Packet, PacketReader
 from .spikes import SpikePacketDecoder, mask

@@ -14,7 +14,7 @@ from ..core.limits import MAX_CHANNELS
 from ..predictor import model as models
 from ..predictor.channel_parameters import LINEAR, SideInformation
 from ..predictor.model import Model
-from ..predictor.recurrent import stateless
+from ..predictor.networks.recurrent import stateless
 from . import parameters
 from .calibration import DEFAULT_MODEL, Calibration
 from .lane_coders import encoding_lanes

@@ -15,7 +15,7 @@ from ..core.implant_table import mostly_in_table
 from ..core.limits import MAX_CHANNELS
 from ..predictor import model as models
 from ..predictor.model import Model
-from ..predictor.recurrent import stateless
+from ..predictor.networks.recurrent import stateless
 from ..spikes.options import SpikeOptions
 from ..spikes.token_bucket import TokenBucket
 from . import encoder as lossless

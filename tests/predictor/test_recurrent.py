@@ -11,7 +11,7 @@ import pytest
 import runtime
 from runtime import ModelError
 from runtime.predictor import model
-from runtime.predictor.recurrent import States
+from runtime.predictor.networks.recurrent import States
 from runtime.streaming import SpikeStreamEncoder, StreamDecoder, StreamEncoder
 
 pytestmark = pytest.mark.slow

@@ -9,7 +9,7 @@ import pytest
 import runtime
 from runtime import spikes
 from runtime.cli import main
-from runtime.container.header import Header, check_bound
+from runtime.container.header import Header, check_chunk
 from runtime.core.implant_table import CODE_TO_SAMPLE, codes_of
 from runtime.predictor import model
 from runtime.recording.wav import WavFormat, canonical_header
@@ -285,8 +285,8 @@ def test_a_spike_chunk_in_a_lossless_file_is_refused(array):
     payload = spikes.encode(array.samples, 16, SpikeOptions(max_error=0, sample_rate=RATE), None, model.load())
     header = Header(4, RATE, bytes(16))
     with pytest.raises(runtime.CorruptError, match="not lossless"):
-        check_bound(payload, header)
-    check_bound(payload, replace(header, bounded=True))
+        check_chunk(payload, header)
+    check_chunk(payload, replace(header, bounded=True))
 
 
 @pytest.mark.parametrize("block", [390, 2000])

@@ -9,7 +9,7 @@ from runtime.core.implant_table import CODE_TO_SAMPLE
 from runtime.fit.steps import find_steps, free_channels
 from runtime.predictor.channel_parameters import REFERENCES
 from runtime.predictor.input_arithmetic import FEATURES
-from runtime.predictor.messages import INPUTS, ZERO
+from runtime.predictor.networks.messages import INPUTS, ZERO
 
 from ..simulate.arrays import ArraySimulation
 from .features import Preparation, array_blocks, reconstruction_of

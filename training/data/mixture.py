@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from runtime.predictor.messages import ZERO
+from runtime.predictor.networks.messages import ZERO
 
 from .dataset import Rows
 

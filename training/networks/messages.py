@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from runtime.predictor.channel_parameters import REFERENCES
-from runtime.predictor.messages import INPUTS
+from runtime.predictor.networks.messages import INPUTS
 
 from .quantisation import INPUT_SCALE, activation_scale, dense, integers_of, real_inputs, to_scale
 

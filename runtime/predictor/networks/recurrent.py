@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..core.errors import ModelError
+from ...core.errors import ModelError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .model import Model
+    from ..model import Model
 
 STATE, NEXT = "state", "next"
 MAX_STATE = 1024

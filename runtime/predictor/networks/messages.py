@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from .channel_parameters import CORRELATION_UNIT, REFERENCES
-from .lanes import Lanes
+from ..channel_parameters import CORRELATION_UNIT, REFERENCES
+from ..lanes import Lanes
 
 MESSAGE = 4
 """Bytes of a message: residuals at t, t-1, t-2; logarithm of their mean size."""
