@@ -129,7 +129,7 @@ class EncodeJob(_Job):
             self._inputs, self._mtime = recording.seen, recording.mtime
             source = recording.source
             length = ChunkLength.of(self._loaded.options, source.channels, source.sample_rate, source.frames)
-            chunks = (part for chunk in length.cut(source.read, source.frames) for part in length.parts(chunk))
+            chunks = itertools.chain.from_iterable(map(length.parts, length.cut(source.read, source.frames)))
             first = beginning(chunks, CHOICE_FRAMES)
             header = self._header(recording)
             self._encoding = Encoding(self._loaded, header, recording.names, first, recording.foreign)
