@@ -43,7 +43,9 @@ def decode_chunk(payload, channels, bits, model):
     samples = chunk.decode()
     samples = [[part.value(q, must) for q, part in zip(row, chunk.maps, strict=True)] for row in samples]
     if bound:
-        samples = middles_of_bins(samples, chunk, bits, bound)
+        sources = zip(chunk.map_sources(), chunk.maps, strict=True)
+        linear = [source is not None and part.slope is None for source, part in sources]
+        samples = middles_of_bins(samples, linear, bits, bound)
     samples = [
         [part.sample(value, frame, must) for value, part in zip(row, chunk.maps, strict=True)]
         for frame, row in enumerate(samples)
@@ -52,11 +54,10 @@ def decode_chunk(payload, channels, bits, model):
     return samples
 
 
-def middles_of_bins(samples, chunk, bits, bound):
+def middles_of_bins(samples, linear, bits, bound):
     """Section 3.2: samples of linear channels for the numbers of their bins."""
     top = 2 ** (bits - 1) - 1
     reconstruction = lambda q: min(max(q * (2 * bound + 1) + bound, -top - 1), top)  # noqa: E731
-    linear = [x is not None and part.slope is None for x, part in zip(chunk.map_sources(), chunk.maps, strict=True)]
     return [[reconstruction(s) if bins else s for s, bins in zip(row, linear, strict=True)] for row in samples]
 
 

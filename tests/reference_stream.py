@@ -84,7 +84,7 @@ class Stream:
             must(frames < self.block, "too many frames in a last packet")
         rows = decode_body(payload, self.lanes, frames, self.model) if frames else []
         if self.bound:
-            rows = middles_of_bins(rows, self.channels, 16, self.bound)
+            rows = middles_of_bins(rows, [channel.kind == LINEAR for channel in self.channels], 16, self.bound)
         self.crc = zlib.crc32(stored_bytes(rows, 16), self.crc)
         if packet["last"]:
             must(after == struct.pack("<I", self.crc), "samples have another checksum")

@@ -97,7 +97,7 @@ def signals():
 def references():
     """Ten channels with a source in common: implant and linear, one flat, one twice."""
     common = noise(15, 20, 1500)
-    codes = common * [[1, -0.9, 0.8, 1.2, 0.7, -1.1]] + noise(16, 6, 1500, 6)
+    codes = common * [[1, -0.9, 0.8, 1.2, 0.7, -1.1]] + noise(16, 6, 1500, 6).cumsum(axis=1)
     linear = whole(common * [[40, 5]] + noise(17, 60, 1500, 2))
     return np.hstack([implant(codes), np.full((1500, 1), 31), implant(codes[:, 1:2]), linear]).astype(np.int16)
 

@@ -13,7 +13,7 @@ FULL = "MIDDLEOUT_MEMORY_TEST" in os.environ
 """Chunks and batches of their full size, on recordings of 2 GB; else all in small."""
 CHANNELS = 256
 CHUNK = (1 << 24 if FULL else 1 << 22) // CHANNELS
-CHUNKS, BOUND = (60, 500) if FULL else (28, 180)
+CHUNKS, BOUND = (60, 500) if FULL else (32, 200)
 MANY, FITTED_BOUND = (1024, 500) if FULL else (512, 350)
 """Channels that are predicted from each other, in three chunks."""
 CODE = f"""

@@ -37,7 +37,11 @@ def within(chunks, budgets):
 
 
 def test_the_smallest_bound_is_found(n1):
-    quiet, loud, linear = implant(1, 4000, 1, 2), implant(2, 4000, 1, 30), implant(3, 4000, 2) + np.int16(1)
+    quiet, loud, linear = (
+        implant(1, 4000, 1, 2),
+        implant(2, 4000, 1, 30),
+        implant(3, 4000, 2) + np.random.default_rng(4).integers(-30, 30, (4000, 2)).astype(np.int16),
+    )
     chunks = [quiet, loud, linear]
     budgets = [int(bits * samples.size / 8) for bits, samples in zip((2.0, 2.5, 5.5), chunks, strict=True)]
     payloads = codings.encode(within(chunks, budgets), n1)
