@@ -2,12 +2,13 @@
 
 A module of compiled loops decorates them with `njit` and is imported inside of the function that needs it, behind
 `loads()`, where the work is worth the import of numba (0.35 s) and, once on a machine, some seconds of compilation.
-Compiled functions may call each other within one module. Numba keeps machine code by the file of the function that
-was called, so that a call into another module would not notice changes there.
+Numba keeps machine code by the file of the function that was called and does not notice changes of other modules in
+its folder that it calls. What was kept before one of them changed is removed here.
 """
 
 from __future__ import annotations
 
+import contextlib
 import warnings
 from collections.abc import Callable
 from functools import cache
@@ -99,9 +100,20 @@ def njit_exact(function: Callable[..., Any]) -> Callable[..., Any]:
     return _njit(function, fastmath={"reassoc", "contract", "nsz"})
 
 
+@cache
+def _forget_old(folder: Path) -> None:
+    """Remove machine code that was kept before a module of the folder changed."""
+    newest = max(path.stat().st_mtime for path in folder.glob("*.py"))
+    for path in (folder / "__pycache__").glob("*.nb[ci]"):
+        with contextlib.suppress(OSError):
+            if path.stat().st_mtime < newest:
+                path.unlink()
+
+
 def _njit(function: Callable[..., Any], **options: Any) -> Callable[..., Any]:
     import numba
 
+    _forget_old(Path(function.__code__.co_filename).parent)
     options |= {"nogil": True, "error_model": "numpy"}
     try:
         return numba.njit(cache=True, **options)(function)

@@ -60,3 +60,25 @@ def test_loops_compile_with_and_without_a_folder_for_the_cache(root, tmp_path, w
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert done.stdout == "6.0\n", done.stderr
     assert any(tmp_path.rglob("*.nbi")) == writable
+
+
+@pytest.mark.slow
+def test_loops_are_compiled_again_after_a_change_of_what_they_call(root, tmp_path):
+    """Numba does not see it: it knows the file of the function that is called from outside."""
+    pytest.importorskip("numba")
+    package = tmp_path / "loops"
+    package.mkdir()
+    (package / "outer.py").write_text(
+        "from runtime.core.compiled import njit\nfrom inner import one\n\n\n@njit\ndef twice():\n    return 2 * one()\n"
+    )
+    inner = "from runtime.core.compiled import njit\n\n\n@njit\ndef one():\n    return {}\n"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join((str(root), str(package)))}
+    for age, value in ((100, 1), (0, 30)):
+        (package / "inner.py").write_text(inner.format(value))
+        if age:
+            for path in package.glob("*.py"):
+                os.utime(path, (path.stat().st_mtime - age,) * 2)
+        command = [sys.executable, "-c", "from outer import twice; print(twice())"]
+        for _ in range(2):
+            result = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+            assert int(result.stdout) == 2 * value
