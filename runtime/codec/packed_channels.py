@@ -7,18 +7,17 @@ periods. A predictor knows neither the lengths of runs nor periods.
 from __future__ import annotations
 
 import numpy as np
-import zstandard
 
 from ..core import bits
-from ..core.compressed_bytes import ZSTD, parse_blob
+from ..core.compressed_bytes import ZSTD, pack_blob, parse_blob
 from ..core.errors import CorruptError
 from ..predictor.channel_parameters import CONSTANT
 
 _DIFFERENCES, _RUNS = 1, 2
 _FORMS = (0, _DIFFERENCES, _RUNS, _DIFFERENCES | _RUNS)
 _HEAD = 3
-_LEVELS = 1, 19
-"""Of zstd: to compare, and to write."""
+_LEVEL = 1
+"""Of zstd, to compare."""
 
 
 def pack(packed: dict[int, np.ndarray], kind: np.ndarray) -> bytes:
@@ -27,8 +26,8 @@ def pack(packed: dict[int, np.ndarray], kind: np.ndarray) -> bytes:
         return b""
     constant = np.flatnonzero(kind == CONSTANT)
     flags = bits.to_bytes(bits.pack(np.isin(constant, list(packed)), np.ones(len(constant), np.int64)))
-    body = b"".join(_packed(packed[channel], best_form(packed[channel])[0]) for channel in sorted(packed))
-    body = zstandard.ZstdCompressor(level=_LEVELS[1]).compress(body)
+    rows = b"".join(_packed(packed[channel], best_form(packed[channel])[0]) for channel in sorted(packed))
+    _, body = pack_blob(rows, always=True)
     return flags + len(body).to_bytes(4, "little") + body
 
 
@@ -64,7 +63,7 @@ def best_form(column: np.ndarray) -> tuple[int, int]:
 
 def compressed_bytes(column: np.ndarray, form: int) -> int:
     """Return about how many bytes a channel, int16 [frames], takes in a form."""
-    return len(zstandard.ZstdCompressor(level=_LEVELS[0]).compress(_packed(column, form)))
+    return len(pack_blob(_packed(column, form), always=True, level=_LEVEL)[1])
 
 
 def _packed(column: np.ndarray, form: int) -> bytes:

@@ -113,12 +113,11 @@ def _encoded(tasks: list[EncodeTask], model: Model) -> list[bytes]:
         group = [form for form in forms if _bins_of(form[1]) == bins and len(form[1].side.coded)]
         if group:
             _code([samples for samples, _ in group], [chunk for _, chunk in group], model.coarse(*bins))
-    packed = [with_packed(chunk, _decoded(*form, task)) for form, chunk, task in zip(forms, coded, tasks, strict=True)]
-    return [smaller(chunks.pack(chunk), task) for task, chunk in zip(tasks, packed, strict=True)]
+    return [smaller(_packed(*form, task), task) for form, task in zip(forms, tasks, strict=True)]
 
 
 def _fitted(task: EncodeTask, model: Model) -> tuple[np.ndarray, CodedChunk]:
-    """Return samples [frames, channels] as they are coded, and what is known of the chunk."""
+    """Return samples [frames, channels] as they are coded, and what is known of the chunk but for their crc."""
     free = free_channels(task.samples)
     maps, samples = find_steps(task.samples, free, task.max_error)
     if task.max_error:
@@ -133,9 +132,14 @@ def _fitted(task: EncodeTask, model: Model) -> tuple[np.ndarray, CodedChunk]:
         samples[:, channel] = numbers_in(palette, samples[:, channel])
     maps.palettes = palettes
     maps.share_palettes(map_sources(side.kind, side.mean))
-    chunk = CodedChunk(len(samples), len(samples), None, side, maps, [], *NOTHING, task.max_error)
-    chunk.sample_crc = _sample_crc(_decoded(samples, chunk, task))
-    return samples, chunk
+    return samples, CodedChunk(len(samples), len(samples), None, side, maps, [], *NOTHING, task.max_error)
+
+
+def _packed(samples: np.ndarray, chunk: CodedChunk, task: EncodeTask) -> bytes:
+    """Return the payload of a chunk whose lanes are coded."""
+    decoded = _decoded(samples, chunk, task)
+    chunk.sample_crc = _sample_crc(decoded)
+    return chunks.pack(with_packed(chunk, decoded))
 
 
 def _decoded(samples: np.ndarray, chunk: CodedChunk, task: EncodeTask) -> np.ndarray:

@@ -80,7 +80,7 @@ def worth(seconds: float, module: Path, function: str) -> bool:
     """
     if _wanted != AUTO:
         return _wanted == COMPILED
-    newest = max(path.stat().st_mtime for path in module.parent.glob("*.py"))
+    newest = _last_change(module.parent)
     kept = (module.parent / "__pycache__").glob(f"{module.stem}.{function}-*.nbi")
     before = any(path.stat().st_mtime > newest for path in kept)
     return available() and seconds >= (_LOADING if before else _COMPILING)
@@ -100,10 +100,15 @@ def njit_exact(function: Callable[..., Any]) -> Callable[..., Any]:
     return _njit(function, fastmath={"reassoc", "contract", "nsz"})
 
 
+def _last_change(folder: Path) -> float:
+    """Return when a module of the folder was changed last."""
+    return max(path.stat().st_mtime for path in folder.glob("*.py"))
+
+
 @cache
 def _forget_old(folder: Path) -> None:
     """Remove machine code that was kept before a module of the folder changed."""
-    newest = max(path.stat().st_mtime for path in folder.glob("*.py"))
+    newest = _last_change(folder)
     for path in (folder / "__pycache__").glob("*.nb[ci]"):
         with contextlib.suppress(OSError):
             if path.stat().st_mtime < newest:

@@ -17,7 +17,8 @@ _MOST_STEPS, _MUCH = 3, 1 / 64
 """There is a further step where the one before changed the bits of a residual by so many."""
 _MOST_CHANNELS = 1024
 """Channels that are fitted together, which bounds the memory for their equations."""
-_LEAST = 1 / 64
+LEAST_ERROR = 1 / 64
+"""Mean absolute residuals are taken for at least that."""
 _QUIET = 0.28
 """Where the mean residual is less than so much of a step, what there is to code is which samples are not predicted
 exactly, and plain least squares is better: by 4 to 10 % at errors of 20 to 40 codes."""
@@ -47,7 +48,7 @@ def _own_predictors(signals: np.ndarray, bins: np.ndarray) -> tuple[np.ndarray, 
     check_stop()
     frames = float(signals.shape[1] - ORDER)
     best, variance = solve(covariances(signals), np.full(len(signals), frames))
-    error = np.maximum(0.8 * np.sqrt(variance), _LEAST)
+    error = np.maximum(0.8 * np.sqrt(variance), LEAST_ERROR)
     size = error.copy()
     waiting = np.flatnonzero(error >= _QUIET * bins)
     gain = np.zeros(len(signals))
@@ -55,19 +56,20 @@ def _own_predictors(signals: np.ndarray, bins: np.ndarray) -> tuple[np.ndarray, 
         for step, some in ((_SPACING, waiting[gain[waiting] >= 0]), (1, waiting[gain[waiting] < 0])):
             if not len(some):
                 continue
-            now = _predictors(some, best[some], error, bins)
+            now = alone(some, best[some], error, bins)
             sums = weighted_sums(signals, now, step, 1)
             moved = step_from(now, sums)
-            after = weighted_sums(signals, _predictors(some, moved, error, bins))
+            after = weighted_sums(signals, alone(some, moved, error, bins))
             gain[some] = sums.cost - after.cost
             better = gain[some] >= 0
             best[some[better]] = moved[better]
             size[some] = np.where(better, after.size, sums.size)
         waiting = waiting[np.abs(gain[waiting]) > _MUCH * frames]
-    return best, np.maximum(size, _LEAST)
+    return best, np.maximum(size, LEAST_ERROR)
 
 
-def _predictors(channels: np.ndarray, coefficients: np.ndarray, error: np.ndarray, bins: np.ndarray) -> Predictors:
+def alone(channels: np.ndarray, coefficients: np.ndarray, error: np.ndarray, bins: np.ndarray) -> Predictors:
+    """Return predictors of some channels without references; `error` and `bins` are those of all channels."""
     none = np.empty((len(channels), 0), np.int64)
     return Predictors(channels, none, coefficients, error[channels], cost_floor(bins)[channels])
 

@@ -15,9 +15,9 @@ from ..core.bits import increasing_bits
 from ..predictor.channel_parameters import ORDER
 from .histograms import Histograms
 from .least_squares import to_signal
-from .own_predictor import cost_floor, own_predictors
+from .own_predictor import alone, own_predictors
 from .signals import Signals
-from .weighted_sums import Predictors, weighted_sums
+from .weighted_sums import weighted_sums
 
 _HEAD_BITS = 16
 _LARGEST_SHARE = 4
@@ -166,5 +166,4 @@ def rounded_mean(values: np.ndarray) -> int:
 
 def _bits(signals: Signals, rows: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
     """Return what some channels take with linear predictors, about, from a common value on, int64 [n]."""
-    none, bins = np.empty((len(rows), 0), np.int64), signals.bins[rows]
-    return weighted_sums(signals.signals, Predictors(rows, none, coefficients, bins, cost_floor(bins))).cost
+    return weighted_sums(signals.signals, alone(rows, coefficients, signals.bins, signals.bins)).cost

@@ -20,7 +20,7 @@ from ..predictor.channel_parameters import (
 from .correlation import lagged, largest, white_rows
 from .engine import loops
 from .least_squares import RIDGE, eliminate, keep_only, system_of
-from .own_predictor import cost_floor
+from .own_predictor import LEAST_ERROR, cost_floor
 from .prediction_order import PredictionOrder, find_order
 from .signals import Signals, equal_parts
 from .weighted_sums import Predictors, Sums, step_from, weighted_sums
@@ -36,7 +36,7 @@ _REFERENCE_BITS = 48
 """Side information of one reference channel, about."""
 _LEAST_ROWS, _MOST_SPACING = 1 << 12, 8
 """So many frames give the curvature, if there are as many; the slope comes from all frames."""
-_LEAST_SHARE, _LEAST_ERROR = 1e-3, 1 / 64
+_LEAST_SHARE = 1e-3
 
 
 def order_of(signals: Signals, own: np.ndarray, error: np.ndarray) -> PredictionOrder:
@@ -138,7 +138,7 @@ def _fit_some(
     start, sums, kept = start.take(some), sums.take(some), kept[some]
     moved, size, cost = _moved(signals, start, sums, kept, share[some])
     better = np.flatnonzero(sums.cost - cost > _REFERENCE_BITS + least[start.channel])
-    error[start.channel[better]] = np.maximum(size[better], _LEAST_ERROR)
+    error[start.channel[better]] = np.maximum(size[better], LEAST_ERROR)
     _set_references(side, signals, order, start.take(better), moved[better], kept[better])
 
 
@@ -195,7 +195,7 @@ def _moved(
     Returns coefficients, mean absolute residuals and costs.
     """
     taps = _taps(kept)
-    error = np.maximum(start.error * np.sqrt(share), _LEAST_ERROR)
+    error = np.maximum(start.error * np.sqrt(share), LEAST_ERROR)
     now = replace(start, coefficients=step_from(start, sums, taps), error=error)
     slope = weighted_sums(signals.signals, now, 0, 1)
     curvature = sums.equations[:, 1:, 1:] * (slope.weight / sums.weight)[:, None, None]

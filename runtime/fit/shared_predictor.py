@@ -9,9 +9,9 @@ import numpy as np
 from ..core.bits import bit_length
 from ..predictor.channel_parameters import ORDER
 from .least_squares import solve
-from .own_predictor import cost_floor
-from .signals import Signals
-from .weighted_sums import Predictors, covariances, weighted_sums
+from .own_predictor import LEAST_ERROR, alone
+from .signals import Signals, equal_parts
+from .weighted_sums import covariances, weighted_sums
 
 _MOST_FRAMES = 1 << 13
 """In longer chunks coefficients take less than 0.03 bits of a sample."""
@@ -68,8 +68,8 @@ def coefficient_bits(coefficients: np.ndarray) -> np.ndarray:
 def _common_predictor(signals: Signals) -> np.ndarray:
     """Return coefficients float64 [channels, 16] that are the same for all, by least squares in units of deviations."""
     total = np.zeros((1, 1 + ORDER, 1 + ORDER))
-    for first in range(0, len(signals), _TOGETHER):
-        sums = covariances(signals.signals[first : first + _TOGETHER])
+    for part in equal_parts(len(signals), _TOGETHER):
+        sums = covariances(signals.signals[part])
         scale = _VARIANCE * signals.frames / np.maximum(sums[:, 0, 0], signals.frames)
         total += np.rint(sums * scale[:, None, None]).sum(axis=0)  # whole numbers: exact in any order
     found, _ = solve(total, np.array([float(signals.frames * len(signals))]))
@@ -78,7 +78,5 @@ def _common_predictor(signals: Signals) -> np.ndarray:
 
 def _passes(signals: Signals, coefficients: np.ndarray, error: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return costs in bits and mean absolute residuals."""
-    channels, none = np.arange(len(signals)), np.empty((len(signals), 0), np.int64)
-    floor = cost_floor(signals.bins)
-    sums = weighted_sums(signals.signals, Predictors(channels, none, coefficients, error, floor))
-    return sums.cost, np.maximum(sums.size, 1 / 64)
+    sums = weighted_sums(signals.signals, alone(np.arange(len(signals)), coefficients, error, signals.bins))
+    return sums.cost, np.maximum(sums.size, LEAST_ERROR)

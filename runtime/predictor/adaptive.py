@@ -21,8 +21,6 @@ POWER_OFFSET, POWER_BITS, RATE_BITS = 512, 3, 10
 """A weight moves by residual * error * 2^(14 + 3 - 10) / (sum of squares + 512)."""
 _SUM_BITS = WEIGHT_BITS - LOST_BITS
 _ROUND, _HALF = constant(1 << (_SUM_BITS - 1)), constant(1 << (RATE_BITS - 1))
-
-
 _LEAST, _MOST = constant(-MOST), constant(MOST)
 _LEAST_WEIGHT, _MOST_WEIGHT = constant(-MOST_WEIGHT - 1), constant(MOST_WEIGHT)
 
@@ -61,7 +59,7 @@ class AdaptiveState:
 
     def move_back(self, column: int) -> None:
         """Make `column` the first one."""
-        self.recent[:TAPS] = self.recent[column : column + TAPS].copy()
+        self.recent[:TAPS] = self.recent[column : column + TAPS]
 
 
 class Adaptive:

@@ -25,13 +25,11 @@ _GROUP = 4
 _CODE_BITS, _COUNT_BITS, _CORRELATION_BITS, _WIDTH_BITS = 10, 3, 6, 5
 _FIELD_BITS = (16, 8, 4, 5)
 """Of mean, initial scale, shift and magnitude bits of a linear channel."""
-
-
-def _fixed_widths(kind: np.ndarray | int) -> np.ndarray:
-    """Widths [channels, 8] of mean, spread, shift, reach and the four group widths."""
-    by_kind = np.array([[16, 0, 0, 0, 0, 0, 0, 0], [_CODE_BITS, 8, 0, 0, 4, 4, 4, 4], [16, 8, 4, 5, 4, 4, 4, 4]])
-    by_kind = by_kind[[CONSTANT, IMPLANT, LINEAR, CONSTANT]]
-    return by_kind[kind]
+_FIXED_WIDTHS = np.zeros((4, 8), np.int64)
+"""By kind: of these four, and of the widths of the four groups of coefficients."""
+_FIXED_WIDTHS[[CONSTANT, COPY], 0] = _FIELD_BITS[0]
+_FIXED_WIDTHS[IMPLANT] = _CODE_BITS, _FIELD_BITS[1], 0, 0, 4, 4, 4, 4
+_FIXED_WIDTHS[LINEAR] = *_FIELD_BITS, 4, 4, 4, 4
 
 
 def _group_widths(coefficients: np.ndarray) -> np.ndarray:
@@ -44,7 +42,7 @@ def pack(side: SideInformation) -> bytes:
     """Serialise to whole bytes. References and adaptive predictors are written if any channel has some."""
     groups = _group_widths(side.coefficients.reshape(-1, ORDER // _GROUP, _GROUP))
     shared, absent = _shared(side)
-    fixed, own = _fixed_widths(side.kind), ~absent[:, None]
+    fixed, own = _FIXED_WIDTHS[side.kind], ~absent[:, None]
     fields, head = np.stack([side.mean, side.initial_scale, side.shift, side.magnitude_bits], axis=1), []
     if _several(side):
         for number, width in enumerate(_FIELD_BITS):
@@ -81,7 +79,7 @@ def _shared(side: SideInformation) -> tuple[np.ndarray, np.ndarray]:
     """
     coded = side.coded
     shared, later = np.zeros(len(side.kind), bool), np.zeros(len(side.kind), bool)
-    if len(coded) > 1:
+    if _several(side):
         _, places, counts = np.unique(side.coefficients[coded], axis=0, return_inverse=True, return_counts=True)
         some = coded[places.ravel() == counts.argmax()]
         if len(some) > 1:
@@ -195,7 +193,7 @@ class _Common:
 
 def _unpack_channel(reader: bits.BitReader, side: SideInformation, channel: int, common: _Common | None) -> None:
     kind = int(side.kind[channel])
-    widths = _fixed_widths(kind)
+    widths = _FIXED_WIDTHS[kind]
     if common is None or kind in (CONSTANT, COPY):
         fixed = reader.read(widths[:4])
     else:

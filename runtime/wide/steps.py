@@ -60,7 +60,7 @@ def whole_numbers(values: np.ndarray, step: float) -> np.ndarray | None:
     if not (np.abs(quotients) < _LIMIT - 1).all():
         return None
     numbers = np.rint(quotients)
-    return numbers.astype(np.int64) if _same(to_floats(numbers, step, values.dtype), values) else None
+    return numbers.astype(np.int64) if same_bits(to_floats(numbers, step, values.dtype), values) else None
 
 
 def to_floats(numbers: np.ndarray, step: float, dtype: np.dtype) -> np.ndarray:
@@ -69,7 +69,8 @@ def to_floats(numbers: np.ndarray, step: float, dtype: np.dtype) -> np.ndarray:
         return ((numbers + 0.0) * step).astype(dtype)
 
 
-def _same(one: np.ndarray, other: np.ndarray) -> bool:
+def same_bits(one: np.ndarray, other: np.ndarray) -> bool:
+    """Return whether samples of one type are the same, bit for bit."""
     bits = f"i{other.itemsize}"
     return bool(np.array_equal(one.view(bits), np.ascontiguousarray(other).view(bits)))
 

@@ -15,6 +15,7 @@ from ..predictor.model import Model
 from . import payload as chunks
 from .channels import WideChannel, fit
 from .payload import WideChunk
+from .steps import same_bits
 
 STORED_WORDS = "stored, compressed by zstd"
 """What is said of channels without int16 samples: floats that are no multiples of a step."""
@@ -78,9 +79,7 @@ class WideCoding:
 
     def verify(self, task: EncodeTask, payload: bytes, decoded: np.ndarray) -> bool:
         """Return whether the samples are the same, bit for bit."""
-        bits = f"i{task.samples.itemsize}"
-        same = task.samples.dtype == decoded.dtype
-        return same and np.array_equal(np.ascontiguousarray(task.samples).view(bits), decoded.view(bits))
+        return task.samples.dtype == decoded.dtype and same_bits(decoded, task.samples)
 
     def guaranteed(self, task: DecodeTask) -> None:
         """Return None: all samples are exact."""

@@ -54,15 +54,13 @@ def array_blocks(
     samples: np.ndarray, reconstruction: np.ndarray, how: Preparation
 ) -> Iterator[tuple[slice, Inputs, Lanes]]:
     """Yield blocks of steps of an array int16 [time, channel] as the encoder prepares them for the network."""
-    frames = len(samples)
-    if how.segmented:
-        steps = segment_steps(frames, samples.shape[1])
-        frames -= frames % steps  # so that all lanes are of one length
-    side = fit(samples[:frames], reconstruction, options=FitOptions(references=how.cross_channel))
+    segment = segment_steps(len(samples), samples.shape[1]) if how.segmented else len(samples)
+    samples = samples[: len(samples) // segment * segment]  # so that all lanes are of one length
+    side = fit(samples, reconstruction, options=FitOptions(references=how.cross_channel))
     if how.adaptive:
         side.adaptive = (side.kind == LINEAR).astype(np.int64)
-    lanes = join([(side, frames, steps if how.segmented else frames)], reconstruction)
-    rows = to_lanes([samples[:frames]], lanes)
+    lanes = join([(side, len(samples), segment)], reconstruction)
+    rows = to_lanes([samples], lanes)
     steps = block_steps(len(lanes), len(rows))
     inputs = BlockInputs(lanes, ImplantValues(reconstruction), steps, how.messages)
     for first in range(0, len(rows), steps):
