@@ -50,6 +50,14 @@ def engine(request) -> str:
 
 
 @pytest.fixture(scope="session")
+def device_model():
+    """The shipped model for other devices than the implant."""
+    from runtime.predictor import model
+
+    return model.load(model.DEVICES)
+
+
+@pytest.fixture(scope="session")
 def simulation():
     """A simulated recording of one channel and a second; do not write into its arrays."""
     from training.simulate import RATE, simulate

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import io
-import lzma
-import shutil
-import subprocess
-from pathlib import Path
-
 import numpy as np
-import soundfile
+from benchmark import coders
+from benchmark.recordings import Recording
 
 RATE = 20000
 FRAMES = 30000
@@ -93,15 +88,8 @@ def samples_of(name: str) -> np.ndarray:
     return np.ascontiguousarray(made.reshape(len(made), -1).astype(np.int16))
 
 
-def best_of_others(samples: np.ndarray, folder: Path) -> dict[str, int]:
+def best_of_others(samples: np.ndarray) -> dict[str, int]:
     """Return the bytes of the files that others make: FLAC, xz, and WavPack if it is installed."""
-    file = io.BytesIO()
-    soundfile.write(file, samples, RATE, format="FLAC", subtype="PCM_16", compression_level=1.0)
-    sizes = {"FLAC": len(file.getvalue()), "xz": len(lzma.compress(samples.tobytes(), preset=9 | lzma.PRESET_EXTREME))}
-    if shutil.which("wavpack"):
-        raw, packed = folder / "a.raw", folder / "a.wv"
-        raw.write_bytes(samples.tobytes())
-        command = ["wavpack", "-hhx3", "-q", "-y", f"--raw-pcm={RATE},16,{samples.shape[1]}", raw, "-o", packed]
-        subprocess.run(command, check=True, capture_output=True)
-        sizes["WavPack"] = packed.stat().st_size
-    return sizes
+    recording = Recording("a hard case", samples, samples, RATE)
+    some = [coder for coder in coders.of_whole_recordings("numpy")[0] if coder.name.startswith(("FLAC", "xz", "Wav"))]
+    return {coder.name: sum(len(coder.encode(x, RATE)) for x in coder.pieces(recording)) for coder in some}

@@ -9,6 +9,15 @@ def implant(rng, frames, channels=1, deviation=6.0):
     return CODE_TO_SAMPLE[np.clip(np.round(rng.normal(0, deviation, (frames, channels))), -512, 511).astype(int) + 512]
 
 
+def changing_spectrum(noise, period):
+    """Noise [time, channel] through a resonance that is another one every so many steps, float."""
+    values = np.zeros(noise.shape)
+    for t in range(2, len(values)):
+        turn = np.cos(0.3 + 0.5 * (t // period % 4))
+        values[t] = 1.8 * turn * values[t - 1] - 0.81 * values[t - 2] + noise[t]
+    return values
+
+
 def signals():
     rng = np.random.default_rng(0)
     t = np.arange(20000)[:, None]

@@ -11,6 +11,7 @@ import conformance
 import numpy as np
 import zstandard
 from conformance import Vector
+from signal_kinds import changing_spectrum
 from wide_recipes import WIDE_WHAT, wide_originals
 
 from runtime.core.implant_table import CODE_TO_SAMPLE
@@ -104,10 +105,7 @@ def references():
 
 def adaptive():
     """Noise whose spectrum changes now and then, and noise that stays the same, a little of which is the first."""
-    noises, changing = noise(25, 60, 4200), np.zeros((4200, 1))
-    for t in range(2, len(changing)):
-        turn = np.cos(0.3 + 0.5 * (t // 450 % 4))
-        changing[t] = 1.8 * turn * changing[t - 1] - 0.81 * changing[t - 2] + noises[t]
+    changing = changing_spectrum(noise(25, 60, 4200), 450)
     return whole(np.hstack([changing, noise(26, 60, 4200) + 0.2 * changing]))
 
 

@@ -9,12 +9,6 @@ from runtime.codec import packed_channels
 from runtime.codec.coding import DecodeTask, Part
 from runtime.container.chunk_head import HAS_PACKED
 from runtime.core.errors import CorruptError
-from runtime.predictor import model
-
-
-@pytest.fixture(scope="module")
-def arrays():
-    return model.load(model.DEVICES)
 
 
 @pytest.fixture
@@ -29,37 +23,37 @@ def samples():
     return np.hstack([line, noise[:, :1], line, frames * 31 % 65536 - 32768, flat, glitch, noise[:, 1:]]).astype("<i2")
 
 
-def test_they_come_back_and_are_named(samples, arrays, engine):
-    (payload,) = codec.encode_chunks([samples], arrays)
+def test_they_come_back_and_are_named(samples, device_model, engine):
+    (payload,) = codec.encode_chunks([samples], device_model)
     assert payload[4] & HAS_PACKED
-    (back,) = codec.decode_chunks([payload], [samples.shape[1]], arrays)
+    (back,) = codec.decode_chunks([payload], [samples.shape[1]], device_model)
     assert np.array_equal(back, samples)
     described = codings.coding_of(payload).describe(DecodeTask(payload, samples.shape[1]))
     assert described == {"constant": 1, "packed": 4, "linear": 2}
-    (noise,) = codec.encode_chunks([samples[:, [1, 6]]], arrays)
+    (noise,) = codec.encode_chunks([samples[:, [1, 6]]], device_model)
     assert len(payload) < len(noise) + 1000
     assert not noise[4] & HAS_PACKED
 
 
-def test_a_chunk_may_have_nothing_else(samples, arrays):
-    (payload,) = codec.encode_chunks([samples[:, [0, 2, 5]]], arrays)
+def test_a_chunk_may_have_nothing_else(samples, device_model):
+    (payload,) = codec.encode_chunks([samples[:, [0, 2, 5]]], device_model)
     assert len(payload) < 400
-    (back,) = codec.decode_chunks([payload], [3], arrays)
+    (back,) = codec.decode_chunks([payload], [3], device_model)
     assert np.array_equal(back, samples[:, [0, 2, 5]])
 
 
-def test_any_part_is_that_of_the_whole(samples, arrays):
-    (payload,) = codec.encode_chunks([samples], arrays)
+def test_any_part_is_that_of_the_whole(samples, device_model):
+    (payload,) = codec.encode_chunks([samples], device_model)
     for channels in ([0], [6, 2], [5, 4, 3], [1]):
         part = Part(5400, 5600, np.array(channels))
-        (back,) = codings.decode([DecodeTask(payload, samples.shape[1], part=part)], arrays)
+        (back,) = codings.decode([DecodeTask(payload, samples.shape[1], part=part)], device_model)
         assert np.array_equal(back, samples[5400:5600, channels])
 
 
 @pytest.mark.parametrize("max_error", [1, 20])
-def test_they_are_within_a_bound(samples, arrays, max_error):
-    (payload,) = codec.encode_chunks([samples], arrays, max_error=max_error)
-    (back,) = codec.decode_chunks([payload], [samples.shape[1]], arrays)
+def test_they_are_within_a_bound(samples, device_model, max_error):
+    (payload,) = codec.encode_chunks([samples], device_model, max_error=max_error)
+    (back,) = codec.decode_chunks([payload], [samples.shape[1]], device_model)
     assert np.abs(back.astype(int) - samples).max() <= max_error
 
 

@@ -3,6 +3,7 @@
 import chunk_calls as codec
 import numpy as np
 import pytest
+from signal_kinds import changing_spectrum
 
 from runtime.batch import codings
 from runtime.codec import rans_payload
@@ -10,22 +11,15 @@ from runtime.codec.coding import DecodeTask, Part
 from runtime.container.chunk_head import HAS_ADAPTIVE
 from runtime.core.implant_table import ImplantValues
 from runtime.fit.parameters import fit
-from runtime.predictor import adaptive, model
+from runtime.predictor import adaptive
 from runtime.predictor.block import BlockInputs
 from runtime.predictor.lanes import join
 
 
-@pytest.fixture(scope="module")
-def arrays():
-    return model.load(model.DEVICES)
-
-
 def changing(frames, seed=0, size=60):
     """Noise whose spectrum changes every 1500 frames, int16 [frames, 1]."""
-    noise, values = np.random.default_rng(seed).normal(0, size, frames), np.zeros(frames)
-    for t in range(2, frames):
-        values[t] = 1.8 * np.cos(0.3 + 0.5 * (t // 1500 % 4)) * values[t - 1] - 0.81 * values[t - 2] + noise[t]
-    return np.rint(values).clip(-32768, 32767).astype(np.int16)[:, None]
+    values = changing_spectrum(np.random.default_rng(seed).normal(0, size, (frames, 1)), 1500)
+    return np.rint(values).clip(-32768, 32767).astype(np.int16)
 
 
 def steady(frames):
@@ -48,15 +42,15 @@ def by_integers(residuals):
 
 
 @pytest.mark.parametrize("size", [1, 60, 3000])
-def test_blocks_do_what_the_format_says(size, arrays):
+def test_blocks_do_what_the_format_says(size, device_model):
     samples = changing(900, size=size)
     samples[500:520] = np.int16([[-32768], [32767]] * 10)
-    side = fit(samples, arrays.entropy.reconstruction, np.array([True]))
+    side = fit(samples, device_model.entropy.reconstruction, np.array([True]))
     predictions = []
     for chosen in (0, 1):
         side.adaptive[:] = chosen
-        lanes = join([(side, len(samples), len(samples))], arrays.entropy.reconstruction)
-        inputs = BlockInputs(lanes, ImplantValues(arrays.entropy.reconstruction), 250)
+        lanes = join([(side, len(samples), len(samples))], device_model.entropy.reconstruction)
+        inputs = BlockInputs(lanes, ImplantValues(device_model.entropy.reconstruction), 250)
         blocks = [inputs.run_block(samples[first : first + 250]) for first in range(0, 900, 250)]
         codes, relative = (np.concatenate([getattr(b, name) for b in blocks]) for name in ("code", "prediction"))
         values = (2 * samples.astype(np.int64) + 1 << 5 >> side.shift[0])[:, 0]
@@ -65,18 +59,20 @@ def test_blocks_do_what_the_format_says(size, arrays):
     assert np.array_equal(predictions[1] - predictions[0], by_integers((values - predictions[0]).tolist()))
 
 
-def test_they_are_chosen_where_they_pay_and_come_back(arrays, engine):
+def test_they_are_chosen_where_they_pay_and_come_back(device_model, engine):
     samples = np.hstack([changing(9000), steady(9000), changing(9000, 5)])
-    (payload,) = codec.encode_chunks([samples], arrays, independent=True)
+    (payload,) = codec.encode_chunks([samples], device_model, independent=True)
     assert payload[4] & HAS_ADAPTIVE
     assert rans_payload.parse(payload, 3).side.adaptive.tolist() == [1, 0, 1]
-    assert np.array_equal(codec.decode_chunks([payload], [3], arrays)[0], samples)
+    assert np.array_equal(codec.decode_chunks([payload], [3], device_model)[0], samples)
     part = Part(4000, 4400, np.array([2, 0]))
-    assert np.array_equal(codings.decode([DecodeTask(payload, 3, part=part)], arrays)[0], samples[4000:4400, [2, 0]])
+    assert np.array_equal(
+        codings.decode([DecodeTask(payload, 3, part=part)], device_model)[0], samples[4000:4400, [2, 0]]
+    )
 
 
-def test_they_are_left_out_where_there_is_nothing_to_follow(arrays):
-    (payload,) = codec.encode_chunks([steady(9000)], arrays)
+def test_they_are_left_out_where_there_is_nothing_to_follow(device_model):
+    (payload,) = codec.encode_chunks([steady(9000)], device_model)
     assert not payload[4] & HAS_ADAPTIVE
 
 

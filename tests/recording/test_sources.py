@@ -11,9 +11,9 @@ from itertools import product
 import numpy as np
 import pytest
 import vector_recipes
+from file_calls import main, there_and_back
 
 import runtime
-from runtime.cli import main as cli
 from runtime.container import file_table
 from runtime.container.header import Header
 from runtime.core import terms
@@ -23,10 +23,6 @@ from runtime.recording.wav import WavFormat, canonical_header
 
 RANDOM = np.random.default_rng(17)
 TYPES = ("<i2", ">i2", "<u2", ">u2", "|i1", "|u1")
-
-
-def main(*arguments):
-    return cli.main([str(argument) for argument in arguments])
 
 
 def piped(*arguments, stdin):
@@ -42,20 +38,6 @@ def signal(dtype, frames=600, channels=3):
     values = np.clip(np.rint(values), info.min, info.max)
     values[:2] = [[info.min] * channels, [info.max] * channels]
     return values.astype(dtype)
-
-
-def there_and_back(path, *options):
-    """Encode a file, check, decode it elsewhere; the folder of the coded file (`c`) and the original (`o`)."""
-    folder = path.parent
-    assert main("encode", "-q", path, "-d", folder / "c", *options) == 0
-    coded = folder / "c" / (path.stem + ".mdo")
-    assert main("test", "-q", coded) == 0
-    assert main("decode", "-q", coded, "-d", folder / "o") == 0
-    back = folder / "o" / path.name
-    assert os.listdir(folder / "o") == [path.name]
-    assert back.read_bytes() == path.read_bytes()
-    assert back.stat().st_mtime_ns == path.stat().st_mtime_ns
-    return coded
 
 
 def npy(path, samples, version=(1, 0)):

@@ -10,7 +10,6 @@ import runtime
 from runtime.batch import codings
 from runtime.codec.coding import DecodeTask, EncodeTask, Part
 from runtime.core.errors import CorruptError, MiddleoutError, UsageError
-from runtime.predictor import model
 from runtime.wide import payload as chunks
 from runtime.wide.channels import WideChannel
 from runtime.wide.wide_coding import stored_floats
@@ -23,11 +22,6 @@ SHAPES = st.tuples(st.integers(1, 40), st.integers(1, 3))
 LONG = 1 << 31
 
 
-@pytest.fixture(scope="module")
-def network():
-    return model.load(model.DEVICES)
-
-
 def walk(frames=6000, channels=2, seed=0):
     """Whole numbers that fit 16 bits, float64 [frames, channels]."""
     random = np.random.default_rng(seed)
@@ -35,10 +29,10 @@ def walk(frames=6000, channels=2, seed=0):
     return np.rint(np.clip(steps + random.normal(0, 9, (frames, channels)), -32768, 32767)) + 0.0  # no negative zeros
 
 
-def there_and_back(samples, network):
+def there_and_back(samples, device_model):
     """The payload of a chunk that decodes to these bits."""
-    (payload,) = codec.encode_chunks([samples], network)
-    (back,) = codec.decode_chunks([payload], [samples.shape[1]], network)
+    (payload,) = codec.encode_chunks([samples], device_model)
+    (back,) = codec.decode_chunks([payload], [samples.shape[1]], device_model)
     assert back.dtype == samples.dtype
     assert back.tobytes() == samples.tobytes()
     task = EncodeTask(samples)
@@ -52,22 +46,22 @@ def words(payload, channels):
 
 @ANY
 @given(arrays.arrays(np.int32, SHAPES))
-def test_any_whole_numbers(network, samples):
-    assert len(there_and_back(samples, network)) <= samples.nbytes + 16
+def test_any_whole_numbers(device_model, samples):
+    assert len(there_and_back(samples, device_model)) <= samples.nbytes + 16
 
 
 @ANY
 @given(arrays.arrays(np.int32, SHAPES, elements=st.sampled_from([-LONG, LONG - 1, 0, 1, -1, 65535])))
-def test_whole_numbers_at_the_ends(network, samples):
-    there_and_back(samples, network)
+def test_whole_numbers_at_the_ends(device_model, samples):
+    there_and_back(samples, device_model)
 
 
 @ANY
 @given(st.data(), st.sampled_from([np.float32, np.float64]))
-def test_any_floats(network, data, dtype):
+def test_any_floats(device_model, data, dtype):
     """All bits: negative zeros, infinities, NaN of any payload, subnormal ones."""
     bits = data.draw(arrays.arrays(f"u{np.dtype(dtype).itemsize}", SHAPES))
-    assert len(there_and_back(bits.view(dtype), network)) <= bits.nbytes + 16
+    assert len(there_and_back(bits.view(dtype), device_model)) <= bits.nbytes + 16
 
 
 @ANY
@@ -76,15 +70,15 @@ def test_any_floats(network, data, dtype):
     st.floats(1e-30, 1e30, allow_subnormal=False),
     st.sampled_from([np.float32, np.float64]),
 )
-def test_any_floats_with_a_step(network, numbers, step, dtype):
-    there_and_back((numbers * step).astype(dtype), network)
+def test_any_floats_with_a_step(device_model, numbers, step, dtype):
+    there_and_back((numbers * step).astype(dtype), device_model)
 
 
 @pytest.mark.parametrize("frames", [1, 2, 17, 5000])
-def test_numbers_of_16_bits_cost_what_int16_costs(network, frames):
+def test_numbers_of_16_bits_cost_what_int16_costs(device_model, frames):
     samples = walk(frames)
-    (narrow,) = codec.encode_chunks([samples.astype(np.int16)], network)
-    wide = there_and_back(samples.astype(np.int32), network)
+    (narrow,) = codec.encode_chunks([samples.astype(np.int16)], device_model)
+    wide = there_and_back(samples.astype(np.int32), device_model)
     assert len(wide) - len(narrow) <= 4
     assert words(wide, 2) == words(narrow, 2)
 
@@ -100,43 +94,43 @@ def test_numbers_of_16_bits_cost_what_int16_costs(network, frames):
     ],
     ids=["left-justified", "step", "offset", "drift", "outliers"],
 )
-def test_what_is_taken_out_costs_next_to_nothing(network, change, named):
+def test_what_is_taken_out_costs_next_to_nothing(device_model, change, named):
     samples = walk()
-    (narrow,) = codec.encode_chunks([samples.astype(np.int16)], network)
-    wide = there_and_back(change(samples.astype(np.int64)).astype(np.int32), network)
+    (narrow,) = codec.encode_chunks([samples.astype(np.int16)], device_model)
+    wide = there_and_back(change(samples.astype(np.int64)).astype(np.int32), device_model)
     assert len(wide) < 1.02 * len(narrow) + 100
     assert named is None or words(wide, 2)[named] == 2
 
 
-def test_low_bits_of_noise_are_kept_apart(network):
+def test_low_bits_of_noise_are_kept_apart(device_model):
     samples = np.random.default_rng(3).normal(0, 2**22, (4000, 1)).astype(np.int32)
-    payload = there_and_back(samples, network)
+    payload = there_and_back(samples, device_model)
     assert words(payload, 1)["9 low bits apart"] == 1
     assert 8 * len(payload) / len(samples) < np.log2(2**22 * np.sqrt(2 * np.pi * np.e)) + 0.25
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("step", [0.1, 0.0488281, 1 / 3, 2.0**-15, 0.195, float(np.float32(0.1)), 1.0, 3.05e-7])
-def test_floats_with_a_step_cost_what_their_numbers_cost(network, dtype, step):
+def test_floats_with_a_step_cost_what_their_numbers_cost(device_model, dtype, step):
     samples = walk()
-    (narrow,) = codec.encode_chunks([samples.astype(np.int16)], network)
-    wide = there_and_back((samples * step).astype(dtype), network)
+    (narrow,) = codec.encode_chunks([samples.astype(np.int16)], device_model)
+    wide = there_and_back((samples * step).astype(dtype), device_model)
     assert len(wide) - len(narrow) <= 40
     assert stored_floats(wide, 2) == 0
     (named,) = (name for name in words(wide, 2) if name.startswith("in steps of "))
     assert float(named.removeprefix("in steps of ")) == pytest.approx(step, rel=1e-6)
 
 
-def test_few_samples_far_from_zero_tell_their_step(network):
+def test_few_samples_far_from_zero_tell_their_step(device_model):
     samples = (walk(200) + 900_000) * 0.1
-    assert stored_floats(there_and_back(samples.astype(np.float32), network), 2) == 0
+    assert stored_floats(there_and_back(samples.astype(np.float32), device_model), 2) == 0
 
 
 @pytest.mark.parametrize("odd", [-0.0, np.nan, np.inf, np.pi])
-def test_one_odd_float_has_its_channel_stored(network, odd):
+def test_one_odd_float_has_its_channel_stored(device_model, odd):
     samples = (walk(3000) * 0.1).astype(np.float32)
     samples[1234, 1] = odd
-    payload = there_and_back(samples, network)
+    payload = there_and_back(samples, device_model)
     assert stored_floats(payload, 2) == 1
     found = words(payload, 2)
     assert found.pop("in steps of 0.1") == 1
@@ -156,13 +150,13 @@ def various():
     return made.astype(np.float32)
 
 
-def test_any_part_is_that_of_the_whole(network, various):
-    payload = there_and_back(various, network)
+def test_any_part_is_that_of_the_whole(device_model, various):
+    payload = there_and_back(various, device_model)
     assert stored_floats(payload, 5) == 1
     assert {"in steps of 0.5, drift apart", "in steps of 0.5, exceptions"} < set(words(payload, 5))
     for start, stop, channels in [(0, 9000, [4, 3]), (8, 9, [1]), (4999, 7003, [3, 0, 2, 1]), (8999, 9000, [2, 4])]:
         part = Part(start, stop, np.array(channels))
-        (back,) = codings.decode([DecodeTask(payload, 5, 16, part)], network)
+        (back,) = codings.decode([DecodeTask(payload, 5, 16, part)], device_model)
         assert np.array_equal(back, various[start:stop, channels])
 
 
@@ -178,9 +172,9 @@ def test_readers_give_any_part(various):
             assert np.array_equal(np.concatenate(list(reader)), various)
 
 
-def test_damage_is_found(network, various):
+def test_damage_is_found(device_model, various):
     """Whatever a byte becomes, no other error comes; the checksum of the block finds what is not found here."""
-    (payload,) = codec.encode_chunks([various[:300]], network)
+    (payload,) = codec.encode_chunks([various[:300]], device_model)
     random = np.random.default_rng(6)
     found = 0
     places = [*range(4, 70), *random.integers(70, len(payload), 20).tolist()]
@@ -188,25 +182,25 @@ def test_damage_is_found(network, various):
         damaged = bytearray(payload)
         damaged[place] ^= 1 << int(random.integers(8))
         try:
-            codec.decode_chunks([bytes(damaged)], [5], network)
+            codec.decode_chunks([bytes(damaged)], [5], device_model)
         except CorruptError:
             found += 1
     assert found > len(places) // 4
     for end in (5, 6, 7, *random.integers(8, len(payload), 30).tolist()):
         with pytest.raises(CorruptError):
-            codec.decode_chunks([payload[:end]], [5], network)
+            codec.decode_chunks([payload[:end]], [5], device_model)
 
 
-def test_impossible_fields_are_refused(network):
+def test_impossible_fields_are_refused(device_model):
     def packed(**fields):
         channel = WideChannel(**fields)
         chunk = chunks.WideChunk(9, np.dtype(np.int32), [channel], b"", b"", None)
-        (inner,) = codec.encode_chunks([np.full((9, 1), 7, np.int16)], network)
+        (inner,) = codec.encode_chunks([np.full((9, 1), 7, np.int16)], device_model)
         chunk.inner = inner
         chunk.low_bits = bytes(2 * channel.shift)
         return chunks.pack(chunk)
 
-    assert codec.decode_chunks([packed(divisor=3, phase=1)], [1], network)[0].tolist() == [[22]] * 9
+    assert codec.decode_chunks([packed(divisor=3, phase=1)], [1], device_model)[0].tolist() == [[22]] * 9
     for fields in (
         {"divisor": 0, "shift": 1},
         {"divisor": 3, "phase": 3},
@@ -219,7 +213,7 @@ def test_impossible_fields_are_refused(network):
         {"frames": np.array([2]), "parts": np.array([1 << 31])},
     ):
         with pytest.raises(CorruptError):
-            codec.decode_chunks([packed(**fields)], [1], network)
+            codec.decode_chunks([packed(**fields)], [1], device_model)
 
 
 def test_chunks_and_headers_agree():

@@ -5,17 +5,13 @@ import struct
 
 import numpy as np
 import pytest
+from file_calls import main, there_and_back
 
 import runtime
-from runtime.cli import main as cli
 from runtime.core import sample_formats
 
 FRAMES, CHANNELS = 700, 2
 ORDERS = {"<": "little", ">": "big"}
-
-
-def main(*arguments):
-    return cli.main([str(argument) for argument in arguments])
 
 
 def numbers():
@@ -43,24 +39,13 @@ def wav(values, dtype, extensible=False):
     return b"RIFF" + struct.pack("<I", len(body)) + body
 
 
-def there_and_back(path, *options):
-    """The opened coded form of a file that comes back."""
-    folder = path.parent
-    assert main("encode", "-q", path, "-d", folder / "c", *options) == 0
-    coded = folder / "c" / (path.stem + ".mdo")
-    assert main("test", "-q", coded) == 0
-    assert main("decode", "-q", coded, "-d", folder / "o") == 0
-    assert (folder / "o" / path.name).read_bytes() == path.read_bytes()
-    return runtime.open(coded)
-
-
 @pytest.mark.parametrize("extensible", [False, True])
 @pytest.mark.parametrize("dtype", ["<i3", "<i4", "<f4", "<f8"])
 def test_wav_files(tmp_path, dtype, extensible):
     values = numbers() / (2**15 if dtype[1] == "f" else 1)
     path = tmp_path / "x.wav"
     path.write_bytes(wav(values, dtype, extensible))
-    with there_and_back(path) as reader:
+    with runtime.open(there_and_back(path)) as reader:
         assert reader.header.canonical != extensible
         assert np.array_equal(reader.read(), values)
     assert (tmp_path / "c" / "x.mdo").stat().st_size < 1.6 * FRAMES * CHANNELS + 200
@@ -73,7 +58,7 @@ def test_npy_files(tmp_path, dtype, layout):
     samples = values.astype(dtype)
     path = tmp_path / "x.npy"
     np.save(path, samples if layout == "time-channel" else np.ascontiguousarray(samples.T))
-    with there_and_back(path, "--layout", layout) as reader:
+    with runtime.open(there_and_back(path, "--layout", layout)) as reader:
         assert reader.dtype == np.dtype(dtype).newbyteorder("=")
         assert np.array_equal(reader.read(), samples)
 
@@ -85,7 +70,7 @@ def test_raw_files(tmp_path, dtype, layout):
     path = tmp_path / "x.raw"
     form = sample_formats.parse(dtype)
     path.write_bytes(packed(values if layout == "time-channel" else values.T, form))
-    with there_and_back(path, "--channels", CHANNELS, "--dtype", dtype, "--layout", layout) as reader:
+    with runtime.open(there_and_back(path, "--channels", CHANNELS, "--dtype", dtype, "--layout", layout)) as reader:
         assert np.array_equal(reader.read(), values.astype(sample_formats.array_type(form)))
 
 
