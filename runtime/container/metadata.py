@@ -16,7 +16,8 @@ from ..core.errors import CorruptError, UsageError
 
 CHANNEL_IDS, GAIN, OFFSET, PROBE = "channel_ids", "gain_to_uV", "offset_to_uV", "probe"
 START_TIME, ANNOTATIONS = "start_time", "annotations"
-_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})?")
+_CLOCK = "([01][0-9]|2[0-3]):[0-5][0-9]"
+_TIME = re.compile(rf"[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}T{_CLOCK}:[0-5][0-9](\.[0-9]{{1,9}})?(Z|[+-]{_CLOCK})?")
 
 
 def normal(metadata: Any) -> dict[str, Any]:
@@ -36,6 +37,7 @@ def normal(metadata: Any) -> dict[str, Any]:
             with open(metadata, "rb") as file:
                 metadata = json.loads(file.read())
         made = json.loads(_to_json(metadata))
+        _check_values(made)
     except OSError as error:
         raise UsageError(f"metadata: {metadata}: {error.strerror or error}") from None
     except (TypeError, ValueError, RecursionError) as error:
@@ -78,6 +80,7 @@ def parse(payload: bytes, channels: int) -> dict[str, Any]:
     try:
         found = json.loads(data.decode("utf-8"))
         _to_json(found)  # which refuses NaN, infinities and halves of surrogate pairs
+        _check_values(found)
         if not isinstance(found, dict):
             raise ValueError("they are no object")
         _check(found, channels)
@@ -98,6 +101,17 @@ def _as_json(value: Any) -> Any:
     if hasattr(value, "tolist"):
         return value.tolist()
     raise TypeError(f"a value of type {type(value).__name__}")
+
+
+def _check_values(value: Any, left: int = limits.MAX_METADATA_DEPTH) -> None:
+    """Refuse numbers beyond float64, and lists and dictionaries too deep in each other. Raises `ValueError`."""
+    if isinstance(value, int) and abs(value) > sys.float_info.max:
+        raise ValueError("a number beyond float64")
+    if isinstance(value, dict | list):
+        if not left:
+            raise ValueError(f"more than {limits.MAX_METADATA_DEPTH} lists or dictionaries in each other")
+        for inner in value.values() if isinstance(value, dict) else value:
+            _check_values(inner, left - 1)
 
 
 def _check(metadata: dict[str, Any], channels: int) -> None:
