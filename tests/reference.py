@@ -148,7 +148,7 @@ def metadata(blocks, header):
         text = unpack(payload[0], payload[1:])
         must(len(text) <= 1 << 24, "too many metadata")
         try:
-            found = json.loads(text.decode("utf-8"))
+            found = json.loads(text.decode("utf-8"), object_pairs_hook=unique)
             json.dumps(found, ensure_ascii=False, allow_nan=False).encode("utf-8")
         except (ValueError, RecursionError) as error:
             raise Refused(str(error)) from None
@@ -159,8 +159,13 @@ def metadata(blocks, header):
     return {}
 
 
+def unique(pairs):
+    must(len(dict(pairs)) == len(pairs), "a name twice")
+    return dict(pairs)
+
+
 def check_values(value, left):
-    must(not isinstance(value, int) or abs(value) < 2**1024, "a number beyond float64")
+    must(not isinstance(value, int) or abs(value) <= 2**1024 - 2**970, "a number beyond float64")
     if isinstance(value, dict | list):
         must(left, "metadata that are too deep")
         for inner in value.values() if isinstance(value, dict) else value:

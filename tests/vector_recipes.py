@@ -461,6 +461,7 @@ def about_faults(stream):
         "metadata-nan": ("a number that JSON does not have", text(b'{"a":NaN}')),
         "metadata-infinite": ("a number beyond float64", text(b'{"a":1e999}')),
         "metadata-integer": ("an integer beyond float64", text(b'{"a":1' + b"0" * 400 + b"}")),
+        "metadata-name-twice": ("a name twice in an object", text(b'{"a":{"b":1,"b":1}}')),
         "metadata-not-utf-8": ("a text that is not UTF-8", text(b'{"a":"\xff"}')),
         "metadata-surrogate": ("half of a surrogate pair", text(rb'{"a":"\ud800"}')),
         "metadata-deep": ("101 lists in each other", text(b'{"a":' + b"[" * 100 + b"]" * 100 + b"}")),

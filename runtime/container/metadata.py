@@ -35,7 +35,7 @@ def normal(metadata: Any) -> dict[str, Any]:
     try:
         if isinstance(metadata, str | os.PathLike):
             with open(metadata, "rb") as file:
-                metadata = json.loads(file.read())
+                metadata = json.loads(file.read(), object_pairs_hook=_unique)
         made = json.loads(_to_json(metadata))
         _check_values(made)
     except OSError as error:
@@ -78,7 +78,7 @@ def parse(payload: bytes, channels: int) -> dict[str, Any]:
         raise CorruptError("an empty block of metadata")
     data = parse_blob(payload[0], payload[1:], limits.MAX_METADATA_BYTES)
     try:
-        found = json.loads(data.decode("utf-8"))
+        found = json.loads(data.decode("utf-8"), object_pairs_hook=_unique)
         _to_json(found)  # which refuses NaN, infinities and halves of surrogate pairs
         _check_values(found)
         if not isinstance(found, dict):
@@ -101,6 +101,14 @@ def _as_json(value: Any) -> Any:
     if hasattr(value, "tolist"):
         return value.tolist()
     raise TypeError(f"a value of type {type(value).__name__}")
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object of JSON. Raises `ValueError` if a name is in it twice."""
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        raise ValueError("a name twice in an object")
+    return made
 
 
 def _check_values(value: Any, left: int = limits.MAX_METADATA_DEPTH) -> None:
