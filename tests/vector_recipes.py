@@ -470,7 +470,7 @@ def about_faults(stream):
         "metadata-huge": ("metadata that claim 2^40 bytes", text(frame, b"\1")),
         "metadata-twice": ("two blocks of metadata", joined([*blocks[:2], *blocks[1:]])),
         "metadata-late": (
-            "metadata behind the header of the original",
+            "metadata behind the block that is to follow",
             joined([blocks[0], blocks[2], blocks[1], *blocks[3:]]),
         ),
         "metadata-gains": ("a gain too few", text(b'{"gain_to_uV":[1,1,1]}')),

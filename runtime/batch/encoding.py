@@ -72,7 +72,7 @@ class Encoding:
         self.encoder = Encoder(self._network, options.verify)
         self._bound, self._independent = options.bound, options.independent
         self._spikes = options.spikes and options.spikes.with_rate(header.sample_rate)
-        known = options.metadata if isinstance(options.metadata, dict) else {}
+        known = options.json_object
         self._metadata = metadata.pack(known, header.channels) if known else b""
         self._topology = None
         if loaded.topology is not None and len(names) > 1:

@@ -106,6 +106,11 @@ class EncodeOptions:
             raise UsageError(f"a chunk length is a whole number of frames from 1 on, not {frames}")
 
     @property
+    def json_object(self) -> dict[str, Any]:
+        """The metadata as values of JSON; empty without any."""
+        return self.metadata if isinstance(self.metadata, dict) else {}
+
+    @property
     def lossy(self) -> bool:
         """Whether decoded samples may differ from the original ones."""
         return self.bound > 0 or self.target_rate is not None or self.keep is not None

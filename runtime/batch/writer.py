@@ -7,6 +7,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from ..container import metadata
 from ..container.blocks import BlockWriter
 from ..container.header import Header
 from ..core import sample_formats
@@ -71,6 +72,7 @@ class Writer:
         )
         _check(self._header)
         (options,) = from_fields(fields, options or EncodeOptions)
+        metadata.completed(options.json_object, channels)  # refuses now, not when the first chunk is complete
         self._length = ChunkLength.of(options, channels, self._header.sample_rate, frames)
         self._loaded = Loaded.of(options)
         self._begun: tuple[Encoding, BlockWriter] | None = None

@@ -47,8 +47,8 @@ def normal(metadata: Any) -> dict[str, Any]:
     return made
 
 
-def pack(metadata: dict[str, Any], channels: int) -> bytes:
-    """Return the payload of the block; a gain or offset that is one number becomes that of every channel.
+def completed(metadata: dict[str, Any], channels: int) -> dict[str, Any]:
+    """Return metadata in which a gain or offset that is one number is that of every channel.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ def pack(metadata: dict[str, Any], channels: int) -> bytes:
     Raises
     ------
     UsageError
-        A known key has an impossible value, or all are too long.
+        A known key has an impossible value.
     """
     single = {key: value for key, value in metadata.items() if key in (GAIN, OFFSET) and _is_number(value)}
     values = metadata | {key: [value] * channels for key, value in single.items()}
@@ -65,7 +65,12 @@ def pack(metadata: dict[str, Any], channels: int) -> bytes:
         _check(values, channels)
     except ValueError as error:
         raise UsageError(f"metadata: {error}") from None
-    data = _to_json(values)
+    return values
+
+
+def pack(metadata: dict[str, Any], channels: int) -> bytes:
+    """Return the payload of the block, of what `completed` takes. Raises `UsageError`, also where it is too long."""
+    data = _to_json(completed(metadata, channels))
     if len(data) > limits.MAX_METADATA_BYTES:
         raise UsageError(f"metadata of {len(data)} bytes; {limits.MAX_METADATA_BYTES} are possible")
     coding, body = pack_blob(data)

@@ -239,7 +239,13 @@ def test_writing_checks_what_it_is_given(tmp_path):
         target.write(np.zeros((10, 2), np.uint8))
     with pytest.raises(runtime.MiddleoutError, match="10 frames"), runtime.Writer(path, 20000, frames=11) as target:
         target.write(np.zeros(10, np.int16))
-    for arguments in ({"channels": 0}, {"dtype": "int64"}, {"suffix": "/x"}, {"sample_rate": 2**32}):
+    for arguments in (
+        {"channels": 0},
+        {"dtype": "int64"},
+        {"suffix": "/x"},
+        {"sample_rate": 2**32},
+        {"metadata": ABOUT},
+    ):
         with pytest.raises(runtime.UsageError):
             runtime.Writer(path, **{"sample_rate": 1, **arguments})
     assert os.listdir(tmp_path) == []
