@@ -83,6 +83,7 @@ def about(data):
     """Return the sample rate in Hz and the metadata of a file."""
     blocks = read_blocks(data)
     header = parse_header(blocks[0][1])
+    check_order(header, [tag for tag, _, _ in blocks])
     return header["rate"], metadata(blocks, header)
 
 
