@@ -19,7 +19,7 @@ from .recording.arrays import to_samples
 
 def encode(
     samples: np.ndarray,
-    sample_rate: int,
+    sample_rate: float,
     options: EncodeOptions | None = None,
     *,
     layout: str | None = None,
@@ -30,8 +30,8 @@ def encode(
     Parameters
     ----------
     samples : int16, uint16, int8, uint8, int32, uint32, float32 or float64, [time, channel] or [time]
-    sample_rate : int
-        Hz, a whole number; 0 if unknown.
+    sample_rate : float
+        Hz; 0 if unknown. A WAV file, to which `runtime decode` restores this, has the nearest whole number.
     options : EncodeOptions or None
         How to encode.
     layout : str or None
@@ -56,7 +56,7 @@ def encode(
     return file.getvalue()
 
 
-def decode(data: bytes, *, model: str | os.PathLike | bytes | None = None) -> tuple[np.ndarray, int]:
+def decode(data: bytes, *, model: str | os.PathLike | bytes | None = None) -> tuple[np.ndarray, float]:
     """Return the samples and the sample rate of a coded recording.
 
     Parameters
@@ -70,8 +70,8 @@ def decode(data: bytes, *, model: str | os.PathLike | bytes | None = None) -> tu
     -------
     samples : ndarray
         Of their original type (in this machine's byte order), always [time, channel]: one channel is a column.
-    sample_rate : int
-        Hz, 0 if unknown.
+    sample_rate : float
+        Hz, an int where it is a whole number; 0 if unknown.
 
     Raises
     ------

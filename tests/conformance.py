@@ -46,7 +46,7 @@ class Vector:
     messages : whether it is coded with the model that has messages, which is in the stream then
     recurrent : the same with the model that has a state
     form : of the recording: wav, npy, bin (raw samples), or tar (an archive of files, one for each channel)
-    options : of `runtime.encode_file`; of `array` vectors, dtype
+    options : of `runtime.encode_file`; of `array` vectors those of `runtime.encode`, and dtype
     """
 
     name: str
@@ -105,7 +105,8 @@ def encode(vector: Vector, recording: bytes, model: str | os.PathLike = MODEL, v
     with chunks_of(vector.chunk_frames), tempfile.TemporaryDirectory() as folder:
         if vector.array:
             samples, rate = _read_canonical(recording, vector.options.get("dtype"))
-            return runtime.encode(samples, rate, layout="time-channel", **options)
+            more = {name: value for name, value in vector.options.items() if name != "dtype"}
+            return runtime.encode(samples, **{"sample_rate": rate, "layout": "time-channel", **options, **more})
         coded = Path(folder) / "x.mdo"
         if vector.form == "tar":
             paths = [Path(folder) / name for name in unpacked(recording)]
@@ -173,7 +174,7 @@ def normal_form(stream: bytes) -> bytes:
         body = block.payload
         if block.tag == b"M":
             body = zstandard.ZstdDecompressor().decompress(body)
-        elif block.tag in b"FB":
+        elif block.tag in b"JFB":
             body = zstandard.ZstdDecompressor().decompress(body[1:]) if body[0] else body[1:]
         elif block.tag == b"C" and block.payload[4] == WIDE:
             chunk = wide.parse(body, blocks.header.channels)

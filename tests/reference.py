@@ -4,7 +4,10 @@ Nothing comes from `runtime`. The coder works on Python's integers, the network 
 only parses the model file (chunks: `reference_chunk.py`). Whatever is not as the format says raises `Refused`.
 """
 
+import datetime
 import hashlib
+import json
+import re
 import struct
 import zlib
 
@@ -14,7 +17,7 @@ from reference_network import Model
 from reference_wide import decode_wide
 
 MAGIC = b"\x8fMDO\x01"
-ORDER = b"HMFCBE"
+ORDER = b"HMJFCBE"
 KINDS = ("wav", "raw", "npy", "files")
 FORMATS = {8: ("<B", 128), 9: ("<b", 0), 16: ("<h", 0), 17: ("<H", 32768), 18: (">h", 0), 19: (">H", 32768)}
 FORMATS |= {32: ("<i", 0), 33: ("<I", 2**31), 34: (">i", 0), 35: (">I", 2**31)}
@@ -45,9 +48,10 @@ def decode(data, model=None):
     check_order(header, [tag for tag, _, _ in blocks])
     chunks = [(payload, size) for tag, payload, size in blocks if tag == b"C"]
     frames = [int.from_bytes(payload[:4], "little") for payload, _ in chunks]
-    first = len(MAGIC) + sum(size for tag, _, size in blocks if tag in b"HMF")
+    first = len(MAGIC) + sum(size for tag, _, size in blocks if tag in b"HMJF")
     check_end(blocks[-1][1], first, frames, [size for _, size in chunks])
     must(header["frames"] in (2**64 - 1, sum(frames)), "the chunks do not add up to the header's frames")
+    metadata(blocks, header)
     for tag, payload, _ in blocks:
         model = unpack(1, payload) if tag == b"M" else model
     front, back = (b"".join(unpack(p[0], p[1:]) for tag, p, _ in blocks if tag == kind) for kind in (b"F", b"B"))
@@ -75,6 +79,14 @@ def decode(data, model=None):
     return front + original_bytes([sample for frame in frames for sample in frame], header["format"]) + back
 
 
+def about(data):
+    """Return the sample rate in Hz and the metadata of a file."""
+    blocks = read_blocks(data)
+    header = parse_header(blocks[0][1])
+    check_order(header, [tag for tag, _, _ in blocks])
+    return header["rate"], metadata(blocks, header)
+
+
 def read_blocks(data):
     """Section 2: (tag, payload, size of the block) of each block, checksums checked."""
     must(data[:5] == MAGIC, "not a middleout file of version 1")
@@ -98,9 +110,10 @@ def read_blocks(data):
 
 def parse_header(payload):
     """Section 2.1."""
-    must(40 <= len(payload) <= 72, "the header's length")
-    flags, form, channels, rate, frames, model, _ = struct.unpack_from("<BBHIQ16sq", payload)
+    must(44 <= len(payload) <= 76, "the header's length")
+    flags, form, channels, rate, frames, model, _ = struct.unpack_from("<BBHdQ16sq", payload)
     must((form in FORMATS or form in OTHERS) and channels > 0, "the header's values")
+    must(rate == 0 or 2**-20 <= rate <= 2**32 - 1, "the sample rate")
     kind = KINDS[flags >> 5 & 3] if flags & 1 else "samples"
     must(flags & 1 or not flags & 0x60, "a kind of file without a file")
     must(not flags & 2 or kind == "wav" and frames != 2**64 - 1, "the header's flags")
@@ -108,7 +121,7 @@ def parse_header(payload):
     must(kind != "files" or frames != 2**64 - 1, "files of unknown length")
     must(form in (8, 16, 24, 32, 48, 64) or kind != "wav", "the sample format of a WAV file")
     must(form % 8 not in (2, 3) or kind != "samples", "the sample format of no file")
-    suffix = payload[40:].decode()
+    suffix = payload[44:].decode()
     printable = suffix.isprintable() and not set('/\\:"*?<>|') & set(suffix)
     must(suffix != ".wav" and not (flags & 8 and suffix), "the suffix and its flag")
     must(suffix == "" or suffix[0] == "." and suffix != "." and printable, "the suffix")
@@ -120,10 +133,80 @@ def check_order(header, tags):
     places = [ORDER.index(tag) for tag in tags]
     must(places == sorted(places), "blocks are out of order")
     must(tags.count(b"H") == 1 and tags.count(b"E") == 1, "one header and one end")
+    must(tags.count(b"J") <= 1, "metadata twice")
     must(tags.count(b"M") == bool(header["flags"] & 4), "an embedded model against the flags")
     foreign = header["kind"] in ("npy", "files") or header["kind"] == "wav" and not header["flags"] & 2
     must(foreign if b"F" in tags else not foreign, "the front bytes and the flags disagree")
     must(foreign and header["kind"] != "files" or b"B" not in tags, "back bytes against the flags")
+
+
+def metadata(blocks, header):
+    """Section 2.7."""
+    for tag, payload, _ in blocks:
+        if tag != b"J":
+            continue
+        must(payload, "metadata without a coding byte")
+        text = unpack(payload[0], payload[1:])
+        must(len(text) <= 1 << 24, "too many metadata")
+        try:
+            found = json.loads(text.decode("utf-8"), object_pairs_hook=unique)
+            json.dumps(found, ensure_ascii=False, allow_nan=False).encode("utf-8")
+        except (ValueError, RecursionError) as error:
+            raise Refused(str(error)) from None
+        must(isinstance(found, dict), "metadata that are no object")
+        check_values(found, 100)
+        check_known(found, header["channels"])
+        return found
+    return {}
+
+
+def unique(pairs):
+    must(len(dict(pairs)) == len(pairs), "a name twice")
+    return dict(pairs)
+
+
+def check_values(value, left):
+    must(not isinstance(value, int) or abs(value) <= 2**1024 - 2**970, "a number beyond float64")
+    if isinstance(value, dict | list):
+        must(left, "metadata that are too deep")
+        for inner in value.values() if isinstance(value, dict) else value:
+            check_values(inner, left - 1)
+
+
+def check_known(found, channels):
+    """Section 2.7, known keys."""
+    for key in ("gain_to_uV", "offset_to_uV"):
+        must(key not in found or are_numbers(found[key], channels), key)
+    ids = found.get("channel_ids", list(range(channels)))
+    must(isinstance(ids, list) and all(type(one) in (int, str) for one in ids), "channel_ids")
+    must(len(ids) == len(set(ids)) == channels, "channel_ids")
+    must(isinstance(found.get("annotations", {}), dict), "annotations")
+    time = found.get("start_time", "2000-01-01T00:00:00Z")
+    clock = r"([01]\d|2[0-3]):[0-5]\d"
+    pattern = rf"\d{{4}}-\d\d-\d\dT{clock}:[0-5]\d(\.\d{{1,9}})?(Z|[+-]{clock})?"
+    must(isinstance(time, str) and re.fullmatch(pattern, time, re.ASCII), "start_time")
+    try:
+        datetime.datetime.fromisoformat(time)
+    except ValueError as error:
+        raise Refused(str(error)) from None
+    probe = found.get("probe", {"probes": []})
+    must(isinstance(probe, dict), "probe")
+    probes = probe.get("probes", [probe])
+    must(isinstance(probes, list), "probe")
+    for one in probes:
+        must(isinstance(one, dict), "probe")
+        positions, indices = one.get("contact_positions"), one.get("device_channel_indices")
+        must(isinstance(positions, list), "contact_positions")
+        must(all(are_numbers(at, 2) or are_numbers(at, 3) for at in positions), "contact_positions")
+        if indices is not None:
+            must(isinstance(indices, list) and len(indices) == len(positions), "device_channel_indices")
+            must(all(type(at) is int and -1 <= at < channels for at in indices), "device_channel_indices")
+
+
+def are_numbers(values, count):
+    if not isinstance(values, list) or len(values) != count:
+        return False
+    return all(type(x) in (int, float) for x in values)
 
 
 def original_bytes(samples, form):
@@ -196,7 +279,7 @@ def unpack(coding, body):
 def wav_header(header, frames):
     """Section 2.5."""
     block = header["channels"] * header["bits"] // 8
-    size, rate = frames * block, header["rate"]
+    size, rate = frames * block, round(header["rate"])
     encoding = 3 if header["format"] >= 48 else 1
     rates = (rate, rate * block % 2**32, block % 2**16)
     fmt = struct.pack("<IHHIIHH", 16, encoding, header["channels"], *rates, header["bits"])

@@ -189,7 +189,20 @@ def other_originals(s):
         (Vector("raw-stored", "", form="bin", options={"channels": 1, "dtype": "uint8"}), s["stored-8-bit"].tobytes()),
         (Vector("files", "", 70, form="tar"), conformance.packed(files)),
         (Vector("array-uint16", "", array=True, options={"dtype": "uint16"}), wav(s["linear-fine"][:120])),
+        (Vector("array-rate", "", array=True, options={"sample_rate": 29999.4325}), wav(s["short"], rate=29999)),
+        (Vector("metadata", "", form="npy", options=described()), npy(array)),
     ]
+
+
+def described():
+    """A sample rate and metadata of four channels, known keys and others."""
+    probe = {"ndim": 2, "si_units": "um", "annotations": {"name": "four"}, "contact_shapes": ["circle"] * 5}
+    probe |= {"contact_positions": [[0.0, 20.5 * at] for at in range(5)], "device_channel_indices": [3, 2, -1, 1, 0]}
+    metadata = {"channel_ids": ["AP0", "AP1", 7, "µ"], "gain_to_uV": [2.34375, 2.34375, 1, 1e-3]}
+    metadata |= {"offset_to_uV": [0, 0, -4.5, 0], "start_time": "2026-11-29T02:30:00.123456789+01:00"}
+    metadata |= {"probe": {"specification": "probeinterface", "version": "0.2.21", "probes": [probe]}}
+    metadata |= {"annotations": {"subject": "m1", "depth": 1.5}, "lab": [None, True, {"day": 3}]}
+    return {"sample_rate": 30000.149579831934, "metadata": metadata}
 
 
 def npy(samples, version=(1, 0)):
@@ -312,6 +325,8 @@ WHAT = WIDE_WHAT | {
     "raw-stored": "raw uint8 that do not compress",
     "files": "a file for each of three channels, one with bytes behind, chunks",
     "array-uint16": "never a file, uint16: restored as int16",
+    "array-rate": "never a file, a sample rate that is no integer: restored with the nearest one",
+    "metadata": "metadata beside the bytes of a header, a sample rate that is no integer",
     "array-8-bit": "never a file, 8 bits, an odd number of bytes",
 }
 
@@ -386,13 +401,13 @@ def faulty(streams):
         "huge-index": ("2^31 chunks in the index", patched(one, b"E", 1, struct.pack("<I", 2**31))),
         "wrong-index": ("the index and the chunks disagree", patched(one, b"E", 13, struct.pack("<I", 199))),
         "wrong-kind": ("a channel of kind 3", patched(one, b"C", 11, b"\xff")),
-        "wrong-total": ("frames of header and chunks", patched(one, b"H", 8, struct.pack("<Q", 201))),
+        "wrong-total": ("frames of header and chunks", patched(one, b"H", 12, struct.pack("<Q", 201))),
         "wrong-samples": ("samples of another checksum", patched(one, b"C", 5, b"\0\0\0\0")),
         "wrong-word": ("a coded word", patched(one, b"C", -1, b"\0")),
         "no-channels": ("0 channels", patched(one, b"H", 2, b"\0\0")),
         "wrong-flags": ("unknown flags", patched(one, b"H", 0, b"\x1b")),
-        "wrong-suffix": ("a suffix that leaves the folder", patched(patched(one, b"H", 40, b"/../"), b"H", 0, b"\x03")),
-        "other-embedded-model": ("not the model that the header names", patched(embedded, b"H", 16, bytes(16))),
+        "wrong-suffix": ("a suffix that leaves the folder", patched(patched(one, b"H", 44, b"/../"), b"H", 0, b"\x03")),
+        "other-embedded-model": ("not the model that the header names", patched(embedded, b"H", 20, bytes(16))),
         "bounded-by-nothing": ("a bounded error of 0", patched(close, b"C", 11, b"\0")),
         "bounded-otherwise": ("another bound", patched(close, b"C", 11, b"\2")),
         "bounded-unannounced": ("a bounded error against the header", patched(close, b"H", 0, b"\x0b")),
@@ -404,7 +419,7 @@ def faulty(streams):
         "kind-without-file": ("raw, but never a file", patched(streams["array"], b"H", 0, b"\x28")),
         "channel-time-unknown": (
             "channel by channel, frames unknown",
-            patched(streams["raw-channel-time"], b"H", 8, b"\xff" * 8),
+            patched(streams["raw-channel-time"], b"H", 12, b"\xff" * 8),
         ),
         "raw-with-front": ("raw samples with bytes in front", joined([raw[0], [b"F", b"\0x"], *raw[1:]])),
         "npy-without-front": ("an .npy file without its header", joined([array[0], *array[2:]])),
@@ -412,6 +427,7 @@ def faulty(streams):
         "files-same-name": ("two files of the same name", table(b"1-\xc2\xb5", b"0-\xc2\xb5")),
         "files-long-name": ("a name beyond the table", table(b"\x08", b"\xff")),
         "files-behind": ("bytes behind files", joined([*files[:-1], [b"B", b"\0x"], files[-1]])),
+        **about_faults(streams["metadata"]),
         **map_faults(streams["maps"]),
         **wide_faults(streams),
         **spike_faults(streams),
@@ -420,8 +436,49 @@ def faulty(streams):
     made = {name: (what, "CorruptError", stream) for name, (what, stream) in corrupt.items()}
     made["wrong-magic"] = ("another kind of file", "FileFormatError", b"RIFF" + one[4:])
     made["wrong-version"] = ("format version 2", "FileFormatError", one[:4] + b"\x02" + one[5:])
-    made["unknown-model"] = ("a model that is not here", "ModelError", patched(one, b"H", 16, bytes(16)))
+    made["unknown-model"] = ("a model that is not here", "ModelError", patched(one, b"H", 20, bytes(16)))
     return made
+
+
+def about_faults(stream):
+    """name -> (what, stream) of sample rates and metadata, which block 1 holds."""
+    blocks, frame = split(stream), b"\x28\xb5\x2f\xfd\xe0" + struct.pack("<Q", 2**40) + b"\x01\0\0"
+    deepest = zstandard.ZstdCompressor().compress(b'{"a":' + b"[" * 20000 + b"]" * 20000 + b"}")
+    rate = lambda value: patched(stream, b"H", 4, struct.pack("<d", value))  # noqa: E731
+    text = lambda data, coding=b"\0": joined([blocks[0], [b"J", coding + data], *blocks[2:]])  # noqa: E731
+    return {
+        "rate-nan": ("a sample rate that is no number", rate(float("nan"))),
+        "rate-negative": ("a sample rate below 0", rate(-30000.0)),
+        "rate-infinite": ("an infinite sample rate", rate(float("inf"))),
+        "rate-small": ("a sample rate of less than 2^-20 Hz", rate(2.0**-21)),
+        "metadata-nothing": ("metadata without a coding byte", text(b"", b"")),
+        "metadata-empty": ("metadata of no bytes", text(b"")),
+        "metadata-list": ("metadata that are no object", text(b'["a"]')),
+        "metadata-cut": ("metadata that end early", text(b'{"a":[1,2')),
+        "metadata-behind": ("bytes behind the object", text(b'{"a":1}x')),
+        "metadata-nan": ("a number that JSON does not have", text(b'{"a":NaN}')),
+        "metadata-infinite": ("a number beyond float64", text(b'{"a":1e999}')),
+        "metadata-integer": ("an integer beyond float64", text(b'{"a":1' + b"0" * 400 + b"}")),
+        "metadata-name-twice": ("a name twice in an object", text(b'{"a":{"b":1,"b":1}}')),
+        "metadata-not-utf-8": ("a text that is not UTF-8", text(b'{"a":"\xff"}')),
+        "metadata-surrogate": ("half of a surrogate pair", text(rb'{"a":"\ud800"}')),
+        "metadata-deep": ("101 lists in each other", text(b'{"a":' + b"[" * 100 + b"]" * 100 + b"}")),
+        "metadata-deepest": ("20000 lists in each other", text(deepest, b"\1")),
+        "metadata-coding": ("an unknown coding byte", text(b"{}", b"\2")),
+        "metadata-huge": ("metadata that claim 2^40 bytes", text(frame, b"\1")),
+        "metadata-twice": ("two blocks of metadata", joined([*blocks[:2], *blocks[1:]])),
+        "metadata-late": (
+            "metadata behind the block that is to follow",
+            joined([blocks[0], blocks[2], blocks[1], *blocks[3:]]),
+        ),
+        "metadata-gains": ("a gain too few", text(b'{"gain_to_uV":[1,1,1]}')),
+        "metadata-ids": ("an id twice", text(b'{"channel_ids":["a","b","c","a"]}')),
+        "metadata-probe": (
+            "a contact at a channel that is not there",
+            text(b'{"probe":{"contact_positions":[[0,0]],"device_channel_indices":[4]}}'),
+        ),
+        "metadata-time": ("a day that is not there", text(b'{"start_time":"2026-02-30T00:00:00"}')),
+    }
 
 
 def wide_faults(streams):

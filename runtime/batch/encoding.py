@@ -8,6 +8,7 @@ from typing import BinaryIO
 import numpy as np
 
 from ..codec.coding import EncodeTask
+from ..container import metadata
 from ..container.blocks import BlockWriter
 from ..container.header import Header
 from ..core import sample_formats
@@ -71,13 +72,15 @@ class Encoding:
         self.encoder = Encoder(self._network, options.verify)
         self._bound, self._independent = options.bound, options.independent
         self._spikes = options.spikes and options.spikes.with_rate(header.sample_rate)
+        known = options.json_object
+        self._metadata = metadata.pack(known, header.channels) if known else b""
         self._topology = None
         if loaded.topology is not None and len(names) > 1:
             self._topology = loaded.topology.subset(names).prediction_order()
         self._budget: Budget | None = None
         if options.target_rate is not None:
             embedded = len(pack_blob(self._network.data, always=True)[1]) if embed else 0
-            reserve = FILE_COST + foreign + embedded
+            reserve = FILE_COST + foreign + embedded + len(self._metadata)
             self._budget = Budget(options.target_rate, header.sample_rate, header.frames, reserve)
 
     def task(self, samples: np.ndarray) -> EncodeTask:
@@ -95,7 +98,8 @@ class Encoding:
 
     def writer(self, file: BinaryIO) -> BlockWriter:
         """Begin the file."""
-        return BlockWriter(file, self.header, self._network.data if self.header.embedded else None)
+        embedded = self._network.data if self.header.embedded else None
+        return BlockWriter(file, self.header, embedded, self._metadata)
 
     def end(self, writer: BlockWriter) -> float | None:
         """End the file. Returns its bits per second where there is a target; raises `RateError` if it is missed."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from typing import Any, BinaryIO
 
 import numpy as np
 
 from ..codec.coding import DecodeTask
+from ..container import metadata as known
 from ..container.blocks import BLOCK_HEAD, VERSION, read_block
 from ..container.chunk_head import CHUNK_HEAD, CODED_HEAD, SPIKES, chunk_bound
 from ..container.random_access import Layout, read_layout
@@ -28,6 +30,8 @@ _SOURCES = {
 }
 _SIDE_INFORMATION = CHUNK_HEAD.size + CODED_HEAD.size
 """Offset of the side information in a chunk (docs/format.md, section 3), which begins with 2 bits a channel."""
+_LONGEST = 100
+"""Characters of a text from the metadata."""
 
 
 def describe(path: str) -> dict[str, Any]:
@@ -67,6 +71,7 @@ def describe(path: str) -> dict[str, Any]:
         "original_mtime_ns": header.mtime,
         "source": header.source,
         "canonical_header": header.canonical,
+        "metadata": layout.metadata,
         "sample_bytes": original,
         "coded_bytes": size,
         "bits_per_sample": 8 * size / samples if samples else None,
@@ -155,6 +160,7 @@ def as_text(facts: dict[str, Any]) -> str:
         lines["error"] = f"not lossless: at most {most}{several}, in codes of the implant's table, else in sample units"
     if facts["spikes"] is not None:
         lines |= _spike_lines(facts["spikes"])
+    lines |= _metadata_lines(facts["metadata"])
     if facts["bits_per_sample"] is not None:
         lines["bytes"] += f", {facts['bits_per_sample']:.3f} bits per sample"
     return "\n".join([facts["file"], *(f"  {name:11} {text}" for name, text in lines.items())])
@@ -179,3 +185,43 @@ def _spike_lines(kept: dict[str, Any]) -> dict[str, str]:
         "spikes": f"beyond {kept['threshold']:.2f} deviations{raised}",
         "bits": f"per sample: {parts}",
     }
+
+
+def _metadata_lines(found: dict[str, Any]) -> dict[str, str]:
+    """Format metadata, which have been checked: known keys in words, others by their names."""
+    words: dict[str, Callable[[Any], str]] = {
+        known.CHANNEL_IDS: lambda ids: ", ".join(map(str, ids if len(ids) <= 4 else [*ids[:3], "...", ids[-1]])),
+        known.GAIN: lambda gains: _range(gains) + " uV for a unit of samples",
+        known.OFFSET: lambda offsets: _range(offsets) + " uV for a sample of 0",
+        known.PROBE: lambda probe: "; ".join(map(_probe, probe.get("probes", [probe]))) or "none",
+        known.START_TIME: str,
+        known.ANNOTATIONS: lambda values: ", ".join(f"{key} = {value}" for key, value in values.items()) or "none",
+    }
+    names = {
+        known.CHANNEL_IDS: "channel ids",
+        known.GAIN: "gain",
+        known.OFFSET: "offset",
+        known.START_TIME: "start time",
+    }
+    lines = {names.get(key, key): _printable(word(found[key])) for key, word in words.items() if key in found}
+    if others := [key for key in found if key not in words]:
+        lines["metadata"] = _printable("other keys: " + ", ".join(others))
+    return lines
+
+
+def _range(numbers: list[float]) -> str:
+    least, most = min(numbers), max(numbers)
+    return f"{least:g}" if least == most else f"{least:g} to {most:g}"
+
+
+def _probe(probe: dict[str, Any]) -> str:
+    """Describe a dictionary of probeinterface."""
+    said = probe.get("annotations")
+    known_names = [said.get(key) for key in ("manufacturer", "name", "model_name")] if isinstance(said, dict) else []
+    name = " ".join(str(text) for text in known_names if text)
+    return f"{name + ', ' if name else ''}{len(probe['contact_positions'])} contacts"
+
+
+def _printable(text: str) -> str:
+    clean = "".join(char if char.isprintable() else "?" for char in text)
+    return clean if len(clean) <= _LONGEST else clean[:_LONGEST] + " ..."

@@ -77,7 +77,7 @@ def _opened(files: Sequence[str], given: Given, array: bool = False) -> Recordin
 
 def _excerpt(recording: Recording) -> np.ndarray:
     source = recording.source
-    frames = SECONDS * source.sample_rate or _FRAMES
+    frames = round(SECONDS * source.sample_rate) or _FRAMES
     return recording.excerpt(min(frames, max(_SAMPLES // source.channels, _SHORTEST)))
 
 

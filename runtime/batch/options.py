@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from ..container.metadata import normal
 from ..core.errors import UsageError
 from ..spikes.options import SpikeOptions, resolve
 from .rate_control import check_target
@@ -51,6 +52,10 @@ class EncodeOptions:
         magnitude of samples changes for long. Short chunks take more bits, and less to decode a part of.
     chunk_frames : int or None
         The same in frames.
+    metadata : dict, str, os.PathLike or None
+        What is to be kept of the recording besides its samples, values of JSON, or the path of a JSON file. Known keys
+        are checked: `channel_ids`, `gain_to_uV`, `offset_to_uV` (one for each channel, or one number), `probe` (a
+        dictionary of probeinterface), `start_time` (ISO 8601) and `annotations` (a dictionary).
     spikes : SpikeOptions or None
         What is kept of spikes, by `keep`, `max_error`, `threshold` and `window`; not to be given.
     bound : int
@@ -74,6 +79,7 @@ class EncodeOptions:
     verify: bool = True
     chunk_duration: float | None = None
     chunk_frames: int | None = None
+    metadata: dict[str, Any] | str | os.PathLike | None = field(default=None, hash=False)
     spikes: SpikeOptions | None = field(init=False, repr=False, compare=False)
     bound: int = field(init=False, repr=False, compare=False)
 
@@ -86,6 +92,8 @@ class EncodeOptions:
         object.__setattr__(self, "spikes", kept)
         object.__setattr__(self, "bound", bound)
         check_target(self.target_rate, 0 if kept else bound)
+        if self.metadata is not None:
+            object.__setattr__(self, "metadata", normal(self.metadata))
         self._check_chunks()
 
     def _check_chunks(self) -> None:
@@ -96,6 +104,11 @@ class EncodeOptions:
             raise UsageError(f"a chunk length is a number of seconds above 0, not {duration}")
         if frames is not None and (isinstance(frames, bool) or frames != int(frames) or frames < 1):
             raise UsageError(f"a chunk length is a whole number of frames from 1 on, not {frames}")
+
+    @property
+    def json_object(self) -> dict[str, Any]:
+        """The metadata as values of JSON; empty without any."""
+        return self.metadata if isinstance(self.metadata, dict) else {}
 
     @property
     def lossy(self) -> bool:

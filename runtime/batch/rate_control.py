@@ -13,7 +13,7 @@ from ..container.header import BLOCK_OVERHEAD
 from ..core.errors import RateError, UsageError
 
 FILE_COST = 128
-"""Bytes of a file besides chunks and foreign bytes, at most: magic, version, header, end block."""
+"""Bytes of a file besides chunks, foreign bytes, model and metadata, at most: magic, version, header, end block."""
 _CHUNK_COST = BLOCK_OVERHEAD + 8
 """Bytes of a chunk besides its payload: its block, its entry in the index."""
 
@@ -30,7 +30,7 @@ class Budget:
     """
 
     target: float
-    sample_rate: int
+    sample_rate: float
     frames: int | None
     reserve: int
 
@@ -65,6 +65,6 @@ def check_target(target: float | None, max_error: int) -> None:
         raise UsageError("a target rate picks the largest error itself: give only one of the two")
 
 
-def bit_rate(size: int, frames: int, sample_rate: int) -> float:
+def bit_rate(size: int, frames: int, sample_rate: float) -> float:
     """Return the bits per second of `size` bytes over the time of a recording; 0 if it has no frames."""
     return 8 * size * sample_rate / frames if frames else 0.0

@@ -39,7 +39,8 @@ class Reader:
 
     Attributes
     ----------
-    channels, sample_rate : of the recording; the sample rate in Hz, 0 if unknown
+    channels, sample_rate : of the recording; the sample rate in Hz, an int where it is a whole number, 0 if unknown
+    metadata : what was kept of the recording besides its samples; empty if nothing was
     frames : length of the recording
     dtype : of the samples, as in the original but in this machine's byte order; int32 for those of 24 bits
     header : all fields of the file's header
@@ -72,6 +73,7 @@ class Reader:
         self.header = self._layout.header
         self.channels = self.header.channels
         self.sample_rate = self.header.sample_rate
+        self.metadata: dict[str, Any] = self._layout.metadata
         self.dtype = array_type(self.header.dtype)
         self._chunks = ChunkReader(self._file, self._layout, cache_bytes)
         self.frames = int(self._chunks.starts[-1])

@@ -7,6 +7,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from ..container import metadata
 from ..container.blocks import BlockWriter
 from ..container.header import Header
 from ..core import sample_formats
@@ -14,7 +15,7 @@ from ..core.errors import MiddleoutError, UsageError
 from ..core.limits import BATCH_SAMPLES, MAX_CHANNELS
 from ..core.names import channel_names, is_suffix
 from ..recording import paths
-from ..recording.arrays import to_samples, whole_sample_rate
+from ..recording.arrays import to_sample_rate, to_samples
 from .chunking import ChunkLength, beginning
 from .encoding import Encoding, Loaded
 from .model_choice import CHOICE_FRAMES
@@ -28,8 +29,8 @@ class Writer:
     ----------
     target : str, os.PathLike or binary file object
         A file object need not be seekable; a path gets its file when all is written.
-    sample_rate : int
-        Hz, a whole number; 0 if unknown.
+    sample_rate : float
+        Hz; 0 if unknown.
     channels : int
     options : EncodeOptions or None
         How to encode.
@@ -52,7 +53,7 @@ class Writer:
     def __init__(
         self,
         target: str | os.PathLike | BinaryIO,
-        sample_rate: int,
+        sample_rate: float,
         channels: int = 1,
         options: EncodeOptions | None = None,
         *,
@@ -64,13 +65,14 @@ class Writer:
     ) -> None:
         self._header = Header(
             channels=channels,
-            sample_rate=whole_sample_rate(sample_rate),
+            sample_rate=to_sample_rate(sample_rate),
             dtype=sample_formats.parse(dtype).replace(">", "<"),
             frames=frames,
             suffix=suffix,
         )
         _check(self._header)
         (options,) = from_fields(fields, options or EncodeOptions)
+        metadata.completed(options.json_object, channels)  # refuses now, not when the first chunk is complete
         self._length = ChunkLength.of(options, channels, self._header.sample_rate, frames)
         self._loaded = Loaded.of(options)
         self._begun: tuple[Encoding, BlockWriter] | None = None

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ..batch.jobs import Outcome
 
 _ENCODING = ("model", "max_error", "keep", "threshold", "window", "target_rate")
-_HOW = ("independent", "topology", "embed_model", "verify")
+_HOW = ("independent", "topology", "embed_model", "verify", "metadata")
 _INTERRUPTED = 130
 _MMAP_THRESHOLD = -3
 """Name of the setting in malloc.h."""
@@ -91,6 +91,8 @@ def _parser() -> argparse.ArgumentParser:
     loss_options(encode)
     length = "about how long chunks are: 0.1s, 100ms, or frames (default: 131072, fewer beyond 128 channels)"
     encode.add_argument("--chunk", type=chunk_length, default={}, metavar="LENGTH", help=length)
+    kept = "keep this JSON: channel_ids, gain_to_uV, offset_to_uV, probe, start_time, annotations, or other keys"
+    encode.add_argument("--metadata", metavar="FILE.json", help=kept)
     encode.add_argument("--no-verify", dest="verify", action="store_false", help="do not decode and compare")
 
     decode = _command(commands, "decode", _decode, "restore the original files")

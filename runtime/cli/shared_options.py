@@ -57,11 +57,14 @@ def given_by(options: argparse.Namespace) -> dict[str, Any]:
     return {name: getattr(options, name) for name in ("channels", "sample_rate", "dtype", "layout", "samples_only")}
 
 
-def hertz(text: str) -> int:
+def hertz(text: str) -> float:
     """Parse a sample rate."""
-    if not text.isdecimal() or int(text) >= 2**32:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of Hz below 2^32")
-    return int(text)
+    from ..container.header import check_sample_rate
+
+    try:
+        return check_sample_rate(float(text))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of Hz from 2^-20 to 2^32 - 1, or 0") from None
 
 
 def positive(text: str) -> int:

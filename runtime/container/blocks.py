@@ -9,13 +9,14 @@ import struct
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from ..core import limits
 from ..core.compressed_bytes import pack_blob
 from ..core.errors import CorruptError, FileFormatError, MiddleoutError
 from ..core.file_io import read_up_to
 from ..core.terms import FILES
+from . import metadata as metadata_block
 from .chunk_head import chunk_frames
 from .header import BLOCK_OVERHEAD, MAX_LENGTH, Header, check_chunk, parse_foreign
 from .index import Index
@@ -53,9 +54,10 @@ class BlockWriter:
     file : binary file object, need not be seekable
     header : Header
     model_data : bytes of the model file, if it is to be embedded (`header.embedded`)
+    metadata : payload of the block of metadata (`metadata.pack`), if there are any
     """
 
-    def __init__(self, file: BinaryIO, header: Header, model_data: bytes | None = None) -> None:
+    def __init__(self, file: BinaryIO, header: Header, model_data: bytes | None = None, metadata: bytes = b"") -> None:
         self._file = file
         self.header = header
         self._sequence = 0
@@ -66,6 +68,8 @@ class BlockWriter:
         self._header_crc = self._block(b"H", header.pack())
         if header.embedded:
             self._block(b"M", pack_blob(model_data or b"", always=True)[1])
+        if metadata:
+            self._block(b"J", metadata)
 
     def front(self, data: bytes) -> None:
         """Append bytes of the original in front of the samples; they come before the first chunk."""
@@ -119,7 +123,7 @@ class BlockReader:
 
     The header has been read when the constructor returns. Raises FileFormatError for what is no middleout file of a
     known version, CorruptError for anything that is not as it was written. With the first chunk, or the end, `table` is
-    complete, which describes the files of a recording that is several (`file_table`).
+    complete, which describes the files of a recording that is several (`file_table`), and so are `metadata`.
     """
 
     def __init__(self, file: BinaryIO) -> None:
@@ -136,6 +140,7 @@ class BlockReader:
         self.header_crc = 0
         payload, self.header_crc, _ = self._read(b"H")
         self.header = Header.parse(payload)
+        self.metadata: dict[str, Any] = {}
         self.index: Index | None = None
         self._table: list[bytes] = []
         self._seen = Index(0)
@@ -148,6 +153,8 @@ class BlockReader:
         block = Block(tag, payload)
         self._check_order(block)
         self._tag = block.tag
+        if block.tag == b"J":
+            self.metadata = metadata_block.parse(payload, self.header.channels)
         if block.tag == b"F" and self.header.source == FILES:
             self._read_table(block)
         if block.tag == b"C":
@@ -183,7 +190,7 @@ class BlockReader:
 
     def _check_order(self, block: Block) -> None:
         header, tag = self.header, block.tag
-        again = tag == self._tag and tag in b"HM"
+        again = tag == self._tag and tag in b"HMJ"
         if again or _ORDER.index(tag) < _ORDER.index(self._tag):
             raise CorruptError(f"block {tag.decode()} in the wrong place")
         if self._tag == b"H" and header.embedded != (tag == b"M"):

@@ -13,7 +13,7 @@ from .chunk_head import chunk_bound, chunk_type, is_spikes
 BLOCK_OVERHEAD = 9
 """Bytes of a block besides its payload: tag, length, crc."""
 
-_HEADER = struct.Struct("<BBHIQ16sq")
+_HEADER = struct.Struct("<BBHdQ16sq")
 _FILE, _CANONICAL, _EMBEDDED, _USUAL_SUFFIX, _CHANNEL_TIME, _BOUNDED = 1, 2, 4, 8, 16, 128
 _SOURCE_SHIFT, _SOURCE_MASK = 5, 3
 _FILES = (WAV, RAW, NPY, FILES)
@@ -31,6 +31,7 @@ _UNKNOWN_TIME = -(2**63)
 MAX_LENGTH = {
     b"H": _HEADER.size + limits.MAX_SUFFIX_BYTES,
     b"M": limits.MAX_MODEL_BYTES,
+    b"J": limits.MAX_METADATA_BYTES + 1,
     b"F": limits.MAX_FOREIGN_PIECE + 1,
     b"C": limits.MAX_CHUNK_BYTES,
     b"B": limits.MAX_FOREIGN_PIECE + 1,
@@ -43,6 +44,7 @@ MAX_LENGTH = {
 class Header:
     """Block `H`: what holds for the whole recording.
 
+    sample_rate : Hz, an int where it is a whole number; 0 if unknown
     source : kind of the original
     dtype : sample format of the original (see `core.sample_formats`)
     canonical : whether the header of a WAV file follows from the other fields
@@ -51,7 +53,7 @@ class Header:
     """
 
     channels: int
-    sample_rate: int
+    sample_rate: float
     model: bytes = bytes(IDENTITY_BYTES)
     dtype: str = "<i2"
     frames: int | None = None
@@ -110,6 +112,10 @@ class Header:
             raise CorruptError("the header's name suffix and its flag disagree")
         if number not in _DTYPES or channels == 0 or not is_suffix(suffix):
             raise CorruptError("the header holds impossible values")
+        try:
+            sample_rate = check_sample_rate(sample_rate)
+        except ValueError:
+            raise CorruptError("the header holds an impossible sample rate") from None
         header = cls(
             channels=channels,
             sample_rate=sample_rate,
@@ -136,6 +142,14 @@ class Header:
         if self.source == SAMPLES:
             return self.dtype[0] != ">"
         return self.source != WAV or self.dtype == sample_formats.wav_format(self.dtype)
+
+
+def check_sample_rate(sample_rate: float) -> float:
+    """Return a sample rate in Hz, as an int where it is a whole number; 0 if unknown. Raises `ValueError`."""
+    rate = float(sample_rate)
+    if rate != 0 and not limits.MIN_SAMPLE_RATE <= rate <= limits.MAX_SAMPLE_RATE:
+        raise ValueError(f"a sample rate of {sample_rate} Hz")
+    return int(rate) if rate.is_integer() else rate
 
 
 def check_chunk(payload: bytes, header: Header) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
-from typing import BinaryIO
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO
 
 from ..core import limits
 from ..core.errors import CorruptError
@@ -25,6 +25,7 @@ class Layout:
     first_sequence: int
     embedded: bytes | None
     table: bytes = b""
+    metadata: dict[str, Any] = field(default_factory=dict)
 
 
 def read_layout(file: BinaryIO) -> Layout:
@@ -49,7 +50,7 @@ def read_layout(file: BinaryIO) -> Layout:
     blocks.skip_chunks(index)
     for _ in blocks:
         pass
-    return Layout(blocks.header, blocks.header_crc, index, first_sequence, embedded, blocks.table)
+    return _layout(blocks, index, first_sequence, embedded)
 
 
 def _read_index(file: BinaryIO) -> Index | None:
@@ -92,4 +93,10 @@ def _scan(file: BinaryIO, damaged: bool = False) -> Layout:
         if not damaged:
             raise
     found = index or Index(blocks.offset)
-    return Layout(blocks.header, blocks.header_crc, found, first_sequence, embedded, blocks.table)
+    return _layout(blocks, found, first_sequence, embedded)
+
+
+def _layout(blocks: BlockReader, index: Index, first_sequence: int, embedded: bytes | None) -> Layout:
+    """Return what was read, with header, file table and metadata."""
+    header, crc = blocks.header, blocks.header_crc
+    return Layout(header, crc, index, first_sequence, embedded, blocks.table, blocks.metadata)

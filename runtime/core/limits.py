@@ -11,6 +11,12 @@ MAX_SUFFIX_BYTES = 32
 MAX_NAME_BYTES = 255
 MAX_MODEL_BYTES = 1 << 24
 MAX_FOREIGN_BYTES = 1 << 28
+MAX_METADATA_BYTES = 1 << 24
+"""Bytes of JSON, uncompressed."""
+MAX_METADATA_DEPTH = 100
+"""Lists and dictionaries in each other."""
+MIN_SAMPLE_RATE, MAX_SAMPLE_RATE = 2**-20, 2**32 - 1
+"""Hz; 0 stands for unknown."""
 
 CHUNK_FRAMES = 1 << 17
 """Frames of a chunk that the encoder aims for: 6.7 s of the implant's signal."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..container.header import check_sample_rate
 from ..core import sample_formats
 from ..core.errors import UsageError
 from ..core.limits import MAX_CHANNELS
@@ -25,15 +26,14 @@ def check_layout(layout: str | None) -> None:
         raise UsageError(f"layout is one of {LAYOUTS}, not {layout!r}")
 
 
-def whole_sample_rate(sample_rate: float) -> int:
-    """Return a sample rate as files keep it. Raises `UsageError`."""
+def to_sample_rate(sample_rate: float) -> float:
+    """Return a sample rate as files keep it, an int where it is a whole number. Raises `UsageError`."""
     try:
-        whole = int(sample_rate)
+        if not isinstance(sample_rate, str):
+            return check_sample_rate(sample_rate)
     except (TypeError, ValueError, OverflowError):
-        whole = -1
-    if not 0 <= whole < 2**32 or sample_rate != whole:
-        raise UsageError(f"the sample rate is kept in whole Hz, 0 to 2^32 - 1; {sample_rate} is not")
-    return whole
+        pass
+    raise UsageError(f"a sample rate is a number of Hz from 2^-20 to 2^32 - 1, or 0 for unknown; not {sample_rate!r}")
 
 
 def to_samples(samples: np.ndarray, layout: str | None = None) -> tuple[np.ndarray, str]:

@@ -24,7 +24,7 @@ class _Form:
 
     frames: int
     dtype: str
-    sample_rate: int
+    sample_rate: float
 
     def __str__(self) -> str:
         return f"{self.frames} samples of {sample_formats.name(self.dtype)} at {self.sample_rate} Hz"

@@ -19,7 +19,7 @@ _MAX_HEADER = 1 << 16
 """Bytes of the description; numpy itself writes about a hundred."""
 
 
-def read_header(file: BinaryIO, sample_rate: int = 0, layout: str | None = None) -> tuple[bytes, Form]:
+def read_header(file: BinaryIO, sample_rate: float = 0, layout: str | None = None) -> tuple[bytes, Form]:
     """Read the bytes in front of the samples, and how those lie.
 
     Parameters

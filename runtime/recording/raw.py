@@ -25,7 +25,7 @@ class Form:
     """
 
     channels: int
-    sample_rate: int
+    sample_rate: float
     dtype: str
     frames: int | None = None
     layout: str | None = None

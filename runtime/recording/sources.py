@@ -16,7 +16,7 @@ from ..core.file_io import read_up_to
 from ..core.names import channel_names
 from ..core.terms import CHANNEL_TIME, SAMPLES
 from . import npy, paths
-from .arrays import check_layout, whole_sample_rate
+from .arrays import check_layout, to_sample_rate
 from .audio import AudioReader
 from .channel_files import MonoFilesReader
 from .raw import Form, RawReader
@@ -33,8 +33,8 @@ class Given:
     ----------
     channels : int or None
         Of raw files; with it, everything that is no WAV and no .npy file is raw.
-    sample_rate : int
-        Hz, a whole number, of raw and .npy files; 0 if unknown.
+    sample_rate : float
+        Hz, of raw and .npy files; 0 if unknown.
     dtype : str or dtype
         Of raw files: int16, uint16, int8, uint8, int24, int32, uint32, float32 or float64, little-endian.
     layout : str or None
@@ -50,14 +50,14 @@ class Given:
     """
 
     channels: int | None = None
-    sample_rate: int = 0
+    sample_rate: float = 0
     dtype: str = "int16"
     layout: str | None = None
     samples_only: bool = False
 
     def __post_init__(self) -> None:
         check_layout(self.layout)
-        object.__setattr__(self, "sample_rate", whole_sample_rate(self.sample_rate))
+        object.__setattr__(self, "sample_rate", to_sample_rate(self.sample_rate))
         object.__setattr__(self, "dtype", sample_formats.parse(self.dtype))
 
 
@@ -80,7 +80,7 @@ class Source(Protocol):
 
     kind: str
     channels: int
-    sample_rate: int
+    sample_rate: float
     dtype: str
     channel_time: bool
     front: bytes

@@ -48,9 +48,9 @@ class WavFormat:
     floats: bool = False
 
     @classmethod
-    def of(cls, channels: int, sample_rate: int, dtype: str) -> "WavFormat":
-        """Return the format for plain samples of a sample format."""
-        return cls(channels, sample_rate, 8 * sample_formats.width(dtype), sample_formats.is_float(dtype))
+    def of(cls, channels: int, sample_rate: float, dtype: str) -> "WavFormat":
+        """Return the format for plain samples of a sample format; the sample rate is rounded to whole Hz."""
+        return cls(channels, round(sample_rate), 8 * sample_formats.width(dtype), sample_formats.is_float(dtype))
 
     @property
     def frame_bytes(self) -> int:
@@ -104,7 +104,8 @@ class WavReader:
         self._file = file
         walk = _Walk(file)
         self.form, claimed = walk.run()
-        self.channels, self.sample_rate, self.dtype = self.form.channels, self.form.sample_rate, self.form.dtype
+        self.channels, self.dtype = self.form.channels, self.form.dtype
+        self.sample_rate: float = self.form.sample_rate
         self.front = bytes(walk.front)
         self.outside = len(self.front)
         self.frames = None

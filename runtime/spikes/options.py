@@ -40,7 +40,7 @@ class SpikeOptions:
     max_error: int = MAX_ERROR
     threshold: float = 4.5
     window: tuple[float, float] = (0.5, 1.5)
-    sample_rate: int = 0
+    sample_rate: float = 0
 
     def __post_init__(self) -> None:
         words = self.keep.split(",") if isinstance(self.keep, str) else self.keep
@@ -64,7 +64,7 @@ class SpikeOptions:
         before, after = (min(round(x * self.sample_rate / 1000), _MAX_WINDOW) for x in self.window)
         return max(before, 1), max(after, 1)
 
-    def with_rate(self, sample_rate: int) -> SpikeOptions:
+    def with_rate(self, sample_rate: float) -> SpikeOptions:
         """Return the options for a recording of this rate. Raises `UsageError` where it is too low for spikes."""
         if sample_rate < LOWEST_SAMPLE_RATE:
             given = sample_rate or "unknown"

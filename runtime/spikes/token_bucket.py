@@ -25,7 +25,7 @@ class TokenBucket:
     highest : bit/s in the fullest second so far
     """
 
-    def __init__(self, bit_rate: float, sample_rate: int, overhead: int = 0, every: int = 1, more: int = 0):
+    def __init__(self, bit_rate: float, sample_rate: float, overhead: int = 0, every: int = 1, more: int = 0):
         self._income, self._capacity = bit_rate / sample_rate / 8, bit_rate * SECONDS / 8
         self._overhead, self._every, self._more, self._number = overhead, every, more, 0
         self._sample_rate, self._tokens = sample_rate, 0.0

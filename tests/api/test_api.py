@@ -2,6 +2,7 @@
 
 import io
 import os
+import pickle
 import subprocess
 import sys
 
@@ -52,14 +53,104 @@ def test_extremes_and_views_round_trip():
         (np.zeros((40, 3), np.int16), {"layout": "sideways"}, "layout is one of"),
         (np.zeros((4, 0), np.int16), {}, "0 channels"),
         (np.zeros((1, 70000), np.int16), {"layout": "time-channel"}, "70000 channels"),
-        (np.zeros(10, np.int16), {"sample_rate": 19531.25}, "whole Hz"),
-        (np.zeros(10, np.int16), {"sample_rate": -1}, "whole Hz"),
-        (np.zeros(10, np.int16), {"sample_rate": float("nan")}, "whole Hz"),
+        (np.zeros(10, np.int16), {"sample_rate": -1}, "number of Hz"),
+        (np.zeros(10, np.int16), {"sample_rate": float("nan")}, "number of Hz"),
+        (np.zeros(10, np.int16), {"sample_rate": "30000"}, "number of Hz"),
+        (np.zeros(10, np.int16), {"sample_rate": 10**400}, "number of Hz"),
+        (np.zeros(10, np.int16), {"metadata": {"gain_to_uV": [1, 2]}}, "gain_to_uV is .* 1 channels"),
+        (np.zeros(10, np.int16), {"metadata": {"x": float("nan")}}, "JSON"),
     ],
 )
 def test_bad_arrays_are_refused_with_a_way_out(samples, arguments, message):
     with pytest.raises(runtime.UsageError, match=message):
         runtime.encode(samples, **{"sample_rate": 20000, **arguments})
+
+
+@pytest.mark.parametrize("rate", [29999.4325, 30000.149579831934, 30000.0, np.float64(0.1), 2**32 - 1, 0, 2**-20])
+def test_sample_rates_come_back_exactly(rate, tmp_path):
+    samples = recording(50)
+    data = runtime.encode(samples, rate)
+    found = runtime.decode(data)[1]
+    assert found == rate and isinstance(found, int) == (rate == int(rate))
+    with runtime.Reader(io.BytesIO(data)) as reader:
+        assert reader.sample_rate == rate
+    with runtime.Writer(tmp_path / "x.mdo", rate, 2) as target:
+        target.write(samples)
+    assert runtime.decode((tmp_path / "x.mdo").read_bytes())[1] == rate
+    runtime.decode_file(tmp_path / "x.mdo", tmp_path / "x.wav")
+    assert (tmp_path / "x.wav").read_bytes() == canonical_header(WavFormat(2, round(rate), 16), 50) + samples.tobytes()
+
+
+@pytest.mark.parametrize("suffix", [".bin", ".npy"])
+def test_files_have_the_sample_rate_that_is_given(suffix, tmp_path):
+    path = tmp_path / f"x{suffix}"
+    samples = recording(50)
+    path.write_bytes(samples.tobytes()) if suffix == ".bin" else np.save(path, samples)
+    original = path.read_bytes()
+    runtime.encode_file(path, channels=2, sample_rate=29999.4325, remove=True)
+    with runtime.open(path.with_suffix(".mdo")) as reader:
+        assert reader.sample_rate == 29999.4325
+    runtime.decode_file(path.with_suffix(".mdo"))
+    assert path.read_bytes() == original
+
+
+def test_seconds_and_bits_follow_a_sample_rate_that_is_no_integer():
+    samples = recording(4000)
+    data = runtime.encode(samples, 1999.5, chunk_duration=0.5)
+    assert np.array_equal(runtime.decode(data)[0], samples)
+    data = runtime.encode(samples, 1999.5, target_rate=20_000)
+    assert 8 * len(data) * 1999.5 / 4000 <= 20_000
+    data = runtime.encode(samples, 2999.25, keep="spikes,lfp")
+    assert runtime.decode(data)[0].shape == samples.shape
+
+
+ABOUT = {"channel_ids": ["a", "b"], "gain_to_uV": [0.195, 0.2], "start_time": "2026-11-29T02:30:00Z", "own": {"x": [1]}}
+
+
+def test_metadata_come_back_from_every_call(tmp_path, monkeypatch):
+    monkeypatch.setattr(chunking, "CHUNK_FRAMES", 100)
+    samples = recording(1000)
+    plain, data = runtime.encode(samples, 20000), runtime.encode(samples, 20000, metadata=ABOUT)
+    assert np.array_equal(runtime.decode(data)[0], samples)
+    assert len(plain) < len(data) < len(plain) + 200
+    assert runtime.encode(samples, 20000, metadata={}) == plain
+    with runtime.Reader(io.BytesIO(data)) as reader:
+        assert reader.metadata == ABOUT
+        assert np.array_equal(reader.read(450, 655, [1]), samples[450:655, 1:])
+    with runtime.Writer(tmp_path / "x.mdo", 20000, 2, metadata=ABOUT, embed_model=True) as target:
+        target.write(samples)
+    with runtime.open(tmp_path / "x.mdo") as reader, pickle.loads(pickle.dumps(reader)) as other:
+        assert reader.metadata == other.metadata == ABOUT
+    with runtime.Reader(tmp_path / "x.mdo", rebuild_index=True) as reader:
+        assert reader.metadata == ABOUT
+    for options in ({"metadata": ABOUT}, {"options": runtime.EncodeOptions(metadata=ABOUT)}):
+        paths = [tmp_path / name for name in ("a.npy", "b.npy")]
+        for path in paths:
+            np.save(path, samples)
+        original = paths[0].read_bytes()
+        assert all(done.error is None for done in runtime.encode_files(paths, force=True, remove=True, **options))
+        for path in paths:
+            with runtime.open(path.with_suffix(".mdo")) as reader:
+                assert reader.metadata == ABOUT
+            assert runtime.decode_file(path.with_suffix(".mdo")).original_bytes == len(original)
+            assert path.read_bytes() == original
+    assert runtime.verify_files([tmp_path / "a.mdo"])[0].error is None
+
+
+def test_metadata_that_do_not_fit_one_file_are_its_own_error(tmp_path):
+    np.save(tmp_path / "two.npy", recording(50))
+    np.save(tmp_path / "three.npy", recording(50, 3))
+    good, bad = runtime.encode_files([tmp_path / "two.npy", tmp_path / "three.npy"], metadata=ABOUT)
+    assert good.error is None
+    assert isinstance(bad.error, runtime.UsageError) and not (tmp_path / "three.mdo").exists()
+
+
+def test_options_keep_a_copy_of_metadata():
+    about = {"own": [1]}
+    options = runtime.EncodeOptions(metadata=about)
+    about["own"].append(2)
+    assert options.metadata == {"own": [1]}
+    assert isinstance(hash(options), int)
 
 
 def test_a_damaged_recording_is_never_decoded():
@@ -148,7 +239,13 @@ def test_writing_checks_what_it_is_given(tmp_path):
         target.write(np.zeros((10, 2), np.uint8))
     with pytest.raises(runtime.MiddleoutError, match="10 frames"), runtime.Writer(path, 20000, frames=11) as target:
         target.write(np.zeros(10, np.int16))
-    for arguments in ({"channels": 0}, {"dtype": "int64"}, {"suffix": "/x"}, {"sample_rate": 2**32}):
+    for arguments in (
+        {"channels": 0},
+        {"dtype": "int64"},
+        {"suffix": "/x"},
+        {"sample_rate": 2**32},
+        {"metadata": ABOUT},
+    ):
         with pytest.raises(runtime.UsageError):
             runtime.Writer(path, **{"sample_rate": 1, **arguments})
     assert os.listdir(tmp_path) == []

@@ -327,3 +327,63 @@ def test_impossible_lengths_of_chunks_are_usage_errors(wav, length, capsys):
         main("encode", "--chunk", length, wav)
     assert caught.value.code == 2 and "0.1s, 100ms or 4096" in capsys.readouterr().err
     assert main("encode", "--chunk", "0s", wav) == 2 and main("encode", "--chunk", "0", wav) == 2
+
+
+ABOUT = {
+    "channel_ids": [f"AP{channel}" for channel in range(6)],
+    "gain_to_uV": [0.195] * 5 + [4.69],
+    "offset_to_uV": [0] * 6,
+    "probe": {"contact_positions": [[0, 20 * at] for at in range(8)], "annotations": {"name": "Neuropixels 1.0"}},
+    "start_time": "2026-11-29T02:30:00Z",
+    "annotations": {"subject": "m1\x1b[31m"},
+    "lab": 3,
+}
+
+
+@pytest.mark.parametrize("rate", ["29999.4325", "30000.149579831934", "30000", "3e4"])
+def test_a_sample_rate_and_metadata_of_a_recording(rate, tmp_path, capsys):
+    path, about = tmp_path / "x.npy", tmp_path / "x.json"
+    np.save(path, np.arange(600, dtype=np.int16).reshape(100, 6))
+    original = path.read_bytes()
+    about.write_text(json.dumps(ABOUT))
+    assert main("encode", "-q", "--rm", path, "--sample-rate", rate, "--metadata", about) == 0
+    assert main("test", "-q", tmp_path / "x.mdo") == 0
+    assert main("info", "--json", tmp_path / "x.mdo") == 0
+    (facts,) = json.loads(capsys.readouterr().out)
+    assert facts["sample_rate"] == float(rate) and facts["metadata"] == ABOUT
+    assert main("info", tmp_path / "x.mdo") == 0
+    text = capsys.readouterr().out
+    assert f"sample rate {facts['sample_rate']} Hz" in text
+    for line in (
+        "channel ids AP0, AP1, AP2, ..., AP5",
+        "gain        0.195 to 4.69 uV for a unit of samples",
+        "offset      0 uV for a sample of 0",
+        "probe       Neuropixels 1.0, 8 contacts",
+        "start time  2026-11-29T02:30:00Z",
+        "annotations subject = m1?[31m",
+        "metadata    other keys: lab",
+    ):
+        assert f"  {line}\n" in text or text.endswith(f"  {line}\n")
+    assert main("decode", "-q", tmp_path / "x.mdo") == 0
+    assert path.read_bytes() == original
+
+
+@pytest.mark.parametrize("rate", ["x", "-1", "nan", "inf", "1e300", "1e-9", ""])
+def test_impossible_sample_rates_are_usage_errors(wav, rate, capsys):
+    with pytest.raises(SystemExit) as caught:
+        main("encode", f"--sample-rate={rate}", wav)
+    assert caught.value.code == 2 and "number of Hz" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"gain_to_uV": [1, 2]}', '{"a": NaN}', None])
+def test_impossible_metadata_are_usage_errors(wav, text, tmp_path, capsys):
+    if text is not None:
+        (tmp_path / "x.json").write_text(text)
+    assert main("encode", wav, "--metadata", tmp_path / "x.json") == 2
+    assert "metadata" in capsys.readouterr().err
+    assert not wav.with_suffix(".mdo").exists()
+
+
+def test_streams_have_whole_sample_rates(capsys, monkeypatch):
+    assert main("stream", "encode", "--channels", 2, "--sample-rate", "29999.5") == 2
+    assert "whole number of Hz" in capsys.readouterr().err

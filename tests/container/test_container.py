@@ -7,10 +7,13 @@ import zlib
 
 import pytest
 import zstandard
+from hypothesis import given
+from hypothesis import strategies as st
 
+from runtime.container import metadata
 from runtime.container.blocks import VERSION, BlockReader, BlockWriter, block_crc
 from runtime.container.chunk_head import chunk_frames
-from runtime.container.header import Header, parse_foreign, parse_model
+from runtime.container.header import Header, check_sample_rate, parse_foreign, parse_model
 from runtime.container.index import Index
 from runtime.container.random_access import read_layout, scan_layout
 from runtime.core import limits
@@ -29,12 +32,12 @@ def payload(frames, body=b"coded"):
 CHUNKS = (payload(3), payload(4), payload(5))
 
 
-def coded(chunks=CHUNKS, front=b"front", back=b"back", **changes):
-    """A file with a block of every kind."""
+def coded(chunks=CHUNKS, front=b"front", back=b"back", about=b"", **changes):
+    """A file with a block of every kind; of metadata if they are given."""
     fields = {"channels": 2, "sample_rate": 20000, "model": IDENTITY, "source": "wav", "embedded": True, "mtime": -5}
     header = Header(**{**fields, **changes})
     file = io.BytesIO()
-    writer = BlockWriter(file, header, MODEL)
+    writer = BlockWriter(file, header, MODEL, about)
     writer.front(front)
     for chunk in chunks:
         writer.chunk(chunk)
@@ -83,6 +86,48 @@ def test_a_file_comes_back_block_by_block():
 def test_headers_round_trip(changes):
     header = Header(**{"channels": 1, "sample_rate": 0, "model": bytes(range(16)), **changes})
     assert Header.parse(header.pack()) == header
+
+
+@given(st.just(0) | st.floats(limits.MIN_SAMPLE_RATE, limits.MAX_SAMPLE_RATE) | st.integers(1, limits.MAX_SAMPLE_RATE))
+def test_every_sample_rate_comes_back(rate):
+    found = Header.parse(Header(1, check_sample_rate(rate), IDENTITY).pack()).sample_rate
+    assert found == rate
+    assert isinstance(found, int) == (rate == int(rate))
+
+
+@pytest.mark.parametrize("rate", [-1, 2.0**-21, 2.0**32, float("nan"), float("inf"), float("-inf")])
+def test_impossible_sample_rates_are_refused(rate):
+    with pytest.raises(CorruptError, match="sample rate"):
+        Header.parse(Header(1, rate, IDENTITY).pack())
+
+
+def test_metadata_come_back_behind_the_model():
+    known = {"gain_to_uV": [0.5, 2], "own": ["µ"]}
+    data = coded(about=metadata.pack(known, 2))
+    reader, blocks = read(data)
+    assert [tag for tag, _ in blocks] == [b"M", b"J", b"F", b"C", b"C", b"C", b"B", b"E"]
+    assert reader.metadata == known
+    layout = read_layout(io.BytesIO(data))
+    assert (layout.metadata, layout.embedded, layout.first_sequence) == (known, MODEL, 4)
+    assert scan_layout(io.BytesIO(data)) == layout
+    assert read(coded())[0].metadata == read_layout(io.BytesIO(coded())).metadata == {}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda blocks: [blocks[0], blocks[2], blocks[1], *blocks[3:]],  # in front of the model
+        lambda blocks: [*blocks[:2], blocks[3], blocks[2], *blocks[4:]],  # behind the front
+        lambda blocks: [*blocks[:2], *blocks[3:-1], blocks[2], blocks[-1]],  # behind the chunks
+        lambda blocks: [*blocks[:3], *blocks[2:]],  # twice
+        lambda blocks: [*blocks[:2], (b"J", b""), *blocks[3:]],
+        lambda blocks: [*blocks[:2], (b"J", b"\0[]"), *blocks[3:]],
+    ],
+)
+def test_metadata_have_their_place(change):
+    good = coded(about=metadata.pack({"a": 1}, 2))
+    with pytest.raises(CorruptError):
+        read(rebuilt(good, change))
 
 
 def test_every_changed_missing_or_added_byte_is_noticed():

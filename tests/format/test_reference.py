@@ -138,3 +138,34 @@ def test_agrees_on_packed_channels(root):
     for samples in (vector_recipes.packed(), vector_recipes.packed()[:, :2]):
         stream = runtime.encode(samples, 20000, model=data, layout="time-channel")
         assert reference.decode(stream, data)[44:] == samples.astype("<i2").tobytes()
+
+
+def test_agrees_on_sample_rate_and_metadata(root):
+    import io
+
+    import numpy as np
+
+    import runtime
+
+    data = (root / "models" / "implant-v1.onnx").read_bytes()
+    samples = np.random.default_rng(3).normal(0, 40, (300, 4)).astype(np.int16)
+    options = vector_recipes.described()
+    for embed in (False, True):
+        stream = runtime.encode(samples, **options, model=data, embed_model=embed, chunk_frames=100)
+        assert reference.decode(stream, data)[44:] == samples.astype("<i2").tobytes()
+        reader = runtime.Reader(io.BytesIO(stream))
+        assert reference.about(stream) == (reader.sample_rate, reader.metadata) == tuple(options.values())
+
+
+def test_refuses_impossible_sample_rates_and_metadata(root):
+    import numpy as np
+
+    import runtime
+
+    data = (root / "models" / "implant-v1.onnx").read_bytes()
+    stream = runtime.encode(np.zeros((50, 4), np.int16), **vector_recipes.described(), model=data)
+    for _, faulty in vector_recipes.about_faults(stream).values():
+        with pytest.raises(reference.Refused):
+            reference.about(faulty)
+        with pytest.raises(runtime.CorruptError):
+            runtime.decode(faulty, model=data)

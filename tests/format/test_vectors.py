@@ -1,5 +1,7 @@
 """Conformance vectors: the manifest's bytes, both ways; what is faulty is refused by name."""
 
+import io
+
 import conformance
 import pytest
 
@@ -35,6 +37,14 @@ def test_they_stay_small():
 def test_decodes_to_the_exact_recording(vector, engine):
     model = None if vector.embed else conformance.MODEL
     assert conformance.decode(vector.stream(), model) == vector.recording()
+
+
+@pytest.mark.parametrize("name", ["array-rate", "metadata"])
+def test_keeps_sample_rate_and_metadata(name):
+    (vector,) = [vector for vector in conformance.vectors() if vector.name == name]
+    with runtime.Reader(io.BytesIO(vector.stream())) as reader:
+        assert reader.sample_rate == vector.options["sample_rate"]
+        assert reader.metadata == vector.options.get("metadata", {})
 
 
 @pytest.mark.parametrize("vector", [v for v in conformance.vectors() if not v.once], ids=lambda vector: vector.name)

@@ -21,7 +21,7 @@ class Channel:
     """Describe one channel: `problems` are short texts; `used` tells whether training takes it."""
 
     name: str
-    sample_rate: int
+    sample_rate: float
     samples: int
     low: int
     high: int
@@ -44,7 +44,7 @@ def clipped(samples: np.ndarray) -> float:
     return float((at_rail[1:] & at_rail[:-1] & (samples[1:] == samples[:-1])).mean()) if len(samples) > 1 else 0.0
 
 
-def check_channel(name: str, samples: np.ndarray, sample_rate: int) -> Channel:
+def check_channel(name: str, samples: np.ndarray, sample_rate: float) -> Channel:
     """Return a `Channel` from samples int16 [time]."""
     problems = []
     if len(samples) == 0:

@@ -35,14 +35,14 @@ class Recordings:
     codes : uint16 array
         Codes 0..1023 of all recordings, one after the other.
     offsets : int64 array, one longer than `names`
-    sample_rate : int
+    sample_rate : float
         Of the first file, Hz; 0 if unknown.
     """
 
     names: list[str]
     codes: np.ndarray
     offsets: np.ndarray
-    sample_rate: int = 0
+    sample_rate: float = 0
 
     def __len__(self) -> int:
         return len(self.names)
@@ -68,7 +68,7 @@ def given(options) -> Given:
     return Given(options.channels, options.sample_rate, options.dtype, options.layout)
 
 
-def read_samples(path: str | Path, given: Given = NOTHING) -> tuple[np.ndarray, int]:
+def read_samples(path: str | Path, given: Given = NOTHING) -> tuple[np.ndarray, float]:
     """Return samples int16 [time, channel] and sample rate of a recording, as the runtime reads it.
 
     Parameters

@@ -53,7 +53,7 @@ def as_wavs(path: Path, folder: Path, known: Given) -> Wavs:
     channels = [folder / f"{path.stem}-{i:04d}.wav" for i in range(count)]
     whole = channels[0] if count == 1 else folder / f"{path.stem}.wav"
     for wav, part in zip([*channels, whole], [*samples.T, samples]):
-        soundfile.write(wav, part, sample_rate or 1, subtype="PCM_16")
+        soundfile.write(wav, part, round(sample_rate) or 1, subtype="PCM_16")
     return Wavs(names, channels, whole, frames)
 
 

@@ -75,7 +75,7 @@ def _order(channel: np.ndarray, frame: np.ndarray) -> np.ndarray:
 
 
 def _bands_of(
-    channels: np.ndarray, values: np.ndarray, rendered: np.ndarray, sample_rate: int
+    channels: np.ndarray, values: np.ndarray, rendered: np.ndarray, sample_rate: float
 ) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
     """Yield every channel with its band-passed signal and that of what is rendered."""
     some = max(1, _BAND_SAMPLES // max(len(values), 1))

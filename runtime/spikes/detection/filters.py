@@ -30,14 +30,14 @@ LEAST_NOISE = 1.0
 
 
 @functools.lru_cache(maxsize=16)
-def band_taps(sample_rate: int) -> np.ndarray:
+def band_taps(sample_rate: float) -> np.ndarray:
     """Return filter taps, symmetric integers in units of 2^-12, float64 [2 * reach + 1]: `band_response` of sum 0."""
     taps = np.rint(band_response(sample_rate) * (1 << TAP_BITS))
     taps[len(taps) // 2] -= taps.sum()
     return taps
 
 
-def band_response(sample_rate: int) -> np.ndarray:
+def band_response(sample_rate: float) -> np.ndarray:
     """Return the impulse response of a second-order Butterworth band-pass run forwards and backwards, cut off."""
     reach = max(8, round(_REACH_SECONDS * sample_rate))
     points = 1 << 14
@@ -77,7 +77,7 @@ def band(values: np.ndarray, taps: np.ndarray, exact: type = np.float32) -> np.n
     return np.matmul(matrix, parts).reshape(-1, channels)[:frames]
 
 
-def band_of(values: np.ndarray, sample_rate: int, exact: type = np.float32) -> np.ndarray:
+def band_of(values: np.ndarray, sample_rate: float, exact: type = np.float32) -> np.ndarray:
     """Return the band of whole signals [frames, channels]; their first and last frame go on at the ends."""
     taps = band_taps(sample_rate)
     reach = len(taps) // 2

@@ -46,7 +46,7 @@ def exact_type(high: int) -> type:
     return np.float32 if high <= 1 << 10 else np.float64
 
 
-def dead_frames(sample_rate: int) -> int:
+def dead_frames(sample_rate: float) -> int:
     """Return the frames after a crossing in which there is no other."""
     return max(1, round(DEAD_SECONDS * sample_rate))
 

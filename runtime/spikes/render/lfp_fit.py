@@ -47,17 +47,17 @@ _MEMORY_SECONDS = 4.0
 _CHUNK_LANE_KNOTS, _BLOCK_LANE_KNOTS = 4096, 256
 
 
-def spacing_of(sample_rate: int) -> int:
+def spacing_of(sample_rate: float) -> int:
     """Return the frames between knots: just enough knots for the band."""
     return min(max(_FINER * round(sample_rate / (2 * 1.02 * HIGHEST) / _FINER), _FINER), MAX_SPACING)
 
 
-def reach_of(sample_rate: int) -> int:
+def reach_of(sample_rate: float) -> int:
     """Return the frames on both sides that the band at a frame depends on."""
     return round(_PERIODS * sample_rate / HIGHEST)
 
 
-def low_pass(values: np.ndarray, sample_rate: int, every: int, count: int, first: int = 0) -> np.ndarray:
+def low_pass(values: np.ndarray, sample_rate: float, every: int, count: int, first: int = 0) -> np.ndarray:
     """Return the band at `count` places, `every` so many frames from frame `first`, float64 [count, channels]."""
     reach = reach_of(sample_rate)
     t = np.arange(-reach, reach + 1)
@@ -74,7 +74,7 @@ def low_pass(values: np.ndarray, sample_rate: int, every: int, count: int, first
     return out / (1 << _TAP_BITS)
 
 
-def fit(values: np.ndarray, sample_rate: int, model: Model) -> Lfp:
+def fit(values: np.ndarray, sample_rate: float, model: Model) -> Lfp:
     """Return the field potential of a chunk of integers [frames, channels], coded."""
     frames, spacing = len(values), spacing_of(sample_rate)
     every = spacing // _FINER
@@ -184,7 +184,7 @@ class RunningLfp:
     sample_rate : Hz
     """
 
-    def __init__(self, channels: int, sample_rate: int):
+    def __init__(self, channels: int, sample_rate: float):
         self._sample_rate, self._seen = sample_rate, 0.0
         self._mean, self._power = np.zeros((2, channels))
         self._spacing = spacing_of(sample_rate)
