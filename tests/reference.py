@@ -50,14 +50,14 @@ def decode(data, model=None):
     frames = [int.from_bytes(payload[:4], "little") for payload, _ in chunks]
     first = len(MAGIC) + sum(size for tag, _, size in blocks if tag in b"HMJF")
     check_end(blocks[-1][1], first, frames, [size for _, size in chunks])
-    must(header["frames"] in (2**64 - 1, sum(frames)), "the chunks do not add up to the header's frames")
+    must(header["frames"] in (None, sum(frames)), "the chunks do not add up to the header's frames")
     metadata(blocks, header)
     for tag, payload, _ in blocks:
         model = unpack(1, payload) if tag == b"M" else model
     front, back = (b"".join(unpack(p[0], p[1:]) for tag, p, _ in blocks if tag == kind) for kind in (b"F", b"B"))
     samples = []
     if chunks:
-        must(model is not None and hashlib.sha256(model).digest()[:16] == header["model"], "the model is another one")
+        must(model is not None and hashlib.sha256(model).digest()[:8] == header["model"], "the model is another one")
         network = Model(model)
         bounded = [p[4] & 8 or p[4] == 3 for p, _ in chunks if len(p) > 4]
         must(header["flags"] & 128 or not any(bounded), "a bounded error against the flags")
@@ -110,23 +110,50 @@ def read_blocks(data):
 
 def parse_header(payload):
     """Section 2.1."""
-    must(44 <= len(payload) <= 76, "the header's length")
-    flags, form, channels, rate, frames, model, _ = struct.unpack_from("<BBHdQ16sq", payload)
-    must((form in FORMATS or form in OTHERS) and channels > 0, "the header's values")
+    must(len(payload) >= 2, "the header's length")
+    flags, form, real = payload[0], payload[1] & 127, payload[1] >> 7
+    channels, at = number(payload, 2)
+    rate, at = (read(payload, at, "<d"), at + 8) if real else number(payload, at)
+    frames, at = number(payload, at)
+    frames = frames - 1 if frames else None
+    model = payload[at : at + 8]
+    at += 16 if flags & 1 else 8
+    must(len(payload) >= at, "the header's length")
+    must((form in FORMATS or form in OTHERS) and 0 < channels < 1 << 16, "the header's values")
     must(rate == 0 or 2**-20 <= rate <= 2**32 - 1, "the sample rate")
+    must(not real or rate % 1, "a whole sample rate as another one")
     kind = KINDS[flags >> 5 & 3] if flags & 1 else "samples"
     must(flags & 1 or not flags & 0x60, "a kind of file without a file")
-    must(not flags & 2 or kind == "wav" and frames != 2**64 - 1, "the header's flags")
-    must(not flags & 16 or kind in ("raw", "npy") and frames != 2**64 - 1, "channels one after the other")
-    must(kind != "files" or frames != 2**64 - 1, "files of unknown length")
+    must(not flags & 2 or kind == "wav" and frames is not None, "the header's flags")
+    must(not flags & 16 or kind in ("raw", "npy") and frames is not None, "channels one after the other")
+    must(kind != "files" or frames is not None, "files of unknown length")
     must(form in (8, 16, 24, 32, 48, 64) or kind != "wav", "the sample format of a WAV file")
     must(form % 8 not in (2, 3) or kind != "samples", "the sample format of no file")
-    suffix = payload[44:].decode()
+    suffix = payload[at:].decode()
     printable = suffix.isprintable() and not set('/\\:"*?<>|') & set(suffix)
     must(suffix != ".wav" and not (flags & 8 and suffix), "the suffix and its flag")
     must(suffix == "" or suffix[0] == "." and suffix != "." and printable, "the suffix")
     found = {"kind": kind, "format": form, "bits": BITS[form & ~3], "flags": flags}
     return found | {"channels": channels, "rate": rate, "frames": frames, "model": model}
+
+
+def number(data, at):
+    """Section 1: a number of 7 bits a byte at an offset, and the offset behind it."""
+    value, size = 0, 0
+    while True:
+        must(at + size < len(data) and size < 9, "a number without end")
+        value |= (data[at + size] & 127) << 7 * size
+        size += 1
+        if not data[at + size - 1] & 128:
+            break
+    must(size == 1 or data[at + size - 1], "a number in more bytes than it needs")
+    return value, at + size
+
+
+def read(data, at, form):
+    """One value at an offset."""
+    must(at + struct.calcsize(form) <= len(data), "the header's length")
+    return struct.unpack_from(form, data, at)[0]
 
 
 def check_order(header, tags):
@@ -252,9 +279,8 @@ def files(table, header, frames):
 
 def check_end(payload, first, frames, sizes):
     """Section 2.4."""
-    must(len(payload) >= 4, "the end's length")
     if len(frames) <= 1:
-        must(payload == struct.pack("<I", 13), "the end's size")
+        must(not payload, "the end's length")
         return
     must(len(payload) >= 17, "the end's length")
     coding, chunks, at = struct.unpack_from("<BIQ", payload)

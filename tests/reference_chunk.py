@@ -141,7 +141,8 @@ class CodedChunk:
             lane.state = reader.take(length - 1) | 1 << (length - 1)
         reader.align()
         if self.lanes:
-            least, width = reader.take(32), reader.take(5)
+            least = reader.take(reader.take(5))
+            width = reader.take(5)
             for lane in self.lanes:
                 lane.words = least + reader.take(width)
         words = reader.rest()

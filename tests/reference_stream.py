@@ -105,7 +105,7 @@ class Stream:
 
     def begin(self, payload, going_on):
         """Sections 11.2 and 11.3; the rest of the payload."""
-        version, model, rate, block, period, self.bound, self.count = struct.unpack_from("<B16sIHIBH", payload)
+        version, model, rate, block, period, self.bound, self.count = struct.unpack_from("<B8sIHIBH", payload)
         must(version in (1, 2) and period > 0 and self.count > 0, "a description's values")
         self.block, self.spikes = block + 1, version == 2
         if self.spikes:

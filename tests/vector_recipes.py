@@ -14,6 +14,7 @@ from conformance import Vector
 from signal_kinds import changing_spectrum
 from wide_recipes import WIDE_WHAT, wide_originals
 
+from runtime.container import varint
 from runtime.core.implant_table import CODE_TO_SAMPLE
 from runtime.predictor.index_maps import map_sources
 from runtime.predictor.index_maps import pack as pack_maps
@@ -365,6 +366,22 @@ def patched(stream, tag, offset, new, number=0):
     return joined(blocks)
 
 
+def with_header(stream, **changed):
+    """The stream with fields of its header replaced, each given as its bytes: flags, format, channels, rate, frames,
+    model, time, suffix."""
+    blocks = split(stream)
+    payload, at = blocks[0][1], 2
+    fields = {"flags": payload[:1], "format": payload[1:2]}
+    for name in ("channels", "rate", "frames", "model", "time"):
+        end = at + (8 if payload[0] & 1 else 0) if name == "time" else at + 8
+        if name in ("channels", "frames") or name == "rate" and payload[1] < 128:
+            end = varint.parse(payload, at)[1]
+        fields[name], at = payload[at:end], end
+    fields["suffix"] = payload[at:]
+    blocks[0][1] = b"".join((fields | changed).values())
+    return joined(blocks)
+
+
 def swapped(stream, first, second):
     """The blocks with two changed over, and no checksum touched."""
     ends = [5]
@@ -398,16 +415,18 @@ def faulty(streams):
         "huge-frames": ("2^31 frames in a chunk", patched(one, b"C", 0, struct.pack("<I", 2**31))),
         "huge-segments": ("more segments than frames", patched(one, b"C", 9, b"\xff\xff")),
         "no-segments": ("no segments", patched(one, b"C", 9, b"\0\0")),
-        "huge-index": ("2^31 chunks in the index", patched(one, b"E", 1, struct.pack("<I", 2**31))),
-        "wrong-index": ("the index and the chunks disagree", patched(one, b"E", 13, struct.pack("<I", 199))),
+        "huge-index": ("2^31 chunks in the index", patched(many, b"E", 1, struct.pack("<I", 2**31))),
+        "wrong-index": ("the index and the chunks disagree", patched(many, b"E", 1, b"\2")),
         "wrong-kind": ("a channel of kind 3", patched(one, b"C", 11, b"\xff")),
-        "wrong-total": ("frames of header and chunks", patched(one, b"H", 12, struct.pack("<Q", 201))),
+        "wrong-total": ("frames of header and chunks", with_header(one, frames=varint.pack(202))),
+        "long-number": ("a number in more bytes than it needs", with_header(one, channels=b"\x81\0")),
+        "endless-number": ("a number of more than 9 bytes", with_header(one, frames=b"\x80" * 10)),
         "wrong-samples": ("samples of another checksum", patched(one, b"C", 5, b"\0\0\0\0")),
         "wrong-word": ("a coded word", patched(one, b"C", -1, b"\0")),
-        "no-channels": ("0 channels", patched(one, b"H", 2, b"\0\0")),
+        "no-channels": ("0 channels", with_header(one, channels=b"\0")),
         "wrong-flags": ("unknown flags", patched(one, b"H", 0, b"\x1b")),
-        "wrong-suffix": ("a suffix that leaves the folder", patched(patched(one, b"H", 44, b"/../"), b"H", 0, b"\x03")),
-        "other-embedded-model": ("not the model that the header names", patched(embedded, b"H", 20, bytes(16))),
+        "wrong-suffix": ("a suffix that leaves the folder", with_header(one, flags=b"\x03", suffix=b"/../")),
+        "other-embedded-model": ("not the model that the header names", with_header(embedded, model=bytes(8))),
         "bounded-by-nothing": ("a bounded error of 0", patched(close, b"C", 11, b"\0")),
         "bounded-otherwise": ("another bound", patched(close, b"C", 11, b"\2")),
         "bounded-unannounced": ("a bounded error against the header", patched(close, b"H", 0, b"\x0b")),
@@ -416,10 +435,10 @@ def faulty(streams):
         "bounded-short": ("ends in front of the bound", _cut_chunk(close, 11)),
         "unknown-format": ("a sample format that is not one", patched(one, b"H", 1, b"\x0a")),
         "format-of-wav": ("a WAV file of uint16", patched(one, b"H", 1, b"\x11")),
-        "kind-without-file": ("raw, but never a file", patched(streams["array"], b"H", 0, b"\x28")),
+        "kind-without-file": ("raw, but never a file", with_header(streams["array"], flags=b"\x28")),
         "channel-time-unknown": (
             "channel by channel, frames unknown",
-            patched(streams["raw-channel-time"], b"H", 12, b"\xff" * 8),
+            with_header(streams["raw-channel-time"], frames=b"\0"),
         ),
         "raw-with-front": ("raw samples with bytes in front", joined([raw[0], [b"F", b"\0x"], *raw[1:]])),
         "npy-without-front": ("an .npy file without its header", joined([array[0], *array[2:]])),
@@ -436,7 +455,7 @@ def faulty(streams):
     made = {name: (what, "CorruptError", stream) for name, (what, stream) in corrupt.items()}
     made["wrong-magic"] = ("another kind of file", "FileFormatError", b"RIFF" + one[4:])
     made["wrong-version"] = ("format version 2", "FileFormatError", one[:4] + b"\x02" + one[5:])
-    made["unknown-model"] = ("a model that is not here", "ModelError", patched(one, b"H", 20, bytes(16)))
+    made["unknown-model"] = ("a model that is not here", "ModelError", with_header(one, model=bytes(8)))
     return made
 
 
@@ -444,9 +463,10 @@ def about_faults(stream):
     """name -> (what, stream) of sample rates and metadata, which block 1 holds."""
     blocks, frame = split(stream), b"\x28\xb5\x2f\xfd\xe0" + struct.pack("<Q", 2**40) + b"\x01\0\0"
     deepest = zstandard.ZstdCompressor().compress(b'{"a":' + b"[" * 20000 + b"]" * 20000 + b"}")
-    rate = lambda value: patched(stream, b"H", 4, struct.pack("<d", value))  # noqa: E731
+    rate = lambda value: with_header(stream, format=b"\x90", rate=struct.pack("<d", value))  # noqa: E731
     text = lambda data, coding=b"\0": joined([blocks[0], [b"J", coding + data], *blocks[2:]])  # noqa: E731
     return {
+        "rate-whole": ("a whole sample rate as another one", rate(30000.0)),
         "rate-nan": ("a sample rate that is no number", rate(float("nan"))),
         "rate-negative": ("a sample rate below 0", rate(-30000.0)),
         "rate-infinite": ("an infinite sample rate", rate(float("inf"))),
@@ -504,7 +524,7 @@ def wide_faults(streams):
 def map_faults(stream):
     """name -> (what, stream) of index maps."""
     (header, chunk) = (next(payload for tag, payload in split(stream) if tag == wanted) for wanted in (b"H", b"C"))
-    side, start = unpack(chunk, 11, int.from_bytes(header[2:4], "little"), has_references=bool(chunk[4] & 16))
+    side, start = unpack(chunk, 11, varint.parse(header, 2)[0], has_references=bool(chunk[4] & 16))
     sources = map_sources(side.kind, side.mean)
     _, end = unpack_maps(chunk, start, sources, int.from_bytes(chunk[:4], "little"))
 
@@ -588,7 +608,7 @@ def _with_chunk(stream, chunk):
 
 def _with_circle(stream):
     (header, chunk) = (next(payload for tag, payload in split(stream) if tag == wanted) for wanted in (b"H", b"C"))
-    side, end = unpack(chunk, 11, int.from_bytes(header[2:4], "little"), has_references=True)
+    side, end = unpack(chunk, 11, varint.parse(header, 2)[0], has_references=True)
     channel = int(np.flatnonzero(side.references[:, 0] >= 0)[0])
     side.references[side.references[channel, 0], 0] = channel
     return _with_chunk(stream, chunk[:11] + pack(side) + chunk[end:])

@@ -8,12 +8,13 @@ from ..core.compressed_bytes import parse_blob
 from ..core.errors import CorruptError
 from ..core.names import IDENTITY_BYTES, identity_of, is_suffix
 from ..core.terms import FILES, NPY, RAW, SAMPLES, WAV
+from . import varint
 from .chunk_head import chunk_bound, chunk_type, is_spikes
 
 BLOCK_OVERHEAD = 9
 """Bytes of a block besides its payload: tag, length, crc."""
 
-_HEADER = struct.Struct("<BBHdQ16sq")
+_RATE, _TIME = struct.Struct("<d"), struct.Struct("<q")
 _FILE, _CANONICAL, _EMBEDDED, _USUAL_SUFFIX, _CHANNEL_TIME, _BOUNDED = 1, 2, 4, 8, 16, 128
 _SOURCE_SHIFT, _SOURCE_MASK = 5, 3
 _FILES = (WAV, RAW, NPY, FILES)
@@ -25,11 +26,12 @@ _DTYPES = {
 }
 _FORMAT_NUMBERS = {dtype: number for number, dtype in _DTYPES.items()}
 _SUFFIX = ".wav"
-_UNKNOWN_FRAMES = 2**64 - 1
+_REAL_RATE = 128
+"""Added to the number of the sample format where the sample rate is no whole number."""
 _UNKNOWN_TIME = -(2**63)
 
 MAX_LENGTH = {
-    b"H": _HEADER.size + limits.MAX_SUFFIX_BYTES,
+    b"H": 2 + 3 + _RATE.size + varint.LONGEST + IDENTITY_BYTES + _TIME.size + limits.MAX_SUFFIX_BYTES,
     b"M": limits.MAX_MODEL_BYTES,
     b"J": limits.MAX_METADATA_BYTES + 1,
     b"F": limits.MAX_FOREIGN_PIECE + 1,
@@ -92,36 +94,62 @@ class Header:
         flags |= _CHANNEL_TIME * self.channel_time | _BOUNDED * self.bounded
         if self.source != SAMPLES:
             flags |= _FILE | _FILES.index(self.source) << _SOURCE_SHIFT
-        frames = _UNKNOWN_FRAMES if self.frames is None else self.frames
-        mtime = _UNKNOWN_TIME if self.mtime is None else self.mtime
-        fields = (flags, _FORMAT_NUMBERS[self.dtype], self.channels, self.sample_rate, frames, self.model, mtime)
-        return _HEADER.pack(*fields) + (b"" if usual else self.suffix.encode("utf-8"))
+        real = not float(self.sample_rate).is_integer()
+        parts = [
+            bytes([flags, _FORMAT_NUMBERS[self.dtype] | _REAL_RATE * real]),
+            varint.pack(self.channels),
+            _RATE.pack(self.sample_rate) if real else varint.pack(int(self.sample_rate)),
+            varint.pack(0 if self.frames is None else self.frames + 1),
+            self.model,
+        ]
+        if self.source != SAMPLES:
+            parts.append(_TIME.pack(_UNKNOWN_TIME if self.mtime is None else self.mtime))
+        return b"".join(parts) + (b"" if usual else self.suffix.encode("utf-8"))
 
     @classmethod
     def parse(cls, payload: bytes) -> "Header":
         """Parse the payload of a block whose CRC has been checked."""
-        if len(payload) < _HEADER.size:
-            raise CorruptError("the header is too short")
-        flags, number, channels, sample_rate, frames, model, mtime = _HEADER.unpack_from(payload)
         try:
-            suffix = payload[_HEADER.size :].decode("utf-8")
+            return cls._parse(payload)
+        except (struct.error, IndexError):
+            raise CorruptError("the header is too short") from None
         except UnicodeDecodeError:
             raise CorruptError("the header's name suffix is not UTF-8") from None
+
+    @classmethod
+    def _parse(cls, payload: bytes) -> "Header":
+        flags, number = payload[0], payload[1] & ~_REAL_RATE
+        channels, offset = varint.parse(payload, 2)
+        rate: float
+        if real := bool(payload[1] & _REAL_RATE):
+            (rate,), offset = _RATE.unpack_from(payload, offset), offset + _RATE.size
+        else:
+            rate, offset = varint.parse(payload, offset)
+        frames, offset = varint.parse(payload, offset)
+        model, offset = payload[offset : offset + IDENTITY_BYTES], offset + IDENTITY_BYTES
+        mtime = _UNKNOWN_TIME
+        if flags & _FILE:
+            (mtime,), offset = _TIME.unpack_from(payload, offset), offset + _TIME.size
+        if offset > len(payload):
+            raise CorruptError("the header is too short")
+        suffix = payload[offset:].decode("utf-8")
         usual, kind = bool(flags & _USUAL_SUFFIX), flags >> _SOURCE_SHIFT & _SOURCE_MASK
         if suffix == _SUFFIX or (usual and suffix):
             raise CorruptError("the header's name suffix and its flag disagree")
-        if number not in _DTYPES or channels == 0 or not is_suffix(suffix):
+        if number not in _DTYPES or not 1 <= channels <= limits.MAX_CHANNELS or not is_suffix(suffix):
             raise CorruptError("the header holds impossible values")
         try:
-            sample_rate = check_sample_rate(sample_rate)
+            rate = check_sample_rate(rate)
         except ValueError:
             raise CorruptError("the header holds an impossible sample rate") from None
+        if real and float(rate).is_integer():
+            raise CorruptError("the header holds a whole sample rate as another one")
         header = cls(
             channels=channels,
-            sample_rate=sample_rate,
+            sample_rate=rate,
             model=model,
             dtype=_DTYPES[number],
-            frames=None if frames == _UNKNOWN_FRAMES else frames,
+            frames=None if frames == 0 else frames - 1,
             mtime=None if mtime == _UNKNOWN_TIME else mtime,
             suffix=_SUFFIX if usual else suffix,
             source=_FILES[kind] if flags & _FILE else SAMPLES,

@@ -30,7 +30,7 @@ class Index:
     def pack(self) -> bytes:
         """Return the payload of the block; no or one chunk need no index."""
         if len(self.frames) <= 1:
-            return struct.pack("<I", BLOCK_OVERHEAD + 4)
+            return b""
         coding, body = pack_blob(index_to_bytes(self.frames, self.sizes))
         size = BLOCK_OVERHEAD + _END.size + len(body) + 4
         return _END.pack(coding, len(self.frames), self.first) + body + struct.pack("<I", size)
@@ -38,7 +38,7 @@ class Index:
     @classmethod
     def parse(cls, payload: bytes) -> Index | None:
         """Parse a payload, whose CRC may still have to be checked; None where it is left out."""
-        if payload == struct.pack("<I", BLOCK_OVERHEAD + 4):
+        if not payload:
             return None
         if len(payload) < _END.size + 4:
             raise CorruptError("the end block is too short")

@@ -56,8 +56,11 @@ def read_layout(file: BinaryIO) -> Layout:
 def _read_index(file: BinaryIO) -> Index | None:
     """Find the end block from the end of the file, without checking it. None where it has no index."""
     end = file.seek(0, os.SEEK_END)
-    file.seek(max(0, end - 8))
-    size = int.from_bytes(file.read(4), "little")
+    file.seek(max(0, end - BLOCK_OVERHEAD))
+    last = read_up_to(file, BLOCK_OVERHEAD)
+    if last[:5] == b"E" + bytes(4):
+        return None
+    size = int.from_bytes(last[-8:-4], "little")
     if not BLOCK_OVERHEAD < size <= min(end, MAX_LENGTH[b"E"] + BLOCK_OVERHEAD):
         raise CorruptError("the file is truncated or damaged: its end block is missing")
     file.seek(end - size)

@@ -6,7 +6,7 @@ import hashlib
 
 from . import limits
 
-IDENTITY_BYTES = 16
+IDENTITY_BYTES = 8
 
 
 def is_suffix(text: str) -> bool:
@@ -37,5 +37,5 @@ def channel_names(channels: int) -> list[str]:
 
 
 def identity_of(model_data: bytes) -> bytes:
-    """Return the first 16 bytes of the SHA-256 of a model file."""
+    """Return the first 8 bytes of the SHA-256 of a model file."""
     return hashlib.sha256(model_data).digest()[:IDENTITY_BYTES]

@@ -28,7 +28,7 @@ _ONE, _SLOT_MASK = constant(1 << PRECISION, np.uint64), constant((1 << PRECISION
 _PRECISION, _WORD, _LEAST = (constant(value, np.uint64) for value in (PRECISION, _WORD_BITS, LOW))
 _RAW_SHIFT = PRECISION - RAW_BITS
 _COUNT_HEAD = 5
-"""Bits that tell the width of the counts of words."""
+"""Bits that tell a width in front of the counts of words."""
 
 
 @dataclass(frozen=True)
@@ -140,18 +140,18 @@ def unpack_states(data: bytes, offset: int, lanes: int) -> tuple[np.ndarray, int
 
 
 def pack_counts(counts: np.ndarray) -> bytes:
-    """Bit string: the least count of words in 32 bits, a width in 5 bits, what each count is more in so many bits."""
+    """Bit string: the bit length of the least count of words, that count, a width, and what each count is more."""
     least = int(counts.min())
-    width = int(counts.max() - least).bit_length()
-    head = bits.pack(np.array([least, width]), np.array([32, _COUNT_HEAD]))
+    size, width = least.bit_length(), int(counts.max() - least).bit_length()
+    head = bits.pack(np.array([size, least, width]), np.array([_COUNT_HEAD, size, _COUNT_HEAD]))
     return bits.to_bytes(np.concatenate([head, bits.pack(counts - least, np.full(len(counts), width))]))
 
 
 def unpack_counts(data: bytes, offset: int, lanes: int) -> tuple[np.ndarray, int]:
     """Counts int64 [lanes] of the bit string at `offset`, and the offset behind it. Raises `CorruptError`."""
     reader = bits.BitReader(data, offset)
-    least, width = reader.read(np.array([32, _COUNT_HEAD])).tolist()
-    counts = reader.read(np.full(lanes, width)) + least
+    least = reader.take(reader.take(_COUNT_HEAD))
+    counts = reader.read(np.full(lanes, reader.take(_COUNT_HEAD))) + least
     return counts.astype(np.int64), reader.align()
 
 

@@ -94,12 +94,14 @@ class Lanes:
 def segment_steps(frames: int, channels: int) -> int:
     """Return how many frames the segments of a chunk have.
 
-    A lane costs some 50 bits, and whoever wants a sample decodes its segment. A step of few lanes costs as much time as
-    one of many. So segments have up to 12288 frames, of more than 8 channels 8192, of hundreds about 2^21 samples but
-    not below 4096 frames; and there are at least 8 lanes, as long as segments stay above 1024 frames.
+    A lane costs some 60 bits, and whoever wants a sample decodes its segment. A step of few lanes costs as much time as
+    one of many. So segments have up to 24576 frames of one channel, 12288 of a few, 8192 of more than 8, of hundreds
+    about 2^21 samples but not below 4096 frames; and there are at least 8 lanes, of one channel 4, as long as segments
+    stay above 1024 frames.
     """
-    few = min(-(-8 // channels), frames // 1024)
-    usual = min(max(_SEGMENT_SAMPLES // channels, 4096), 8192 if channels > 8 else 12288)
+    few = min(4 if channels == 1 else -(-8 // channels), frames // 1024)
+    longest = 24576 if channels == 1 else 12288 if channels <= 8 else 8192
+    usual = min(max(_SEGMENT_SAMPLES // channels, 4096), longest)
     return -(-frames // max(few, frames // usual, 1))
 
 

@@ -128,7 +128,7 @@ class Model:
     data : bytes
         The file.
     identity : bytes
-        First 16 bytes of its SHA-256.
+        First 8 bytes of its SHA-256.
     name : str
     has_messages : bool
         Whether the network has messages of reference channels as inputs.

@@ -4,6 +4,7 @@ import hashlib
 import io
 import struct
 import zlib
+from dataclasses import replace
 
 import pytest
 import zstandard
@@ -22,7 +23,7 @@ from runtime.core.errors import CorruptError, FileFormatError, MiddleoutError
 from runtime.core.names import is_suffix
 
 MODEL = b"a model" * 50
-IDENTITY = hashlib.sha256(MODEL).digest()[:16]
+IDENTITY = hashlib.sha256(MODEL).digest()[:8]
 
 
 def payload(frames, body=b"coded"):
@@ -78,13 +79,13 @@ def test_a_file_comes_back_block_by_block():
 @pytest.mark.parametrize(
     "changes",
     [
-        {"frames": 2**63, "mtime": 2**63 - 1, "suffix": ""},
+        {"frames": 2**63 - 2, "mtime": 2**63 - 1, "suffix": "", "source": "raw"},
         {"frames": None, "mtime": None, "suffix": ".wäv"},
         {"frames": 0, "source": "wav", "canonical": True, "dtype": "|u1", "channels": 65535, "sample_rate": 2**32 - 1},
     ],
 )
 def test_headers_round_trip(changes):
-    header = Header(**{"channels": 1, "sample_rate": 0, "model": bytes(range(16)), **changes})
+    header = Header(**{"channels": 1, "sample_rate": 0, "model": bytes(range(8)), **changes})
     assert Header.parse(header.pack()) == header
 
 
@@ -95,10 +96,11 @@ def test_every_sample_rate_comes_back(rate):
     assert isinstance(found, int) == (rate == int(rate))
 
 
-@pytest.mark.parametrize("rate", [-1, 2.0**-21, 2.0**32, float("nan"), float("inf"), float("-inf")])
+@pytest.mark.parametrize("rate", [-1.5, 2.0**-21, 2.0**32, float("nan"), float("inf"), float("-inf"), 30000])
 def test_impossible_sample_rates_are_refused(rate):
+    packed = Header(1, 0.1, IDENTITY).pack()
     with pytest.raises(CorruptError, match="sample rate"):
-        Header.parse(Header(1, rate, IDENTITY).pack())
+        Header.parse(packed.replace(struct.pack("<d", 0.1), struct.pack("<d", rate)))
 
 
 def test_metadata_come_back_behind_the_model():
@@ -232,11 +234,7 @@ def test_announced_frames_must_come():
     data = coded(frames=12)
     assert read(data)[0].header.frames == 12
     with pytest.raises(CorruptError, match="add up"):
-        read(
-            rebuilt(
-                data, lambda blocks: [(b"H", Header.parse(blocks[0][1]).pack().replace(b"\x0c", b"\x0d")), *blocks[1:]]
-            )
-        )
+        read(rebuilt(data, lambda blocks: [(b"H", replace(Header.parse(blocks[0][1]), frames=13).pack()), *blocks[1:]]))
 
 
 def test_lengths_are_checked_before_anything_is_read():
@@ -317,7 +315,7 @@ def test_an_index_must_be_whole():
     index.frames.extend([1] * 100)
     index.sizes.extend(range(100))
     assert Index.parse(index.pack()) == index
-    for bad in (index.pack()[:-1], index.pack() + b"x", b"", b"\0" * 20):
+    for bad in (index.pack()[:-1], index.pack() + b"x", b"\0", b"\0" * 20):
         with pytest.raises(CorruptError):
             Index.parse(bad)
     with pytest.raises(CorruptError):
