@@ -148,6 +148,6 @@ def wrong_chunk(some):
 
 def wrong_samples(some):
     packet = bytearray(some[5])
-    size = int.from_bytes(packet[12 + 31 : 12 + 35], "little")
-    packet[12 + 35 + size] ^= 1
+    size = int.from_bytes(packet[12 + 23 : 12 + 27], "little")
+    packet[12 + 27 + size] ^= 1
     return [*some[:5], sealed(packet), *some[6:]]
