@@ -24,8 +24,8 @@ class Engine:
 
     Attributes
     ----------
-    network : (float32 [layers, outputs, inputs + 2], int64 [layers + 1])
-        Weights, then bias and scale of each output; and the sizes of the layers.
+    network : (float32 [n], int64 [layers + 1])
+        Weights of all layers, and the sizes of these; see `kernels.infer`.
     tables : int32, see `rans_kernels.SCALES`
     """
 
@@ -44,15 +44,16 @@ class Engine:
 
 
 def _network(layers: tuple[Layer, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Return weights and sizes as `kernels.infer` takes them."""
     sizes = [len(layers[0].weights), *(-(-len(layer.bias) // _UNROLLED) * _UNROLLED for layer in layers[:-1]), 2]
-    room = max(*sizes, _UNROLLED)
-    network = np.zeros((len(layers), room, room + 2), np.float32)
-    for rows, layer in zip(network, layers, strict=True):
-        inputs, outputs = layer.weights.shape
-        rows[:outputs, :inputs] = layer.weights.T
-        rows[:outputs, -2] = layer.bias
-        rows[:, -1] = 2.0**-layer.shift
-    return network, np.array(sizes)
+    parts = []
+    for layer, inputs, outputs in zip(layers, sizes, sizes[1:], strict=False):
+        rows = np.zeros((1 + inputs, outputs), np.float32)
+        rows[0, : len(layer.bias)] = layer.bias
+        rows[1 : 1 + len(layer.weights), : len(layer.bias)] = layer.weights
+        columns = min(outputs, _UNROLLED)
+        parts += [[2.0**-layer.shift], rows.reshape(1 + inputs, -1, columns).swapaxes(0, 1).ravel()]
+    return np.concatenate(parts).astype(np.float32), np.array(sizes)
 
 
 def _tables(entropy: EntropyModel, guesses: GuessTables) -> np.ndarray:

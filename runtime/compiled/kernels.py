@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..core.compiled import njit
+from ..core.compiled import inlined, njit
 from .vectors import (
     WIDTH,
     add_product,
@@ -18,11 +18,14 @@ from .vectors import (
     larger_float,
     load,
     pattern,
+    product,
     round_even,
     smaller,
     smaller_float,
     splat,
+    spread,
     store,
+    sum_of,
     to_float,
     to_integer,
 )
@@ -96,9 +99,9 @@ def new_inputs():
 
 
 @njit
-def new_hidden(network):
+def new_hidden(sizes):
     """Return room for two hidden layers, float32 [rows, 8]."""
-    return np.zeros((2 * network.shape[1], WIDTH), np.float32)
+    return np.zeros((2 * sizes[1:].max(), WIDTH), np.float32)
 
 
 @njit
@@ -153,14 +156,14 @@ def keep(values, lanes, first, count, series):
 
 
 @njit
-def predict(state, values, x, hidden, network, sizes, t):
+def predict(state, values, x, hidden, weights, sizes, t):
     """Work out prediction, location, scale index and centre of a step; PART is given."""
     total = load(state, PART)
     for k in range(TAPS):
         total = total + load(values, t + k) * load(state, COEFFICIENTS + k)
     prediction = (total >> splat(np.int32(10))) + load(state, ADAPTIVE)
     store(state, DIFFERENCE, load(values, t + TAPS - 1) - prediction)
-    infer(state, x, hidden, network, sizes)
+    infer(state, x, hidden, weights, sizes)
     base, octaves = prediction + load(state, MEAN), load(state, OCTAVES)
     minus_centre = ((base + load(state, HALF)) >> octaves) * load(state, LINEAR)
     store(state, PREDICTION, prediction)
@@ -169,7 +172,7 @@ def predict(state, values, x, hidden, network, sizes, t):
 
 
 @njit
-def infer(state, x, hidden, network, sizes):
+def infer(state, x, hidden, weights, sizes):
     """Work out offset and scale index of a step from its difference, the residuals and their running means."""
     least, most, shift = splat(np.int32(-128)), splat(np.int32(127)), splat(np.int32(5))
     for k in range(TAPS - 1):
@@ -180,69 +183,71 @@ def infer(state, x, hidden, network, sizes):
         bits = pattern(to_float(load(state, MEANS + k) >> splat(np.int32(4))))
         logarithm = (bits >> splat(np.int32(19))) - splat(np.int32(127 * 16 + 256))
         store(x, TAPS + 1 + k, to_float(larger(smaller(logarithm, most), least)))
-    _network(x, hidden, network, sizes, state)
+    _network(x, hidden, weights, sizes, state)
 
 
 @njit
-def _network(x, hidden, network, sizes, state):
+def _network(x, hidden, weights, sizes, state):
     """Work out offset and scale index.
 
-    network : float32 [layers, outputs, inputs + 2], weights, then bias and scale of each output
+    weights : float32, of each layer: its scale; then for every eight outputs (of the last layer: for all two) the
+        biases, and for each input the weights
     sizes : int64 [layers + 1], of all inputs and of the outputs; hidden ones are multiples of 8
     """
-    last, width, room = len(network) - 1, network.shape[2], network.shape[1]
-    _layer(x, 0, hidden, 0, network, 0, sizes)
+    last, room = len(sizes) - 2, len(hidden) // 2
+    at = _layer(x, 0, hidden, 0, weights, 0, sizes[0], sizes[1])
     before = 0
     for layer in range(1, last):
-        _layer(hidden, before, hidden, room - before, network, layer, sizes)
+        at = _layer(hidden, before, hidden, room - before, weights, at, sizes[layer], sizes[layer + 1])
         before = room - before
-    zero = splat(_ZERO)
-    a, b = splat(network[last, 0, width - 2]), splat(network[last, 1, width - 2])
-    c = d = e = f = g = h = zero
+    scale, a, b = spread(weights, at), spread(weights, at + 1), spread(weights, at + 2)
+    c = d = e = f = g = h = splat(_ZERO)
+    at += 3
     for k in range(0, sizes[last], 4):
         v = load(hidden, before + k)
-        a, b = add_product(a, v, network[last, 0, k]), add_product(b, v, network[last, 1, k])
+        a, b = add_product(a, v, spread(weights, at)), add_product(b, v, spread(weights, at + 1))
         v = load(hidden, before + k + 1)
-        c, d = add_product(c, v, network[last, 0, k + 1]), add_product(d, v, network[last, 1, k + 1])
+        c, d = add_product(c, v, spread(weights, at + 2)), add_product(d, v, spread(weights, at + 3))
         v = load(hidden, before + k + 2)
-        e, f = add_product(e, v, network[last, 0, k + 2]), add_product(f, v, network[last, 1, k + 2])
+        e, f = add_product(e, v, spread(weights, at + 4)), add_product(f, v, spread(weights, at + 5))
         v = load(hidden, before + k + 3)
-        g, h = add_product(g, v, network[last, 0, k + 3]), add_product(h, v, network[last, 1, k + 3])
-    one, scale = np.float32(1), network[last, 0, width - 1]
-    a = add_product(add_product(add_product(a, c, one), e, one), g, one)
-    b = add_product(add_product(add_product(b, d, one), f, one), h, one)
-    store(state, OFFSET, to_integer(round_even(add_product(zero, a, scale))))
-    index = to_integer(round_even(add_product(zero, b, scale)))
+        g, h = add_product(g, v, spread(weights, at + 6)), add_product(h, v, spread(weights, at + 7))
+        at += 8
+    a, b = sum_of(sum_of(a, c), sum_of(e, g)), sum_of(sum_of(b, d), sum_of(f, h))
+    store(state, OFFSET, to_integer(round_even(product(a, scale))))
+    index = to_integer(round_even(product(b, scale)))
     store(state, SCALE, larger(smaller(index, splat(np.int32(127))), splat(np.int32(0))))
 
 
-@njit
-def _layer(x, before, y, at, network, layer, sizes):
-    """Run a hidden layer from rows of x to rows of y; eight sums at a time stay in registers."""
-    w, width = network[layer], network.shape[2]
-    scale, inputs = w[0, width - 1], sizes[layer]
-    for j in range(0, sizes[layer + 1], 8):
-        a, b = splat(w[j, width - 2]), splat(w[j + 1, width - 2])
-        c, d = splat(w[j + 2, width - 2]), splat(w[j + 3, width - 2])
-        e, f = splat(w[j + 4, width - 2]), splat(w[j + 5, width - 2])
-        g, h = splat(w[j + 6, width - 2]), splat(w[j + 7, width - 2])
-        for k in range(inputs):
-            v = load(x, before + k)
-            a, b = add_product(a, v, w[j, k]), add_product(b, v, w[j + 1, k])
-            c, d = add_product(c, v, w[j + 2, k]), add_product(d, v, w[j + 3, k])
-            e, f = add_product(e, v, w[j + 4, k]), add_product(f, v, w[j + 5, k])
-            g, h = add_product(g, v, w[j + 6, k]), add_product(h, v, w[j + 7, k])
-        _activate(y, at + j, scale, a, b, c, d)
-        _activate(y, at + j + 4, scale, e, f, g, h)
+@inlined
+def _layer(x, before, y, after, weights, at, inputs, outputs):
+    """Run a hidden layer from rows of x to rows of y; eight sums at a time stay in registers. Returns where the weights
+    of the next one are."""
+    scale = spread(weights, at)
+    at += 1
+    for j in range(after, after + outputs, 8):
+        a, b, c, d = spread(weights, at), spread(weights, at + 1), spread(weights, at + 2), spread(weights, at + 3)
+        e, f, g, h = spread(weights, at + 4), spread(weights, at + 5), spread(weights, at + 6), spread(weights, at + 7)
+        at += 8
+        for k in range(before, before + inputs):
+            v = load(x, k)
+            a, b = add_product(a, v, spread(weights, at)), add_product(b, v, spread(weights, at + 1))
+            c, d = add_product(c, v, spread(weights, at + 2)), add_product(d, v, spread(weights, at + 3))
+            e, f = add_product(e, v, spread(weights, at + 4)), add_product(f, v, spread(weights, at + 5))
+            g, h = add_product(g, v, spread(weights, at + 6)), add_product(h, v, spread(weights, at + 7))
+            at += 8
+        _activate(y, j, scale, a, b, c, d)
+        _activate(y, j + 4, scale, e, f, g, h)
+    return at
 
 
-@njit
+@inlined
 def _activate(x, row, scale, a, b, c, d):
     zero, most = splat(_ZERO), splat(_MOST)
-    store(x, row, smaller_float(larger_float(round_even(add_product(zero, a, scale)), zero), most))
-    store(x, row + 1, smaller_float(larger_float(round_even(add_product(zero, b, scale)), zero), most))
-    store(x, row + 2, smaller_float(larger_float(round_even(add_product(zero, c, scale)), zero), most))
-    store(x, row + 3, smaller_float(larger_float(round_even(add_product(zero, d, scale)), zero), most))
+    store(x, row, smaller_float(larger_float(round_even(product(a, scale)), zero), most))
+    store(x, row + 1, smaller_float(larger_float(round_even(product(b, scale)), zero), most))
+    store(x, row + 2, smaller_float(larger_float(round_even(product(c, scale)), zero), most))
+    store(x, row + 3, smaller_float(larger_float(round_even(product(d, scale)), zero), most))
 
 
 @njit
@@ -263,15 +268,15 @@ def move_means(state):
 
 
 @njit
-def run_network(rows, network, sizes):
+def run_network(rows, weights, sizes):
     """Return what the network makes of inputs uint8 [n, 20], n a multiple of 8: int32 [n, 2], scale indices clipped."""
-    x, hidden, state = new_inputs(), new_hidden(network), new_state()
+    x, hidden, state = new_inputs(), new_hidden(sizes), new_state()
     out = np.empty((len(rows), 2), np.int32)
     for first in range(0, len(rows), WIDTH):
         for i in range(WIDTH):
             for k in range(INPUTS):
                 x[k, i] = np.float32(np.int32(rows[first + i, k]) - 128)
-        _network(x, hidden, network, sizes, state)
+        _network(x, hidden, weights, sizes, state)
         for i in range(WIDTH):
             out[first + i, 0], out[first + i, 1] = state[OFFSET, i], state[SCALE, i]
     return out

@@ -23,7 +23,7 @@ from .kernels import (
     new_values,
     predict,
 )
-from .vectors import WIDTH, load, store
+from .vectors import WIDTH, load, number, store
 
 SCALE_FIELDS = 6
 SCALES, LEVELS, CODE_AT, IMPLANT = 0, 768, 2818, 35586
@@ -39,23 +39,29 @@ LAST_CODE, HALF_CODES, LINEAR_OFFSET = 1023, 512, 1025
 _PLACES = 16384
 _SLOT_MASK, _PRECISION, _LOW, _WORD = np.uint64(0xFFFFF), np.uint64(20), np.uint64(1 << 24), np.uint64(32)
 _RAW, _RAW_MASK = np.uint64(4), 15
+_LENGTH, _OFFSET, _START, _CHANNEL, _SHIFT, _LOW_ROW, _MEAN = range(7)
+_FIXED = 7
+"""What is fixed for the lanes of a block."""
 
 
 @njit
 def cumulative(tables, code, offset, location, scale):
     """Return the sum of the frequencies of the codes below one; offset: 0, or 1025 for linear lanes."""
     row = SCALES + scale * SCALE_FIELDS
-    z = min(max(tables[LEVELS + code + offset] - location, tables[row + 1]), tables[row + 2])
-    return np.int64(tables[((z * tables[row]) >> 16) + tables[row + 3]]) + code
+    z = np.int64(number(tables, LEVELS + code + offset)) - location
+    z = min(max(z, np.int64(number(tables, row + 1))), np.int64(number(tables, row + 2)))
+    place = ((z * number(tables, row)) >> 16) + number(tables, row + 3)
+    return np.int64(number(tables, place)) + code
 
 
 @njit
 def find(tables, slot, offset, location, scale):
     """Return the code whose interval holds a slot, and the interval's ends; from a guess that is hardly ever wrong."""
     row = SCALES + scale * SCALE_FIELDS
-    place = (((tables[tables[row + 5] + (slot >> 9)] * tables[row + 4]) >> 10) + location) >> 2
+    middle = np.int64(number(tables, number(tables, row + 5) + (slot >> 9)))
+    place = (((middle * number(tables, row + 4)) >> 10) + location) >> 2
     place = min(max(place + _PLACES // 2, 0), _PLACES - 1)
-    code = np.int64(tables[CODE_AT + place + (_PLACES if offset else 0)])
+    code = np.int64(number(tables, CODE_AT + place + (_PLACES if offset else 0)))
     start = cumulative(tables, code, offset, location, scale)
     end = cumulative(tables, code + 1, offset, location, scale)
     while start > slot and code > 0:
@@ -69,9 +75,7 @@ def find(tables, slot, offset, location, scale):
 
 @njit
 def _refilled(state, words, ends, lane):
-    """Return a state with the next word of its lane, if it wants one; behind the last word, zeros."""
-    if state >= _LOW:
-        return state
+    """Return a state with the next word of its lane; behind the last word, zeros."""
     at = ends[lane, 0]
     ends[lane, 0] = at + 1
     return (state << _WORD) | np.uint64(words[at] if at < len(words) else 0)
@@ -97,55 +101,70 @@ def decode(lanes, network, tables, words, ends, states, low, out):
     low : int32 [rows, frames], low bits of channels
     out : int16 [frames, channels]
     """
-    length, first_frame, channel = lanes.length, lanes.start, lanes.channel
-    mean, shift, offset, low_row = lanes.mean, lanes.shift, lanes.offset, lanes.low
-    steps = length.max()
+    steps = lanes.length.max()
     state, values, part = new_state(), new_values(steps), np.empty((steps, WIDTH), np.int32)
-    x, hidden, series = new_inputs(), new_hidden(network[0]), np.zeros((lanes.series.max() + 1, LEAD + steps), np.int32)
+    x, hidden, series = new_inputs(), new_hidden(network[1]), np.zeros((lanes.series.max() + 1, LEAD + steps), np.int32)
     weights, sizes = network
     memory = new_memory(lanes, steps)
+    coders, fixed = np.empty(WIDTH, np.uint64), np.empty((_FIXED, WIDTH), np.int64)
     for level in range(len(lanes.bounds) - 1):
         for first in range(lanes.bounds[level], lanes.bounds[level + 1], WIDTH):
             count = min(WIDTH, lanes.bounds[level + 1] - first)
             longest = begin(state, x, lanes, first, count)
             adaptive = begin_adaptive(memory, lanes, first, count)
             add_references(part[:longest], lanes, first, count, series)
+            _gather(lanes, first, count, fixed)
+            coders[:count] = states[first : first + count]
             for t in range(longest):
                 store(state, PART, load(part, t))
                 if adaptive:
                     foresee(memory, state, t)
                 predict(state, values, x, hidden, weights, sizes, t)
                 for i in range(count):
-                    lane = first + i
-                    if t >= length[lane]:
+                    if t >= fixed[_LENGTH, i]:
                         continue
-                    location, scale, at = np.int64(state[LOCATION, i]), state[SCALE, i], offset[lane]
-                    coder = states[lane]
+                    location, scale, at = np.int64(state[LOCATION, i]), np.int64(state[SCALE, i]), fixed[_OFFSET, i]
+                    coder = coders[i]
                     slot = np.int64(coder & _SLOT_MASK)
                     code, start, end = find(tables, slot, at, location, scale)
                     coder = (coder >> _PRECISION) * np.uint64(end - start) + np.uint64(slot - start)
-                    coder = _refilled(coder, words, ends, lane)
-                    frame = first_frame[lane] + t
+                    if coder < _LOW:
+                        coder = _refilled(coder, words, ends, first + i)
+                    frame = fixed[_START, i] + t
                     if at == 0:
-                        sample, value = np.int16(tables[SAMPLES + code]), np.int64(tables[Q6 + code])
+                        sample, value = np.int16(number(tables, SAMPLES + code)), np.int64(number(tables, Q6 + code))
                     else:
+                        shift = fixed[_SHIFT, i]
                         if code == 0 or code == LAST_CODE:
                             slot = np.int64(coder & _SLOT_MASK)
                             coder = ((coder >> _PRECISION) << _RAW) | np.uint64(slot & _RAW_MASK)
-                            coder = _refilled(coder, words, ends, lane)
+                            if coder < _LOW:
+                                coder = _refilled(coder, words, ends, first + i)
                             sample = np.int16(slot >> 4)
                         else:
-                            sample = np.int16((code - HALF_CODES + state[CENTRE, i]) << max(shift[lane], 0))
-                            if shift[lane] > 0:
-                                sample |= np.int16(low[low_row[lane], frame])
-                        value = linear_value(sample, shift[lane])
-                    states[lane] = coder
-                    out[frame, channel[lane]] = sample
-                    values[TAPS + t, i] = value - mean[lane]
+                            sample = np.int16((code - HALF_CODES + state[CENTRE, i]) << max(shift, 0))
+                            if shift > 0:
+                                sample |= np.int16(low[fixed[_LOW_ROW, i], frame])
+                        value = linear_value(sample, shift)
+                    coders[i] = coder
+                    out[frame, fixed[_CHANNEL, i]] = sample
+                    values[TAPS + t, i] = value - fixed[_MEAN, i]
                 learn(state, values, t)
                 if adaptive:
                     adapt(memory, state, t)
+            states[first : first + count] = coders[:count]
             keep(values, lanes, first, count, series)
+
+
+@njit
+def _gather(lanes, first, count, fixed):
+    """Put what is fixed for the lanes of a block side by side."""
+    for i in range(count):
+        lane = first + i
+        fixed[_LENGTH, i], fixed[_OFFSET, i] = lanes.length[lane], lanes.offset[lane]
+        fixed[_START, i], fixed[_CHANNEL, i] = lanes.start[lane], lanes.channel[lane]
+        fixed[_SHIFT, i], fixed[_LOW_ROW, i] = lanes.shift[lane], lanes.low[lane]
+        fixed[_MEAN, i] = lanes.mean[lane]
 
 
 @njit
@@ -163,7 +182,7 @@ def encode(lanes, network, tables, samples, states, counts, words):
     offset, length = lanes.offset, lanes.length
     steps = length.max()
     state, values, part = new_state(), new_values(steps), np.empty((steps, WIDTH), np.int32)
-    x, hidden, series = new_inputs(), new_hidden(network[0]), np.zeros((lanes.series.max() + 1, LEAD + steps), np.int32)
+    x, hidden, series = new_inputs(), new_hidden(network[1]), np.zeros((lanes.series.max() + 1, LEAD + steps), np.int32)
     weights, sizes = network
     memory = new_memory(lanes, steps)
     codes = np.empty((steps, WIDTH), np.int32)

@@ -60,12 +60,12 @@ def distributions(lanes, engine, states, values, inputs, samples, found):
 
     Parameters
     ----------
-    engine : (network, its sizes, tables)
+    engine : (weights of the network, its sizes, tables)
     found : int32 [3, steps, lanes], code, location and scale index; filled in
     """
-    network, sizes, tables = engine
+    weights, sizes, tables = engine
     steps, count = samples.shape
-    hidden, codes = new_hidden(network), np.empty((steps, WIDTH), np.int32)
+    hidden, codes = new_hidden(sizes), np.empty((steps, WIDTH), np.int32)
     code, location, scale = found[0], found[1], found[2]
     for number in range(len(states)):
         first, state, past, x = number * WIDTH, states[number], values[number], inputs[number]
@@ -73,7 +73,7 @@ def distributions(lanes, engine, states, values, inputs, samples, found):
         for i in range(present):
             read(lanes, tables, samples, past, codes, i, first + i, steps)
         for t in range(steps):
-            predict(state, past, x, hidden, network, sizes, t)
+            predict(state, past, x, hidden, weights, sizes, t)
             for i in range(present):
                 location[t, first + i], scale[t, first + i] = state[LOCATION, i], state[SCALE, i]
                 code[t, first + i] = codes[t, i] - state[CENTRE, i]
@@ -199,20 +199,20 @@ def decode(lanes, engine, rice, states, values, inputs, body, out):
 
     Parameters
     ----------
-    engine : (network, its sizes, tables)
+    engine : (weights of the network, its sizes, tables)
     body : (uint8 [n] bins, int64 [n] hits, whether there are runs, uint8 [n] remainders with 8 zeros behind them)
     """
-    network, sizes, tables = engine
+    weights, sizes, tables = engine
     bins, hits, with_runs, remainders = body
     steps, count = out.shape
     linear, shift, mean = lanes.linear, lanes.shift, lanes.mean
     order, quiet_rows, widths, bases = rice.order, rice.quiet, rice.width, rice.base
-    hidden, last_bit = new_hidden(network), 8 * (len(remainders) - 8)
+    hidden, last_bit = new_hidden(sizes), 8 * (len(remainders) - 8)
     next_bin = next_hit = quiet_samples = bit = 0
     for t in range(steps):
         for number in range(len(states)):
             first, state, past = number * WIDTH, states[number], values[number]
-            predict(state, past, inputs[number], hidden, network, sizes, t)
+            predict(state, past, inputs[number], hidden, weights, sizes, t)
             for i in range(min(WIDTH, count - first)):
                 lane = first + i
                 place = min(max((state[LOCATION, i] >> 6) + _PLACES // 2, 0), _PLACES - 1)

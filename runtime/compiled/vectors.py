@@ -83,9 +83,36 @@ def splat(typingctx: Any, value: Any) -> Any:
     return Vector(value)(value), build
 
 
+def _number(context: Any, builder: Any, array_type: Any, array: Any, place: Any) -> Any:
+    """Return a pointer to one number."""
+    return builder.gep(context.make_array(array_type)(context, builder, array).data, [place])
+
+
+@intrinsic
+def number(typingctx: Any, array: Any, place: Any) -> Any:
+    """Return the number at a place of a flat array; numba's own indexing tests first whether the place is negative."""
+
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        place = context.cast(builder, arguments[1], signature.args[1], types.intp)
+        return builder.load(_number(context, builder, signature.args[0], arguments[0], place))
+
+    return array.dtype(array, place), build
+
+
+@intrinsic
+def spread(typingctx: Any, array: Any, place: Any) -> Any:
+    """Return eight times the number at a place of a flat array int32 or float32."""
+
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        place = context.cast(builder, arguments[1], signature.args[1], types.intp)
+        return _splat(builder, builder.load(_number(context, builder, signature.args[0], arguments[0], place)))
+
+    return Vector(array.dtype)(array, place), build
+
+
 @intrinsic
 def add_product(typingctx: Any, total: Any, vector: Any, factor: Any) -> Any:
-    """Return total + vector * factor, of floats whose results are exact; the factor is a number."""
+    """Return total + vector * factor, of floats whose results are exact."""
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         total, vector, factor = arguments
@@ -93,9 +120,9 @@ def add_product(typingctx: Any, total: Any, vector: Any, factor: Any) -> Any:
         fused = cgutils.get_or_insert_function(
             builder.module, ir.FunctionType(kind, [kind, kind, kind]), f"llvm.fmuladd.v{WIDTH}f32"
         )
-        return builder.call(fused, [vector, _splat(builder, factor), total])
+        return builder.call(fused, [vector, factor, total])
 
-    return FLOATS(FLOATS, FLOATS, types.float32), build
+    return FLOATS(FLOATS, FLOATS, FLOATS), build
 
 
 def _unary(result: Vector, operand: Vector, body: Any) -> Any:
@@ -143,6 +170,10 @@ def _binary(operand: Vector, body: Any) -> Any:
 
 smaller, larger = _binary(INTEGERS, _call("smin")), _binary(INTEGERS, _call("smax"))
 smaller_float, larger_float = _binary(FLOATS, _call("minnum")), _binary(FLOATS, _call("maxnum"))
+sum_of = _binary(FLOATS, lambda builder, left, right: builder.fadd(left, right))
+"""Add floats."""
+product = _binary(FLOATS, lambda builder, left, right: builder.fmul(left, right))
+"""Multiply floats."""
 quotient = _binary(FLOATS, lambda builder, left, right: builder.fdiv(left, right))
 """Divide floats, rounded to the nearest one as IEEE 754 says."""
 _add = _binary(INTEGERS, lambda builder, left, right: builder.add(left, right))

@@ -51,7 +51,7 @@ def decode(windows, engine, units, states, words, low, escapes, bins):
     Parameters
     ----------
     windows : WindowTable
-    engine : (network, its sizes, tables)
+    engine : (weights of the network, its sizes, tables)
     units : (whether linear, shift, whether windows are chained)
     states : uint64 [lanes]
     words : uint32 [n], which lanes take by step, then by lane
@@ -59,13 +59,13 @@ def decode(windows, engine, units, states, words, low, escapes, bins):
     escapes : int64 [n]
     bins : int64 [samples], filled in
     """
-    network, sizes, tables = engine
+    weights, sizes, tables = engine
     linear, shift, chained = units
     first, length, rank, initial_mean = windows.first, windows.length, windows.rank, windows.initial_mean
     lanes = len(states)
     window, place = first[:lanes].copy(), np.zeros(lanes, np.int64)
     expected, templates = np.zeros(lanes, np.int64), np.zeros((lanes, _TEMPLATE), np.int64)
-    state, x, hidden = new_state(), new_inputs(), new_hidden(network)
+    state, x, hidden = new_state(), new_inputs(), new_hidden(sizes)
     blocks = (lanes + WIDTH - 1) // WIDTH
     kept, inputs = np.zeros((blocks, *state.shape), np.int32), np.zeros((blocks, *x.shape), np.float32)
     next_word = next_escape = 0
@@ -87,7 +87,7 @@ def decode(windows, engine, units, states, words, low, escapes, bins):
                     expected[lane] = windows.level[w]
                 usual = templates[lane, k] >> _TEMPLATE_BITS if 0 < k < _TEMPLATE else 0
                 state[PREDICTION, i], state[DIFFERENCE, i] = expected[lane] + usual, -usual
-            infer(state, x, hidden, network, sizes)
+            infer(state, x, hidden, weights, sizes)
             for i in range(present):
                 lane = block * WIDTH + i
                 w, k = window[lane], place[lane]
