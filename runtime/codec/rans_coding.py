@@ -1,7 +1,7 @@
 """The coding `rans`: network, entropy model and rANS (docs/format.md section 3).
 
 The chunks of a batch may come from different recordings. Numpy and onnxruntime code all their lanes side by side, which
-is what makes them quick; compiled loops do one chunk after the other.
+is what makes them quick; compiled loops do so with chunks of one channel.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ..container.chunk_head import RANS, chunk_bound
 from ..core import near_lossless
 from ..core.errors import CorruptError
 from ..fit.palette_search import numbers_in
-from ..fit.parameters import FitOptions, fit_with_palettes
+from ..fit.parameters import FitOptions, fit_with_palettes, prepare_fits
 from ..fit.steps import find_steps, free_channels
 from ..predictor.channel_parameters import CONSTANT, COPY
 from ..predictor.index_maps import NO_STEP, map_sources
@@ -107,6 +107,8 @@ def _cropped(chunk: CodedChunk, samples: np.ndarray, task: DecodeTask) -> np.nda
 
 
 def _encoded(tasks: list[EncodeTask], model: Model) -> list[bytes]:
+    for independent in (False, True):
+        prepare_fits([task.samples for task in tasks if task.independent == independent], not independent)
     forms = [_fitted(task, model) for task in tasks]
     coded = [chunk for _, chunk in forms]
     for bins in sorted({_bins_of(chunk) for chunk in coded}):
@@ -180,8 +182,7 @@ def _code_lanes(batch: list[np.ndarray], coded: list[CodedChunk], model: Model, 
         return
     from . import compiled_chunks
 
-    for samples, chunk in zip(batch, coded, strict=True):
-        compiled_chunks.encode(samples, chunk, model, engine)
+    compiled_chunks.encode(batch, coded, model, engine)
 
 
 def _decode(coded: list[CodedChunk], results: list[np.ndarray], model: Model) -> None:
@@ -194,8 +195,7 @@ def _decode(coded: list[CodedChunk], results: list[np.ndarray], model: Model) ->
         return
     from . import compiled_chunks
 
-    for chunk, samples in zip(coded, results, strict=True):
-        compiled_chunks.decode(chunk, samples, model, engine)
+    compiled_chunks.decode(coded, results, model, engine)
 
 
 def _seconds(coded: list[CodedChunk], step: float, sample: float) -> float:

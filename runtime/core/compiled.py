@@ -25,6 +25,8 @@ _LOADING, _COMPILING = 0.2, 10.0
 which numpy and onnxruntime take the seconds that callers of `worth` estimate."""
 
 _wanted = AUTO
+_asked: dict[Path, float] = {}
+"""Seconds of the work that has asked for a module in vain."""
 
 
 @cache
@@ -75,15 +77,17 @@ def wanted() -> str:
 def worth(seconds: float, module: Path, function: str) -> bool:
     """Return whether work that takes so many seconds without compiled loops is worth loading a module of these.
 
-    It is worth less where numba has not kept a function of the module beside it, of the version of all modules there,
+    It is, once all work that asked has come to the time of loading: so never more than twice the least time is lost. It
+    is worth less where numba has not kept a function of the module beside it, of the version of all modules there,
     and compiles all of them.
     """
     if _wanted != AUTO:
         return _wanted == COMPILED
+    _asked[module] = _asked.get(module, 0.0) + seconds
     newest = _last_change(module.parent)
     kept = (module.parent / "__pycache__").glob(f"{module.stem}.{function}-*.nbi")
     before = any(path.stat().st_mtime > newest for path in kept)
-    return available() and seconds >= (_LOADING if before else _COMPILING)
+    return available() and _asked[module] >= (_LOADING if before else _COMPILING)
 
 
 def njit(function: Callable[..., Any]) -> Callable[..., Any]:

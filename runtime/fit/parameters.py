@@ -70,7 +70,18 @@ def fit(
     options: FitOptions = FitOptions(),  # noqa: B008 (it is frozen)
 ) -> SideInformation:
     """Choose the side information of a chunk without palettes; parameters are those of `fit_with_palettes`."""
+    prepare_fits([samples], options.references)
     return fit_with_palettes(samples, reconstruction, linear, options)[0]
+
+
+def prepare_fits(chunks: list[np.ndarray], references: bool) -> None:
+    """Load compiled loops where they are worth it for all of these chunks [frames, channels]."""
+    seconds = 0.0
+    for samples in chunks:
+        joint = references and samples.shape[1] > 1
+        seconds += samples.size * (_JOINT_SECONDS if joint else _SECONDS)
+        seconds += samples.shape[1] * _JOINT_CHANNEL_SECONDS * joint
+    prepare(seconds)
 
 
 def fit_with_palettes(
@@ -94,9 +105,6 @@ def fit_with_palettes(
         Of channels with a palette as if the numbers of their values were their samples.
     int16 [n] by channel, increasing
     """
-    joint = options.references and samples.shape[1] > 1
-    seconds = samples.size * _JOINT_SECONDS + samples.shape[1] * _JOINT_CHANNEL_SECONDS
-    prepare(seconds if joint else samples.size * _SECONDS)
     linear = np.zeros(samples.shape[1], bool) if linear is None else linear
     side = SideInformation.empty(samples.shape[1])
     signals = _describe(samples, reconstruction, side, linear, options)
