@@ -232,8 +232,8 @@ def read(lanes, tables, samples, values, codes, i, lane, steps):
         for t in range(steps):
             sample = samples[first + t, channel]
             nearest = (sample >> 6) + HALF_CODES
-            codes[t, i] = tables[CODES + nearest] if tables[IMPLANT + nearest] == sample else -1
-            values[TAPS + t, i] = tables[RECONSTRUCTION + nearest] - mean
+            codes[t, i] = number(tables, CODES + nearest) if number(tables, IMPLANT + nearest) == sample else -1
+            values[TAPS + t, i] = number(tables, RECONSTRUCTION + nearest) - mean
     else:
         for t in range(steps):
             sample = samples[first + t, channel]

@@ -12,7 +12,7 @@ import numpy as np
 from ..core.compiled import njit
 from .kernels import CENTRE, LOCATION, SCALE, TAPS, begin, learn, new_hidden, predict
 from .rans_kernels import Q6, RECONSTRUCTION, SAMPLES, linear_value, read
-from .vectors import WIDTH
+from .vectors import WIDTH, number
 
 _PLACES, _HALF_CODES = 1024, 512
 _RANKS, _ESCAPE = 256, 15
@@ -41,9 +41,9 @@ def start(lanes, states, values, inputs):
     states, values, inputs : int32, int32, float32 [blocks, rows, 8]
     """
     count = len(lanes.mean)
-    for number in range(len(states)):
-        begin(states[number], inputs[number], lanes, number * WIDTH, min(WIDTH, count - number * WIDTH))
-        values[number, :TAPS] = 0
+    for block in range(len(states)):
+        begin(states[block], inputs[block], lanes, block * WIDTH, min(WIDTH, count - block * WIDTH))
+        values[block, :TAPS] = 0
 
 
 @njit
@@ -67,8 +67,8 @@ def distributions(lanes, engine, states, values, inputs, samples, found):
     steps, count = samples.shape
     hidden, codes = new_hidden(sizes), np.empty((steps, WIDTH), np.int32)
     code, location, scale = found[0], found[1], found[2]
-    for number in range(len(states)):
-        first, state, past, x = number * WIDTH, states[number], values[number], inputs[number]
+    for block in range(len(states)):
+        first, state, past, x = block * WIDTH, states[block], values[block], inputs[block]
         present = min(WIDTH, count - first)
         for i in range(present):
             read(lanes, tables, samples, past, codes, i, first + i, steps)
@@ -107,12 +107,12 @@ def encode(lanes, rice, found, samples, cells, sizes, out):
             row = (index >> 4) * _PLACES + place
             if linear[lane]:
                 place, row, index = place + _PLACES, row + 8 * _PLACES, index + 256
-            rank = np.int64(code[t, lane]) - first[place]
+            rank = np.int64(code[t, lane]) - number(first, place)
             if rank < 0 or rank >= _RANKS:
                 rank = _RANKS
             else:
-                rank = np.int64(ranks[rank + (row << 8)])
-            quiet = quiet_rows[row] and shift[lane] <= 0
+                rank = np.int64(number(ranks, rank + (row << 8)))
+            quiet = number(quiet_rows, row) and shift[lane] <= 0
             if quiet:
                 quiet_samples += 1
                 if rank == 0:
@@ -140,12 +140,12 @@ def encode(lanes, rice, found, samples, cells, sizes, out):
                 index += 128
             chosen = np.int64(_ESCAPE)
             if rank < _RANKS:
-                chosen = np.int64(bins[(index << 8) + rank])
+                chosen = np.int64(number(bins, (index << 8) + rank))
             if chosen == _ESCAPE:
                 value, width = np.int64(samples[t, lane]) & 0xFFFF, 16
             else:
                 cell = (index << 4) + chosen
-                value, width = rank - (bases[cell] & (_RANKS - 1)), np.int64(widths[cell])
+                value, width = rank - (number(bases, cell) & (_RANKS - 1)), np.int64(number(widths, cell))
                 if shift[lane] > 0:
                     value = (value << shift[lane]) | (np.int64(samples[t, lane]) & ((1 << shift[lane]) - 1))
                     width += shift[lane]
@@ -210,9 +210,9 @@ def decode(lanes, engine, rice, states, values, inputs, body, out):
     hidden, last_bit = new_hidden(sizes), 8 * (len(remainders) - 8)
     next_bin = next_hit = quiet_samples = bit = 0
     for t in range(steps):
-        for number in range(len(states)):
-            first, state, past = number * WIDTH, states[number], values[number]
-            predict(state, past, inputs[number], hidden, weights, sizes, t)
+        for block in range(len(states)):
+            first, state, past = block * WIDTH, states[block], values[block]
+            predict(state, past, inputs[block], hidden, weights, sizes, t)
             for i in range(min(WIDTH, count - first)):
                 lane = first + i
                 place = min(max((state[LOCATION, i] >> 6) + _PLACES // 2, 0), _PLACES - 1)
@@ -222,7 +222,7 @@ def decode(lanes, engine, rice, states, values, inputs, body, out):
                 if linear[lane]:
                     cell, row = cell + _LINEAR_CELLS, row + 8 * _PLACES
                 chosen = -1
-                if with_runs and low == 0 and quiet_rows[row]:
+                if with_runs and low == 0 and number(quiet_rows, row):
                     if next_hit < len(hits) and hits[next_hit] == quiet_samples:
                         next_hit += 1
                         cell += _QUIET_CELLS
@@ -233,34 +233,35 @@ def decode(lanes, engine, rice, states, values, inputs, body, out):
                 if chosen < 0:
                     if next_bin >= len(bins):
                         return False
-                    chosen = np.int64(bins[next_bin])
+                    chosen = np.int64(number(bins, next_bin))
                     next_bin += 1
-                    width = 16 if chosen == _ESCAPE else np.int64(widths[cell + chosen]) + low
+                    width = 16 if chosen == _ESCAPE else np.int64(number(widths, cell + chosen)) + low
                 field = np.int64(0)
                 if width:
                     if bit + width > last_bit:
                         return False
                     at = bit >> 3
                     for k in range(5):
-                        field |= np.int64(remainders[at + k]) << (8 * k)
+                        field |= np.int64(number(remainders, at + k)) << (8 * k)
                     field = (field >> (bit & 7)) & ((1 << width) - 1)
                     bit += width
                 if chosen == _ESCAPE:
                     sample = np.int16(field)
                     code = -1
                 else:
-                    code = np.int64(order[min(bases[cell + chosen] + (place << 8) + (field >> low), len(order) - 1)])
+                    entry = number(bases, cell + chosen) + (place << 8) + (field >> low)
+                    code = np.int64(number(order, min(entry, len(order) - 1)))
                     sample = np.int16((code - _HALF_CODES + state[CENTRE, i]) << low | (field & ((1 << low) - 1)))
                 if linear[lane]:
                     value = linear_value(sample, shift[lane])
                 elif code < 0:
-                    value = np.int64(tables[RECONSTRUCTION + (sample >> 6) + _HALF_CODES])
+                    value = np.int64(number(tables, RECONSTRUCTION + (sample >> 6) + _HALF_CODES))
                 else:
-                    sample, value = np.int16(tables[SAMPLES + code]), np.int64(tables[Q6 + code])
+                    sample, value = np.int16(number(tables, SAMPLES + code)), np.int64(number(tables, Q6 + code))
                 out[t, lane] = sample
                 past[TAPS + t, i] = value - mean[lane]
             learn(state, past, t)
-    for number in range(len(states)):
-        _go_back(values[number], steps)
+    for block in range(len(states)):
+        _go_back(values[block], steps)
     used_up = next_bin == len(bins) and next_hit == len(hits)
     return used_up and (bit + 7) >> 3 == last_bit >> 3

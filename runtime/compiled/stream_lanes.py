@@ -36,7 +36,7 @@ class StreamLanes:
             order=tables.order,
             rank=tables.rank,
             first=tables.first,
-            quiet=tables.quiet,
+            quiet=tables.quiet.view(np.uint8),
             bin=tables.bin,
             width=tables.width.astype(np.uint8),
             base=tables.base.astype(np.int32),
