@@ -155,7 +155,7 @@ def keep(values, lanes, first, count, series):
                 series[row, LEAD + t] = values[TAPS + t, i]
 
 
-@njit
+@inlined
 def predict(state, values, x, hidden, weights, sizes, t):
     """Work out prediction, location, scale index and centre of a step; PART is given."""
     total = load(state, PART)
@@ -171,7 +171,7 @@ def predict(state, values, x, hidden, weights, sizes, t):
     store(state, CENTRE, splat(np.int32(0)) - minus_centre)
 
 
-@njit
+@inlined
 def infer(state, x, hidden, weights, sizes):
     """Work out offset and scale index of a step from its difference, the residuals and their running means."""
     least, most, shift = splat(np.int32(-128)), splat(np.int32(127)), splat(np.int32(5))
@@ -186,7 +186,7 @@ def infer(state, x, hidden, weights, sizes):
     _network(x, hidden, weights, sizes, state)
 
 
-@njit
+@inlined
 def _network(x, hidden, weights, sizes, state):
     """Work out offset and scale index.
 
@@ -250,14 +250,14 @@ def _activate(x, row, scale, a, b, c, d):
     store(x, row + 3, smaller_float(larger_float(round_even(product(d, scale)), zero), most))
 
 
-@njit
+@inlined
 def learn(state, values, t):
     """Take in the values of a step."""
     store(state, RESIDUAL, load(values, t + TAPS) - load(state, PREDICTION))
     move_means(state)
 
 
-@njit
+@inlined
 def move_means(state):
     """Move the running means by the residual."""
     residual = load(state, RESIDUAL)
