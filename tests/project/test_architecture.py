@@ -14,6 +14,7 @@ LAYERS = (
     ("codec",),
     ("spikes", "wide"),
     ("batch", "streaming"),
+    ("access",),
     ("api",),
     ("cli",),
 )

@@ -8,22 +8,23 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from ..batch.coders import Decoder, model_of
+from ..batch.codings import coding_of
 from ..container.random_access import read_layout, scan_layout
 from ..core.errors import UsageError
 from ..core.sample_formats import array_type, from_plain
 from ..core.terms import FILES
 from ..predictor import model as models
 from ..recording.originals import members_of
+from .array import RecordingArray
 from .chunk_reader import ChunkReader
-from .coders import Decoder, model_of
-from .codings import coding_of
 
 CACHE_BYTES = 80 << 20
 """Bytes that a reader keeps by default: more than a whole chunk."""
 
 
-class Reader:
-    """A coded recording, opened for reading any part of it.
+class Reader(RecordingArray):
+    """A coded recording, opened for reading any part of it: an array [time, channel] that is decoded as it is indexed.
 
     Threads may share a reader, and so may processes that inherited it by fork. A reader of a path can be pickled: it
     opens the file again, and its cache begins empty. Processes that inherit a file object other than a file of the
@@ -44,6 +45,7 @@ class Reader:
     frames : length of the recording
     dtype : of the samples, as in the original but in this machine's byte order; int32 for those of 24 bits
     header : all fields of the file's header
+    shape, ndim, size, sampling_frequency, channel_ids : as of arrays and of SpikeInterface's recordings
 
     Raises
     ------
@@ -133,9 +135,6 @@ class Reader:
         """Give the recording in pieces [time, channel]; memory holds a batch of chunks at most."""
         for part in self._chunks.whole(self._loaded()):
             yield from_plain(part, self.header.dtype).astype(self.dtype, copy=False)
-
-    def __len__(self) -> int:
-        return self.frames
 
     def __enter__(self) -> Reader:
         return self

@@ -7,6 +7,10 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from ..batch.chunking import ChunkLength, beginning
+from ..batch.encoding import Encoding, Loaded
+from ..batch.model_choice import CHOICE_FRAMES
+from ..batch.options import EncodeOptions, from_fields
 from ..container import metadata
 from ..container.blocks import BlockWriter
 from ..container.header import Header
@@ -16,10 +20,6 @@ from ..core.limits import BATCH_SAMPLES, MAX_CHANNELS
 from ..core.names import channel_names, is_suffix
 from ..recording import paths
 from ..recording.arrays import to_sample_rate, to_samples
-from .chunking import ChunkLength, beginning
-from .encoding import Encoding, Loaded
-from .model_choice import CHOICE_FRAMES
-from .options import EncodeOptions, from_fields
 
 
 class Writer:

@@ -11,6 +11,8 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from ..batch.coders import Decoder
+from ..batch.codings import coding_of
 from ..codec.coding import DecodeTask, Part
 from ..container.blocks import read_block
 from ..container.chunk_head import chunk_frames
@@ -21,8 +23,6 @@ from ..core.file_io import PositionalFile
 from ..core.limits import BATCH_SAMPLES
 from ..core.sample_formats import width
 from ..core.threads import ForkSafeLock
-from .coders import Decoder
-from .codings import coding_of
 
 _ENTRY = 250
 """Bytes that an entry takes besides its data: key, array and their places."""
