@@ -29,6 +29,7 @@ _HOMES = {
     "Reader": "access.reader",
     "UsageError": "core.errors",
     "Writer": "access.writer",
+    "append": "access.append:Appender",
     "decode": "api",
     "decode_file": "api",
     "decode_files": "batch.files",

@@ -136,6 +136,15 @@ class Reader(RecordingArray):
         for part in self._chunks.whole(self._loaded()):
             yield from_plain(part, self.header.dtype).astype(self.dtype, copy=False)
 
+    def payloads(self) -> Iterator[bytes]:
+        """Give the coded chunks as they are, in their order."""
+        for number in range(len(self._layout.index.frames)):
+            yield self._chunks.task(number).payload
+
+    def model_data(self) -> bytes:
+        """Return the file of the model that the recording is encoded with. Raises `ModelError`."""
+        return self._loaded().model.data
+
     def __enter__(self) -> Reader:
         return self
 
