@@ -27,9 +27,9 @@ CACHE_BYTES = 80 << 20
 class Reader(RecordingArray):
     """A coded recording, opened for reading any part of it; an array [time, channel], decoded as it is indexed.
 
-    Threads may share a reader, and so may processes that inherited it by fork. A reader of a path or URL can be pickled:
-    it opens the file again, and its cache begins empty. Processes that inherit a file object other than a file of the
-    operating system share its position, so that each needs its own.
+    Threads may share a reader, and so may processes that inherited it by fork. A reader of a path or URL can be
+    pickled: it opens the file again, and its cache begins empty. Processes that inherit a file object other than a file
+    of the operating system share its position, so that each needs its own.
 
     Parameters
     ----------

@@ -16,7 +16,7 @@ LAYERS = (
     ("batch", "streaming"),
     ("access",),
     ("api",),
-    ("cli",),
+    ("cli", "interfaces"),
 )
 """Packages of `runtime`, lowest first; a package imports from those of lower layers only."""
 MOST_MODULES = 15
