@@ -26,7 +26,7 @@ def folder(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(("page", "needed"), [("arrays", "fsspec"), ("zarr", "zarr")])
-@pytest.mark.filterwarnings("ignore::DeprecationWarning:zarr", "ignore::FutureWarning:zarr")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
 def test_the_examples_of_a_page_run(page, needed, root, folder):
     pytest.importorskip(needed, reason=f"{needed} is not installed; it is an extra")
     exec(compile(examples(root / f"docs/{page}.md"), f"{page}.md", "exec"), {})
