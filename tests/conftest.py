@@ -13,12 +13,13 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 
-if importlib.util.find_spec("runtime") is None:
-    # Not installed: test the checkout, in child processes too.
-    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+for name, folder in (("runtime", ROOT), ("middleout", ROOT / "runtime" / "interfaces")):
+    if importlib.util.find_spec(name) is None:
+        # Not installed: test the checkout, in child processes too.
+        os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(folder), os.environ.get("PYTHONPATH"))))
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # of onnxruntime, in tests that import it themselves
 # At the end, so that an installed `runtime` comes first; `training` and the scripts are never installed.
-sys.path += [str(ROOT), str(ROOT / "scripts")]
+sys.path += [str(ROOT), str(ROOT / "runtime" / "interfaces"), str(ROOT / "scripts")]
 
 
 @pytest.fixture(scope="session")

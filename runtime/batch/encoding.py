@@ -68,7 +68,7 @@ class Encoding:
         start = np.concatenate([np.empty((0, header.channels), plain), *(chunk[:CHOICE_FRAMES] for chunk in first)])
         self._network = loaded.network or models.load(choose(narrowed(start), options.independent, *lossy))
         embed, identity = options.embed_model, self._network.identity
-        self.header = replace(header, model=identity, embedded=embed, bounded=options.lossy)
+        self.header = replace(header, model=identity, embedded=embed, bounded=header.bounded or options.lossy)
         self.encoder = Encoder(self._network, options.verify)
         self._bound, self._independent = options.bound, options.independent
         self._spikes = options.spikes and options.spikes.with_rate(header.sample_rate)

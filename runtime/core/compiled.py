@@ -25,8 +25,8 @@ _LOADING, _COMPILING = 0.2, 10.0
 which numpy and onnxruntime take the seconds that callers of `worth` estimate."""
 
 _wanted = AUTO
-_asked: dict[Path, float] = {}
-"""Seconds of the work that has asked for a module in vain."""
+_spent: dict[Path, float] = {}
+"""Seconds of the jobs of this process so far, by the module that would have done them."""
 
 
 @cache
@@ -77,13 +77,15 @@ def wanted() -> str:
 def worth(seconds: float, module: Path, function: str) -> bool:
     """Return whether work that takes so many seconds without compiled loops is worth loading a module of these.
 
-    It is, once all work that asked has come to the time of loading: so never more than twice the least time is lost. It
-    is worth less where numba has not kept a function of the module beside it, of the version of all modules there,
-    and compiles all of them.
+    It is worth less where numba has not kept a function of the module beside it, of the version of all modules there,
+    and compiles all of them. Work that was not worth it before counts, so that many short jobs get them too.
     """
     if _wanted != AUTO:
         return _wanted == COMPILED
-    _asked[module] = _asked.get(module, 0.0) + seconds
+    seconds += _spent.get(module, 0)
+    _spent[module] = seconds
+    if seconds < _LOADING:
+        return False
     newest = _last_change(module.parent)
     kept = (module.parent / "__pycache__").glob(f"{module.stem}.{function}-*.nbi")
     before = any(path.stat().st_mtime > newest for path in kept)

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 import runtime
-from runtime.batch import chunk_reader, chunking, coders, codings, writer
-from runtime.batch import reader as reader_module
+from runtime.access import chunk_reader, writer
+from runtime.access import reader as reader_module
+from runtime.batch import chunking, coders, codings
 from runtime.fit.topology import Topology
 from runtime.recording.wav import WavFormat, canonical_header
 

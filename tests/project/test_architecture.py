@@ -14,8 +14,9 @@ LAYERS = (
     ("codec",),
     ("spikes", "wide"),
     ("batch", "streaming"),
+    ("access",),
     ("api",),
-    ("cli",),
+    ("cli", "interfaces"),
 )
 """Packages of `runtime`, lowest first; a package imports from those of lower layers only."""
 MOST_MODULES = 15

@@ -34,12 +34,14 @@ def test_the_wheel_is_pure_python_of_runtime_and_its_models(wheel, root):
     assert wheel.name.endswith("-py3-none-any.whl")
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
-    assert {name.split("/")[0] for name in names if ".dist-info/" not in name} == {"runtime"}
+    assert {name.split("/")[0] for name in names if ".dist-info/" not in name} == {"middleout", "runtime"}
     models = sorted(path.name for path in (root / "models").glob("*.onnx"))
     assert models
     assert sorted(name for name in names if name.endswith(".onnx")) == [f"runtime/models/{name}" for name in models]
-    modules = {f"runtime/{path.relative_to(root / 'runtime')}" for path in (root / "runtime").rglob("*.py")}
-    assert modules | {"runtime/py.typed"} <= set(names)
+    modules = {str(path.relative_to(root)) for path in (root / "runtime").rglob("*.py")}
+    modules = {name.removeprefix("runtime/interfaces/") for name in modules}
+    assert modules | {"runtime/py.typed", "middleout/py.typed"} <= set(names)
+    assert not [name for name in names if name.startswith("runtime/interfaces/")]
 
 
 def test_it_depends_on_five_packages_only(metadata):
@@ -60,6 +62,8 @@ def test_the_wheel_works_without_the_checkout(wheel, tmp_path):
         archive.extractall(tmp_path / "site")
     code = (
         f"import sys; sys.path.insert(0, {str(tmp_path / 'site')!r})\n"
+        "import middleout, runtime\n"
+        "assert middleout.encode is runtime.encode\n"
         "from runtime.cli.main import main\n"
         "sys.exit(main(['models']))"
     )

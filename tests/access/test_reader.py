@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 import runtime
+from runtime.access.chunk_reader import ByteCache
 from runtime.batch import chunking, coders
-from runtime.batch.chunk_reader import ByteCache
 from runtime.core.threads import ForkSafeLock
 from training.simulate import simulate
 

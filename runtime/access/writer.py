@@ -7,6 +7,10 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from ..batch.chunking import ChunkLength, beginning
+from ..batch.encoding import Encoding, Loaded
+from ..batch.model_choice import CHOICE_FRAMES
+from ..batch.options import EncodeOptions, from_fields
 from ..container import metadata
 from ..container.blocks import BlockWriter
 from ..container.header import Header
@@ -16,10 +20,6 @@ from ..core.limits import BATCH_SAMPLES, MAX_CHANNELS
 from ..core.names import channel_names, is_suffix
 from ..recording import paths
 from ..recording.arrays import to_sample_rate, to_samples
-from .chunking import ChunkLength, beginning
-from .encoding import Encoding, Loaded
-from .model_choice import CHOICE_FRAMES
-from .options import EncodeOptions, from_fields
 
 
 class Writer:
@@ -85,23 +85,27 @@ class Writer:
             self._file = target
         self._pieces: list[np.ndarray] = []
         self._frames = 0
+        self._mode: int | None = None
 
     def write(self, samples: np.ndarray) -> None:
-        """Append samples, [time, channel] or for one channel [time]."""
+        """Append samples, [time, channel] or for one channel [time]; `append` is the same."""
         samples, dtype = to_samples(samples, "time-channel")
         header = self._header
-        if (dtype, header.dtype) == ("<i4", "<i3"):
-            sample_formats.check_range(samples, header.dtype)
-            dtype = header.dtype
-        if samples.shape[1] != header.channels or dtype != header.dtype:
+        wanted = header.dtype.replace(">", "<")
+        if (dtype, wanted) == ("<i4", "<i3"):
+            sample_formats.check_range(samples, wanted)
+            dtype = wanted
+        if samples.shape[1] != header.channels or dtype != wanted:
             raise UsageError(
                 f"{samples.shape[1]} channels of {sample_formats.name(dtype)}, in a recording of {header.channels} of "
-                f"{sample_formats.name(header.dtype)}"
+                f"{sample_formats.name(wanted)}"
             )
         self._pieces.append(samples)
         self._frames += len(samples)
         if self._frames >= 2 * self._length.aim and self._frames * header.channels >= 2 * BATCH_SAMPLES:
             self._encode(self._ready(final=False))
+
+    append = write
 
     def close(self) -> None:
         """Write what is left, and the end of the file."""
@@ -109,7 +113,7 @@ class Writer:
         encoding, blocks = self._begin([])
         encoding.end(blocks)
         if self._output is not None:
-            self._output.commit()
+            self._output.commit(self._mode)
 
     def abort(self) -> None:
         """Give up; no file is created at a path."""

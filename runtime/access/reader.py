@@ -4,38 +4,42 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 
+from ..batch.coders import Decoder, model_of
+from ..batch.codings import coding_of
 from ..container.random_access import read_layout, scan_layout
 from ..core.errors import UsageError
 from ..core.sample_formats import array_type, from_plain
 from ..core.terms import FILES
 from ..predictor import model as models
 from ..recording.originals import members_of
+from .array import RecordingArray
 from .chunk_reader import ChunkReader
-from .coders import Decoder, model_of
-from .codings import coding_of
+from .ranges import RangeFile, is_url, of_object, of_url
 
 CACHE_BYTES = 80 << 20
 """Bytes that a reader keeps by default: more than a whole chunk."""
 
 
-class Reader:
-    """A coded recording, opened for reading any part of it.
+class Reader(RecordingArray):
+    """A coded recording, opened for reading any part of it; an array [time, channel], decoded as it is indexed.
 
-    Threads may share a reader, and so may processes that inherited it by fork. A reader of a path can be pickled: it
-    opens the file again, and its cache begins empty. Processes that inherit a file object other than a file of the
-    operating system share its position, so that each needs its own.
+    Threads may share a reader, and so may processes that inherited it by fork. A reader of a path or URL can be
+    pickled: it opens the file again, and its cache begins empty. Processes that inherit a file object other than a file
+    of the operating system share its position, so that each needs its own.
 
     Parameters
     ----------
-    source : path, or seekable binary file object
+    source : path, URL of fsspec (`s3://...`, `https://...`; extra `fsspec`), or seekable binary file object
+        File objects and URLs are read in three requests at most, then one for each chunk.
     model : name, path or bytes of the model, where it is neither shipped nor in the file
     rebuild_index : whether to read what can be read of a file that is damaged or was not completed:
         all chunks in front of the first damage
     cache_bytes : most bytes of coded chunks and decoded segments to keep, so that reading on costs little; 0 for none
+    storage_options : of fsspec, for a URL
 
     Attributes
     ----------
@@ -44,6 +48,7 @@ class Reader:
     frames : length of the recording
     dtype : of the samples, as in the original but in this machine's byte order; int32 for those of 24 bits
     header : all fields of the file's header
+    shape, ndim, size, sampling_frequency, channel_ids : as of arrays and of SpikeInterface's recordings
 
     Raises
     ------
@@ -57,14 +62,16 @@ class Reader:
         model: str | os.PathLike | bytes | None = None,
         rebuild_index: bool = False,
         cache_bytes: int = CACHE_BYTES,
+        storage_options: dict[str, Any] | None = None,
     ) -> None:
-        self._path = os.path.abspath(source) if isinstance(source, str | os.PathLike) else None
         self._options: dict[str, Any] = {"model": model, "rebuild_index": rebuild_index, "cache_bytes": cache_bytes}
         if cache_bytes < 0:
             raise UsageError(f"a cache of {cache_bytes} bytes")
-        self._file: BinaryIO = open(source, "rb") if isinstance(source, str | os.PathLike) else source
+        if storage_options is not None:
+            self._options["storage_options"] = storage_options
+        self._path, self._file = _opened(source, storage_options)
         try:
-            self._layout = (scan_layout if rebuild_index else read_layout)(self._file)
+            self._layout = (scan_layout if rebuild_index else read_layout)(cast(BinaryIO, self._file))
             if self._layout.header.source == FILES and not rebuild_index:
                 members_of(self._layout.header, self._layout.table)
         except BaseException:
@@ -80,7 +87,7 @@ class Reader:
         self._decoder: Decoder | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle the path and the options; the file is opened again. Raises `UsageError` for file objects."""
+        """Pickle path or URL and the options; the file is opened again. Raises `UsageError` for file objects."""
         if self._path is None:
             raise UsageError("a reader of a file object can't be pickled; open the file by its path")
         return _reopened, (self._path, self._options, self._layout.header_crc, self.frames)
@@ -134,8 +141,14 @@ class Reader:
         for part in self._chunks.whole(self._loaded()):
             yield from_plain(part, self.header.dtype).astype(self.dtype, copy=False)
 
-    def __len__(self) -> int:
-        return self.frames
+    def payloads(self) -> Iterator[bytes]:
+        """Give the coded chunks as they are, in their order."""
+        for number in range(len(self._layout.index.frames)):
+            yield self._chunks.task(number).payload
+
+    def model_data(self) -> bytes:
+        """Return the file of the model that the recording is encoded with. Raises `ModelError`."""
+        return self._loaded().model.data
 
     def __enter__(self) -> Reader:
         return self
@@ -161,6 +174,19 @@ class Reader:
             given = None if model is None else models.load(model)
             self._decoder = Decoder(model_of(self.header, self._layout.embedded, given))
         return self._decoder
+
+
+def _opened(
+    source: str | os.PathLike | BinaryIO, storage_options: dict[str, Any] | None
+) -> tuple[str | None, BinaryIO | RangeFile]:
+    """Return the path or URL, if it is one, and the open file."""
+    if isinstance(source, str) and is_url(source):
+        return source, of_url(source, storage_options)
+    if storage_options is not None:
+        raise UsageError("storage_options are those of a URL")
+    if isinstance(source, str | os.PathLike):
+        return os.path.abspath(source), open(source, "rb")
+    return None, of_object(source)
 
 
 def _reopened(path: str, options: dict[str, Any], header_crc: int, frames: int) -> Reader:

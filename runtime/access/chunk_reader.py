@@ -11,18 +11,18 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from ..batch.coders import Decoder
+from ..batch.codings import coding_of
 from ..codec.coding import DecodeTask, Part
 from ..container.blocks import read_block
 from ..container.chunk_head import chunk_frames
 from ..container.header import check_chunk
 from ..container.random_access import Layout
 from ..core.errors import CorruptError, MiddleoutError
-from ..core.file_io import PositionalFile
 from ..core.limits import BATCH_SAMPLES
 from ..core.sample_formats import width
 from ..core.threads import ForkSafeLock
-from .coders import Decoder
-from .codings import coding_of
+from .ranges import RangeFile, places_of
 
 _ENTRY = 250
 """Bytes that an entry takes besides its data: key, array and their places."""
@@ -101,7 +101,7 @@ class ChunkReader:
 
     Parameters
     ----------
-    file : binary file object
+    file : binary file object or RangeFile
     layout : Layout of the file
     cache_bytes : int
         Most bytes of coded chunks and decoded segments to keep.
@@ -111,8 +111,8 @@ class ChunkReader:
     starts : int64 [chunks + 1], first frames of the chunks, and the end of the last
     """
 
-    def __init__(self, file: BinaryIO, layout: Layout, cache_bytes: int) -> None:
-        self._places, self._layout, self._header = PositionalFile(file), layout, layout.header
+    def __init__(self, file: BinaryIO | RangeFile, layout: Layout, cache_bytes: int) -> None:
+        self._places, self._layout, self._header = places_of(file), layout, layout.header
         index = layout.index
         self.starts = np.concatenate([[0], np.cumsum(np.asarray(index.frames, np.int64))])
         self._offsets = index.first + np.concatenate([[0], np.cumsum(np.asarray(index.sizes, np.int64))])

@@ -1,0 +1,81 @@
+"""A codec of zarr 3, which makes bytes of chunks: `zarr.create_array(..., serializer=MiddleoutCodec())`."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from zarr.abc.codec import ArrayBytesCodec
+from zarr.core.array_spec import ArraySpec
+from zarr.core.buffer import Buffer, NDBuffer
+from zarr.core.common import JSON, parse_named_configuration
+
+import runtime
+
+from .numcodecs import Middleout
+
+_MOST_BYTES = (1 << 31) - 1
+
+
+@dataclass(frozen=True)
+class MiddleoutCodec(ArrayBytesCodec):
+    """Encode chunks of recordings without loss; give `compressors=None` with it, since its bytes do not compress.
+
+    The parameters are those of `middleout.numcodecs.Middleout`, and so are the bytes, of little-endian samples in C
+    order.
+    """
+
+    is_fixed_size = False
+
+    independent: bool = False
+    model: str | None = None
+    verify: bool = True
+    channel_axis: int = -1
+
+    @classmethod
+    def from_dict(cls, data: dict[str, JSON]) -> MiddleoutCodec:
+        """Make a codec of its description in an array's metadata."""
+        _, configuration = parse_named_configuration(data, "middleout", require_configuration=False)
+        return cls(**(configuration or {}))
+
+    def to_dict(self) -> dict[str, JSON]:
+        """Return its description in an array's metadata."""
+        return {"name": "middleout", "configuration": asdict(self)}
+
+    def validate(self, *, shape: tuple[int, ...], dtype: Any, chunk_grid: Any) -> None:
+        """Refuse arrays of chunks that can't be encoded, when an array is made. Raises `UsageError`."""
+        native = dtype.to_native_dtype()
+        chunk = getattr(chunk_grid, "chunk_shape", shape)
+        if native.hasobject or native.itemsize == 0:
+            raise runtime.UsageError(f"samples of type {native} can't be encoded")
+        if math.prod(chunk) * native.itemsize > _MOST_BYTES:
+            raise runtime.UsageError(f"chunks of {chunk} {native} have over {_MOST_BYTES} bytes: choose shorter ones")
+        if len(chunk) > 1 and not -len(chunk) <= self.channel_axis < len(chunk):
+            raise runtime.UsageError(f"channel_axis {self.channel_axis}, of chunks of {len(chunk)} dimensions")
+
+    def compute_encoded_size(self, input_byte_length: int, chunk_spec: ArraySpec) -> int:
+        """Raise `NotImplementedError`: only encoding tells."""
+        raise NotImplementedError
+
+    def _encode_sync(self, chunk_data: NDBuffer, chunk_spec: ArraySpec) -> Buffer:
+        array = chunk_data.as_numpy_array()
+        little = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
+        return chunk_spec.prototype.buffer.from_bytes(Middleout(**asdict(self)).encode(little))
+
+    def _decode_sync(self, chunk_data: Buffer, chunk_spec: ArraySpec) -> NDBuffer:
+        native = chunk_spec.dtype.to_native_dtype()
+        items = Middleout(**asdict(self)).decode(chunk_data.to_bytes())
+        try:
+            array = items.view(native.newbyteorder("<")).reshape(chunk_spec.shape)
+        except ValueError:
+            raise runtime.CorruptError("a chunk does not have the samples that the array says") from None
+        return chunk_spec.prototype.nd_buffer.from_numpy_array(array.astype(native, copy=False))
+
+    async def _encode_single(self, chunk_data: NDBuffer, chunk_spec: ArraySpec) -> Buffer:
+        return await asyncio.to_thread(self._encode_sync, chunk_data, chunk_spec)
+
+    async def _decode_single(self, chunk_data: Buffer, chunk_spec: ArraySpec) -> NDBuffer:
+        return await asyncio.to_thread(self._decode_sync, chunk_data, chunk_spec)

@@ -1,0 +1,77 @@
+"""The codec of zarr 3."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib.metadata import entry_points
+
+import numpy as np
+import pytest
+
+import runtime
+
+zarr = pytest.importorskip("zarr", minversion="3", reason="zarr 3 is not installed; it is an extra")
+
+from middleout.zarr import MiddleoutCodec  # noqa: E402
+
+zarr.registry.register_codec("middleout", MiddleoutCodec)  # where the package is not installed
+
+
+def recording(shape, dtype="<i2"):
+    steps = np.random.default_rng(0).normal(0, 3, shape)
+    return steps.cumsum(axis=0).clip(0, 100).round().astype(dtype)
+
+
+@pytest.mark.parametrize("dtype", ["i1", "<u2", ">i2", "<i4", "<f8", "<i8", "?"])
+@pytest.mark.parametrize("options", [{}, {"shards": (200, 6)}, {"config": {"order": "F"}}], ids=str)
+def test_arrays_come_back(dtype, options):
+    samples = recording((500, 6), dtype)
+    store = zarr.storage.MemoryStore()
+    array = zarr.create_array(
+        store,
+        shape=samples.shape,
+        chunks=(100, 3),
+        dtype=dtype,
+        serializer=MiddleoutCodec(),
+        compressors=None,
+        **options,
+    )
+    array[:] = samples
+    for found in (array, zarr.open_array(store, mode="r")):
+        assert np.array_equal(found[:], samples)
+        assert np.array_equal(found[50:300:7, 4], samples[50:300:7, 4])
+
+
+def test_its_configuration_is_kept():
+    codec = MiddleoutCodec(independent=True, verify=False, channel_axis=0)
+    assert MiddleoutCodec.from_dict(codec.to_dict()) == codec
+    assert MiddleoutCodec.from_dict({"name": "middleout"}) == MiddleoutCodec()
+
+
+@pytest.mark.parametrize(
+    ("chunks", "options", "message"),
+    [((3_000_000, 384), {}, "bytes"), ((100, 3), {"channel_axis": 2}, "channel_axis")],
+)
+def test_what_can_not_be_encoded_is_refused_when_the_array_is_made(chunks, options, message):
+    with pytest.raises(runtime.UsageError, match=message):
+        zarr.create_array(
+            zarr.storage.MemoryStore(),
+            shape=(3_000_000, 384),
+            chunks=chunks,
+            dtype="i2",
+            serializer=MiddleoutCodec(**options),
+            compressors=None,
+        )
+
+
+@pytest.mark.skipif(not entry_points(group="zarr.codecs", name="middleout"), reason="middleout is not installed here")
+def test_another_process_opens_it(tmp_path):
+    samples = recording((500, 6))
+    array = zarr.create_array(
+        tmp_path / "a.zarr", shape=(500, 6), chunks=(100, 6), dtype="i2", serializer=MiddleoutCodec(), compressors=None
+    )
+    array[:] = samples
+    code = "import sys, numpy, zarr; numpy.save(sys.argv[2], zarr.open_array(sys.argv[1], mode='r')[:])"
+    subprocess.run([sys.executable, "-c", code, str(tmp_path / "a.zarr"), str(tmp_path / "a.npy")], check=True)
+    assert np.array_equal(np.load(tmp_path / "a.npy"), samples)
