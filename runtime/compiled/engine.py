@@ -52,7 +52,7 @@ def _network(layers: tuple[Layer, ...]) -> tuple[np.ndarray, np.ndarray]:
         rows[0, : len(layer.bias)] = layer.bias
         rows[1 : 1 + len(layer.weights), : len(layer.bias)] = layer.weights
         columns = min(outputs, _UNROLLED)
-        parts += [[2.0**-layer.shift], rows.reshape(1 + inputs, -1, columns).swapaxes(0, 1).ravel()]
+        parts += [np.array([2.0**-layer.shift]), rows.reshape(1 + inputs, -1, columns).swapaxes(0, 1).ravel()]
     return np.concatenate(parts).astype(np.float32), np.array(sizes)
 
 

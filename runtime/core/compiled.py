@@ -89,7 +89,7 @@ def worth(seconds: float, module: Path, function: str) -> bool:
     newest = _last_change(module.parent)
     kept = (module.parent / "__pycache__").glob(f"{module.stem}.{function}-*.nbi")
     before = any(path.stat().st_mtime > newest for path in kept)
-    return available() and _asked[module] >= (_LOADING if before else _COMPILING)
+    return available() and seconds >= (_LOADING if before else _COMPILING)
 
 
 def njit(function: Callable[..., Any]) -> Callable[..., Any]:
