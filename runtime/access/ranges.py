@@ -8,6 +8,8 @@ import re
 from collections.abc import Callable
 from typing import Any, BinaryIO
 
+from ..container.header import BLOCK_OVERHEAD
+from ..container.index import NO_INDEX
 from ..core.errors import UsageError
 from ..core.file_io import PositionalFile
 from ..core.threads import ForkSafeLock
@@ -17,8 +19,6 @@ _END_BYTES = 1 << 18
 """Bytes that are fetched together at either end of a file."""
 _MOST_BYTES = 1 << 26
 """Bytes that are fetched together at most where a file is read through."""
-_NO_INDEX = bytes([13, 0, 0, 0])
-"""The end block of a file without an index (docs/format.md section 2), which is read through."""
 
 
 class RangeFile:
@@ -36,7 +36,8 @@ class RangeFile:
         self._fetch, self._size, self._at = fetch, size, 0
         end = max(0, size - _END_BYTES)
         last = self._get(end, size)
-        begin = min(end, _MOST_BYTES if last[-8:-4] == _NO_INDEX else _END_BYTES)
+        whole = last[-BLOCK_OVERHEAD:].startswith(NO_INDEX)  # it is read through
+        begin = min(end, _MOST_BYTES if whole else _END_BYTES)
         first = self._get(0, begin) if begin else b""
         self._held = [(end, last), (0, first)]
 

@@ -12,6 +12,8 @@ from ..core.errors import CorruptError
 from .header import BLOCK_OVERHEAD
 
 _END = struct.Struct("<BIQ")
+NO_INDEX = b"E" + bytes(4)
+"""How the last 9 bytes of a file without an index begin: its end block is empty."""
 
 
 @dataclass(frozen=True)

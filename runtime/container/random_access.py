@@ -12,7 +12,7 @@ from ..core.file_io import read_up_to
 from .blocks import BlockReader
 from .chunk_head import chunk_frames
 from .header import BLOCK_OVERHEAD, MAX_LENGTH, Header, parse_model
-from .index import Index
+from .index import NO_INDEX, Index
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def _read_index(file: BinaryIO) -> Index | None:
     end = file.seek(0, os.SEEK_END)
     file.seek(max(0, end - BLOCK_OVERHEAD))
     last = read_up_to(file, BLOCK_OVERHEAD)
-    if last[:5] == b"E" + bytes(4):
+    if last.startswith(NO_INDEX):
         return None
     size = int.from_bytes(last[-8:-4], "little")
     if not BLOCK_OVERHEAD < size <= min(end, MAX_LENGTH[b"E"] + BLOCK_OVERHEAD):
