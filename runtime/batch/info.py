@@ -15,7 +15,7 @@ from ..core import sample_formats
 from ..core.names import identity_of
 from ..core.terms import CHANNEL_TIME, FILES, NPY, RAW, SAMPLES, TIME_CHANNEL, WAV
 from ..predictor import model
-from ..recording import paths
+from ..recording.input_file import Input
 from ..spikes.summary import Summary
 from .codings import coding_of
 
@@ -32,7 +32,7 @@ _SIDE_INFORMATION = CHUNK_HEAD.size + CODED_HEAD.size
 
 def describe(path: str) -> dict[str, Any]:
     """Return the facts about a file by name; sizes are in bytes, times in seconds."""
-    with paths.Input(path) as source:
+    with Input(path) as source:
         file = source.file if source.size is not None else io.BytesIO(source.file.read())
         layout = read_layout(file)
         size = file.seek(0, io.SEEK_END)

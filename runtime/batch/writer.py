@@ -13,10 +13,12 @@ from ..core import sample_formats
 from ..core.errors import MiddleoutError, UsageError
 from ..core.limits import BATCH_SAMPLES, MAX_CHANNELS
 from ..core.names import channel_names, is_suffix
+from ..core.terms import STREAM
 from ..recording import paths
 from ..recording.arrays import to_samples, whole_sample_rate
+from ..recording.output_file import Output
 from .chunking import ChunkLength, beginning
-from .encoding import Encoding, Loaded
+from .encoding import Encoding, Loaded, check_coded
 from .model_choice import CHOICE_FRAMES
 from .options import EncodeOptions, from_fields
 
@@ -74,10 +76,10 @@ class Writer:
         self._length = ChunkLength.of(options, channels, self._header.sample_rate, frames)
         self._loaded = Loaded.of(options)
         self._begun: tuple[Encoding, BlockWriter] | None = None
-        self._output: paths.Output | None = None
+        self._output: Output | None = None
         if isinstance(target, str | os.PathLike):
             outputs = paths.Outputs(os.fspath(target), force=force)
-            self._output = outputs.open(outputs.claim(paths.STREAM, str))
+            self._output = outputs.open(outputs.claim(STREAM, str))
             self._file: BinaryIO = self._output.file
         else:
             self._file = target
@@ -107,7 +109,7 @@ class Writer:
         encoding, blocks = self._begin([])
         encoding.end(blocks)
         if self._output is not None:
-            self._output.commit()
+            self._output.commit(check=check_coded if self._loaded.options.verify else None)
 
     def abort(self) -> None:
         """Give up; no file is created at a path."""

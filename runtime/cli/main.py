@@ -243,6 +243,7 @@ def _info(options: argparse.Namespace) -> int:
 
 def _topology(options: argparse.Namespace) -> int:
     from ..batch.observe import observe
+    from ..core.terms import STREAM
     from ..fit.topology import Topology, load
     from ..recording import paths
     from ..recording.sources import Given
@@ -251,7 +252,7 @@ def _topology(options: argparse.Namespace) -> int:
     found = Topology() if options.update is None else load(options.update)
     overwrite = options.force or options.output == options.update
     outputs = paths.Outputs(options.output, force=overwrite)
-    target = outputs.claim(paths.STREAM, str)
+    target = outputs.claim(STREAM, str)
     with Progress("topology", len(options.files), shown=sys.stderr.isatty()) as progress:
         observe(found, options.files, Given(**given), options.array, lambda path: progress.advance(1))
     if not found.channels:

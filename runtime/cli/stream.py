@@ -199,13 +199,14 @@ def _decode_all(decoder: StreamDecoder, source: int, out: BinaryIO, options: arg
 
 
 def _calibrate(options: argparse.Namespace) -> int:
+    from ..core.terms import STREAM
     from ..recording import paths
     from ..recording.sources import Given, Recording
     from ..streaming.calibration import DEFAULT_MODEL, MOST_FRAMES, Calibration
 
     given = Given(options.channels, options.sample_rate, options.dtype, options.layout)
     outputs = paths.Outputs(options.output, force=options.force)
-    target = outputs.claim(paths.STREAM, str)
+    target = outputs.claim(STREAM, str)
     if len(options.files) > 1 and not options.array:
         raise UsageError("a calibration is made from one recording; several files of one channel each need --array")
     with Recording(options.files, given, options.array) as recording:
