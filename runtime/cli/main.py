@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import ctypes
+import logging
 import os
 import signal
 import sys
@@ -18,7 +19,7 @@ from ..core.errors import MiddleoutError, UsageError, as_error
 from ..core.imports import one_thread
 from . import stream as live
 from .progress import Progress
-from .shared_options import chunk_length, given_by, input_options, loss_options, positive
+from .shared_options import chunk_length, given_by, input_options, loss_options, positive, verbose
 
 if TYPE_CHECKING:
     from ..batch.jobs import Outcome
@@ -36,6 +37,9 @@ def main(arguments: list[str] | None = None) -> int:
     one_thread()
     _give_memory_back()
     options = _parser().parse_args(arguments)
+    if options.verbose:
+        logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s")
+        logging.getLogger("runtime").setLevel(logging.DEBUG)
     handler = signal.signal(signal.SIGTERM, _interrupt)
     try:
         code: int = options.run(options)
@@ -50,6 +54,8 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     except OSError as error:
         return _complain(MiddleoutError(error.strerror or str(error)))
+    except Exception as error:
+        return _complain(as_error(error))
     finally:
         signal.signal(signal.SIGTERM, handler)
 
@@ -112,6 +118,7 @@ def _parser() -> argparse.ArgumentParser:
     live.add(commands)
     models = commands.add_parser("models", help="list the models that are available")
     models.add_argument("--check", action="store_true", help="load each, and tell which engine it gets here and why")
+    verbose(models)
     models.set_defaults(run=_models)
     return parser
 
@@ -119,6 +126,7 @@ def _parser() -> argparse.ArgumentParser:
 def _command(commands: Any, name: str, run: Any, summary: str) -> argparse.ArgumentParser:
     command: argparse.ArgumentParser = commands.add_parser(name, help=summary, description=summary, epilog=_EPILOG)
     command.add_argument("files", nargs="+", metavar="FILE")
+    verbose(command)
     command.set_defaults(run=run)
     return command
 

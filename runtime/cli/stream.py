@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from ..core.errors import UsageError
-from .shared_options import bound, hertz, input_options, positive, window
+from .shared_options import bound, hertz, input_options, positive, verbose, window
 
 if TYPE_CHECKING:
     from ..streaming.decoder import StreamDecoder
@@ -31,6 +31,7 @@ def add(commands: Any) -> None:
     decode.add_argument("--model", metavar="PATH", help="the model, where it is not a shipped one")
     decode.add_argument("--join", action="store_true", help="begin with the first frames that can be decoded")
     decode.add_argument("-q", "--quiet", action="store_true", help="no summary")
+    verbose(decode)
     decode.set_defaults(run=_decode)
     summary = "fit the parameters of channels to a recording, for their streams"
     calibrate = commands.add_parser("calibrate", help=summary, description=summary)
@@ -39,6 +40,7 @@ def add(commands: Any) -> None:
     calibrate.add_argument("-f", "--force", action="store_true", help="overwrite an existing file")
     calibrate.add_argument("--model", metavar="NAME|PATH", help="the model of the streams (default: n0)")
     input_options(calibrate)
+    verbose(calibrate)
     calibrate.set_defaults(run=_calibrate)
 
 
@@ -63,6 +65,7 @@ def _add_encode(commands: Any) -> None:
     encode.add_argument("--resync", type=_seconds, default=1.0, metavar="SECONDS", help=resync)
     encode.add_argument("--stream", type=int, default=0, metavar="NUMBER", help="number of the stream, 0 to 255")
     encode.add_argument("-q", "--quiet", action="store_true", help="no summary")
+    verbose(encode)
     encode.set_defaults(run=_encode)
 
 
