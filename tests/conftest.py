@@ -16,7 +16,6 @@ ROOT = Path(__file__).resolve().parent.parent
 if importlib.util.find_spec("runtime") is None:
     # Not installed: test the checkout, in child processes too.
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
-os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # of onnxruntime, in tests that import it themselves
 # At the end, so that an installed `runtime` comes first; `training` and the scripts are never installed.
 sys.path += [str(ROOT), str(ROOT / "scripts")]
 
