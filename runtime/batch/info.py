@@ -12,7 +12,7 @@ from ..container.blocks import BLOCK_HEAD, VERSION, read_block
 from ..container.chunk_head import CHUNK_HEAD, CODED_HEAD, SPIKES, chunk_bound
 from ..container.random_access import Layout, read_layout
 from ..core import sample_formats
-from ..core.names import identity_of
+from ..core.names import identity_of, printable
 from ..core.terms import CHANNEL_TIME, FILES, NPY, RAW, SAMPLES, TIME_CHANNEL, WAV
 from ..predictor import model
 from ..recording.input_file import Input
@@ -157,7 +157,7 @@ def as_text(facts: dict[str, Any]) -> str:
         lines |= _spike_lines(facts["spikes"])
     if facts["bits_per_sample"] is not None:
         lines["bytes"] += f", {facts['bits_per_sample']:.3f} bits per sample"
-    return "\n".join([facts["file"], *(f"  {name:11} {text}" for name, text in lines.items())])
+    return "\n".join([printable(facts["file"]), *(f"  {name:11} {text}" for name, text in lines.items())])
 
 
 def _chunks(facts: dict[str, Any]) -> str:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from .. import __version__
 from ..core.errors import MiddleoutError, UsageError, as_error
 from ..core.imports import one_thread
+from ..core.names import printable
 from . import stream as live
 from .progress import Progress
 from .shared_options import chunk_length, given_by, input_options, loss_options, positive, verbose
@@ -73,8 +74,13 @@ def _give_memory_back() -> None:
 def _complain(error: Exception, file: str | None = None) -> int:
     """Print what went wrong. Returns the exit code."""
     place = "" if file is None else f"{file}: "
-    print(f"runtime: {place}{error}", file=sys.stderr)
+    _say(f"runtime: {place}{error}")
     return getattr(error, "exit_code", 1)
+
+
+def _say(text: str) -> None:
+    """Print a line on standard error."""
+    print(printable(text), file=sys.stderr)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -196,7 +202,7 @@ def _run(verb: str, call: Callable, options: argparse.Namespace, total: int | No
         outcomes = call(options.files, jobs=options.jobs, done=done, advance=progress.advance)
     good = [outcome for outcome in outcomes if outcome.error is None]
     if good and not options.quiet:
-        print(_summary(verb, good, time.perf_counter() - start), file=sys.stderr)
+        _say(_summary(verb, good, time.perf_counter() - start))
     return max((getattr(outcome.error, "exit_code", 1) for outcome in outcomes if outcome.error), default=0)
 
 
@@ -218,10 +224,10 @@ def _summary(verb: str, outcomes: list[Outcome], seconds: float) -> str:
 def _tell(outcome: Outcome) -> None:
     """Print what is to be known of a file besides its sizes."""
     if outcome.bit_rate is not None:
-        print(_rate(outcome), file=sys.stderr)
+        _say(_rate(outcome))
     if outcome.stored:
         text = "channels hold floats that are no whole numbers times a step: stored, compressed by zstd"
-        print(f"{outcome.path}: note: {outcome.stored} {text}", file=sys.stderr)
+        _say(f"{outcome.path}: note: {outcome.stored} {text}")
 
 
 def _rate(outcome: Outcome) -> str:

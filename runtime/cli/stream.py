@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from ..core.errors import UsageError
+from ..core.names import printable
 from .shared_options import bound, hertz, input_options, positive, verbose, window
 
 if TYPE_CHECKING:
@@ -222,5 +223,5 @@ def _calibrate(options: argparse.Namespace) -> int:
     except BaseException:
         output.abort()
         raise
-    print(f"{options.output}: {made.channels} channels, from {len(samples)} frames", file=sys.stderr)
+    print(f"{printable(options.output)}: {made.channels} channels, from {len(samples)} frames", file=sys.stderr)
     return 0

@@ -6,13 +6,13 @@ import contextlib
 import errno
 import os
 import sys
-import uuid
 import zlib
 from collections.abc import Callable, Sequence
 from typing import BinaryIO
 
 from ..core.errors import MiddleoutError, UsageError
 from ..core.terms import STREAM
+from .temporary_names import temporary_path
 
 _CHECK_STEP = 1 << 22
 """Bytes that are read again at a time."""
@@ -50,8 +50,7 @@ class Output:
         elif os.path.exists(self._target) and not os.path.isfile(self._target):
             self.file = open(self._target, "wb")
         else:
-            folder, name = os.path.split(self._target)
-            self._temporary = os.path.join(folder, f".{name[:24]}.{uuid.uuid4().hex[:12]}.tmp")
+            self._temporary = temporary_path(self._target)
             self.file = open(self._temporary, "x+b")
         self.seekable = self._temporary is not None
 

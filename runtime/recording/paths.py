@@ -10,6 +10,7 @@ from ..core.errors import UsageError
 from ..core.names import is_suffix
 from ..core.terms import STREAM
 from .output_file import Output, make_folders
+from .temporary_names import remove_left_behind
 
 SUFFIX = ".mdo"
 
@@ -48,6 +49,7 @@ class Outputs:
         self._folder = folder
         self._force = force
         self._taken: set[str] = set()
+        self._visited: set[str] = set()
 
     def claim(self, source: str, derive: Callable[[str], str], others: Sequence[str] = ()) -> str:
         """Claim the path of an output for `source`; `derive` makes a file name from the source's where none was given.
@@ -89,7 +91,11 @@ class Outputs:
         return target
 
     def open(self, target: str, make_folder: bool = False) -> Output:
-        """Open a claimed output."""
+        """Open a claimed output; what killed processes left in its folder is removed."""
         if make_folder or self._folder is not None:
             make_folders(os.path.dirname(target) or os.curdir)
-        return Output(target, self._force)
+        output = Output(target, self._force)
+        if output.seekable and output.folder not in self._visited:
+            self._visited.add(output.folder)
+            remove_left_behind(output.folder)
+        return output

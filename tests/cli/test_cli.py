@@ -327,3 +327,16 @@ def test_impossible_lengths_of_chunks_are_usage_errors(wav, length, capsys):
         main("encode", "--chunk", length, wav)
     assert caught.value.code == 2 and "0.1s, 100ms or 4096" in capsys.readouterr().err
     assert main("encode", "--chunk", "0s", wav) == 2 and main("encode", "--chunk", "0", wav) == 2
+
+
+def test_control_characters_of_names_are_escaped(wav, capsys):
+    odd = wav.with_name("\x1b[31m\n\udcff.wav")
+    wav.rename(odd)
+    assert main("encode", odd) == 0
+    assert main("encode", odd) == 2
+    assert main("info", odd.with_suffix(".mdo")) == 0
+    assert main("info", odd) == 1
+    shown = capsys.readouterr()
+    for text in shown:
+        assert "\x1b" not in text and "\udcff" not in text and "[31m\n" not in text
+    assert shown.err.count(r"\x1b[31m\n\udcff.wav") == 3
