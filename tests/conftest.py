@@ -17,7 +17,6 @@ for name, folder in (("runtime", ROOT), ("middleout", ROOT / "runtime" / "interf
     if importlib.util.find_spec(name) is None:
         # Not installed: test the checkout, in child processes too.
         os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(folder), os.environ.get("PYTHONPATH"))))
-os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # of onnxruntime, in tests that import it themselves
 # At the end, so that an installed `runtime` comes first; `training` and the scripts are never installed.
 sys.path += [str(ROOT), str(ROOT / "runtime" / "interfaces"), str(ROOT / "scripts")]
 

@@ -10,7 +10,7 @@ from ..batch.options import EncodeOptions, from_fields
 from ..container.header import Header
 from ..core.errors import UsageError
 from ..core.terms import RAW, SAMPLES
-from ..recording.paths import Seen
+from ..recording.input_file import Seen
 from .reader import Reader
 from .writer import Writer
 

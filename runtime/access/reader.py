@@ -11,7 +11,7 @@ import numpy as np
 from ..batch.coders import Decoder, model_of
 from ..batch.codings import coding_of
 from ..container.random_access import read_layout, scan_layout
-from ..core.errors import UsageError
+from ..core.errors import MiddleoutError, UsageError
 from ..core.sample_formats import array_type, from_plain
 from ..core.terms import FILES
 from ..predictor import model as models
@@ -107,7 +107,7 @@ class Reader(RecordingArray):
         """
         start, stop, _ = slice(start, stop).indices(self.frames)
         columns = self._columns(channels)
-        samples = np.empty((max(0, stop - start), len(columns)), self.dtype)
+        samples = _filled(max(0, stop - start), len(columns), self.dtype)
         if stop > start and len(columns):
             for first, part in self._chunks.read(self._loaded(), start, stop, columns):
                 at = first - start
@@ -124,7 +124,7 @@ class Reader(RecordingArray):
         """
         start, stop, _ = slice(start, stop).indices(self.frames)
         columns = self._columns(channels)
-        known = np.ones((max(0, stop - start), len(columns)), bool)
+        known = _filled(max(0, stop - start), len(columns), np.dtype(bool), True)
         for chunk in range(len(self._layout.index.frames)):
             at, end = (int(x) for x in self._chunks.starts[chunk : chunk + 2])
             low, high = max(start, at), min(stop, end)
@@ -196,3 +196,12 @@ def _reopened(path: str, options: dict[str, Any], header_crc: int, frames: int) 
         reader.close()
         raise UsageError(f"{path} is not the file that the reader had open")
     return reader
+
+
+def _filled(frames: int, channels: int, dtype: np.dtype, value: int = 0) -> np.ndarray:
+    """Make an array [frames, channels]. Raises `MiddleoutError` where it does not fit into the memory."""
+    try:
+        return np.full((frames, channels), value, dtype) if value else np.zeros((frames, channels), dtype)
+    except (MemoryError, ValueError):  # numpy's for what no memory could hold
+        size = frames * channels * dtype.itemsize
+        raise MiddleoutError(f"out of memory: {frames} frames take {size} bytes; read fewer at a time") from None

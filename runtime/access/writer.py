@@ -8,7 +8,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from ..batch.chunking import ChunkLength, beginning
-from ..batch.encoding import Encoding, Loaded
+from ..batch.encoding import Encoding, Loaded, check_coded
 from ..batch.model_choice import CHOICE_FRAMES
 from ..batch.options import EncodeOptions, from_fields
 from ..container import metadata
@@ -18,8 +18,10 @@ from ..core import sample_formats
 from ..core.errors import MiddleoutError, UsageError
 from ..core.limits import BATCH_SAMPLES, MAX_CHANNELS
 from ..core.names import channel_names, is_suffix
+from ..core.terms import STREAM
 from ..recording import paths
 from ..recording.arrays import to_sample_rate, to_samples
+from ..recording.output_file import Output
 
 
 class Writer:
@@ -76,10 +78,10 @@ class Writer:
         self._length = ChunkLength.of(options, channels, self._header.sample_rate, frames)
         self._loaded = Loaded.of(options)
         self._begun: tuple[Encoding, BlockWriter] | None = None
-        self._output: paths.Output | None = None
+        self._output: Output | None = None
         if isinstance(target, str | os.PathLike):
             outputs = paths.Outputs(os.fspath(target), force=force)
-            self._output = outputs.open(outputs.claim(paths.STREAM, str))
+            self._output = outputs.open(outputs.claim(STREAM, str))
             self._file: BinaryIO = self._output.file
         else:
             self._file = target
@@ -113,7 +115,8 @@ class Writer:
         encoding, blocks = self._begin([])
         encoding.end(blocks)
         if self._output is not None:
-            self._output.commit(self._mode)
+            check = check_coded if self._loaded.options.verify else None
+            self._output.commit(self._mode, check=check)
 
     def abort(self) -> None:
         """Give up; no file is created at a path."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from ..codec.coding import DecodeTask, EncodeTask
 from ..container.header import Header
-from ..core.errors import CorruptError, MiddleoutError, ModelError
+from ..core.errors import MiddleoutError, ModelError, as_error
 from ..predictor import model
 from . import codings
 
@@ -37,7 +39,10 @@ class Encoder:
 
     def run(self, tasks: list[EncodeTask]) -> list[bytes | MiddleoutError]:
         """Return the payload of each task's chunk, or its error."""
-        payloads = codings.encode(tasks, self.model)
+        try:
+            payloads = codings.encode(tasks, self.model)
+        except Exception as error:
+            return [as_error(error)] if len(tasks) == 1 else _halves(self.run, tasks)
         if not self.verify:
             return list(payloads)
         made = [
@@ -58,11 +63,14 @@ class Decoder:
         """Return the plain samples [frames, channels] of each task, or its error, which leaves the others alone."""
         try:
             return list(codings.decode(tasks, self.model))
-        except CorruptError as error:
-            if len(tasks) == 1:
-                return [error]
-        half = len(tasks) // 2
-        return self.run(tasks[:half]) + self.run(tasks[half:])
+        except Exception as error:
+            return [as_error(error)] if len(tasks) == 1 else _halves(self.run, tasks)
+
+
+def _halves(run: Callable[[list[Any]], list[Any]], tasks: list[Any]) -> list[Any]:
+    """Run each half of some tasks alone, so that an error of one, which may be another file's, spares the others."""
+    half = len(tasks) // 2
+    return run(tasks[:half]) + run(tasks[half:])
 
 
 def _verified(task: EncodeTask, payload: bytes, decoded: np.ndarray | MiddleoutError) -> bytes | MiddleoutError:

@@ -9,18 +9,26 @@ import numpy as np
 
 from ..codec.coding import EncodeTask
 from ..container import metadata
-from ..container.blocks import BlockWriter
+from ..container.blocks import BlockReader, BlockWriter
 from ..container.header import Header
 from ..core import sample_formats
 from ..core.compressed_bytes import pack_blob
 from ..core.errors import UsageError
 from ..fit import topology as topologies
 from ..predictor import model as models
+from ..recording.output_file import Output
 from ..wide.wide_coding import narrowed
 from .coders import Encoder
 from .model_choice import CHOICE_FRAMES, choose
 from .options import EncodeOptions
 from .rate_control import FILE_COST, Budget, bit_rate
+
+
+def check_coded(output: Output) -> None:
+    """Read a coded file again from the disk. Raises `CorruptError` if its blocks are not what was written."""
+    output.file.seek(0)
+    for _ in BlockReader(output.file):
+        pass
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..predictor import model as models
 from ..recording import paths
+from ..recording.input_file import usable_size
 from ..recording.sources import NOTHING
 from .encoding import Loaded
 from .jobs import DecodeJob, EncodeJob, Outcome, Settings
@@ -100,7 +101,7 @@ def expected_samples(files: Iterable[str]) -> int | None:
     """Estimate how many samples WAV files hold together; None if the size of one is unknown."""
     total = 0
     for file in files:
-        size = paths.usable_size(file)
+        size = usable_size(file)
         if size is None:
             return None
         total += size

@@ -14,10 +14,10 @@ from ..container.blocks import BLOCK_HEAD, VERSION, read_block
 from ..container.chunk_head import CHUNK_HEAD, CODED_HEAD, SPIKES, chunk_bound
 from ..container.random_access import Layout, read_layout
 from ..core import sample_formats
-from ..core.names import identity_of
+from ..core.names import identity_of, printable
 from ..core.terms import CHANNEL_TIME, FILES, NPY, RAW, SAMPLES, TIME_CHANNEL, WAV
 from ..predictor import model
-from ..recording import paths
+from ..recording.input_file import Input
 from ..spikes.summary import Summary
 from .codings import coding_of
 
@@ -36,7 +36,7 @@ _LONGEST = 100
 
 def describe(path: str) -> dict[str, Any]:
     """Return the facts about a file by name; sizes are in bytes, times in seconds."""
-    with paths.Input(path) as source:
+    with Input(path) as source:
         file = source.file if source.size is not None else io.BytesIO(source.file.read())
         layout = read_layout(file)
         size = file.seek(0, io.SEEK_END)
@@ -163,7 +163,7 @@ def as_text(facts: dict[str, Any]) -> str:
     lines |= _metadata_lines(facts["metadata"])
     if facts["bits_per_sample"] is not None:
         lines["bytes"] += f", {facts['bits_per_sample']:.3f} bits per sample"
-    return "\n".join([facts["file"], *(f"  {name:11} {text}" for name, text in lines.items())])
+    return "\n".join([printable(facts["file"]), *(f"  {name:11} {text}" for name, text in lines.items())])
 
 
 def _chunks(facts: dict[str, Any]) -> str:

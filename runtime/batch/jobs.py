@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
@@ -15,19 +13,19 @@ from ..codec.coding import DecodeTask
 from ..container.blocks import BlockReader, BlockWriter
 from ..container.chunk_head import chunk_bound, chunk_frames
 from ..container.header import Header, parse_foreign, parse_model
-from ..container.random_access import read_layout
 from ..core import sample_formats
-from ..core.errors import CorruptError, MiddleoutError, UsageError
-from ..core.terms import FILES, SAMPLES
+from ..core.errors import MiddleoutError, UsageError
+from ..core.terms import FILES, SAMPLES, STREAM
 from ..predictor import model as models
-from ..recording import paths
-from ..recording.originals import ChannelTimeSink, FileSink, MembersSink, members_of
+from ..recording import paths, removal
+from ..recording.input_file import Input, Seen
+from ..recording.originals import ChannelTimeSink, FileSink, MembersSink, members_of, wav_front
+from ..recording.output_file import Check, Output
 from ..recording.sources import Given, Recording
-from ..recording.wav import WavFormat, canonical_header
 from ..wide.wide_coding import stored_floats
 from .chunking import ChunkLength, beginning
 from .coders import Decoder, model_of
-from .encoding import Encoding, Loaded
+from .encoding import Encoding, Loaded, check_coded
 from .model_choice import CHOICE_FRAMES
 from .pipeline import Back, Chunk, Front
 
@@ -71,11 +69,11 @@ class _Job:
     """What encoding and decoding have in common: one input, or several that are one recording."""
 
     def __init__(self, files: list[str], settings: Settings) -> None:
-        more = f" and {len(files) - 1} more" if len(files) > 1 else ""
-        self.outcome = Outcome(files[0] + more)
+        self.outcome = Outcome(files[0] + (f" and {len(files) - 1} more" if len(files) > 1 else ""))
         self._files, self._settings = files, settings
-        self._output: paths.Output | FileSink | MembersSink | None = None
-        self._inputs: list[paths.Seen] = []
+        self._output: Output | FileSink | MembersSink | None = None
+        self._inputs: list[Seen] = []
+        self._contents = removal.Contents() if settings.remove else None
         self._mtime: int | None = None
 
     def fail(self, error: Exception | None) -> None:
@@ -86,19 +84,18 @@ class _Job:
             self.outcome.error = error
             self._settings.done(self.outcome)
 
-    def _close(self) -> None:
-        """Complete the output, and remove the inputs if that was asked for."""
+    def _close(self, check: Check | None, read_again: Callable[[], removal.Contents]) -> None:
+        """Complete the output, and remove the inputs if that was asked for and they are still what was read."""
         if self._output is not None:
-            self._output.commit(self._inputs[0].mode if self._inputs else None, self._mtime)
+            self._output.commit(self._inputs[0].mode if self._inputs else None, self._mtime, check)
             self._output = None
-        if self._settings.remove:
-            changed = [seen.path for seen in self._inputs if seen.changed()]
-            if changed:
-                raise MiddleoutError(f"{changed[0]} changed after it was read; it was not removed")
-            for seen in self._inputs:
-                with contextlib.suppress(FileNotFoundError):
-                    os.unlink(seen.path)
+        removal.done_with(self._inputs, self._contents, read_again, self.outcome.output)
         self._settings.done(self.outcome)
+
+    def _note(self, data: bytes | np.ndarray) -> None:
+        """Add to what was read of the input, if that is to be proved in the end."""
+        if self._contents is not None:
+            self._contents.add(data)
 
 
 class EncodeJob(_Job):
@@ -134,19 +131,22 @@ class EncodeJob(_Job):
             header = self._header(recording)
             self._encoding = Encoding(self._loaded, header, recording.names, first, recording.foreign)
             outcome.original_bytes = source.outside
+            self._note(source.front)
             if header.has_front:
                 yield Front(source.front)
             chunks = itertools.chain(first, chunks)
             del first  # it takes as much memory as all that is in work
             for chunk in chunks:
+                self._note(chunk)
                 outcome.samples += chunk.size
                 outcome.original_bytes += chunk.size * sample_formats.width(source.dtype)
                 yield Chunk(self._encoding.encoder, self._encoding.task(chunk), chunk.size)
             for piece in source.back():
+                self._note(piece)
                 outcome.original_bytes += len(piece)
                 yield Back(piece)
             if recording.size not in (None, outcome.original_bytes) or any(seen.changed() for seen in recording.seen):
-                raise MiddleoutError("the file changed while it was read")
+                raise MiddleoutError("the file changed while it was read; nothing was written")
 
     def put_front(self, data: bytes) -> None:
         """Write bytes in front of the samples."""
@@ -168,11 +168,8 @@ class EncodeJob(_Job):
         assert self._encoding is not None  # since `items` has begun
         self.outcome.bit_rate = self._encoding.end(writer)
         self.outcome.coded_bytes = writer.offset
-        if self._loaded.options.verify and isinstance(self._output, paths.Output) and self._output.seekable:
-            self._output.file.seek(0)
-            for _ in BlockReader(self._output.file):
-                pass
-        self._close()
+        again = partial(removal.recording_contents, self._files, self._given, self._array)
+        self._close(check_coded if self._loaded.options.verify else None, again)
 
     def _header(self, recording: Recording) -> Header:
         """Say what the recording is; how it is encoded is not known yet."""
@@ -181,7 +178,7 @@ class EncodeJob(_Job):
             raise UsageError("the file can't be restored from its samples, so that it is not to be removed")
         suffix = {FILES: "", SAMPLES: ".wav"}.get(source.kind)
         if suffix is None:
-            suffix = f".{source.kind}" if path == paths.STREAM else paths.split_name(path)[1]
+            suffix = f".{source.kind}" if path == STREAM else paths.split_name(path)[1]
         return Header(
             channels=source.channels,
             sample_rate=source.sample_rate,
@@ -220,18 +217,19 @@ class DecodeJob(_Job):
 
     def items(self) -> Iterator[Front | Chunk | Back]:
         """Read the coded file."""
-        with paths.Input(self._files[0]) as source:
+        with Input(self._files[0]) as source:
             self._inputs = [source.seen] if source.seen is not None else []
             blocks = BlockReader(source.file)
             header = blocks.header
+            self._note(blocks.header_crc.to_bytes(4, "little"))
             self._mtime, self._width = header.mtime, sample_formats.width(header.dtype)
             if header.source != FILES:
                 self._open_single(header)
             embedded, opened, coder = None, header.source != FILES, None
             if header.canonical or header.source == SAMPLES:
-                form = WavFormat.of(header.channels, header.sample_rate, header.dtype)
-                yield Front(canonical_header(form, _frames(header, source)))
+                yield Front(wav_front(header, source))
             for block in blocks:
+                self._note(block.payload)
                 if not opened and block.tag in b"CE":
                     self._open_several(header, blocks.table)
                     opened = True
@@ -268,7 +266,7 @@ class DecodeJob(_Job):
 
     def finish(self) -> None:
         """Complete the original."""
-        self._close()
+        self._close(Output.check if self._settings.remove else None, partial(removal.coded_contents, self._files[0]))
 
     def _open_single(self, header: Header) -> None:
         """Find out where an original of one file goes."""
@@ -285,16 +283,3 @@ class DecodeJob(_Job):
         if outputs is not None:
             self._output = sink = MembersSink(outputs, self._files[0], header, members)
             self.outcome.output = sink.target
-
-
-def _frames(header: Header, source: paths.Input) -> int | None:
-    """Return the frames of a recording by its header, else by its index where the file is seekable."""
-    if header.frames is not None or source.size is None:
-        return header.frames
-    back = source.file.tell()
-    try:
-        return read_layout(source.file).index.total
-    except CorruptError:  # reading on will come across the damage too
-        return None
-    finally:
-        source.file.seek(back)

@@ -5,23 +5,20 @@ from __future__ import annotations
 import argparse
 import contextlib
 import ctypes
+import logging
 import os
 import signal
 import sys
-import time
-from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .. import __version__
 from ..core.errors import MiddleoutError, UsageError, as_error
 from ..core.imports import one_thread
 from . import stream as live
+from .outcomes import complain, run
 from .progress import Progress
-from .shared_options import chunk_length, given_by, input_options, loss_options, positive
-
-if TYPE_CHECKING:
-    from ..batch.jobs import Outcome
+from .shared_options import chunk_length, given_by, input_options, loss_options, positive, verbose
 
 _ENCODING = ("model", "max_error", "keep", "threshold", "window", "target_rate")
 _HOW = ("independent", "topology", "embed_model", "verify", "metadata")
@@ -36,20 +33,25 @@ def main(arguments: list[str] | None = None) -> int:
     one_thread()
     _give_memory_back()
     options = _parser().parse_args(arguments)
+    if options.verbose:
+        logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s")
+        logging.getLogger("runtime").setLevel(logging.DEBUG)
     handler = signal.signal(signal.SIGTERM, _interrupt)
     try:
         code: int = options.run(options)
         sys.stdout.flush()
         return code
     except MiddleoutError as error:
-        return _complain(error)
+        return complain(error)
     except KeyboardInterrupt:
         return _INTERRUPTED
     except BrokenPipeError:  # whoever reads our output has enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as error:
-        return _complain(MiddleoutError(error.strerror or str(error)))
+        return complain(MiddleoutError(error.strerror or str(error)))
+    except Exception as error:
+        return complain(as_error(error))
     finally:
         signal.signal(signal.SIGTERM, handler)
 
@@ -62,13 +64,6 @@ def _give_memory_back() -> None:
     """Let arrays that are done with return to the system: glibc keeps those of up to 32 MB, for each thread."""
     with contextlib.suppress(AttributeError, OSError, TypeError):  # other systems have no such setting
         ctypes.CDLL(None).mallopt(_MMAP_THRESHOLD, 1 << 20)
-
-
-def _complain(error: Exception, file: str | None = None) -> int:
-    """Print what went wrong. Returns the exit code."""
-    place = "" if file is None else f"{file}: "
-    print(f"runtime: {place}{error}", file=sys.stderr)
-    return getattr(error, "exit_code", 1)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -114,6 +109,7 @@ def _parser() -> argparse.ArgumentParser:
     live.add(commands)
     models = commands.add_parser("models", help="list the models that are available")
     models.add_argument("--check", action="store_true", help="load each, and tell which engine it gets here and why")
+    verbose(models)
     models.set_defaults(run=_models)
     return parser
 
@@ -121,6 +117,7 @@ def _parser() -> argparse.ArgumentParser:
 def _command(commands: Any, name: str, run: Any, summary: str) -> argparse.ArgumentParser:
     command: argparse.ArgumentParser = commands.add_parser(name, help=summary, description=summary, epilog=_EPILOG)
     command.add_argument("files", nargs="+", metavar="FILE")
+    verbose(command)
     command.set_defaults(run=run)
     return command
 
@@ -140,21 +137,21 @@ def _encode(options: argparse.Namespace) -> int:
     given = given_by(options)
     made = EncodeOptions(**{name: getattr(options, name) for name in _ENCODING + _HOW}, **options.chunk)
     call = partial(files.encode_files, options=made, array=options.array, **given, **_destination(options))
-    return _run("encode", call, options, files.expected_samples(options.files))
+    return run("encode", call, options, files.expected_samples(options.files))
 
 
 def _decode(options: argparse.Namespace) -> int:
     from ..batch import files
 
     call = partial(files.decode_files, model=options.model, **_destination(options))
-    return _run("decode", call, options, files.coded_samples(options.files))
+    return run("decode", call, options, files.coded_samples(options.files))
 
 
 def _test(options: argparse.Namespace) -> int:
     from ..batch import files
 
     call = partial(files.verify_files, model=options.model)
-    return _run("test", call, options, files.coded_samples(options.files))
+    return run("test", call, options, files.coded_samples(options.files))
 
 
 def _destination(options: argparse.Namespace) -> dict[str, Any]:
@@ -174,57 +171,6 @@ def _destination(options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def _run(verb: str, call: Callable, options: argparse.Namespace, total: int | None) -> int:
-    """Call it for all files, with a progress bar on a terminal, and summarise."""
-    start = time.perf_counter()
-    with Progress(verb, total, shown=not options.quiet and sys.stderr.isatty()) as progress:
-
-        def done(outcome: Outcome) -> None:
-            if outcome.error is not None:
-                with progress.paused():
-                    _complain(outcome.error, outcome.path)
-            elif not options.quiet:
-                with progress.paused():
-                    _tell(outcome)
-
-        outcomes = call(options.files, jobs=options.jobs, done=done, advance=progress.advance)
-    good = [outcome for outcome in outcomes if outcome.error is None]
-    if good and not options.quiet:
-        print(_summary(verb, good, time.perf_counter() - start), file=sys.stderr)
-    return max((getattr(outcome.error, "exit_code", 1) for outcome in outcomes if outcome.error), default=0)
-
-
-def _summary(verb: str, outcomes: list[Outcome], seconds: float) -> str:
-    original = sum(outcome.original_bytes for outcome in outcomes)
-    coded = sum(outcome.coded_bytes for outcome in outcomes)
-    samples = sum(outcome.samples for outcome in outcomes)
-    what = outcomes[0].path if len(outcomes) == 1 else f"{len(outcomes)} files"
-    sizes = f"{coded} -> {original}" if verb == "decode" else f"{original} -> {coded}"
-    if verb == "test":
-        what, sizes = f"{what}: good", f"{coded} bytes for {original}"
-    else:
-        sizes += " bytes"
-    bits = f", {8 * coded / samples:.3f} bits/sample" if samples else ""
-    speed = f", {samples / seconds / 1e6:.2f} Msamples/s"
-    return f"{what}: {sizes}, ratio {original / coded:.3f}{bits}{speed}"
-
-
-def _tell(outcome: Outcome) -> None:
-    """Print what is to be known of a file besides its sizes."""
-    if outcome.bit_rate is not None:
-        print(_rate(outcome), file=sys.stderr)
-    if outcome.stored:
-        text = "channels hold floats that are no whole numbers times a step: stored, compressed by zstd"
-        print(f"{outcome.path}: note: {outcome.stored} {text}", file=sys.stderr)
-
-
-def _rate(outcome: Outcome) -> str:
-    """Describe what a target rate made of a file."""
-    errors = outcome.max_errors or [0]
-    used = f"largest error {min(errors)} to {max(errors)}, {sum(errors) / len(errors):.2f} in the mean of the chunks"
-    return f"{outcome.path}: {outcome.bit_rate:.0f} bit/s; {used}"
-
-
 def _info(options: argparse.Namespace) -> int:
     import json
 
@@ -235,7 +181,7 @@ def _info(options: argparse.Namespace) -> int:
         try:
             facts.append(describe(file))
         except Exception as error:
-            worst = max(worst, _complain(as_error(error), file))
+            worst = max(worst, complain(as_error(error), file))
     if options.json:
         print(json.dumps(facts, indent=2))
     elif facts:
@@ -245,6 +191,7 @@ def _info(options: argparse.Namespace) -> int:
 
 def _topology(options: argparse.Namespace) -> int:
     from ..batch.observe import observe
+    from ..core.terms import STREAM
     from ..fit.topology import Topology, load
     from ..recording import paths
     from ..recording.sources import Given
@@ -253,7 +200,7 @@ def _topology(options: argparse.Namespace) -> int:
     found = Topology() if options.update is None else load(options.update)
     overwrite = options.force or options.output == options.update
     outputs = paths.Outputs(options.output, force=overwrite)
-    target = outputs.claim(paths.STREAM, str)
+    target = outputs.claim(STREAM, str)
     with Progress("topology", len(options.files), shown=sys.stderr.isatty()) as progress:
         observe(found, options.files, Given(**given), options.array, lambda path: progress.advance(1))
     if not found.channels:

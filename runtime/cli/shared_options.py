@@ -67,6 +67,12 @@ def hertz(text: str) -> float:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of Hz from 2^-20 to 2^32 - 1, or 0") from None
 
 
+def verbose(command: argparse.ArgumentParser) -> None:
+    """Add the option that shows what is logged."""
+    more = "tell on standard error what is noticed on the way, and where unexpected errors come from"
+    command.add_argument("--verbose", action="store_true", help=more)
+
+
 def positive(text: str) -> int:
     """Parse a count, from 1 on."""
     if not text.isdecimal() or int(text) < 1:

@@ -10,7 +10,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from ..core.errors import UsageError
-from .shared_options import bound, hertz, input_options, positive, window
+from ..core.names import printable
+from .shared_options import bound, hertz, input_options, positive, verbose, window
 
 if TYPE_CHECKING:
     from ..streaming.decoder import StreamDecoder
@@ -30,7 +31,10 @@ def add(commands: Any) -> None:
     decode = commands.add_parser("decode", help=summary, description=_DECODE)
     decode.add_argument("--model", metavar="PATH", help="the model, where it is not a shipped one")
     decode.add_argument("--join", action="store_true", help="begin with the first frames that can be decoded")
+    fill = "frames in the place of lost ones, so that time does not shift: zeros, or the last frame before"
+    decode.add_argument("--fill", choices=("zeros", "hold"), help=f"{fill} (default: lost frames are left out)")
     decode.add_argument("-q", "--quiet", action="store_true", help="no summary")
+    verbose(decode)
     decode.set_defaults(run=_decode)
     summary = "fit the parameters of channels to a recording, for their streams"
     calibrate = commands.add_parser("calibrate", help=summary, description=summary)
@@ -39,12 +43,14 @@ def add(commands: Any) -> None:
     calibrate.add_argument("-f", "--force", action="store_true", help="overwrite an existing file")
     calibrate.add_argument("--model", metavar="NAME|PATH", help="the model of the streams (default: n0)")
     input_options(calibrate)
+    verbose(calibrate)
     calibrate.set_defaults(run=_calibrate)
 
 
 _DECODE = (
     "Packets on standard input, interleaved little-endian int16 frames on standard output. Frames that are lost are "
-    "left out and reported on standard error. Exit codes: 0 all frames decoded, 1 some are missing, 2 usage, 3 model."
+    "reported on standard error. Without --fill they are left out, so that frames behind them come too early. "
+    "Exit codes: 0 all frames decoded, 1 some are missing, 2 usage, 3 model."
 )
 _ENCODE = "Interleaved little-endian int16 frames on standard input, packets on standard output, block by block."
 
@@ -63,6 +69,7 @@ def _add_encode(commands: Any) -> None:
     encode.add_argument("--resync", type=_seconds, default=1.0, metavar="SECONDS", help=resync)
     encode.add_argument("--stream", type=int, default=0, metavar="NUMBER", help="number of the stream, 0 to 255")
     encode.add_argument("-q", "--quiet", action="store_true", help="no summary")
+    verbose(encode)
     encode.set_defaults(run=_encode)
 
 
@@ -174,38 +181,52 @@ def _decode(options: argparse.Namespace) -> int:
 
 
 def _decode_all(decoder: StreamDecoder, source: int, out: BinaryIO, options: argparse.Namespace) -> int:
-    frames, bad = 0, False
+    import numpy as np
+
+    from ..streaming.filling import Filler
+
+    frames, end, bad = 0, 0, False
+    filler = None if options.fill is None else Filler(options.fill, options.join)
     gc.freeze()
 
+    def write(samples: np.ndarray) -> None:
+        out.write(np.ascontiguousarray(samples, "<i2").data)
+
     def deliver(blocks: list) -> None:
-        nonlocal frames, bad
-        for _, samples in blocks:
+        nonlocal frames, end, bad
+        for first, samples in blocks:
             frames += len(samples)
-            out.write(samples.astype("<i2", copy=False).data)
+            for piece in (samples,) if filler is None else filler.add(first, samples):
+                write(piece)
         if blocks:
             out.flush()
         for event in decoder.events:
-            bad = True
+            bad, end = True, max(end, event.first + event.frames)
             print(f"runtime: {event.text}", file=sys.stderr)
         decoder.events.clear()
 
     while data := os.read(source, _READ):
         deliver(decoder.push(data))
     deliver(decoder.finish())
+    if filler is not None and decoder.description is not None:
+        for piece in filler.up_to(end, decoder.description.channels):
+            write(piece)
     if not options.quiet:
         lost = f", {decoder.missing} missing" if decoder.missing else ""
+        lost += f", {filler.frames} filled with {options.fill}" if filler is not None and filler.frames else ""
         print(f"{frames} frames{lost}", file=sys.stderr)
     return int(bad)
 
 
 def _calibrate(options: argparse.Namespace) -> int:
+    from ..core.terms import STREAM
     from ..recording import paths
     from ..recording.sources import Given, Recording
     from ..streaming.calibration import DEFAULT_MODEL, MOST_FRAMES, Calibration
 
     given = Given(options.channels, options.sample_rate, options.dtype, options.layout)
     outputs = paths.Outputs(options.output, force=options.force)
-    target = outputs.claim(paths.STREAM, str)
+    target = outputs.claim(STREAM, str)
     if len(options.files) > 1 and not options.array:
         raise UsageError("a calibration is made from one recording; several files of one channel each need --array")
     with Recording(options.files, given, options.array) as recording:
@@ -218,5 +239,5 @@ def _calibrate(options: argparse.Namespace) -> int:
     except BaseException:
         output.abort()
         raise
-    print(f"{options.output}: {made.channels} channels, from {len(samples)} frames", file=sys.stderr)
+    print(f"{printable(options.output)}: {made.channels} channels, from {len(samples)} frames", file=sys.stderr)
     return 0

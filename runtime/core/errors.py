@@ -8,6 +8,8 @@ MiddleoutError                 1
 └── ModelError                 3   a model is unknown, unusable, or computes something else here
 """
 
+import logging
+
 
 class MiddleoutError(Exception):
     """Base of all errors that this package raises on purpose."""
@@ -43,7 +45,8 @@ def as_error(error: Exception) -> MiddleoutError:
     """Return the error to report for one file, whatever went wrong in it.
 
     What a caller could have known of the file system is a usage error. Errors that this package does not raise on
-    purpose are named in the message.
+    purpose are named in the message, are the cause of what is returned, and are logged with their traceback (logger
+    `runtime`, level debug; `--verbose` on the command line).
     """
     if isinstance(error, MiddleoutError):
         return error
@@ -53,6 +56,7 @@ def as_error(error: Exception) -> MiddleoutError:
         text = error.strerror or str(error)
         known = (FileNotFoundError, FileExistsError, IsADirectoryError, NotADirectoryError, PermissionError)
         return UsageError(text) if isinstance(error, known) else FileFormatError(text)
+    logging.getLogger("runtime").debug("an error that is not raised on purpose", exc_info=error)
     what = f"{type(error).__name__}: {error}"
     if type(error).__module__.partition(".")[0] == "onnxruntime":
         made: MiddleoutError = ModelError(f"the model can't be run: {what}")

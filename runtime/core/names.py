@@ -31,6 +31,11 @@ def _clean(text: str) -> bool:
     return not any(c in '/\\:"*?<>|' or not c.isprintable() for c in text)
 
 
+def printable(text: str) -> str:
+    """Return a text with everything escaped that is not printable: a file's name may hold what terminals obey."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
 def channel_names(channels: int) -> list[str]:
     """Return names for the channels of a recording that does not name them: their numbers."""
     return [f"{channel:04d}" for channel in range(channels)]

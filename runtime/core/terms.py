@@ -4,6 +4,9 @@ TIME_CHANNEL, CHANNEL_TIME = "time-channel", "channel-time"
 LAYOUTS = (TIME_CHANNEL, CHANNEL_TIME)
 """Orders of the axes of an array, and of samples in a file."""
 
+STREAM = "-"
+"""Stands for standard input or output in place of a path."""
+
 SAMPLES, WAV, RAW, NPY, FILES = "samples", "wav", "raw", "npy", "files"
 """Kinds of originals: never a file, a WAV file, bare samples, a .npy file, or a file for each channel."""
 

@@ -138,6 +138,25 @@ class Topology:
         lines = [f'"format": {FORMAT}'] + [f'"{key}": {json.dumps(value)}' for key, value in lists.items()]
         return "{" + ",\n".join(lines) + "}\n"
 
+    def _check(self) -> None:
+        """Raise `ValueError` if `observe` can't have made this."""
+        names, count = self.channels, len(self.channels)
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            raise ValueError("channels are not a list of names")
+        if len(set(names)) < count:
+            raise ValueError("two channels have the same name")
+        for numbers, samples, checksum in self.recordings:
+            if not all(_is_whole(number, 0, count) for number in numbers) or len(set(numbers)) < len(numbers):
+                raise ValueError("a recording of channels that are none")
+            if not _is_whole(samples, 1, 1 << 62) or not _is_whole(checksum, 0, 1 << 32):
+                raise ValueError("a recording of impossible length or checksum")
+        known = self.shared()
+        for pair, (value, lag) in self.edges.items():
+            if not all(_is_whole(number, 0, count) for number in pair) or pair not in known:
+                raise ValueError("a correlation of channels that were not recorded together")
+            if not isinstance(value, int | float) or not abs(value) < 1.001 or not _is_whole(lag, -LAG, LAG + 1):
+                raise ValueError("an impossible correlation or lag")
+
     @classmethod
     def from_json(cls, text: str) -> Topology:
         """Undo `to_json`, but for correlations of pairs far below the threshold, which count as zero.
@@ -151,10 +170,18 @@ class Topology:
             found = json.loads(text)
             if found["format"] != FORMAT:
                 raise ValueError(f"format {found['format']}")
+            recordings = [(list(numbers), samples, checksum) for numbers, samples, checksum in found["recordings"]]
             edges = {(i, j): (r, lag) for i, j, r, lag, _ in found["edges"]}
-            return cls(found["channels"], [tuple(entry) for entry in found["recordings"]], edges)
-        except (KeyError, TypeError, ValueError, RecursionError) as error:
+            made = cls(found["channels"], recordings, edges)
+            made._check()
+            return made
+        except (LookupError, TypeError, ValueError, RecursionError) as error:
             raise ValueError(f"not a topology of format {FORMAT}: {error}") from error
+
+
+def _is_whole(value: object, first: int, end: int) -> bool:
+    """Return whether a value is a whole number from `first` up to `end`."""
+    return type(value) is int and first <= value < end
 
 
 def load(source: Topology | str | os.PathLike) -> Topology:

@@ -8,11 +8,12 @@ import os
 import platform
 import zlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..core.errors import ModelError
+from ..core.imports import onnxruntime
 from ..core.limits import MAX_MODEL_BYTES
 from ..core.names import identity_of
 from ..entropy.entropy_model import EntropyModel
@@ -245,18 +246,9 @@ class Model:
         return functools.partial(self._call, binding, [*inputs, *outputs.values()])
 
 
-def _onnxruntime() -> Any:
-    """Import onnxruntime with its telemetry off: from 1.29 on it records events in the user's cache folder and sends
-    them where it can, and its thread keeps forked children from ending."""
-    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
-    import onnxruntime
-
-    return onnxruntime
-
-
 def _session(data: bytes, optimised: bool = True) -> InferenceSession:
     """A network on one thread, to be run on the CPU."""
-    ort = _onnxruntime()
+    ort = onnxruntime()
     options = ort.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 3
@@ -270,7 +262,7 @@ def _run(session: InferenceSession, names: tuple[str, str], inputs: list[np.ndar
 
 
 def _versions() -> str:
-    ort = _onnxruntime()
+    ort = onnxruntime()
     return f"onnxruntime {ort.__version__} on {platform.system()} {platform.machine()}"
 
 

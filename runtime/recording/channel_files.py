@@ -14,7 +14,7 @@ from ..core.errors import FileFormatError, MiddleoutError, UsageError
 from ..core.file_io import read_up_to
 from ..core.names import is_file_name
 from ..core.terms import FILES, SAMPLES
-from . import paths
+from .input_file import Input, Seen
 from .wav import WavFormat, canonical_header
 
 
@@ -59,7 +59,7 @@ class MonoFilesReader:
         self.channels = len(files)
         self.outside = 0
         self._parts: list[_Part] = []
-        self.seen: list[paths.Seen] = []
+        self.seen: list[Seen] = []
         for path in files:
             self._parts.append(self._open(path, open_one))
         members = [part.member for part in self._parts]
@@ -123,8 +123,8 @@ class MonoFilesReader:
         return iter(())
 
 
-def _opened(path: str) -> paths.Input:
+def _opened(path: str) -> Input:
     try:
-        return paths.Input(path)
+        return Input(path)
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror or error}") from None

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
-from typing import BinaryIO
 
 import numpy as np
 
 from ..container.file_table import Member, parse
 from ..container.header import Header
+from ..container.random_access import read_layout
 from ..core import sample_formats
 from ..core.errors import CorruptError, UsageError
 from . import paths
+from .input_file import Input
+from .output_file import Check, Output, publish
 from .wav import WavFormat, canonical_header
 
 _LARGEST = 1 << 62
@@ -22,6 +25,17 @@ def members_of(header: Header, table: bytes) -> list[Member]:
     """Parse the table of the files that an original consists of. Raises `CorruptError`."""
     form = WavFormat.of(1, header.sample_rate, header.dtype)
     return parse(table, header.channels, canonical_header(form, header.frames))
+
+
+def wav_front(header: Header, source: Input) -> bytes:
+    """Return the header of a WAV file, for a coded file that keeps none; its length is that of the index if need be."""
+    frames = header.frames
+    if frames is None and source.size is not None:
+        back = source.file.tell()
+        with contextlib.suppress(CorruptError):  # reading on will come across the damage too
+            frames = read_layout(source.file).index.total
+        source.file.seek(back)
+    return canonical_header(WavFormat.of(header.channels, header.sample_rate, header.dtype), frames)
 
 
 class FileSink:
@@ -38,23 +52,23 @@ class FileSink:
         self._outputs = outputs
         self.target = target
         self._dtype = header.file_dtype
-        self._output: paths.Output | None = None
+        self._output: Output | None = None
 
     def front(self, data: bytes) -> None:
         """Write bytes in front of the samples."""
-        self._file().write(data)
+        self._opened().write(data)
 
     def back(self, data: bytes) -> None:
         """Write bytes behind the samples."""
-        self._file().write(data)
+        self._opened().write(data)
 
     def samples(self, samples: np.ndarray) -> None:
         """Write the next frames, plain samples [frames, channels]."""
-        self._file().write(sample_formats.to_bytes(samples, self._dtype))
+        self._opened().write(sample_formats.to_bytes(samples, self._dtype))
 
-    def commit(self, mode: int | None, mtime: int | None) -> None:
+    def commit(self, mode: int | None, mtime: int | None, check: Check | None) -> None:
         """Complete the file: give it its name, permissions and time."""
-        self._opened().commit(mode, mtime)
+        self._opened().commit(mode, mtime, check)
         self._output = None
 
     def abort(self) -> None:
@@ -62,10 +76,7 @@ class FileSink:
         if self._output is not None:
             self._output.abort()
 
-    def _file(self) -> BinaryIO:
-        return self._opened().file
-
-    def _opened(self) -> paths.Output:
+    def _opened(self) -> Output:
         if self._output is None:
             self._output = self._outputs.open(self.target)
         return self._output
@@ -90,24 +101,21 @@ class ChannelTimeSink(FileSink):
 
     def back(self, data: bytes) -> None:
         """Write bytes behind the samples."""
-        if not self._behind:
-            self._file().seek(self._place(self._channels, 0))
-            self._behind = True
-        super().back(data)
+        self._opened().write(data, None if self._behind else self._place(self._channels, 0))
+        self._behind = True
 
     def samples(self, samples: np.ndarray) -> None:
         """Write the next frames, plain samples [frames, channels]."""
         if self._done + len(samples) > self._frames:
             raise CorruptError("the chunks do not add up to the frames that the header announces")
         for channel, values in enumerate(samples.T):
-            self._file().seek(self._place(channel, self._done))
-            self._file().write(sample_formats.to_bytes(values, self._dtype))
+            self._opened().write(sample_formats.to_bytes(values, self._dtype), self._place(channel, self._done))
         self._done += len(samples)
 
     def _place(self, channel: int, frame: int) -> int:
         return self._start + (channel * self._frames + frame) * self._width
 
-    def _opened(self) -> paths.Output:
+    def _opened(self) -> Output:
         output = super()._opened()
         if not output.seekable:
             raise UsageError("its samples lie channel by channel, which only a file can take; say with -o which")
@@ -128,17 +136,21 @@ class MembersSink:
     def __init__(self, outputs: paths.Outputs, source: str, header: Header, members: list[Member]) -> None:
         self._outputs, self._members, self._dtype = outputs, members, header.dtype
         self.target, self._targets = outputs.claim_several(source, [member.name for member in members])
-        self._open: list[paths.Output] | None = None
+        self._open: list[Output] | None = None
 
     def samples(self, samples: np.ndarray) -> None:
         """Write the next frames, plain samples [frames, channels]."""
         self._append(lambda channel: sample_formats.to_bytes(samples[:, channel], self._dtype))
 
-    def commit(self, mode: int | None, _: int | None) -> None:
-        """Complete the files: give them their names, permissions and times."""
+    def commit(self, mode: int | None, _: int | None, check: Check | None) -> None:
+        """Complete the files: give them their permissions and times, and their names once all are on the disk."""
         outputs = self._append(lambda channel: self._members[channel].back)
         for output, member in zip(outputs, self._members, strict=True):
-            output.commit(mode, member.mtime)
+            output.settle(mode, member.mtime)
+            if check is not None:
+                check(output)
+            output.file.close()
+        publish(outputs)
         self._open = None
 
     def abort(self) -> None:
@@ -146,7 +158,7 @@ class MembersSink:
         for output in self._open or ():
             output.abort()
 
-    def _append(self, data: Callable[[int], bytes]) -> list[paths.Output]:
+    def _append(self, data: Callable[[int], bytes]) -> list[Output]:
         if self._open is None:
             self._open = []
             for target, member in zip(self._targets, self._members, strict=True):

@@ -1,23 +1,18 @@
-"""Names of outputs, and outputs that appear as a whole or not at all."""
+"""Names of outputs, and that no two inputs go to the same one."""
 
 from __future__ import annotations
 
-import contextlib
 import os
-import stat
-import sys
-import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 from ..core.errors import UsageError
 from ..core.names import is_suffix
+from ..core.terms import STREAM
+from .output_file import Output, make_folders
+from .temporary_names import remove_left_behind
 
 SUFFIX = ".mdo"
-STREAM = "-"
-"""Stands for standard input or output."""
 
 
 def split_name(name: str) -> tuple[str, str]:
@@ -54,6 +49,7 @@ class Outputs:
         self._folder = folder
         self._force = force
         self._taken: set[str] = set()
+        self._visited: set[str] = set()
 
     def claim(self, source: str, derive: Callable[[str], str], others: Sequence[str] = ()) -> str:
         """Claim the path of an output for `source`; `derive` makes a file name from the source's where none was given.
@@ -95,163 +91,11 @@ class Outputs:
         return target
 
     def open(self, target: str, make_folder: bool = False) -> Output:
-        """Open a claimed output."""
+        """Open a claimed output; what killed processes left in its folder is removed."""
         if make_folder or self._folder is not None:
-            os.makedirs(os.path.dirname(target) or os.curdir, exist_ok=True)
-        return Output(target, self._force)
-
-
-class Output:
-    """A file that is written under another name in its folder, and gets its own with `commit`.
-
-    Standard output and what is not a regular file (a device, a pipe) are written directly.
-    """
-
-    def __init__(self, target: str, force: bool = False) -> None:
-        self._target = os.path.realpath(target)
-        self._force = force
-        self._temporary: str | None = None
-        if target == STREAM:
-            self.file: BinaryIO = sys.stdout.buffer
-        elif os.path.exists(self._target) and not os.path.isfile(self._target):
-            self.file = open(self._target, "wb")
-        else:
-            folder, name = os.path.split(self._target)
-            self._temporary = os.path.join(folder, f".{name[:100]}.{uuid.uuid4().hex[:12]}.tmp")
-            self.file = open(self._temporary, "x+b")
-        self.seekable = self._temporary is not None
-
-    def append(self, data: bytes) -> None:
-        """Add to the file, which is left closed, so that many can be written in turn."""
-        if self._temporary is None:
-            raise UsageError(f"{self._target} is not a regular file")
-        self.file.close()
-        with open(self._temporary, "ab") as file:
-            file.write(data)
-
-    def commit(self, mode: int | None = None, mtime: int | None = None) -> None:
-        """Give the file its name, permissions and a modification time in ns. It is on the disk then."""
-        if self._temporary is None:
-            self.file.flush()
-            if self.file is not sys.stdout.buffer:
-                self.file.close()
-            return
-        if self.file.closed:
-            self.file = open(self._temporary, "r+b")
-        self.file.flush()
-        if mode is not None:
-            os.chmod(self._temporary, mode)
-        if mtime is not None:
-            with contextlib.suppress(OSError, OverflowError):  # a time that this file system can't hold
-                os.utime(self._temporary, ns=(mtime, mtime))
-        os.fsync(self.file.fileno())
-        self.file.close()
-        self._rename(self._temporary)
-        self._temporary = None
-        _sync_folder(os.path.dirname(self._target))
-
-    def _rename(self, written: str) -> None:
-        """Give the file its name; without `force` never that of a file that is there."""
-        if self._force:
-            os.replace(written, self._target)
-            return
-        try:
-            os.link(written, self._target)
-        except FileExistsError:
-            raise UsageError(f"{self._target} exists; use -f to overwrite it") from None
-        except OSError:  # no links on this file system
-            if os.path.lexists(self._target):
-                raise UsageError(f"{self._target} exists; use -f to overwrite it") from None
-            os.replace(written, self._target)
-        else:
-            os.unlink(written)
-
-    def abort(self) -> None:
-        """Remove what was written."""
-        if self.file is not sys.stdout.buffer:
-            with contextlib.suppress(OSError):
-                self.file.close()
-        if self._temporary is not None:
-            with contextlib.suppress(OSError):
-                os.unlink(self._temporary)
-            self._temporary = None
-
-
-def _sync_folder(folder: str) -> None:
-    """Put a folder's entries on the disk, where the system can."""
-    with contextlib.suppress(OSError):
-        handle = os.open(folder or os.curdir, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-
-
-@dataclass(frozen=True)
-class Seen:
-    """A regular file as it was when it was opened."""
-
-    path: str
-    device: int
-    inode: int
-    size: int
-    mtime: int
-    mode: int
-
-    @classmethod
-    def of(cls, path: str, status: os.stat_result) -> Seen:
-        """Note what identifies a file and its contents."""
-        mode = stat.S_IMODE(status.st_mode)
-        return cls(path, status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, mode)
-
-    def changed(self) -> bool:
-        """Return whether another file, or another version of it, has that name now; a deleted file has not changed."""
-        try:
-            now = Seen.of(self.path, os.stat(self.path))
-        except FileNotFoundError:
-            return False
-        return (now.device, now.inode, now.size, now.mtime) != (self.device, self.inode, self.size, self.mtime)
-
-
-class Input:
-    """An input by path, or standard input; a context manager.
-
-    Attributes
-    ----------
-    file : binary file object
-    seen : Seen, None for what is no regular file
-    size : bytes, None where only reading will tell
-    mtime : modification time in ns, None if there is none
-    """
-
-    def __init__(self, path: str) -> None:
-        self.path = path
-        self.seen: Seen | None = None
-        self.size: int | None = None
-        self.mtime: int | None = None
-        if path == STREAM:
-            self.file: BinaryIO = sys.stdin.buffer
-            return
-        if os.path.isdir(path):
-            raise UsageError("is a folder")
-        self.file = open(path, "rb")
-        status = os.fstat(self.file.fileno())
-        self.seen = Seen.of(path, status) if stat.S_ISREG(status.st_mode) else None
-        if self.seen is not None:
-            self.size, self.mtime = self.seen.size, self.seen.mtime
-
-    def __enter__(self) -> Input:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self.path != STREAM:
-            self.file.close()
-
-
-def usable_size(path: str) -> int | None:
-    """Return the bytes of a regular file, None for anything else."""
-    try:
-        status = os.stat(path)
-    except OSError:
-        return None
-    return status.st_size if path != STREAM and stat.S_ISREG(status.st_mode) else None
+            make_folders(os.path.dirname(target) or os.curdir)
+        output = Output(target, self._force)
+        if output.seekable and output.folder not in self._visited:
+            self._visited.add(output.folder)
+            remove_left_behind(output.folder)
+        return output

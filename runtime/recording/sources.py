@@ -14,11 +14,12 @@ from ..core import sample_formats
 from ..core.errors import UsageError
 from ..core.file_io import read_up_to
 from ..core.names import channel_names
-from ..core.terms import CHANNEL_TIME, SAMPLES
+from ..core.terms import CHANNEL_TIME, SAMPLES, STREAM
 from . import npy, paths
 from .arrays import check_layout, to_sample_rate
 from .audio import AudioReader
 from .channel_files import MonoFilesReader
+from .input_file import Input
 from .raw import Form, RawReader
 from .wav import WavReader
 
@@ -119,9 +120,9 @@ class Recording:
     """
 
     def __init__(self, files: Sequence[str], given: Given, array: bool = False) -> None:
-        self._input: paths.Input | None = None
+        self._input: Input | None = None
         if array:
-            if paths.STREAM in files:
+            if STREAM in files:
                 raise UsageError("the channels of an array come from files, not from standard input")
             several = MonoFilesReader(list(files), lambda one: _reader(one, given))
             self.source: Source = several
@@ -130,7 +131,7 @@ class Recording:
             self.mtime: int | None = max(seen.mtime for seen in self.seen)
             self.names = [paths.split_name(path)[0] for path in files]
             return
-        self._input = paths.Input(files[0])
+        self._input = Input(files[0])
         try:
             self.source = _reader(self._input, given)
         except BaseException:
@@ -182,7 +183,7 @@ class Recording:
         return samples.reshape(pieces * size, source.channels)
 
 
-def _reader(source: paths.Input, given: Given) -> Source:
+def _reader(source: Input, given: Given) -> Source:
     """Return the reader for what an input holds: .wav and .npy by their suffix, all else by its first bytes."""
     suffix = os.path.splitext(source.path)[1].lower()
     start, file = _ahead(source)
@@ -204,7 +205,7 @@ def _reader(source: paths.Input, given: Given) -> Source:
     return RawReader(file, source.size, form)
 
 
-def _ahead(source: paths.Input) -> tuple[bytes, BinaryIO]:
+def _ahead(source: Input) -> tuple[bytes, BinaryIO]:
     """Return the first bytes, and the file with these still in front."""
     start = read_up_to(source.file, 12)
     if source.size is not None:

@@ -20,10 +20,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
 
 import conformance
 import numpy as np
-import onnxruntime as ort
 
 import runtime
+from runtime.core.imports import onnxruntime
 from runtime.predictor import model as models
+
+ort = onnxruntime()
 
 LEVELS = ("DISABLE_ALL", "ENABLE_BASIC", "ENABLE_EXTENDED", "ENABLE_ALL")
 BATCHES = {"all rows": (None, None), "batches of 1000": (1000, 20000), "of 37": (37, 3700), "of 1": (1, 200)}

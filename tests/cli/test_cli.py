@@ -387,3 +387,16 @@ def test_impossible_metadata_are_usage_errors(wav, text, tmp_path, capsys):
 def test_streams_have_whole_sample_rates(capsys, monkeypatch):
     assert main("stream", "encode", "--channels", 2, "--sample-rate", "29999.5") == 2
     assert "whole number of Hz" in capsys.readouterr().err
+
+
+def test_control_characters_of_names_are_escaped(wav, capsys):
+    odd = wav.with_name("\x1b[31m\n\udcff.wav")
+    wav.rename(odd)
+    assert main("encode", odd) == 0
+    assert main("encode", odd) == 2
+    assert main("info", odd.with_suffix(".mdo")) == 0
+    assert main("info", odd) == 1
+    shown = capsys.readouterr()
+    for text in shown:
+        assert "\x1b" not in text and "\udcff" not in text and "[31m\n" not in text
+    assert shown.err.count(r"\x1b[31m\n\udcff.wav") == 3

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from runtime.cli.main import main
+from runtime.core.errors import UsageError
 from runtime.fit.correlation import correlate, whiten
 from runtime.fit.prediction_order import find_order
-from runtime.fit.topology import Topology
+from runtime.fit.topology import Topology, load
 from training.simulate import quantise, simulate
 
 FRAMES = 20000
@@ -127,3 +128,33 @@ def test_peers_are_chosen_for_what_they_add():
         correlation[i, j] = correlation[j, i] = value
     made = find_order(np.square(correlation), correlation, references=2)
     assert made.references[8].tolist() == [0, 2] and made.level[8] == 1
+
+
+GOOD = {
+    "format": 1,
+    "channels": ["a", "b", "c"],
+    "recordings": [[[0, 1, 2], 1000, 5]],
+    "edges": [[0, 1, 0.5, 1, True], [1, 2, 0.9, 0, True]],
+}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"format": 2},
+        *({"channels": value} for value in (None, "abc", ["a"] * 3, [1, 2, 3], [["a"], ["b"], ["c"]], ["a"])),
+        *({"recordings": [value]} for value in (None, "ab", [[0, 1], 5], [[0, 1], 0, 5], [[0, 1], -4, 5])),
+        *({"recordings": [value]} for value in ([[0, 0], 9, 5], [[0, 10**30], 9, 5], [[0, 1.0, 2], 9, 5])),
+        *({"recordings": [value]} for value in ([[0, 1, 2], 9, "x"], [[0, 1, 2], True, 5], [[0, 1], 9, 5])),
+        *({"edges": [value]} for value in (None, [0, 1], [0, 7, 0.5, 1, True], [1, 0, 0.5, 1, True])),
+        *({"edges": [value]} for value in ([0, 1, "x", 1, True], [0, 1, float("nan"), 1, True])),
+        *({"edges": [value]} for value in ([0, 1, 1e300, 1, True], [0, 1, 0.5, 1.5, True], [[], 1, 0.5, 1, True])),
+    ],
+)
+def test_odd_topologies_are_refused(change, tmp_path):
+    Topology.from_json(json.dumps(GOOD))
+    path = tmp_path / "odd.json"
+    for text in (json.dumps(GOOD | change), json.dumps(list(GOOD)), "[" * 100_000, '{"format": 1', "null", ""):
+        path.write_text(text)
+        with pytest.raises(UsageError, match="odd.json"):
+            load(path)

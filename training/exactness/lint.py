@@ -12,10 +12,13 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime as ort
 from onnx import numpy_helper
 
+from runtime.core.imports import onnxruntime
+
 from .intervals import is_power_of_two
+
+ort = onnxruntime()
 
 LEVELS = ("BASIC", "EXTENDED", "ALL")
 EXACT = {"DequantizeLinear", "QuantizeLinear", "Gemm", "Relu", "Round", "Cast", "Clip", "com.microsoft.QGemm"}

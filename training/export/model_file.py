@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import onnxruntime as ort
 import zstandard
 from onnx import ModelProto, helper
 
+from runtime.core.imports import onnxruntime
 from runtime.entropy.entropy_model import Tables
 from runtime.predictor.metadata import Layer
 from runtime.predictor.model import CRC_FIELD
@@ -22,6 +22,8 @@ from ..exactness.certificate import certify
 from ..exactness.intervals import NotExact, Report
 from ..exactness.lint import lint
 from . import feedforward, recurrent
+
+ort = onnxruntime()
 
 ZSTD_LEVEL = 19
 NOISE = 10000  # random rows on which graph and integer arithmetic are compared

@@ -1,0 +1,82 @@
+"""Inputs, what they were when they were opened, and their removal once an output holds them."""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from ..core.errors import UsageError
+from ..core.terms import STREAM
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A regular file as it was when it was opened."""
+
+    path: str
+    device: int
+    inode: int
+    size: int
+    mtime: int
+    mode: int
+
+    @classmethod
+    def of(cls, path: str, status: os.stat_result) -> Seen:
+        """Note what identifies a file and its contents."""
+        mode = stat.S_IMODE(status.st_mode)
+        return cls(path, status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, mode)
+
+    def changed(self) -> bool:
+        """Return whether another file, or another version of it, has that name now; a deleted file has not changed."""
+        try:
+            now = Seen.of(self.path, os.stat(self.path))
+        except FileNotFoundError:
+            return False
+        return (now.device, now.inode, now.size, now.mtime) != (self.device, self.inode, self.size, self.mtime)
+
+
+class Input:
+    """An input by path, or standard input; a context manager.
+
+    Attributes
+    ----------
+    file : binary file object
+    seen : Seen, None for what is no regular file
+    size : bytes, None where only reading will tell
+    mtime : modification time in ns, None if there is none
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.seen: Seen | None = None
+        self.size: int | None = None
+        self.mtime: int | None = None
+        if path == STREAM:
+            self.file: BinaryIO = sys.stdin.buffer
+            return
+        if os.path.isdir(path):
+            raise UsageError("is a folder")
+        self.file = open(path, "rb")
+        status = os.fstat(self.file.fileno())
+        self.seen = Seen.of(path, status) if stat.S_ISREG(status.st_mode) else None
+        if self.seen is not None:
+            self.size, self.mtime = self.seen.size, self.seen.mtime
+
+    def __enter__(self) -> Input:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.path != STREAM:
+            self.file.close()
+
+
+def usable_size(path: str) -> int | None:
+    """Return the bytes of a regular file, None for anything else."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_size if path != STREAM and stat.S_ISREG(status.st_mode) else None

@@ -1,0 +1,64 @@
+"""Files that killed processes left are removed, and no others."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import runtime
+from runtime.recording import temporary_names
+from runtime.recording.output_file import Output
+from runtime.recording.temporary_names import remove_left_behind, temporary_path
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="nothing is removed there")
+
+KILLED = """
+import os, signal, sys
+from runtime.recording.output_file import Output
+Output(sys.argv[1]).write(b"x")
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_the_next_output_in_a_folder_removes_what_a_killed_process_left(tmp_path):
+    subprocess.run([sys.executable, "-c", KILLED, tmp_path / "a\n.mdo"], timeout=60)
+    assert len(os.listdir(tmp_path)) == 1
+    mine = Output(str(tmp_path / "b.mdo"))
+    with runtime.Writer(tmp_path / "c.mdo", 100) as writer:
+        writer.write(np.zeros(10, np.int16))
+    mine.commit()
+    assert sorted(os.listdir(tmp_path)) == ["b.mdo", "c.mdo"]
+
+
+def test_files_of_others_stay(tmp_path, monkeypatch):
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    own = Path(temporary_path(str(tmp_path / "x")))
+    head, process, tail = own.name.split("-")
+    names = [own.name, f"{head}-{os.getppid()}-{tail}", f"{head}-1-{tail}", ".x.0123456789ab.tmp", ".x.tmp", "x"]
+    names += [f"..{head[-8:]}-{gone.pid}-{tail}"[1:], f"{head[:-8]}00000000-{gone.pid}-{tail}", f"{own.name}.mdo"]
+    for name in names:
+        (tmp_path / name).touch()
+    (tmp_path / f"{head}-{gone.pid}-{tail}").touch()
+    (tmp_path / f"{head}-9999999999-{tail}").touch()
+    remove_left_behind(str(tmp_path))
+    assert sorted(os.listdir(tmp_path)) == sorted(names)
+
+
+def test_what_cannot_be_removed_is_logged(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(temporary_names, "_is_there", lambda process: False)
+    path = Path(temporary_path(str(tmp_path / "x\x1b")))
+    path.mkdir()
+    with caplog.at_level("INFO", "runtime"):
+        remove_left_behind(str(tmp_path))
+    assert path.exists() and "\\x1b" in caplog.text and "\x1b" not in caplog.text
+
+
+@pytest.mark.parametrize("name", ["x" * 251, "\N{GRINNING FACE}" * 62, "\udcff" * 60])
+def test_long_names_have_room(tmp_path, name):
+    output = Output(str(tmp_path / name))
+    output.commit()
+    assert os.listdir(tmp_path) == [name]
