@@ -11,8 +11,8 @@ import numpy as np
 from .access.reader import Reader
 from .access.writer import Writer
 from .batch.files import decode_files, encode_files
-from .batch.jobs import Outcome
 from .batch.options import EncodeOptions
+from .batch.outcome import Outcome
 from .core.sample_formats import from_plain
 from .recording.arrays import to_samples
 

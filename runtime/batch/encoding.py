@@ -13,7 +13,7 @@ from ..container.blocks import BlockReader, BlockWriter
 from ..container.header import Header
 from ..core import sample_formats
 from ..core.compressed_bytes import pack_blob
-from ..core.errors import UsageError
+from ..core.errors import MiddleoutError, UsageError
 from ..fit import topology as topologies
 from ..predictor import model as models
 from ..recording.output_file import Output
@@ -29,6 +29,18 @@ def check_coded(output: Output) -> None:
     output.file.seek(0)
     for _ in BlockReader(output.file):
         pass
+
+
+def is_complete(path: str, mtime: int | None) -> bool:
+    """Tell whether a path holds a coded file, all of it intact, of an original with this time of modification."""
+    try:
+        with open(path, "rb") as file:
+            blocks = BlockReader(file)
+            for _ in blocks:
+                pass
+    except (OSError, MiddleoutError):
+        return False
+    return blocks.header.mtime == mtime
 
 
 @dataclass(frozen=True)

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Callable, Iterable
+from concurrent.futures import Executor
+from functools import partial
 from typing import Any
 
 from ..predictor import model as models
 from ..recording import paths
 from ..recording.input_file import usable_size
-from ..recording.sources import NOTHING
+from ..recording.sources import NOTHING, Given
 from .encoding import Loaded
-from .jobs import DecodeJob, EncodeJob, Outcome, Settings
+from .executors import run_on
+from .jobs import DecodeJob, EncodeJob
 from .options import Destination, EncodeOptions, from_fields
+from .outcome import Outcome, Settings
 from .pipeline import Runner, default_threads
 
 _USUAL_RATIO = 3.6
 """Samples of 2 bytes per 2 coded bytes, by which progress is estimated."""
+_RETRIES = 2
+"""How often a recording is given out again whose worker was lost."""
 
 
 def encode_files(
@@ -27,6 +34,7 @@ def encode_files(
     jobs: int | None = None,
     done: Callable[[Outcome], None] = lambda outcome: None,
     advance: Callable[[int], None] = lambda samples: None,
+    executor: Executor | None = None,
     **fields: Any,
 ) -> list[Outcome]:
     """Encode recordings: WAV and .npy files and raw samples, each `NAME.wav` to `NAME.mdo`.
@@ -45,6 +53,10 @@ def encode_files(
         Called with every file's outcome, good or bad, as it comes.
     advance : callable
         Called with numbers of samples as they are done.
+    executor : concurrent.futures.Executor or None
+        Encodes each recording in one of its workers, with one thread: processes of this machine, or those of Dask
+        (`client.get_executor()`), joblib's loky, submitit or MPI. Outputs that are there already, complete, are left
+        (`skip_done`); a recording whose worker is lost is given out twice more.
     **fields
         Fields of `EncodeOptions`, of `Given` (what raw and .npy files do not say themselves) and of `Destination`.
 
@@ -60,10 +72,21 @@ def encode_files(
     """
     names = [os.fspath(file) for file in files]
     options, given, destination = from_fields(fields, options or EncodeOptions, NOTHING, Destination)
-    settings, loaded = _settings(destination, done), Loaded.of(options)
     groups = [names] if array and names else [[name] for name in names]
+    if executor is not None:
+        there = dataclasses.replace(destination, skip_done=not destination.force)
+        return run_on(executor, groups, partial(_encode_here, options, given, there, array), done, _RETRIES)
+    settings, loaded = _settings(destination, done), Loaded.of(options)
     work = [EncodeJob(group, settings, loaded, given, array) for group in groups]
     return _run(work, Runner(jobs or default_threads(), expected_samples(names), advance))
+
+
+def _encode_here(
+    options: EncodeOptions, given: Given, destination: Destination, array: bool, group: list[str]
+) -> Outcome:
+    """Encode one recording in a worker."""
+    settings = _settings(destination, lambda outcome: None)
+    return _run([EncodeJob(group, settings, Loaded.of(options), given, array)], Runner(1))[0]
 
 
 def decode_files(
@@ -124,8 +147,8 @@ def _decode(
 
 
 def _settings(destination: Destination, done: Callable[[Outcome], None]) -> Settings:
-    outputs = paths.Outputs(destination.output, destination.folder, destination.force)
-    return Settings(outputs, destination.remove, done)
+    outputs = paths.Outputs(destination.output, destination.folder, destination.force, destination.below)
+    return Settings(outputs, destination.remove, done, destination.skip_done)
 
 
 def _run(work: list[EncodeJob] | list[DecodeJob], runner: Runner) -> list[Outcome]:

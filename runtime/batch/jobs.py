@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import os
+import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
@@ -25,44 +26,10 @@ from ..recording.sources import Given, Recording
 from ..wide.wide_coding import stored_floats
 from .chunking import ChunkLength, beginning
 from .coders import Decoder, model_of
-from .encoding import Encoding, Loaded, check_coded
+from .encoding import Encoding, Loaded, check_coded, is_complete
 from .model_choice import CHOICE_FRAMES
+from .outcome import Outcome, Settings
 from .pipeline import Back, Chunk, Front
-
-
-@dataclass
-class Outcome:
-    """What became of one file.
-
-    Attributes
-    ----------
-    path, output : names of the input and the output
-    original_bytes, coded_bytes : sizes of the two forms
-    samples : of all channels together
-    max_errors : bound of the error in each chunk, 0 where it is exact; of an encoded file
-    stored : most channels of a chunk that are floats without a step, which are stored; of an encoded file
-    bit_rate : bits per second of all channels together, if a target rate was given
-    error : None if all went well
-    """
-
-    path: str
-    output: str | None = None
-    original_bytes: int = 0
-    coded_bytes: int = 0
-    samples: int = 0
-    max_errors: list[int] = field(default_factory=list)
-    stored: int = 0
-    bit_rate: float | None = None
-    error: Exception | None = None
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What holds for all files of one call; without `outputs` nothing is written (`verify_files`)."""
-
-    outputs: paths.Outputs | None
-    remove: bool
-    done: Callable[[Outcome], None]
 
 
 class _Job:
@@ -75,6 +42,12 @@ class _Job:
         self._inputs: list[Seen] = []
         self._contents = removal.Contents() if settings.remove else None
         self._mtime: int | None = None
+        self._begun = time.perf_counter()
+
+    def _tell(self) -> None:
+        """Hand over the outcome."""
+        self.outcome.seconds = time.perf_counter() - self._begun
+        self._settings.done(self.outcome)
 
     def fail(self, error: Exception | None) -> None:
         """Give up and tidy up; `error` is None where the whole command is given up."""
@@ -82,7 +55,7 @@ class _Job:
             self._output.abort()
         if error is not None:
             self.outcome.error = error
-            self._settings.done(self.outcome)
+            self._tell()
 
     def _close(self, check: Check | None, read_again: Callable[[], removal.Contents]) -> None:
         """Complete the output, and remove the inputs if that was asked for and they are still what was read."""
@@ -90,7 +63,7 @@ class _Job:
             self._output.commit(self._inputs[0].mode if self._inputs else None, self._mtime, check)
             self._output = None
         removal.done_with(self._inputs, self._contents, read_again, self.outcome.output)
-        self._settings.done(self.outcome)
+        self._tell()
 
     def _note(self, data: bytes | np.ndarray) -> None:
         """Add to what was read of the input, if that is to be proved in the end."""
@@ -120,6 +93,9 @@ class EncodeJob(_Job):
     def items(self) -> Iterator[Front | Chunk | Back]:
         """Read the recording."""
         assert self._settings.outputs is not None
+        self._begun = time.perf_counter()
+        if self._settings.skip_done and self._is_done(self._settings.outputs.target(self._files[0], paths.coded_name)):
+            return
         self._target = self._settings.outputs.claim(self._files[0], paths.coded_name, self._files[1:])
         outcome = self.outcome
         with Recording(self._files, self._given, self._array) as recording:
@@ -164,12 +140,26 @@ class EncodeJob(_Job):
 
     def finish(self) -> None:
         """Complete the file."""
+        if self.outcome.skipped:
+            self._tell()
+            return
         writer = self._started()
         assert self._encoding is not None  # since `items` has begun
         self.outcome.bit_rate = self._encoding.end(writer)
         self.outcome.coded_bytes = writer.offset
         again = partial(removal.recording_contents, self._files, self._given, self._array)
         self._close(check_coded if self._loaded.options.verify else None, again)
+
+    def _is_done(self, target: str) -> bool:
+        """Tell whether the output is there already; then this is the outcome."""
+        if STREAM in (target, *self._files) or not all(map(os.path.isfile, self._files)):
+            return False
+        found = [os.stat(file) for file in self._files]
+        self.outcome.skipped = is_complete(target, max(status.st_mtime_ns for status in found))
+        if self.outcome.skipped:
+            self.outcome.output, self.outcome.coded_bytes = target, os.path.getsize(target)
+            self.outcome.original_bytes = sum(status.st_size for status in found)
+        return self.outcome.skipped
 
     def _header(self, recording: Recording) -> Header:
         """Say what the recording is; how it is encoded is not known yet."""
@@ -217,6 +207,7 @@ class DecodeJob(_Job):
 
     def items(self) -> Iterator[Front | Chunk | Back]:
         """Read the coded file."""
+        self._begun = time.perf_counter()
         with Input(self._files[0]) as source:
             self._inputs = [source.seen] if source.seen is not None else []
             blocks = BlockReader(source.file)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -130,12 +130,18 @@ class Destination:
         Replace existing files.
     remove : bool
         Remove inputs once their output is complete.
+    below : mapping of str to str
+        For inputs by path, a folder in `folder` for their outputs: the tree that they came from.
+    skip_done : bool
+        Leave recordings whose output is there already, complete and of the same time of modification.
     """
 
     output: str | None = None
     folder: str | None = None
     force: bool = False
     remove: bool = False
+    below: Mapping[str, str] = field(default_factory=dict)
+    skip_done: bool = False
 
     def __post_init__(self) -> None:
         for name in ("output", "folder"):

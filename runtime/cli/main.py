@@ -9,6 +9,7 @@ import logging
 import os
 import signal
 import sys
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -18,10 +19,11 @@ from ..core.imports import one_thread
 from . import stream as live
 from .outcomes import complain, run
 from .progress import Progress
-from .shared_options import chunk_length, given_by, input_options, loss_options, positive, verbose
+from .shared_options import chunk_length, given_by, input_options, loss_options, positive, shard, verbose
 
 _ENCODING = ("model", "max_error", "keep", "threshold", "window", "target_rate")
 _HOW = ("independent", "topology", "embed_model", "verify", "metadata")
+_MANY = ("encode", "decode", "test")
 _INTERRUPTED = 130
 _MMAP_THRESHOLD = -3
 """Name of the setting in malloc.h."""
@@ -95,7 +97,10 @@ def _parser() -> argparse.ArgumentParser:
     test = _command(commands, "test", _test, "check files by decoding them")
     for command in (decode, test):
         command.add_argument("--model", metavar="PATH", help="the model, where it is neither shipped nor in the file")
+    done = "leave files whose output is there already, complete and of the same time of modification"
+    encode.add_argument("--skip-done", action="store_true", help=done)
     for command in (encode, decode, test):
+        _many_options(command)
         command.add_argument("--jobs", type=positive, metavar="N", help="threads (default: one per core)")
         command.add_argument("-q", "--quiet", action="store_true", help="no progress, no summary; only errors")
 
@@ -116,7 +121,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _command(commands: Any, name: str, run: Any, summary: str) -> argparse.ArgumentParser:
     command: argparse.ArgumentParser = commands.add_parser(name, help=summary, description=summary, epilog=_EPILOG)
-    command.add_argument("files", nargs="+", metavar="FILE")
+    command.add_argument("files", nargs="*" if name in _MANY else "+", metavar="FILE")
     verbose(command)
     command.set_defaults(run=run)
     return command
@@ -130,11 +135,25 @@ def _coding_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--rm", action="store_true", help="remove inputs once their output is complete")
 
 
+def _many_options(command: argparse.ArgumentParser) -> None:
+    """Add the options for many files."""
+    many = command.add_argument_group("many files")
+    more = "take the recordings in folders and all below; with -d the tree is kept"
+    many.add_argument("-r", "--recursive", action="store_true", help=more)
+    many.add_argument("--files-from", metavar="LIST", help="more files, one a line of this text file")
+    more = "do the I-th of N shares of the files: all N jobs of an array with the same list do each once"
+    many.add_argument("--shard", type=shard, metavar="I/N", help=more)
+    many.add_argument("--log", metavar="FILE", help="append a JSON line for each file: bytes, seconds, SHA-256, error")
+    many.add_argument("--json", action="store_true", help="print a summary in JSON on standard output")
+
+
 def _encode(options: argparse.Namespace) -> int:
     from ..batch import files
     from ..batch.options import EncodeOptions
+    from ..recording import selection
 
     given = given_by(options)
+    _select(options, partial(selection.is_recording, raw=options.channels is not None))
     made = EncodeOptions(**{name: getattr(options, name) for name in _ENCODING + _HOW}, **options.chunk)
     call = partial(files.encode_files, options=made, array=options.array, **given, **_destination(options))
     return run("encode", call, options, files.expected_samples(options.files))
@@ -142,23 +161,41 @@ def _encode(options: argparse.Namespace) -> int:
 
 def _decode(options: argparse.Namespace) -> int:
     from ..batch import files
+    from ..recording import selection
 
+    _select(options, selection.is_coded)
     call = partial(files.decode_files, model=options.model, **_destination(options))
     return run("decode", call, options, files.coded_samples(options.files))
 
 
 def _test(options: argparse.Namespace) -> int:
     from ..batch import files
+    from ..recording import selection
 
+    _select(options, selection.is_coded)
     call = partial(files.verify_files, model=options.model)
     return run("test", call, options, files.coded_samples(options.files))
+
+
+def _select(options: argparse.Namespace, wanted: Callable[[str], bool]) -> None:
+    """Put all files of folders and lists into `files`, and their folders into `below`."""
+    from ..recording import selection
+
+    names = options.files + ([] if options.files_from is None else selection.listed(options.files_from))
+    if not names:
+        raise UsageError("no files")
+    below = selection.select(names, wanted) if options.recursive else dict.fromkeys(names, "")
+    options.files = list(below) if options.shard is None else selection.share(below, *options.shard)
+    options.below = below
 
 
 def _destination(options: argparse.Namespace) -> dict[str, Any]:
     several = len(options.files) > 1 and not getattr(options, "array", False)
     if several and (options.output is not None or "-" in options.files):
-        raise UsageError("-o and `-` are for one input; for several use -d")
+        raise UsageError("-o and `-` are for one input; for several say with -d into which folder")
     to_stdout = options.output == "-" or (options.output is None and "-" in options.files)
+    if to_stdout and options.json:
+        raise UsageError("--json does not go with coded data or samples on standard output")
     if to_stdout and options.rm:
         raise UsageError("--rm does not go with standard output")
     if to_stdout and sys.stdout.isatty():
@@ -168,6 +205,8 @@ def _destination(options: argparse.Namespace) -> dict[str, Any]:
         "folder": options.directory,
         "force": options.force,
         "remove": options.rm,
+        "below": options.below,
+        "skip_done": getattr(options, "skip_done", False),
     }
 
 

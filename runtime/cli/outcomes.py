@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import hashlib
+import json
+import os
 import sys
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..core.names import printable
 from .progress import Progress
 
 if TYPE_CHECKING:
-    from ..batch.jobs import Outcome
+    from ..batch.outcome import Outcome
 
 
 def complain(error: Exception, file: str | None = None) -> int:
@@ -30,9 +34,15 @@ def say(text: str) -> None:
 def run(verb: str, call: Callable, options: argparse.Namespace, total: int | None) -> int:
     """Call it for all files, with a progress bar on a terminal, and summarise."""
     start = time.perf_counter()
-    with Progress(verb, total, shown=not options.quiet and sys.stderr.isatty()) as progress:
+    log = None if options.log is None else open(options.log, "a", encoding="utf-8")  # noqa: SIM115 (closed below)
+    with (
+        contextlib.nullcontext() if log is None else log,
+        Progress(verb, total, shown=not options.quiet and sys.stderr.isatty()) as progress,
+    ):
 
         def done(outcome: Outcome) -> None:
+            if log is not None:
+                print(json.dumps(_facts(outcome)), file=log, flush=True)
             if outcome.error is not None:
                 with progress.paused():
                     complain(outcome.error, outcome.path)
@@ -41,10 +51,38 @@ def run(verb: str, call: Callable, options: argparse.Namespace, total: int | Non
                     _tell(outcome)
 
         outcomes = call(options.files, jobs=options.jobs, done=done, advance=progress.advance)
-    good = [outcome for outcome in outcomes if outcome.error is None]
+    good = [outcome for outcome in outcomes if outcome.error is None and not outcome.skipped]
+    if options.json:
+        print(json.dumps(_totals(verb, outcomes, time.perf_counter() - start), indent=2))
+    if skipped := sum(outcome.skipped for outcome in outcomes) * (not options.quiet):
+        say(f"{skipped} files were done before")
     if good and not options.quiet:
         say(_summary(verb, good, time.perf_counter() - start))
     return max((getattr(outcome.error, "exit_code", 1) for outcome in outcomes if outcome.error), default=0)
+
+
+def _facts(outcome: Outcome) -> dict[str, Any]:
+    """Return what a log tells of a file; the SHA-256 is that of the file that was written."""
+    facts: dict[str, Any] = {"path": outcome.path, "output": outcome.output, "seconds": round(outcome.seconds, 3)}
+    if outcome.error is not None:
+        return facts | {"error": str(outcome.error)}
+    facts |= {"original_bytes": outcome.original_bytes, "coded_bytes": outcome.coded_bytes, "samples": outcome.samples}
+    if outcome.skipped:
+        return facts | {"skipped": True}
+    if outcome.output is not None and os.path.isfile(outcome.output):
+        with open(outcome.output, "rb") as file:
+            facts["sha256"] = hashlib.file_digest(file, "sha256").hexdigest()
+    return facts
+
+
+def _totals(verb: str, outcomes: list[Outcome], seconds: float) -> dict[str, Any]:
+    """Return the summary of a command."""
+    good = [outcome for outcome in outcomes if outcome.error is None]
+    totals = {name: sum(getattr(o, name) for o in good) for name in ("original_bytes", "coded_bytes", "samples")}
+    failed = {outcome.path: str(outcome.error) for outcome in outcomes if outcome.error is not None}
+    skipped = sum(outcome.skipped for outcome in good)
+    counts = {"command": verb, "files": len(outcomes), "skipped": skipped, "failed": failed}
+    return counts | totals | {"seconds": round(seconds, 3)}
 
 
 def _summary(verb: str, outcomes: list[Outcome], seconds: float) -> str:

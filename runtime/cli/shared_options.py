@@ -80,6 +80,12 @@ def positive(text: str) -> int:
     return int(text)
 
 
+def shard(text: str) -> tuple[int, int]:
+    """Parse a share of the files: I/N."""
+    number, _, shares = text.partition("/")
+    return positive(number), positive(shares)
+
+
 def bound(text: str) -> int:
     """Parse the largest error of a sample."""
     if not text.isdecimal() or int(text) > 255:

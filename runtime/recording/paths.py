@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from ..core.errors import UsageError
@@ -42,12 +42,20 @@ class Outputs:
     output : name for the only output, `-` for standard output; None for a name made from the input's
     folder : where to put outputs; None for beside the input
     force : whether existing files may be replaced
+    below : the folder in `folder` for outputs of some inputs
     """
 
-    def __init__(self, output: str | None = None, folder: str | None = None, force: bool = False) -> None:
+    def __init__(
+        self,
+        output: str | None = None,
+        folder: str | None = None,
+        force: bool = False,
+        below: Mapping[str, str] | None = None,
+    ) -> None:
         self._output = output
         self._folder = folder
         self._force = force
+        self._below = below or {}
         self._taken: set[str] = set()
         self._visited: set[str] = set()
 
@@ -56,18 +64,24 @@ class Outputs:
 
         `others` are more inputs that go into the same output.
         """
+        return self._claim(self.target(source, derive), [source, *others])
+
+    def target(self, source: str, derive: Callable[[str], str]) -> str:
+        """Return the path of the output for `source`, without claiming it."""
         if self._output is not None:
-            target = self._output
-        elif source == STREAM:
-            target = STREAM
-        else:
-            target = os.path.join(os.path.dirname(source) if self._folder is None else self._folder, derive(source))
-        return self._claim(target, [source, *others])
+            return self._output
+        return STREAM if source == STREAM else os.path.join(self._folder_of(source), derive(source))
+
+    def _folder_of(self, source: str) -> str:
+        """Return the folder for outputs whose names are made from the input's."""
+        if self._folder is None:
+            return os.path.dirname(source)
+        return os.path.normpath(os.path.join(self._folder, self._below.get(source, "")))
 
     def claim_several(self, source: str, names: list[str]) -> tuple[str, list[str]]:
         """Claim folder and paths for the outputs of one source that have names of their own."""
         if self._output is None and source != STREAM:
-            folder = self._folder if self._folder is not None else os.path.dirname(source)
+            folder = self._folder_of(source)
         elif self._output in (None, STREAM):
             raise UsageError(f"{len(names)} files in one: say with -d or -o into which folder")
         else:

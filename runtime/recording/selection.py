@@ -1,0 +1,90 @@
+"""Which files a command works on: those of folders and lists, and the share of one job among several."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from ..container.blocks import MAGIC
+from ..core.errors import UsageError
+from .npy import MAGIC as NPY_MAGIC
+
+_RAW_SUFFIXES = (".bin", ".dat", ".raw")
+
+
+def is_recording(path: str, raw: bool = False) -> bool:
+    """Tell whether a file in a folder is to be encoded: by its first bytes; with `raw` also by its name."""
+    with open(path, "rb") as file:
+        start = file.read(12)
+    wav = start[:4] == b"RIFF" and start[8:] == b"WAVE"
+    return wav or start.startswith(NPY_MAGIC) or (raw and path.lower().endswith(_RAW_SUFFIXES))
+
+
+def is_coded(path: str) -> bool:
+    """Tell whether a file in a folder is a coded one, by its first bytes."""
+    with open(path, "rb") as file:
+        return file.read(len(MAGIC)) == MAGIC
+
+
+def select(names: Iterable[str], wanted: Callable[[str], bool]) -> dict[str, str]:
+    """Return files, those of folders by name of the path, and the folder of each below the folder that was named.
+
+    Parameters
+    ----------
+    names : paths of files, which are taken as they are, and of folders, all below which is looked at
+    wanted : tells of a file in a folder whether it is to be taken
+
+    Raises
+    ------
+    UsageError
+        There is no such file in any of the folders.
+    """
+    found: dict[str, str] = {}
+    folders = []
+    for name in names:
+        if not os.path.isdir(name):
+            found[name] = ""
+            continue
+        folders.append(name)
+        for folder, below, files in os.walk(name):
+            below.sort()
+            for file in sorted(files):
+                path = os.path.join(folder, file)
+                if os.path.isfile(path) and wanted(path):
+                    found[path] = os.path.relpath(folder, name)
+    if folders and not found:
+        raise UsageError(f"no such recordings in {', '.join(folders)}")
+    return found
+
+
+def listed(path: str) -> list[str]:
+    """Return the paths in a text file, one a line. Raises `UsageError`."""
+    try:
+        return [line for line in Path(path).read_text(encoding="utf-8").splitlines() if line.strip()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: {getattr(error, 'strerror', None) or error}") from None
+
+
+def share(paths: Iterable[str], number: int, shares: int) -> list[str]:
+    """Return which files one of several jobs does, which all have the same list: about as many bytes as the others.
+
+    Parameters
+    ----------
+    number : 1 to shares
+
+    Raises
+    ------
+    UsageError
+        There is no such share.
+    """
+    if not 1 <= number <= shares:
+        raise UsageError(f"shard {number} of {shares}; they are 1/{shares} to {shares}/{shares}")
+    sizes = {path: os.path.getsize(path) if os.path.exists(path) else 0 for path in paths}
+    loads, own = [0] * shares, []
+    for path in sorted(sizes, key=lambda path: (-sizes[path], path)):
+        least = loads.index(min(loads))
+        loads[least] += sizes[path] + 1
+        if least == number - 1:
+            own.append(path)
+    return sorted(own)
