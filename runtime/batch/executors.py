@@ -30,7 +30,7 @@ def run_on(
     done : called here with every outcome as it comes, in order
     retries : how often a group is given out again whose worker was lost
     """
-    waiting = [(group, executor.submit(encode, group)) for group in groups]
+    waiting = [(group, _given_out(executor, encode, group)) for group in groups]
     outcomes = []
     for group, future in waiting:
         outcome = _result(executor, future, group, encode, retries)
@@ -39,19 +39,23 @@ def run_on(
     return outcomes
 
 
+def _given_out(executor: Executor, encode: Callable[..., Any], group: list[str]) -> Future:
+    """Give a group out; an executor that takes no more work gives a future that has failed."""
+    try:
+        return executor.submit(encode, group)
+    except Exception as error:
+        refused: Future = Future()
+        refused.set_exception(error)
+        return refused
+
+
 def _result(executor: Executor, future: Future, group: list[str], encode: Callable[..., Any], retries: int) -> Outcome:
     """Wait for an outcome. Whatever is raised comes from the executor: errors of a file are in its outcome."""
-    for left in range(retries, -1, -1):
+    while True:
         try:
             outcome: Outcome = future.result()
             return outcome
         except Exception as error:
-            failure = error
-        if left:
-            try:
-                future = executor.submit(encode, group)
-            except Exception as error:  # it takes no more work
-                failure = error
-                break
-    lost = MiddleoutError(f"its worker was lost: {as_error(failure)}")
-    return Outcome(group[0], error=lost)
+            if not retries:
+                return Outcome(group[0], error=MiddleoutError(f"its worker was lost: {as_error(error)}"))
+        retries, future = retries - 1, _given_out(executor, encode, group)

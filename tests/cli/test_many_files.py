@@ -1,0 +1,124 @@
+"""Folders, lists, shares of files, logs and summaries."""
+
+import hashlib
+import json
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from file_calls import main
+
+from runtime.recording.selection import share
+from runtime.recording.wav import WavFormat, canonical_header
+
+
+@pytest.fixture
+def tree(tmp_path):
+    """A folder with recordings of the same name in several folders, and other files."""
+    samples = (np.cumsum(np.random.default_rng(1).integers(-9, 10, 4000)) * 4).astype("<i2")
+    for number, folder in enumerate(("a", "a/b", "c")):
+        (tmp_path / "in" / folder).mkdir(parents=True)
+        data = canonical_header(WavFormat(1, 20000, 16), 4000 - number) + samples[number:].tobytes()
+        (tmp_path / "in" / folder / "x.wav").write_bytes(data)
+        (tmp_path / "in" / folder / "notes.txt").write_text("no recording")
+        (tmp_path / "in" / folder / "raw.bin").write_bytes(samples.tobytes())
+    np.save(tmp_path / "in" / "y.npy", samples)
+    return tmp_path / "in"
+
+
+def files_below(folder, suffix=""):
+    return {
+        os.path.relpath(os.path.join(above, file), folder)
+        for above, _, files in os.walk(folder)
+        for file in files
+        if file.endswith(suffix)
+    }
+
+
+def test_a_tree_there_and_back(tree, tmp_path):
+    assert main("encode", "-q", "-r", tree, "-d", tmp_path / "out") == 0
+    assert files_below(tmp_path / "out") == {"a/x.mdo", "a/b/x.mdo", "c/x.mdo", "y.mdo"}
+    assert main("test", "-q", "-r", tmp_path / "out") == 0
+    assert main("decode", "-q", "-r", tmp_path / "out", "-d", tmp_path / "back") == 0
+    for name in files_below(tmp_path / "back"):
+        assert (tmp_path / "back" / name).read_bytes() == (tree / name).read_bytes()
+    assert len(files_below(tmp_path / "back")) == 4
+
+
+def test_raw_files_are_taken_where_their_channels_are_said(tree, tmp_path):
+    shutil.rmtree(tree / "a")
+    (tree / "c" / "x.wav").unlink()
+    (tree / "y.npy").unlink()
+    assert main("encode", "-q", "-r", tree, "-d", tmp_path / "out") == 2
+    assert main("encode", "-q", "-r", tree, "-d", tmp_path / "out", "--channels", 2) == 0
+    assert files_below(tmp_path / "out") == {"c/raw.mdo"}
+
+
+def test_folders_without_r_are_refused(tree, capsys):
+    assert main("encode", tree) == 2
+    assert "is a folder" in capsys.readouterr().err
+
+
+def test_a_list_of_files(tree, tmp_path, capsys):
+    (tmp_path / "list").write_text(f"{tree / 'a/x.wav'}\n\n{tree / 'y.npy'}\n")
+    assert main("encode", "-q", "--files-from", tmp_path / "list", "-d", tmp_path / "out") == 0
+    assert files_below(tmp_path / "out") == {"x.mdo", "y.mdo"}
+    assert main("encode", "--files-from", tmp_path / "none") == 2
+    assert main("encode", "-q") == 2
+    assert "none: No such file" in capsys.readouterr().err
+
+
+def test_what_is_done_is_left_and_what_is_not_is_made(tree, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert main("encode", "-q", "-r", tree, "-d", out) == 0
+    before = {name: os.stat(out / name).st_ino for name in files_below(out)}
+    damaged = (out / "a/x.mdo").read_bytes()
+    (out / "a/x.mdo").write_bytes(damaged[:-1])
+    (out / "c/x.mdo").unlink()
+    assert main("encode", "-r", tree, "-d", out, "--skip-done") == 2  # the damaged one is in the way
+    assert "a/x.mdo exists" in capsys.readouterr().err
+    assert main("encode", "-f", "-r", tree, "-d", out, "--skip-done", "--json") == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert (facts["files"], facts["skipped"], facts["failed"]) == (4, 3, {})
+    assert (out / "a/x.mdo").read_bytes() == damaged
+    assert all(os.stat(out / name).st_ino == before[name] for name in ("a/b/x.mdo", "y.mdo"))
+    os.utime(tree / "y.npy", (5, 5))  # another version
+    assert main("encode", "-q", "-f", "-r", tree, "-d", out, "--skip-done") == 0
+    assert os.stat(out / "y.mdo").st_ino != before["y.mdo"]
+
+
+def test_the_log_tells_of_every_file(tree, tmp_path):
+    (tree / "c" / "x.wav").write_bytes(b"RIFF____WAVEnothing")
+    log = tmp_path / "log"
+    assert main("encode", "-q", "-r", tree, "-d", tmp_path / "out", "--log", log) != 0
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    assert len(lines) == 4 and sum("error" in line for line in lines) == 1
+    for line in lines:
+        if "error" not in line:
+            data = Path(line["output"]).read_bytes()
+            assert line["sha256"] == hashlib.sha256(data).hexdigest() and line["coded_bytes"] == len(data)
+
+
+@pytest.mark.parametrize("shares", [1, 2, 3, 7])
+def test_shares_are_every_file_once_and_alike_in_bytes(shares, tmp_path):
+    sizes = [1, 1000, 900, 800, 700, 40, 41, 42, 0, 650]
+    paths = []
+    for number, size in enumerate(sizes):
+        paths.append(str(tmp_path / f"{number}"))
+        (tmp_path / f"{number}").write_bytes(bytes(size))
+    found = [share(paths, number, shares) for number in range(1, shares + 1)]
+    assert sorted(sum(found, [])) == sorted(paths)
+    loads = [sum(map(os.path.getsize, own)) for own in found]
+    assert max(loads) - min(loads) <= 1000
+    assert found == [share(paths[::-1], number, shares) for number in range(1, shares + 1)]
+
+
+@pytest.mark.parametrize("text", ["0/2", "3/2", "1", "a/b", "1/0"])
+def test_impossible_shares(text, tree):
+    try:
+        code = main("encode", "-q", "-r", tree, "--shard", text)
+    except SystemExit as error:
+        code = error.code
+    assert code == 2
