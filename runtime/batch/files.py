@@ -27,7 +27,7 @@ _RETRIES = 2
 
 
 def encode_files(
-    files: Iterable[str | os.PathLike],
+    files: str | os.PathLike | Iterable[str | os.PathLike],
     options: EncodeOptions | None = None,
     *,
     array: bool = False,
@@ -70,7 +70,7 @@ def encode_files(
     ModelError, UsageError
         The model, the topology or an option is not usable. What concerns one file only does not raise.
     """
-    names = [os.fspath(file) for file in files]
+    names = _names(files)
     options, given, destination = from_fields(fields, options or EncodeOptions, NOTHING, Destination)
     groups = [names] if array and names else [[name] for name in names]
     if executor is not None:
@@ -90,7 +90,7 @@ def _encode_here(
 
 
 def decode_files(
-    files: Iterable[str | os.PathLike],
+    files: str | os.PathLike | Iterable[str | os.PathLike],
     *,
     model: str | os.PathLike | bytes | None = None,
     jobs: int | None = None,
@@ -109,7 +109,7 @@ def decode_files(
 
 
 def verify_files(
-    files: Iterable[str | os.PathLike],
+    files: str | os.PathLike | Iterable[str | os.PathLike],
     *,
     model: str | os.PathLike | bytes | None = None,
     jobs: int | None = None,
@@ -138,12 +138,21 @@ def coded_samples(files: Iterable[str]) -> int | None:
 
 
 def _decode(
-    files: Iterable[str | os.PathLike], model: Any, settings: Settings, jobs: int | None, advance: Callable[[int], None]
+    files: str | os.PathLike | Iterable[str | os.PathLike],
+    model: Any,
+    settings: Settings,
+    jobs: int | None,
+    advance: Callable[[int], None],
 ) -> list[Outcome]:
-    names = [os.fspath(file) for file in files]
+    names = _names(files)
     network = None if model is None else models.load(model)
     work = [DecodeJob([name], settings, network) for name in names]
     return _run(work, Runner(jobs or default_threads(), coded_samples(names), advance))
+
+
+def _names(files: str | os.PathLike | Iterable[str | os.PathLike]) -> list[str]:
+    """Return paths; one by itself is taken too."""
+    return [os.fspath(file) for file in ([files] if isinstance(files, str | os.PathLike) else files)]
 
 
 def _settings(destination: Destination, done: Callable[[Outcome], None]) -> Settings:

@@ -16,12 +16,13 @@ from ..container.chunk_head import chunk_bound, chunk_frames
 from ..container.header import Header, parse_foreign, parse_model
 from ..core import sample_formats
 from ..core.errors import MiddleoutError, UsageError
-from ..core.terms import FILES, SAMPLES, STREAM
+from ..core.terms import FILES, RAW, SAMPLES, STREAM
 from ..predictor import model as models
 from ..recording import paths, removal
 from ..recording.input_file import Input, Seen
 from ..recording.originals import ChannelTimeSink, FileSink, MembersSink, members_of, wav_front
 from ..recording.output_file import Check, Output
+from ..recording.plausibility import likely_channels
 from ..recording.sources import Given, Recording
 from ..wide.wide_coding import stored_floats
 from .chunking import ChunkLength, beginning
@@ -30,6 +31,9 @@ from .encoding import Encoding, Loaded, check_coded, is_complete
 from .model_choice import CHOICE_FRAMES
 from .outcome import Outcome, Settings
 from .pipeline import Back, Chunk, Front
+
+_LOOKED_AT = 1 << 14
+"""Frames of raw samples by which their number of channels is judged."""
 
 
 class _Job:
@@ -104,6 +108,8 @@ class EncodeJob(_Job):
             length = ChunkLength.of(self._loaded.options, source.channels, source.sample_rate, source.frames)
             chunks = itertools.chain.from_iterable(map(length.parts, length.cut(source.read, source.frames)))
             first = beginning(chunks, CHOICE_FRAMES)
+            if source.kind == RAW and not source.channel_time and first:
+                outcome.likely_channels = likely_channels(first[0][:_LOOKED_AT])
             header = self._header(recording)
             self._encoding = Encoding(self._loaded, header, recording.names, first, recording.foreign)
             outcome.original_bytes = source.outside

@@ -20,6 +20,7 @@ class Outcome:
     max_errors : bound of the error in each chunk, 0 where it is exact; of an encoded file
     stored : most channels of a chunk that are floats without a step, which are stored; of an encoded file
     bit_rate : bits per second of all channels together, if a target rate was given
+    likely_channels : a number of channels that is clearly likelier than that which was said of raw samples
     seconds : from its first byte read to its end, other files at the same time included
     skipped : whether nothing was done, because the output was there (`Destination.skip_done`)
     error : None if all went well
@@ -33,6 +34,7 @@ class Outcome:
     max_errors: list[int] = field(default_factory=list)
     stored: int = 0
     bit_rate: float | None = None
+    likely_channels: int | None = None
     seconds: float = 0.0
     skipped: bool = False
     error: Exception | None = None

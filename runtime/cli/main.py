@@ -18,6 +18,7 @@ from ..core.errors import MiddleoutError, UsageError, as_error
 from ..core.imports import one_thread
 from . import stream as live
 from .outcomes import complain, run
+from .parser import Parser
 from .progress import Progress
 from .shared_options import chunk_length, given_by, input_options, loss_options, positive, shard, verbose
 
@@ -70,7 +71,7 @@ def _give_memory_back() -> None:
 
 def _parser() -> argparse.ArgumentParser:
     description = "Lossless codec for recordings of brain implants."
-    parser = argparse.ArgumentParser("runtime", description=description, epilog=_EPILOG)
+    parser = Parser("runtime", description=description, epilog=_EPILOG)
     parser.add_argument("--version", action="version", version=f"middleout {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
@@ -150,7 +151,7 @@ def _many_options(command: argparse.ArgumentParser) -> None:
 def _encode(options: argparse.Namespace) -> int:
     from ..batch import files
     from ..batch.options import EncodeOptions
-    from ..recording import selection
+    from . import selection
 
     given = given_by(options)
     _select(options, partial(selection.is_recording, raw=options.channels is not None))
@@ -161,7 +162,7 @@ def _encode(options: argparse.Namespace) -> int:
 
 def _decode(options: argparse.Namespace) -> int:
     from ..batch import files
-    from ..recording import selection
+    from . import selection
 
     _select(options, selection.is_coded)
     call = partial(files.decode_files, model=options.model, **_destination(options))
@@ -170,7 +171,7 @@ def _decode(options: argparse.Namespace) -> int:
 
 def _test(options: argparse.Namespace) -> int:
     from ..batch import files
-    from ..recording import selection
+    from . import selection
 
     _select(options, selection.is_coded)
     call = partial(files.verify_files, model=options.model)
@@ -179,13 +180,17 @@ def _test(options: argparse.Namespace) -> int:
 
 def _select(options: argparse.Namespace, wanted: Callable[[str], bool]) -> None:
     """Put all files of folders and lists into `files`, and their folders into `below`."""
-    from ..recording import selection
+    from . import selection
 
     names = options.files + ([] if options.files_from is None else selection.listed(options.files_from))
     if not names:
         raise UsageError("no files")
-    below = selection.select(names, wanted) if options.recursive else dict.fromkeys(names, "")
-    options.files = list(below) if options.shard is None else selection.share(below, *options.shard)
+    if wrong := [name for name in names if name.startswith("-") and name != "-" and not os.path.exists(name)]:
+        raise UsageError(f"there is no option {wrong[0]}")
+    below = selection.select(names, wanted) if options.recursive else {}
+    options.files = list(below) if options.recursive else names
+    if options.shard is not None:
+        options.files = selection.share(options.files, *options.shard)
     options.below = below
 
 

@@ -104,6 +104,9 @@ def _tell(outcome: Outcome) -> None:
     """Print what is to be known of a file besides its sizes."""
     if outcome.bit_rate is not None:
         say(_rate(outcome))
+    if outcome.likely_channels is not None:
+        text = f"warning: the samples look like {outcome.likely_channels} channels; check --channels"
+        say(f"{outcome.path}: {text}")
     if outcome.stored:
         text = "channels hold floats that are no whole numbers times a step: stored, compressed by zstd"
         say(f"{outcome.path}: note: {outcome.stored} {text}")

@@ -108,7 +108,10 @@ class Outputs:
         """Open a claimed output; what killed processes left in its folder is removed."""
         if make_folder or self._folder is not None:
             make_folders(os.path.dirname(target) or os.curdir)
-        output = Output(target, self._force)
+        try:
+            output = Output(target, self._force)
+        except FileNotFoundError:
+            raise UsageError(f"there is no folder for {target}; make it, or say -d") from None
         if output.seekable and output.folder not in self._visited:
             self._visited.add(output.folder)
             remove_left_behind(output.folder)

@@ -16,23 +16,13 @@ from ..core import limits, sample_formats
 from ..core.errors import FileFormatError
 from ..core.file_io import read_up_to, skip_bytes
 from ..core.terms import WAV
+from .signatures import refuse_known
 
 _SUPPORTED = "supported are WAV files of integer PCM with 8 to 32 bits, and of floats with 32 or 64"
 _PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
 _ENCODINGS = {2: "MS ADPCM", 6: "A-law", 7: "mu-law", 0x11: "IMA ADPCM", 0x55: "MP3"}
 _GUID_END = bytes.fromhex("000000001000800000aa00389b71")
 """What follows the encoding in the sub-format of an extensible format chunk."""
-_OTHER_FILES = {
-    b"RF64": "an RF64 file",
-    b"BW64": "a BW64 file",
-    b"RIFX": "a big-endian RIFX file",
-    b"FORM": "an AIFF file",
-    b"fLaC": "a FLAC file",
-    b"wvpk": "a WavPack file",
-    b"OggS": "an Ogg file",
-    b"\x8fMDO": "a middleout file already",
-}
-_AUDIO = (b"RF64", b"FORM", b"fLaC")
 _CANONICAL = struct.Struct("<4sI4s4sIHHIIHH4sI")
 _FMT = struct.Struct("<HHIIHH")
 _UNKNOWN_SIZE = 0xFFFFFFFF
@@ -157,9 +147,8 @@ class _Walk:
         """Return the format and the bytes of the data chunk by its header, None for "until the end"."""
         start = self._take(12, strict=False)
         if start[:4] != b"RIFF" or start[8:12] != b"WAVE":
-            kind = _OTHER_FILES.get(start[:4], "not a WAV file" if start else "empty")
-            more = " (--samples-only keeps its samples)" if start[:4] in _AUDIO else ""
-            raise FileFormatError(f"this is {kind}{more}; {_SUPPORTED}")
+            refuse_known(start)
+            raise FileFormatError(f"this is {'not a WAV file' if start else 'empty'}; {_SUPPORTED}")
         riff_size = int.from_bytes(start[4:8], "little")
         form = None
         while True:

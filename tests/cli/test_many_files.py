@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from file_calls import main
 
-from runtime.recording.selection import share
+from runtime.cli.selection import share
 from runtime.recording.wav import WavFormat, canonical_header
 
 

@@ -278,7 +278,7 @@ def test_what_lies_channel_by_channel_does_not_go_through_pipes(tmp_path, capfd)
         ("x.npy", odd_npy("'descr': 5, 'fortran_order': False, 'shape': (1,)"), [], "header is damaged"),
         ("x.npy", b"\x93NUMPY\7\0", [], "version 7"),
         ("x.npy", b"text", [], "not a .npy file"),
-        ("x", b"text", [], "not a WAV file"),
+        ("x", b"text", [], "neither a WAV nor a .npy file"),
     ],
 )
 def test_what_is_not_right_is_refused_with_a_way_out(name, content, options, message, tmp_path, capsys):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..container.blocks import MAGIC
 from ..core.errors import UsageError
-from .npy import MAGIC as NPY_MAGIC
+from ..recording.npy import MAGIC as NPY_MAGIC
 
 _RAW_SUFFIXES = (".bin", ".dat", ".raw")
 

@@ -1,0 +1,48 @@
+"""Files that are known by their first bytes and not read as recordings: what they are, in words."""
+
+from __future__ import annotations
+
+from ..container.blocks import MAGIC
+from ..core.errors import FileFormatError
+
+_SAMPLES = "export its samples as .npy or as a raw file"
+_AUDIO = "its samples alone can be kept with --samples-only, or samples_only"
+_KNOWN = {
+    MAGIC: ("a coded file already", ""),
+    b"\x89HDF\r\n\x1a\n": ("an HDF5 file (NWB, MATLAB 7.3 and others)", _SAMPLES),
+    b"MATLAB ": ("a MATLAB file", _SAMPLES),
+    b"PK\x03\x04": ("a zip archive (.npz and others)", _SAMPLES),
+    b"\x1f\x8b": ("compressed by gzip", "unpack it first"),
+    b"\x28\xb5\x2f\xfd": ("compressed by zstd", "unpack it first"),
+    b"BZh": ("compressed by bzip2", "unpack it first"),
+    b"\xfd7zXZ": ("compressed by xz", "unpack it first"),
+    b"fLaC": ("a FLAC file", _AUDIO),
+    b"FORM": ("an AIFF file", _AUDIO),
+    b"caff": ("a CAF file", _AUDIO),
+    b"riff": ("a W64 file", _AUDIO),
+    b"RF64": ("an RF64 file, a WAV file of over 4 GB", _AUDIO),
+    b"BW64": ("a BW64 file", _AUDIO),
+    b"RIFX": ("a big-endian RIFX file", ""),
+    b"wvpk": ("a WavPack file", "unpack it first"),
+    b"ID3": ("an MP3 file", ""),
+    b"OggS": ("an Ogg file", _AUDIO),
+    b"0       ": ("an EDF file", _SAMPLES),
+    b"\xffBIOSEMI": ("a BDF file", _SAMPLES),
+    b"ABF ": ("an ABF file", _SAMPLES),
+    b"ABF2": ("an ABF file", _SAMPLES),
+    b"\x02\x27\x91\xc6": ("an Intan .rhd file", _SAMPLES),
+    b"\xac\x27\x91\xd6": ("an Intan .rhs file", _SAMPLES),
+    b"NEURALSG": ("a Blackrock file", _SAMPLES),
+    b"NEURALCD": ("a Blackrock file", _SAMPLES),
+    b"BRSMPGRP": ("a Blackrock file", _SAMPLES),
+    b"########": ("a Neuralynx file", _SAMPLES),
+    b"%PDF": ("a PDF file", ""),
+    b"\x89PNG": ("a picture", ""),
+}
+
+
+def refuse_known(start: bytes) -> None:
+    """Raise `FileFormatError` for the first bytes of a file that is none of samples only."""
+    for signature, (what, advice) in _KNOWN.items():
+        if start.startswith(signature):
+            raise FileFormatError(f"this is {what}" + (f": {advice}" if advice else ""))

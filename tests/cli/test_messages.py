@@ -1,0 +1,71 @@
+"""Answers to calls that are wrong."""
+
+import numpy as np
+import pytest
+from file_calls import main
+
+import runtime
+from runtime.recording.plausibility import likely_channels
+from runtime.recording.wav import WavFormat, canonical_header
+from training.simulate import simulate
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """The current folder, with a recording."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "ok.wav").write_bytes(canonical_header(WavFormat(1, 20000, 16), 3000) + bytes(6000))
+    np.save(tmp_path / "two.npy", np.zeros((3000, 2), np.int16))
+    (tmp_path / "r.h5").write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(6392))
+    (tmp_path / "x.mp3").write_bytes(b"ID3\x04" + bytes(7000))
+    (tmp_path / "c.csv").write_text("1,2,3\n" * 100)
+    (tmp_path / "e.edf").write_bytes(b"0       X" + bytes(7000))
+    (tmp_path / "folder").mkdir()
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("call", "answer"),
+    [
+        ("r.h5 --channels 16", "this is an HDF5 file"),
+        ("r.h5", "export its samples as .npy"),
+        ("x.mp3 --channels 1", "this is an MP3 file"),
+        ("c.csv", "neither a WAV nor a .npy file"),
+        ("e.edf --channels 1", "this is an EDF file"),
+        ("ok.wav -9 -o x.mdo", "there is no option -9"),
+        ("ok.wav -o nowhere/x.mdo", "there is no folder for nowhere/x.mdo"),
+        ("ok.wav --channels 2", "channels 2 was said, and the file says 1"),
+        ("two.npy --channels 3", "channels 3 was said, and the file says 2"),
+        ("ok.wav --sample-rate 44100", "sample rate 44100 was said, and the file says 20000"),
+        ("folder", "-r takes the recordings in it"),
+        ("ok.wav --leads 3", "did you mean --channels?"),
+        ("ok.wav --chanels 3", "did you mean --channels?"),
+        ("ok.wav --fs=3", "did you mean --sample-rate?"),
+        ("ok.wav --nothing-like-it", "there is no option --nothing-like-it\n"),
+    ],
+)
+def test_wrong_calls_are_told_what_is_wrong(call, answer, here, capsys):
+    try:
+        code = main("encode", *call.split())
+    except SystemExit as error:
+        code = error.code
+    shown = capsys.readouterr().err
+    assert code in (1, 2) and answer in shown and "Traceback" not in shown
+    assert not list(here.rglob("*.mdo"))
+
+
+def test_one_path_by_itself_is_a_file(here):
+    for file in ("two.npy", here / "ok.wav"):
+        assert [outcome.error for outcome in runtime.encode_files(file)] == [None]
+    assert [outcome.error for outcome in runtime.verify_files("ok.mdo")] == [None]
+
+
+def test_a_wrong_number_of_channels_is_noticed(here, capsys):
+    samples = simulate(6000, 16, seed=2).samples + (100 * np.arange(16)).astype(np.int16)
+    samples.tofile("x.bin")
+    assert main("encode", "x.bin", "--channels", 15) == 0
+    assert "look like 16 channels" in capsys.readouterr().err
+    assert main("encode", "-f", "x.bin", "--channels", 16) == 0
+    assert "warning" not in capsys.readouterr().err
+    assert likely_channels(samples[:3]) is None
+    assert likely_channels(np.zeros((5000, 4), np.int16)) is None
