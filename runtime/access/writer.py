@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import os
+from dataclasses import replace
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -19,9 +21,11 @@ from ..core.errors import MiddleoutError, UsageError
 from ..core.limits import BATCH_SAMPLES, MAX_CHANNELS
 from ..core.names import channel_names, is_suffix
 from ..core.terms import STREAM
+from ..predictor import model as models
 from ..recording import paths
 from ..recording.arrays import to_sample_rate, to_samples
 from ..recording.output_file import Output
+from .reader import Reader
 
 
 class Writer:
@@ -108,6 +112,29 @@ class Writer:
             self._encode(self._ready(final=False))
 
     append = write
+
+    def append_coded(self, data: bytes) -> None:
+        """Append the chunks of a coded recording, as `runtime.encode` gives it, as they are.
+
+        So can several processes encode parts of a recording. All must have the same model: that which the options
+        name, or else the one of what comes first.
+
+        Raises
+        ------
+        UsageError
+            It has another number of channels, type of samples or model, or is lossy.
+        FileFormatError, CorruptError, ModelError
+        """
+        self._encode(self._ready(final=True))
+        with Reader(io.BytesIO(data), model=self._loaded.options.model, cache_bytes=0) as part:
+            if self._begun is None and self._loaded.network is None:
+                self._loaded = replace(self._loaded, network=models.load(part.model_data()))
+            encoding, blocks = self._begin([])
+            ours, its = encoding.header, part.header
+            if (its.channels, its.dtype, its.model) != (ours.channels, ours.dtype, ours.model) or its.bounded:
+                raise UsageError("what is appended has other channels, samples or another model, or is lossy")
+            for payload in part.payloads():
+                blocks.chunk(payload)
 
     def close(self) -> None:
         """Write what is left, and the end of the file."""

@@ -34,9 +34,10 @@ from .stored import smaller
 if TYPE_CHECKING:
     from ..compiled.engine import Engine
 
-_ENCODE_STEP, _ENCODE_SAMPLE = 1e-5, 1e-7
-_DECODE_STEP, _DECODE_SAMPLE = 3e-5, 8e-8
-"""Seconds that numpy and onnxruntime take for a step of any number of lanes, and for a sample."""
+_ENCODE_STEP, _ENCODE_SAMPLE = 1.5e-5, 1.5e-7
+_DECODE_STEP, _DECODE_SAMPLE = 2e-4, 2e-7
+"""Seconds that numpy and onnxruntime take for a step of any number of lanes, when decoding of each level, and for
+a sample."""
 _ADAPTIVE_STEP = 2e-5
 """Seconds that numpy takes more for a step of lanes some of which have adaptive predictors."""
 

@@ -125,7 +125,9 @@ class Recording:
         if array:
             if STREAM in files:
                 raise UsageError("the channels of an array come from files, not from standard input")
-            several = MonoFilesReader(list(files), lambda one: _reader(one, replace(given, channels=given.channels and 1)))
+            several = MonoFilesReader(
+                list(files), lambda one: _reader(one, replace(given, channels=given.channels and 1))
+            )
             self.source: Source = several
             self.seen = several.seen
             self.size: int | None = sum(seen.size for seen in self.seen)

@@ -152,7 +152,7 @@ def of_whole_recordings(engine: str) -> tuple[list[Coder], list[str]]:
         some.append(_wavpack_command())
     else:
         missing.append("the command wavpack")
-    others = [(_xz, "xz -9e", None), (_blosc, "Blosc-zstd", "numcodecs"), (_pcodec, "pcodec", "pcodec")]
+    others = [(_xz, "xz -9e", None), (blosc, "Blosc-zstd", "numcodecs"), (pcodec, "pcodec", "pcodec")]
     for make, name, package in others:
         if package and importlib.util.find_spec(package) is None:
             missing.append(f"the package {package}")
@@ -214,7 +214,7 @@ def _wavpack(name: str, level: int) -> Coder:
     )
 
 
-def _wavpack_3() -> Coder:
+def wavpack_3() -> Coder:
     return _wavpack(WAVPACK_3, 3)
 
 
@@ -222,7 +222,7 @@ def _wavpack_hh() -> Coder:
     return _wavpack("WavPack -hh in zarr", 4)
 
 
-def _blosc() -> Coder:
+def blosc() -> Coder:
     """Return SpikeInterface's default for zarr."""
     from numcodecs import blosc
 
@@ -235,7 +235,7 @@ def _blosc() -> Coder:
     )
 
 
-def _pcodec() -> Coder:
+def pcodec() -> Coder:
     """Return pcodec, channel by channel behind one another."""
     from pcodec import ChunkConfig, standalone
 
@@ -274,4 +274,4 @@ def _delta_zlib() -> Coder:
     return Coder("delta + zlib (mtscomp)", encode, decode)
 
 
-_OPTIONAL = {"wavpack_numcodecs": (_wavpack_3, _wavpack_hh), "numcodecs": (_blosc,), "pcodec": (_pcodec,)}
+_OPTIONAL = {"wavpack_numcodecs": (wavpack_3, _wavpack_hh), "numcodecs": (blosc,), "pcodec": (pcodec,)}
