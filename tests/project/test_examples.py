@@ -25,9 +25,10 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-@pytest.mark.parametrize(
-    ("page", "needed"), [("arrays", "fsspec"), ("zarr", "zarr"), ("spikeinterface", "spikeinterface")]
-)
+PAGES = [("arrays", "fsspec"), ("zarr", "zarr"), ("spikeinterface", "spikeinterface")]
+
+
+@pytest.mark.parametrize(("page", "needed"), PAGES)
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
 def test_the_examples_of_a_page_run(page, needed, root, folder):
     pytest.importorskip(needed, reason=f"{needed} is not installed; it is an extra")
