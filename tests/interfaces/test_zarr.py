@@ -15,6 +15,8 @@ zarr = pytest.importorskip("zarr", minversion="3", reason="zarr 3 is not install
 
 from middleout.zarr import MiddleoutCodec  # noqa: E402
 
+from runtime.codec import rans_coding  # noqa: E402
+
 zarr.registry.register_codec("middleout", MiddleoutCodec)  # where the package is not installed
 
 
@@ -41,6 +43,42 @@ def test_arrays_come_back(dtype, options):
     for found in (array, zarr.open_array(store, mode="r")):
         assert np.array_equal(found[:], samples)
         assert np.array_equal(found[50:300:7, 4], samples[50:300:7, 4])
+
+
+@pytest.fixture
+def decoded(monkeypatch):
+    """How many samples are decoded."""
+    counts = []
+    decode = rans_coding._decode
+
+    def counting(coded, *arguments):
+        counts.append(sum(chunk.frames * len(chunk.side.coded) for chunk in coded))
+        return decode(coded, *arguments)
+
+    monkeypatch.setattr(rans_coding, "_decode", counting)
+    return counts
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("options", [{}, {"shards": (60000, 4)}], ids=str)
+def test_only_what_is_read_is_decoded(options, decoded):
+    samples = np.random.default_rng(1).normal(0, 300, (60000, 4)).astype(np.int16)
+    array = zarr.create_array(
+        zarr.storage.MemoryStore(),
+        shape=samples.shape,
+        chunks=(30000, 4),
+        dtype="int16",
+        serializer=MiddleoutCodec(independent=True, verify=False),
+        compressors=None,
+        **options,
+    )
+    array[:] = samples
+    every = slice(None)
+    for index, most in [((every, 3), 60000), ((slice(100, 200), every), 60000), ((slice(100, 200), [1, 3]), 30000)]:
+        decoded.clear()
+        assert np.array_equal(array.oindex[index], samples[index])
+        assert 0 < sum(decoded) <= most
+    assert np.array_equal(array.vindex[[5, 30000], [1, 3]], samples[[5, 30000], [1, 3]])
 
 
 def test_its_configuration_is_kept():

@@ -7,6 +7,7 @@ samples; the length is that of all axes together that lie inside of the axis of 
 
 from __future__ import annotations
 
+import io
 import struct
 from typing import Any
 
@@ -71,15 +72,19 @@ class Middleout(Codec):
 
         Raises `CorruptError`, `ModelError`.
         """
-        data = ensure_ndarray(buf).tobytes()
-        if len(data) < _HEAD.size:
-            raise runtime.CorruptError("encoded data are too short")
-        kind, length = _HEAD.unpack_from(data)
-        if kind > _BIG:
-            raise runtime.CorruptError(f"encoded data of an unknown kind, {kind}")
-        body = data[_HEAD.size :]
+        kind, length, body = _parsed(buf)
         items = _of_zstd(body, length) if kind == _ZSTD else self._decoded(body, length, ">" if kind == _BIG else "<")
         return items if out is None else ndarray_copy(items, out)
+
+    def reader(self, buf: Any) -> runtime.Reader | None:
+        """Return a reader of encoded samples [time, channel], or None where the data are others.
+
+        Raises `CorruptError`, `ModelError`.
+        """
+        kind, length, body = _parsed(buf)
+        if (kind, length) != (_LITTLE, 1):
+            return None
+        return runtime.open(io.BytesIO(body), model=self.model, cache_bytes=0)
 
     def _decoded(self, body: bytes, inside: int, order: str) -> np.ndarray:
         samples, _ = runtime.decode(body, model=self.model)
@@ -88,6 +93,17 @@ class Middleout(Codec):
             raise runtime.CorruptError("encoded data and their length disagree")
         items = samples.reshape(-1, inside, channels).swapaxes(1, 2).reshape(-1)
         return items.astype(items.dtype.newbyteorder(order), copy=False)
+
+
+def _parsed(buf: Any) -> tuple[int, int, bytes]:
+    """Return the number, length and body of encoded data. Raises `CorruptError`."""
+    data = ensure_ndarray(buf).tobytes()
+    if len(data) < _HEAD.size:
+        raise runtime.CorruptError("encoded data are too short")
+    kind, length = _HEAD.unpack_from(data)
+    if kind > _BIG:
+        raise runtime.CorruptError(f"encoded data of an unknown kind, {kind}")
+    return kind, length, data[_HEAD.size :]
 
 
 def _in_order(array: np.ndarray, axis: int) -> tuple[np.ndarray, int]:

@@ -8,10 +8,12 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from zarr.abc.codec import ArrayBytesCodec
+from zarr.abc.codec import ArrayBytesCodec, ArrayBytesCodecPartialDecodeMixin
+from zarr.abc.store import ByteGetter
 from zarr.core.array_spec import ArraySpec
 from zarr.core.buffer import Buffer, NDBuffer
 from zarr.core.common import JSON, parse_named_configuration
+from zarr.core.indexing import SelectorTuple
 
 import runtime
 
@@ -21,9 +23,10 @@ _MOST_BYTES = (1 << 31) - 1
 
 
 @dataclass(frozen=True)
-class MiddleoutCodec(ArrayBytesCodec):
+class MiddleoutCodec(ArrayBytesCodec, ArrayBytesCodecPartialDecodeMixin):
     """Encode chunks of recordings without loss; give `compressors=None` with it, since its bytes do not compress.
 
+    Of chunks [time, channel] it decodes only the frames and channels that are read, and what these are predicted from.
     The parameters are those of `middleout.numcodecs.Middleout`, and so are the bytes, of little-endian samples in C
     order.
     """
@@ -73,6 +76,23 @@ class MiddleoutCodec(ArrayBytesCodec):
         except ValueError:
             raise runtime.CorruptError("a chunk does not have the samples that the array says") from None
         return chunk_spec.prototype.nd_buffer.from_numpy_array(array.astype(native, copy=False))
+
+    def _decode_part(self, chunk_data: Buffer, selection: SelectorTuple, chunk_spec: ArraySpec) -> NDBuffer:
+        is_recording = len(chunk_spec.shape) == 2 and self.channel_axis in (-1, 1)
+        reader = Middleout(**asdict(self)).reader(chunk_data.to_bytes()) if is_recording else None
+        if reader is None:
+            return self._decode_sync(chunk_data, chunk_spec)[selection]
+        native = chunk_spec.dtype.to_native_dtype()
+        if reader.shape != chunk_spec.shape or reader.dtype != native.newbyteorder("="):
+            raise runtime.CorruptError("a chunk does not have the samples that the array says")
+        part = np.asarray(reader[selection])
+        return chunk_spec.prototype.nd_buffer.from_numpy_array(part.astype(native, copy=False))
+
+    async def _decode_partial_single(
+        self, byte_getter: ByteGetter, selection: SelectorTuple, chunk_spec: ArraySpec
+    ) -> NDBuffer | None:
+        chunk_data = await byte_getter.get(prototype=chunk_spec.prototype)
+        return chunk_data and await asyncio.to_thread(self._decode_part, chunk_data, selection, chunk_spec)
 
     async def _encode_single(self, chunk_data: NDBuffer, chunk_spec: ArraySpec) -> Buffer:
         return await asyncio.to_thread(self._encode_sync, chunk_data, chunk_spec)
