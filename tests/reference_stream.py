@@ -109,9 +109,9 @@ class Stream:
         must(version in (1, 2) and period > 0 and self.count > 0, "a description's values")
         self.block, self.spikes = block + 1, version == 2
         if self.spikes:
-            return payload[30:]
-        coding, size = struct.unpack_from("<BI", payload, 30)
-        side, rest = payload[35 : 35 + size], payload[35 + size :]
+            return payload[22:]
+        coding, size = struct.unpack_from("<BI", payload, 22)
+        side, rest = payload[27 : 27 + size], payload[27 + size :]
         reader = Bits(zstandard.ZstdDecompressor().decompress(side) if coding else side)
         self.channels = read_channels(reader, self.count, self.model, self.bound)
         must({channel.kind for channel in self.channels} <= {IMPLANT, LINEAR}, "a channel's kind")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import BinaryIO, Protocol, cast
 
 import numpy as np
@@ -125,9 +125,7 @@ class Recording:
         if array:
             if STREAM in files:
                 raise UsageError("the channels of an array come from files, not from standard input")
-            several = MonoFilesReader(
-                list(files), lambda one: _reader(one, replace(given, channels=given.channels and 1))
-            )
+            several = MonoFilesReader(list(files), lambda one: _reader(one, given))
             self.source: Source = several
             self.seen = several.seen
             self.size: int | None = sum(seen.size for seen in self.seen)
@@ -192,7 +190,6 @@ def _reader(source: Input, given: Given) -> Source:
     start, file = _ahead(source)
     if suffix == ".npy" or (suffix != ".wav" and start.startswith(npy.MAGIC)):
         front, form = npy.read_header(file, given.sample_rate, given.layout)
-        _check(given, channels=form.channels)
         left = None if source.size is None else source.size - len(front)
         return RawReader(file, left, form, front)
     wav = suffix == ".wav" or (start[:4], start[8:]) == (b"RIFF", b"WAVE")
@@ -201,9 +198,7 @@ def _reader(source: Input, given: Given) -> Source:
             raise UsageError("--samples-only, or samples_only, needs a file; this is a pipe")
         return AudioReader(source.path)
     if wav:
-        reader = WavReader(file, source.size)
-        _check(given, channels=reader.channels, sample_rate=reader.sample_rate)
-        return reader
+        return WavReader(file, source.size)
     refuse_known(start)
     if given.channels is None:
         kind = "a raw file" if suffix in RAW_SUFFIXES or not start else "this is neither a WAV nor a .npy file; if raw"
@@ -211,14 +206,6 @@ def _reader(source: Input, given: Given) -> Source:
     channel_time = given.layout == CHANNEL_TIME
     form = Form(given.channels, given.sample_rate, given.dtype, None, given.layout, channel_time)
     return RawReader(file, source.size, form)
-
-
-def _check(given: Given, **own: float) -> None:
-    """Refuse what contradicts what a file says itself. Raises `UsageError`."""
-    for name, value in own.items():
-        said = getattr(given, name)
-        if said and said != value:
-            raise UsageError(f"{name.replace('_', ' ')} {said:g} was said, and the file says {value:g}")
 
 
 def _ahead(source: Input) -> tuple[bytes, BinaryIO]:

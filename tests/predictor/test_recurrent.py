@@ -86,7 +86,7 @@ def refusals(channels, tmp_path):
     packets = StreamEncoder(2, 20000, model="implant-small", block=50).push(plain[:50])
     network, packet = model.load(DATA), packets[0]
     at = packet.index(model.load("implant-small").identity)
-    packet = packet[:at] + network.identity + packet[at + 16 : -4]
+    packet = packet[:at] + network.identity + packet[at + 8 : -4]
     yield lambda: StreamDecoder(model=DATA).push(packet + zlib.crc32(packet).to_bytes(4, "little"))
     yield lambda: network.run(np.zeros((3, 20), np.uint8))
 

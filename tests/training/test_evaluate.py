@@ -28,7 +28,7 @@ def test_per_channel_and_in_total(folder, tmp_path, capsys):
     assert found["channels"]["names"] == ["a", "b:0000", "b:0001", "b:0002"]
     assert set(found["total"]) == {"middleout", *(p.name for p in baselines.AUDIO_BASELINES if p.installed)}
     whole = [len(runtime.encode(simulate(*s).samples, 19531)) for s in ((3000, 1, 19531, 1), (2000, 3, 19531, 2))]
-    assert found["total"]["middleout"] == pytest.approx(8 * sum(whole) / 9000, abs=0.02)
+    assert found["total"]["middleout"] == pytest.approx(8 * sum(whole) / 9000, abs=0.04)
     assert all(3 < bits < 8 for bits in found["channels"]["middleout"])
 
 
