@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 from ..container.header import BLOCK_OVERHEAD
 from ..container.index import NO_INDEX
 from ..core.errors import UsageError
-from ..core.file_io import PositionalFile
+from ..core.file_io import PositionalFile, read_up_to
 from ..core.threads import ForkSafeLock
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]+(://|::)")
@@ -119,10 +119,7 @@ def of_object(file: BinaryIO) -> BinaryIO | RangeFile:
             raise UsageError("the file was closed")
         with lock:
             file.seek(start)
-            data = io.BytesIO()
-            while data.tell() < stop - start and (piece := file.read(stop - start - data.tell())):
-                data.write(piece)
-            return data.getvalue()
+            return read_up_to(file, stop - start)
 
     return RangeFile(fetch, file.seek(0, os.SEEK_END))
 

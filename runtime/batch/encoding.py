@@ -9,7 +9,7 @@ import numpy as np
 
 from ..codec.coding import EncodeTask
 from ..container import metadata
-from ..container.blocks import BlockReader, BlockWriter
+from ..container.blocks import BlockWriter, read_through
 from ..container.header import Header
 from ..core import sample_formats
 from ..core.compressed_bytes import pack_blob
@@ -27,20 +27,16 @@ from .rate_control import FILE_COST, Budget, bit_rate
 def check_coded(output: Output) -> None:
     """Read a coded file again from the disk. Raises `CorruptError` if its blocks are not what was written."""
     output.file.seek(0)
-    for _ in BlockReader(output.file):
-        pass
+    read_through(output.file)
 
 
 def is_complete(path: str, mtime: int | None) -> bool:
     """Tell whether a path holds a coded file, all of it intact, of an original with this time of modification."""
     try:
         with open(path, "rb") as file:
-            blocks = BlockReader(file)
-            for _ in blocks:
-                pass
+            return read_through(file).mtime == mtime
     except (OSError, MiddleoutError):
         return False
-    return blocks.header.mtime == mtime
 
 
 @dataclass(frozen=True)

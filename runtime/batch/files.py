@@ -70,7 +70,7 @@ def encode_files(
     ModelError, UsageError
         The model, the topology or an option is not usable. What concerns one file only does not raise.
     """
-    names = _names(files)
+    names = paths.as_list(files)
     options, given, destination = from_fields(fields, options or EncodeOptions, NOTHING, Destination)
     groups = [names] if array and names else [[name] for name in names]
     if executor is not None:
@@ -144,15 +144,10 @@ def _decode(
     jobs: int | None,
     advance: Callable[[int], None],
 ) -> list[Outcome]:
-    names = _names(files)
+    names = paths.as_list(files)
     network = None if model is None else models.load(model)
     work = [DecodeJob([name], settings, network) for name in names]
     return _run(work, Runner(jobs or default_threads(), coded_samples(names), advance))
-
-
-def _names(files: str | os.PathLike | Iterable[str | os.PathLike]) -> list[str]:
-    """Return paths; one by itself is taken too."""
-    return [os.fspath(file) for file in ([files] if isinstance(files, str | os.PathLike) else files)]
 
 
 def _settings(destination: Destination, done: Callable[[Outcome], None]) -> Settings:

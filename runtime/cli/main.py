@@ -9,7 +9,6 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -151,10 +150,9 @@ def _many_options(command: argparse.ArgumentParser) -> None:
 def _encode(options: argparse.Namespace) -> int:
     from ..batch import files
     from ..batch.options import EncodeOptions
-    from . import selection
 
     given = given_by(options)
-    _select(options, partial(selection.is_recording, raw=options.channels is not None))
+    _select(options, coded=False)
     made = EncodeOptions(**{name: getattr(options, name) for name in _ENCODING + _HOW}, **options.chunk)
     call = partial(files.encode_files, options=made, array=options.array, **given, **_destination(options))
     return run("encode", call, options, files.expected_samples(options.files))
@@ -162,26 +160,27 @@ def _encode(options: argparse.Namespace) -> int:
 
 def _decode(options: argparse.Namespace) -> int:
     from ..batch import files
-    from . import selection
 
-    _select(options, selection.is_coded)
+    _select(options, coded=True)
     call = partial(files.decode_files, model=options.model, **_destination(options))
     return run("decode", call, options, files.coded_samples(options.files))
 
 
 def _test(options: argparse.Namespace) -> int:
     from ..batch import files
-    from . import selection
 
-    _select(options, selection.is_coded)
+    _select(options, coded=True)
     call = partial(files.verify_files, model=options.model)
     return run("test", call, options, files.coded_samples(options.files))
 
 
-def _select(options: argparse.Namespace, wanted: Callable[[str], bool]) -> None:
+def _select(options: argparse.Namespace, coded: bool) -> None:
     """Put all files of folders and lists into `files`, and their folders into `below`."""
     from . import selection
 
+    wanted = selection.is_coded
+    if not coded:
+        wanted = partial(selection.is_recording, raw=options.channels is not None)
     names = options.files + ([] if options.files_from is None else selection.listed(options.files_from))
     if not names:
         raise UsageError("no files")

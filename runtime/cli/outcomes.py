@@ -34,11 +34,9 @@ def say(text: str) -> None:
 def run(verb: str, call: Callable, options: argparse.Namespace, total: int | None) -> int:
     """Call it for all files, with a progress bar on a terminal, and summarise."""
     start = time.perf_counter()
-    log = None if options.log is None else open(options.log, "a", encoding="utf-8")  # noqa: SIM115 (closed below)
-    with (
-        contextlib.nullcontext() if log is None else log,
-        Progress(verb, total, shown=not options.quiet and sys.stderr.isatty()) as progress,
-    ):
+    with contextlib.ExitStack() as stack:
+        log = None if options.log is None else stack.enter_context(open(options.log, "a", encoding="utf-8"))
+        progress = stack.enter_context(Progress(verb, total, shown=not options.quiet and sys.stderr.isatty()))
 
         def done(outcome: Outcome) -> None:
             if log is not None:
@@ -51,13 +49,14 @@ def run(verb: str, call: Callable, options: argparse.Namespace, total: int | Non
                     _tell(outcome)
 
         outcomes = call(options.files, jobs=options.jobs, done=done, advance=progress.advance)
+    seconds, skipped = time.perf_counter() - start, sum(outcome.skipped for outcome in outcomes)
     good = [outcome for outcome in outcomes if outcome.error is None and not outcome.skipped]
     if options.json:
-        print(json.dumps(_totals(verb, outcomes, time.perf_counter() - start), indent=2))
-    if skipped := sum(outcome.skipped for outcome in outcomes) * (not options.quiet):
+        print(json.dumps(_totals(verb, outcomes, seconds), indent=2))
+    if skipped and not options.quiet:
         say(f"{skipped} files were done before")
     if good and not options.quiet:
-        say(_summary(verb, good, time.perf_counter() - start))
+        say(_summary(verb, good, seconds))
     return max((getattr(outcome.error, "exit_code", 1) for outcome in outcomes if outcome.error), default=0)
 
 
@@ -78,17 +77,19 @@ def _facts(outcome: Outcome) -> dict[str, Any]:
 def _totals(verb: str, outcomes: list[Outcome], seconds: float) -> dict[str, Any]:
     """Return the summary of a command."""
     good = [outcome for outcome in outcomes if outcome.error is None]
-    totals = {name: sum(getattr(o, name) for o in good) for name in ("original_bytes", "coded_bytes", "samples")}
     failed = {outcome.path: str(outcome.error) for outcome in outcomes if outcome.error is not None}
     skipped = sum(outcome.skipped for outcome in good)
     counts = {"command": verb, "files": len(outcomes), "skipped": skipped, "failed": failed}
-    return counts | totals | {"seconds": round(seconds, 3)}
+    return counts | _sums(good) | {"seconds": round(seconds, 3)}
+
+
+def _sums(outcomes: list[Outcome]) -> dict[str, int]:
+    """Return the bytes of originals and of coded files, and the samples."""
+    return {name: sum(getattr(o, name) for o in outcomes) for name in ("original_bytes", "coded_bytes", "samples")}
 
 
 def _summary(verb: str, outcomes: list[Outcome], seconds: float) -> str:
-    original = sum(outcome.original_bytes for outcome in outcomes)
-    coded = sum(outcome.coded_bytes for outcome in outcomes)
-    samples = sum(outcome.samples for outcome in outcomes)
+    original, coded, samples = _sums(outcomes).values()
     what = outcomes[0].path if len(outcomes) == 1 else f"{len(outcomes)} files"
     sizes = f"{coded} -> {original}" if verb == "decode" else f"{original} -> {coded}"
     if verb == "test":

@@ -9,16 +9,15 @@ from pathlib import Path
 from ..container.blocks import MAGIC
 from ..core.errors import UsageError
 from ..recording.npy import MAGIC as NPY_MAGIC
-
-_RAW_SUFFIXES = (".bin", ".dat", ".raw")
+from ..recording.sources import RAW_SUFFIXES
+from ..recording.wav import is_wav
 
 
 def is_recording(path: str, raw: bool = False) -> bool:
     """Tell whether a file in a folder is to be encoded: by its first bytes; with `raw` also by its name."""
     with open(path, "rb") as file:
         start = file.read(12)
-    wav = start[:4] == b"RIFF" and start[8:] == b"WAVE"
-    return wav or start.startswith(NPY_MAGIC) or (raw and path.lower().endswith(_RAW_SUFFIXES))
+    return is_wav(start) or start.startswith(NPY_MAGIC) or (raw and path.lower().endswith(RAW_SUFFIXES))
 
 
 def is_coded(path: str) -> bool:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from ..core.errors import UsageError
 from ..core.names import printable
+from ..core.terms import FILLS
 from .shared_options import bound, hertz, input_options, positive, verbose, window
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def add(commands: Any) -> None:
     decode.add_argument("--model", metavar="PATH", help="the model, where it is not a shipped one")
     decode.add_argument("--join", action="store_true", help="begin with the first frames that can be decoded")
     fill = "frames in the place of lost ones, so that time does not shift: zeros, or the last frame before"
-    decode.add_argument("--fill", choices=("zeros", "hold"), help=f"{fill} (default: lost frames are left out)")
+    decode.add_argument("--fill", choices=FILLS, help=f"{fill} (default: lost frames are left out)")
     decode.add_argument("-q", "--quiet", action="store_true", help="no summary")
     verbose(decode)
     decode.set_defaults(run=_decode)

@@ -33,7 +33,7 @@ def encode(batch: list[np.ndarray], coded: list[CodedChunk], model: Model, engin
         lanes, number = _lanes(chunks, model)
         states, counts = np.zeros(len(lanes), np.uint64), np.zeros(len(lanes), np.int64)
         words: list[np.ndarray] = [np.zeros(0, np.uint32)] * len(lanes)
-        for part, table in _groups(lanes, chunks):
+        for part, table in _groups(lanes, number, chunks):
             found = np.zeros(len(part), np.uint64), np.zeros(len(part), np.int64)
             # 20 bits a symbol, 16 more of an escape
             rows = np.empty((len(part), int(lanes.length[part].max()) * 9 // 8 + 2), np.uint32)
@@ -53,9 +53,9 @@ def decode(coded: list[CodedChunk], results: list[np.ndarray], model: Model, eng
         states = np.concatenate([chunk.states for chunk in chunks])
         words = np.concatenate([chunk.words for chunk in chunks])
         ends = np.append(0, np.cumsum(np.concatenate([chunk.counts for chunk in chunks])))
-        samples = results[some[0]] if len(some) == 1 else np.concatenate([results[i] for i in some])
-        low = _low_bits(chunks)
-        for part, table in _groups(lanes, chunks):
+        samples = results[some[0]] if len(some) == 1 else np.empty((sum(c.frames for c in chunks), 1), np.int16)
+        low = _low_bits(chunks, _low_rows(chunks))
+        for part, table in _groups(lanes, number, chunks):
             numbers = number[part]
             left, bounds = states[numbers], np.stack([ends[numbers], ends[numbers + 1]], axis=1)
             decode_lanes(table, engine.network, engine.tables, words, bounds, left, low, samples)
@@ -69,15 +69,13 @@ def decode(coded: list[CodedChunk], results: list[np.ndarray], model: Model, eng
 def _together(coded: list[CodedChunk]) -> Iterator[list[int]]:
     """Yield the numbers of chunks that are coded as one: of one channel and not too many samples, or a chunk alone."""
     some: list[int] = []
+    frames = 0
     for i, chunk in enumerate(coded):
-        single = len(chunk.side.kind) == 1 and chunk.frames < _GROUP_SAMPLES
-        if some and not (single and sum(coded[j].frames for j in some) + chunk.frames <= _GROUP_SAMPLES):
+        frames += chunk.frames
+        if some and (len(chunk.side.kind) > 1 or len(coded[some[0]].side.kind) > 1 or frames > _GROUP_SAMPLES):
             yield some
-            some = []
+            some, frames = [], chunk.frames
         some.append(i)
-        if not single:
-            yield some
-            some = []
     if some:
         yield some
 
@@ -100,30 +98,30 @@ def _lanes(chunks: list[CodedChunk], model: Model) -> tuple[Lanes, np.ndarray]:
     return replace(lanes, start=lanes.start + _starts(chunks)[lanes.owner]), number
 
 
-def _low_bits(chunks: list[CodedChunk]) -> np.ndarray:
-    """Return the low bits int32 [rows, frames]; of chunks of one channel in one row."""
-    if len(chunks) == 1:
-        found = [low[:] for low in chunks[0].low_bits]
-    else:
-        row = [chunk.low_bits[0][:] if chunk.low_bits else np.zeros(chunk.frames, np.int16) for chunk in chunks]
-        found = [np.concatenate(row)] if any(chunk.low_bits for chunk in chunks) else []
-    return np.array(found, np.int32) if found else np.zeros((1, 1), np.int32)
+def _low_bits(chunks: list[CodedChunk], rows: np.ndarray) -> np.ndarray:
+    """Return the low bits int32 [rows, frames] of the channels that have rows."""
+    found = np.zeros((max(int(rows.max()) + 1, 1), sum(chunk.frames for chunk in chunks)), np.int32)
+    for chunk, start in zip(chunks, _starts(chunks).tolist(), strict=True):
+        for channel, low in zip(channels_with_low_bits(chunk.side), chunk.low_bits, strict=True):
+            found[rows[channel], start : start + chunk.frames] = low[:]
+    return found
 
 
-def _groups(lanes: Lanes, chunks: list[CodedChunk]) -> Iterator[tuple[np.ndarray, tuple]]:
-    """Yield lanes that are coded together, whole segments of a chunk or all of several, as numbers and as a table."""
-    first_chunk = chunks[0]
-    low_rows = np.full(len(first_chunk.side.kind), -1)
-    with_low = channels_with_low_bits(first_chunk.side) if len(chunks) == 1 else np.zeros(1, np.int64)
-    low_rows[with_low] = np.arange(len(with_low))
-    if len(chunks) > 1:
-        check_stop()
-        yield np.arange(len(lanes)), lane_table(lanes, low_rows)
-        return
-    per_segment = len(first_chunk.side.coded)
-    most = max(1, _GROUP_SAMPLES // (per_segment * first_chunk.steps), -(-8 // per_segment))
-    segment = lanes.number // per_segment
-    for first in range(0, first_chunk.segments, most):
+def _low_rows(chunks: list[CodedChunk]) -> np.ndarray:
+    """Return for each channel its row of low bits, -1 if it has none in any chunk."""
+    rows = np.full(len(chunks[0].side.kind), -1)
+    with_low = np.unique(np.concatenate([channels_with_low_bits(chunk.side) for chunk in chunks]))
+    rows[with_low] = np.arange(len(with_low))
+    return rows
+
+
+def _groups(lanes: Lanes, number: np.ndarray, chunks: list[CodedChunk]) -> Iterator[tuple[np.ndarray, tuple]]:
+    """Yield lanes that are coded together, whole segments, as their places among the lanes and as a table."""
+    low_rows, per_segment = _low_rows(chunks), len(chunks[0].side.coded)
+    steps, segments = max(chunk.steps for chunk in chunks), sum(chunk.segments for chunk in chunks)
+    most = max(1, _GROUP_SAMPLES // (per_segment * steps), -(-8 // per_segment))
+    segment = number // per_segment
+    for first in range(0, segments, most):
         check_stop()
         part = np.flatnonzero((segment >= first) & (segment < first + most))
         yield part, lane_table(lanes.take(part), low_rows)

@@ -108,8 +108,7 @@ def _cropped(chunk: CodedChunk, samples: np.ndarray, task: DecodeTask) -> np.nda
 
 
 def _encoded(tasks: list[EncodeTask], model: Model) -> list[bytes]:
-    for independent in (False, True):
-        prepare_fits([task.samples for task in tasks if task.independent == independent], not independent)
+    prepare_fits((task.samples, not task.independent) for task in tasks)
     forms = [_fitted(task, model) for task in tasks]
     coded = [chunk for _, chunk in forms]
     for bins in sorted({_bins_of(chunk) for chunk in coded}):

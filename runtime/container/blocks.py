@@ -222,6 +222,14 @@ class BlockReader:
         return payload, crc, tag
 
 
+def read_through(file: BinaryIO) -> Header:
+    """Read a whole file and check its blocks. Returns its header; raises what `BlockReader` does."""
+    blocks = BlockReader(file)
+    for _ in blocks:
+        pass
+    return blocks.header
+
+
 def read_block(
     file: BinaryIO, sequence: int, header_crc: int, expected: bytes | None = None
 ) -> tuple[bytes, int, bytes]:

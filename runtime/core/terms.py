@@ -13,3 +13,7 @@ SAMPLES, WAV, RAW, NPY, FILES = "samples", "wav", "raw", "npy", "files"
 INT24 = "int24"
 TYPES = ("int16", "uint16", "int8", "uint8", INT24, "int32", "uint32", "float32", "float64")
 """Types of samples."""
+
+ZEROS, HOLD = "zeros", "hold"
+FILLS = (ZEROS, HOLD)
+"""What may take the place of frames that a stream has lost."""

@@ -6,6 +6,7 @@ Reproducible on every machine (see `least_squares.py` and `correlation.py`).
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -70,14 +71,14 @@ def fit(
     options: FitOptions = FitOptions(),  # noqa: B008 (it is frozen)
 ) -> SideInformation:
     """Choose the side information of a chunk without palettes; parameters are those of `fit_with_palettes`."""
-    prepare_fits([samples], options.references)
+    prepare_fits([(samples, options.references)])
     return fit_with_palettes(samples, reconstruction, linear, options)[0]
 
 
-def prepare_fits(chunks: list[np.ndarray], references: bool) -> None:
-    """Load compiled loops where they are worth it for all of these chunks [frames, channels]."""
+def prepare_fits(chunks: Iterable[tuple[np.ndarray, bool]]) -> None:
+    """Load compiled loops where they are worth it for all chunks [frames, channels], with references or without."""
     seconds = 0.0
-    for samples in chunks:
+    for samples, references in chunks:
         joint = references and samples.shape[1] > 1
         seconds += samples.size * (_JOINT_SECONDS if joint else _SECONDS)
         seconds += samples.shape[1] * _JOINT_CHANNEL_SECONDS * joint

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from ..core.errors import UsageError
@@ -13,6 +13,11 @@ from .output_file import Output, make_folders
 from .temporary_names import remove_left_behind
 
 SUFFIX = ".mdo"
+
+
+def as_list(files: str | os.PathLike | Iterable[str | os.PathLike]) -> list[str]:
+    """Return paths; one by itself is taken too."""
+    return [os.fspath(file) for file in ([files] if isinstance(files, str | os.PathLike) else files)]
 
 
 def split_name(name: str) -> tuple[str, str]:

@@ -22,7 +22,7 @@ from .channel_files import MonoFilesReader
 from .input_file import Input
 from .raw import Form, RawReader
 from .signatures import refuse_known
-from .wav import WavReader
+from .wav import WavReader, is_wav
 
 RAW_SUFFIXES = (".bin", ".raw", ".dat")
 
@@ -192,7 +192,7 @@ def _reader(source: Input, given: Given) -> Source:
         front, form = npy.read_header(file, given.sample_rate, given.layout)
         left = None if source.size is None else source.size - len(front)
         return RawReader(file, left, form, front)
-    wav = suffix == ".wav" or (start[:4], start[8:]) == (b"RIFF", b"WAVE")
+    wav = suffix == ".wav" or is_wav(start)
     if given.samples_only and not wav:
         if source.size is None:
             raise UsageError("--samples-only, or samples_only, needs a file; this is a pipe")

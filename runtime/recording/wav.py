@@ -70,6 +70,11 @@ def canonical_header(form: WavFormat, frames: int | None) -> bytes:
     )
 
 
+def is_wav(start: bytes) -> bool:
+    """Tell by its first 12 bytes whether a file is a WAV file."""
+    return (start[:4], start[8:12]) == (b"RIFF", b"WAVE")
+
+
 class WavReader:
     """A WAV file as `front`, then `read` until no frames are left, then `back`; in this order.
 
@@ -146,7 +151,7 @@ class _Walk:
     def run(self) -> tuple[WavFormat, int | None]:
         """Return the format and the bytes of the data chunk by its header, None for "until the end"."""
         start = self._take(12, strict=False)
-        if start[:4] != b"RIFF" or start[8:12] != b"WAVE":
+        if not is_wav(start):
             refuse_known(start)
             raise FileFormatError(f"this is {'not a WAV file' if start else 'empty'}; {_SUPPORTED}")
         riff_size = int.from_bytes(start[4:8], "little")

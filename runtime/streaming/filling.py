@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-ZEROS, HOLD = "zeros", "hold"
-FILLS = (ZEROS, HOLD)
+from ..core.terms import HOLD
+
 _MOST = 1 << 20
 """Samples of a piece, which bounds the memory that a long gap takes."""
 

@@ -6,6 +6,7 @@ import sys
 import numpy as np
 import pytest
 
+from runtime.core.terms import FILLS
 from runtime.streaming import filling
 from runtime.streaming.encoder import StreamEncoder
 from runtime.streaming.filling import Filler
@@ -43,7 +44,7 @@ def test_filled_frames_keep_the_time_of_the_others(frames, packets):
         gone[first * BLOCK : end * BLOCK] = True
     code, plain, _ = decode(some)
     assert code == 1 and np.array_equal(plain, frames[~gone])
-    for fill in filling.FILLS:
+    for fill in FILLS:
         code, filled, told = decode(some, "--fill", fill)
         assert code == 1 and len(filled) == len(frames) and f"{gone.sum()} filled with {fill}" in told
         assert np.array_equal(filled[~gone], frames[~gone])

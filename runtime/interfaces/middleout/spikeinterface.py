@@ -25,6 +25,7 @@ from runtime.container import metadata as known
 from runtime.core.limits import LONG_CHUNK_SAMPLES, MAX_CHUNK_FRAMES
 from runtime.core.threads import ForkSafeLock
 from runtime.recording.arrays import to_samples
+from runtime.recording.paths import as_list
 from runtime.wide.wide_coding import narrowed
 
 _CHUNK_KEYS = ("chunk_size", "chunk_memory", "chunk_duration", "total_memory")
@@ -62,7 +63,7 @@ class MiddleoutRecordingExtractor(BaseRecording):
         model: str | None = None,
         storage_options: dict[str, Any] | None = None,
     ) -> None:
-        paths = [path if is_url(path) else os.path.abspath(path) for path in _as_list(file_paths)]
+        paths = [path if is_url(path) else os.path.abspath(path) for path in as_list(file_paths)]
         options = {"model": model, "storage_options": storage_options}
         segments = [MiddleoutRecordingSegment(path, sampling_frequency, options) for path in paths]
         first = segments[0].facts
@@ -164,7 +165,7 @@ def write_middleout(
     ------
     UsageError, ModelError
     """
-    paths = _as_list(path)
+    paths = as_list(path)
     if len(paths) != recording.get_num_segments():
         raise runtime.UsageError(f"{len(paths)} paths, for {recording.get_num_segments()} segments: give one for each")
     jobs = fix_job_kwargs(job_kwargs)
@@ -291,7 +292,3 @@ def _set_probe(recording: BaseRecording, probe: dict[str, Any]) -> None:
         recording.set_probegroup(ProbeGroup.from_dict(probe if "probes" in probe else {"probes": [probe]}))
     except (ValueError, KeyError, TypeError, AssertionError) as error:
         warnings.warn(f"the probe in the metadata is not set: {error}", stacklevel=4)
-
-
-def _as_list(paths: Paths) -> list[str]:
-    return [os.fspath(paths)] if isinstance(paths, str | os.PathLike) else [os.fspath(path) for path in paths]
