@@ -8,7 +8,9 @@ STREAM = "-"
 """Stands for standard input or output in place of a path."""
 
 SAMPLES, WAV, RAW, NPY, FILES = "samples", "wav", "raw", "npy", "files"
-"""Kinds of originals: never a file, a WAV file, bare samples, a .npy file, or a file for each channel."""
+RECORDS, KEPT = "records", "kept"
+"""Kinds of originals: never a file, a WAV file, bare samples, a .npy file, a file for each channel, a file of records
+of which some bytes are samples, and a file that is kept as it is."""
 
 INT24 = "int24"
 TYPES = ("int16", "uint16", "int8", "uint8", INT24, "int32", "uint32", "float32", "float64")

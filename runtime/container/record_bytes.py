@@ -1,0 +1,77 @@
+"""What a chunk holds of records besides their samples: docs/format.md section 2.8."""
+
+from __future__ import annotations
+
+import struct
+
+import numpy as np
+
+from ..core import limits
+from ..core.compressed_bytes import pack_blob, parse_blob
+from ..core.errors import CorruptError
+from .records import Bytes, Integers, Layout, Records, Run
+
+_SIZE = struct.Struct("<I")
+
+
+def attach(chunk: bytes, kept: bytes) -> bytes:
+    """Return the payload of a block: a chunk, and the packed bytes of the records that begin in it."""
+    return chunk + kept + _SIZE.pack(len(kept))
+
+
+def detach(payload: bytes) -> tuple[bytes, bytes]:
+    """Undo `attach`. Raises `CorruptError`."""
+    end = len(payload) - _SIZE.size
+    size = _SIZE.unpack_from(payload, end)[0] if end >= 0 else 0
+    if size > end or end < 0:
+        raise CorruptError("a chunk is too short for the bytes of its records")
+    return payload[: end - size], payload[end - size : end]
+
+
+def pack(parts: list[tuple[Records, np.ndarray]]) -> bytes:
+    """Compress what is kept of records: for each run of them, their description and uint8 [records, bytes].
+
+    Field by field; integers by their differences; bytes of equal place lie together.
+    """
+    columns = []
+    for records, kept in parts:
+        at = 0
+        for field in records.fields:
+            data, at = kept[:, at : at + field.kept], at + field.kept
+            match field:
+                case Bytes():
+                    columns.append(data.T.tobytes())
+                case Integers():
+                    values = np.frombuffer(data.tobytes(), f"<u{field.width}")
+                    differences = np.diff(values, prepend=values.dtype.type(0))
+                    columns.append(differences.view(np.uint8).reshape(-1, field.width).T.tobytes())
+    data = b"".join(columns)
+    if not data:
+        return b""
+    coding, body = pack_blob(data)
+    return bytes([coding]) + body
+
+
+def unpack(packed: bytes, layout: Layout, runs: list[Run]) -> list[np.ndarray]:
+    """Undo `pack`: for each run of records, uint8 [records, bytes]. Raises `CorruptError`."""
+    size = sum(run.count * layout.records(run).kept for run in runs)
+    if size > limits.MAX_FOREIGN_BYTES or (not packed) != (size == 0):
+        raise CorruptError("the bytes of records are not there, or too many")
+    data = parse_blob(packed[0], packed[1:], size) if packed else b""
+    if len(data) != size:
+        raise CorruptError("the bytes of records have the wrong size")
+    at, found = 0, []
+    for run in runs:
+        kept = []
+        for field in layout.records(run).fields:
+            size = run.count * field.kept
+            column, at = np.frombuffer(data, np.uint8, size, at), at + size
+            match field:
+                case Bytes():
+                    kept.append(column.reshape(field.count, run.count).T)
+                case Integers():
+                    planes = np.ascontiguousarray(column.reshape(field.width, -1).T)
+                    values = np.cumsum(planes.view(f"<u{field.width}")[:, 0], dtype=f"<u{field.width}")
+                    kept.append(values.view(np.uint8).reshape(run.count, field.kept))
+        found.append(np.concatenate([np.empty((run.count, 0), np.uint8), *kept], axis=1))
+    return found
