@@ -45,7 +45,7 @@ class Vector:
     once : whether the stream was made from another recording, which is not kept, than the one that it decodes to
     messages : whether it is coded with the model that has messages, which is in the stream then
     recurrent : the same with the model that has a state
-    form : of the recording: wav, npy, bin (raw samples), or tar (an archive of files, one for each channel)
+    form : of the recording: wav, npy, bin (raw samples), txt (kept as it is), tar (files, one for each channel)
     options : of `runtime.encode_file`; of `array` vectors those of `runtime.encode`, and dtype
     """
 

@@ -11,19 +11,14 @@ import re
 import struct
 import zlib
 
-import zstandard
 from reference_chunk import Refused, decode_chunk, must
 from reference_network import Model
+from reference_records import FORMATS, OTHERS, foreign, number, original_bytes, records, unpack
 from reference_wide import decode_wide
 
 MAGIC = b"\x8fMDO\x01"
-ORDER = b"HMJFCBE"
-KINDS = ("wav", "raw", "npy", "files")
-FORMATS = {8: ("<B", 128), 9: ("<b", 0), 16: ("<h", 0), 17: ("<H", 32768), 18: (">h", 0), 19: (">H", 32768)}
-FORMATS |= {32: ("<i", 0), 33: ("<I", 2**31), 34: (">i", 0), 35: (">I", 2**31)}
-"""How Python's `struct` calls a sample format, and what is added to a sample for it."""
-OTHERS = {24: ("little", 3), 26: ("big", 3), 48: ("little", 4), 50: ("big", 4), 64: ("little", 8), 66: ("big", 8)}
-"""Byte order and bytes of the other ones: integers of 24 bits, floats."""
+ORDER = b"HMJFCBSE"
+KINDS = ("wav", "raw", "npy", "files", "records", "kept")
 BITS = {8: 8, 16: 16, 24: 24, 32: 32, 48: 32, 64: 64}
 """Bits of a sample by sample format without its lowest two bits."""
 WIDE = {24: 0, 26: 0, 32: 0, 33: 0, 34: 0, 35: 0, 48: 1, 50: 1, 64: 2, 66: 2}
@@ -46,7 +41,12 @@ def decode(data, model=None):
     blocks = read_blocks(data)
     header = parse_header(blocks[0][1])
     check_order(header, [tag for tag, _, _ in blocks])
+    check_sum(blocks, header)
     chunks = [(payload, size) for tag, payload, size in blocks if tag == b"C"]
+    kept = [b""] * len(chunks)
+    if header["kind"] == "records":
+        kept = [payload[len(payload) - 4 - read(payload, len(payload) - 4, "<I") : -4] for payload, _ in chunks]
+        chunks = [(payload[: len(payload) - 4 - len(k)], size) for (payload, size), k in zip(chunks, kept)]
     frames = [int.from_bytes(payload[:4], "little") for payload, _ in chunks]
     first = len(MAGIC) + sum(size for tag, _, size in blocks if tag in b"HMJF")
     check_end(blocks[-1][1], first, frames, [size for _, size in chunks])
@@ -54,19 +54,30 @@ def decode(data, model=None):
     metadata(blocks, header)
     for tag, payload, _ in blocks:
         model = unpack(1, payload) if tag == b"M" else model
-    front, back = (b"".join(unpack(p[0], p[1:]) for tag, p, _ in blocks if tag == kind) for kind in (b"F", b"B"))
+    front, back = (b"".join(foreign(p) for tag, p, _ in blocks if tag == kind) for kind in (b"F", b"B"))
     samples = []
     if chunks:
         must(model is not None and hashlib.sha256(model).digest()[:8] == header["model"], "the model is another one")
         network = Model(model)
         bounded = [p[4] & 8 or p[4] == 3 for p, _ in chunks if len(p) > 4]
-        must(header["flags"] & 128 or not any(bounded), "a bounded error against the flags")
+        must(header["flags"] & 256 or not any(bounded), "a bounded error against the flags")
         for payload, _ in chunks:
             wide = len(payload) > 5 and payload[4] & 7 == 2
             must(wide == (header["format"] in WIDE), "a chunk of another type than the header's")
             must(not wide or payload[5] == WIDE[header["format"]], "a chunk of another type than the header's")
             more = () if wide else (header["bits"],)
             samples.append((decode_wide if wide else decode_chunk)(payload, header["channels"], *more, network))
+    found = restored(header, front, samples, kept, back)
+    for tag, payload, _ in blocks:
+        if tag == b"S" and any(payload[:32]) and not header["flags"] & 256:
+            must(hashlib.sha256(found).digest() == payload[:32], "the original's checksum is wrong")
+    return found
+
+
+def restored(header, front, samples, kept, back):
+    """Section 2.1: the original, from its parts."""
+    if header["kind"] == "records":
+        return records(front, header, samples, kept) + back
     frames = [frame for part in samples for frame in part]
     if header["kind"] == "files":
         return files(front, header, frames)
@@ -110,9 +121,10 @@ def read_blocks(data):
 
 def parse_header(payload):
     """Section 2.1."""
-    must(len(payload) >= 2, "the header's length")
-    flags, form, real = payload[0], payload[1] & 127, payload[1] >> 7
-    channels, at = number(payload, 2)
+    flags, at = number(payload, 0)
+    must(len(payload) > at, "the header's length")
+    form, real = payload[at] & 127, payload[at] >> 7
+    channels, at = number(payload, at + 1)
     rate, at = (read(payload, at, "<d"), at + 8) if real else number(payload, at)
     frames, at = number(payload, at)
     frames = frames - 1 if frames else None
@@ -122,11 +134,13 @@ def parse_header(payload):
     must((form in FORMATS or form in OTHERS) and 0 < channels < 1 << 16, "the header's values")
     must(rate == 0 or 2**-20 <= rate <= 2**32 - 1, "the sample rate")
     must(not real or rate % 1, "a whole sample rate as another one")
-    kind = KINDS[flags >> 5 & 3] if flags & 1 else "samples"
-    must(flags & 1 or not flags & 0x60, "a kind of file without a file")
+    must(flags < 1 << 10 and flags >> 5 & 7 < len(KINDS), "unknown flags")
+    kind = KINDS[flags >> 5 & 7] if flags & 1 else "samples"
+    must(flags & 1 or not flags & 0xE0, "a kind of file without a file")
+    must(kind != "kept" or (frames, channels, flags & 256) == (0, 1, 0), "samples of a file without")
     must(not flags & 2 or kind == "wav" and frames is not None, "the header's flags")
     must(not flags & 16 or kind in ("raw", "npy") and frames is not None, "channels one after the other")
-    must(kind != "files" or frames is not None, "files of unknown length")
+    must(kind not in ("files", "records") or frames is not None, "files of unknown length")
     must(form in (8, 16, 24, 32, 48, 64) or kind != "wav", "the sample format of a WAV file")
     must(form % 8 not in (2, 3) or kind != "samples", "the sample format of no file")
     suffix = payload[at:].decode()
@@ -135,19 +149,6 @@ def parse_header(payload):
     must(suffix == "" or suffix[0] == "." and suffix != "." and printable, "the suffix")
     found = {"kind": kind, "format": form, "bits": BITS[form & ~3], "flags": flags}
     return found | {"channels": channels, "rate": rate, "frames": frames, "model": model}
-
-
-def number(data, at):
-    """Section 1: a number of 7 bits a byte at an offset, and the offset behind it."""
-    value, size = 0, 0
-    while True:
-        must(at + size < len(data) and size < 9, "a number without end")
-        value |= (data[at + size] & 127) << 7 * size
-        size += 1
-        if not data[at + size - 1] & 128:
-            break
-    must(size == 1 or data[at + size - 1], "a number in more bytes than it needs")
-    return value, at + size
 
 
 def read(data, at, form):
@@ -162,9 +163,20 @@ def check_order(header, tags):
     must(tags.count(b"H") == 1 and tags.count(b"E") == 1, "one header and one end")
     must(tags.count(b"J") <= 1, "metadata twice")
     must(tags.count(b"M") == bool(header["flags"] & 4), "an embedded model against the flags")
-    foreign = header["kind"] in ("npy", "files") or header["kind"] == "wav" and not header["flags"] & 2
-    must(foreign if b"F" in tags else not foreign, "the front bytes and the flags disagree")
-    must(foreign and header["kind"] != "files" or b"B" not in tags, "back bytes against the flags")
+    must(tags.count(b"S") == bool(header["flags"] & 512), "a checksum of the original against the flags")
+    front = header["kind"] in ("npy", "files", "records") or header["kind"] == "wav" and not header["flags"] & 2
+    must(front if b"F" in tags else not front, "the front bytes and the flags disagree")
+    back = header["kind"] == "kept" or front and header["kind"] != "files"
+    must(back or b"B" not in tags, "back bytes against the flags")
+
+
+def check_sum(blocks, header):
+    """Section 2.8."""
+    for tag, payload, _ in blocks:
+        if tag == b"S":
+            must(len(payload) > 32 and payload[32:] == blocks[0][1], "the second header is another one")
+            none = header["kind"] in ("samples", "files") or header["flags"] & 16
+            must(not none or not any(payload[:32]), "a checksum of nothing")
 
 
 def metadata(blocks, header):
@@ -236,16 +248,6 @@ def are_numbers(values, count):
     return all(type(x) in (int, float) for x in values)
 
 
-def original_bytes(samples, form):
-    """Samples in a sample format of section 2.1."""
-    if form in OTHERS:
-        order, width = OTHERS[form]
-        little = [x.to_bytes(width, "little", signed=True) if isinstance(x, int) else x for x in samples]
-        return b"".join(x if order == "little" else x[::-1] for x in little)
-    kind, reconstruction = FORMATS[form]
-    return struct.pack(f"{kind[0]}{len(samples)}{kind[1]}", *(sample + reconstruction for sample in samples))
-
-
 def files(table, header, frames):
     """Section 2.6: the files by name."""
     found, at = {}, 0
@@ -288,18 +290,6 @@ def check_end(payload, first, frames, sizes):
     index = unpack(coding, payload[13:-4])
     must((chunks, at) == (len(frames), first), "the index disagrees with the chunks")
     must(index == struct.pack(f"<{2 * chunks}I", *frames, *sizes), "the index disagrees with the chunks")
-
-
-def unpack(coding, body):
-    """A coded part: as it is, or one zstd frame."""
-    must(coding in (0, 1), "unknown coding")
-    if coding == 0:
-        return body
-    try:
-        must(zstandard.get_frame_parameters(body).content_size <= 1 << 28, "a coded part is too large")
-        return zstandard.ZstdDecompressor().decompress(body, allow_extra_data=False)
-    except zstandard.ZstdError as error:
-        raise Refused(str(error)) from None
 
 
 def wav_header(header, frames):

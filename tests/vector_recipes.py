@@ -174,6 +174,8 @@ def other_originals(s):
     array, unsigned = s["implant-channels"][:180], np.uint16(s["linear-fine"][:240].astype(np.int32) * 40 + 30000)
     signed = np.int8(s["8-bit"][:300].astype(np.int16) - 128)
     last = {"layout": "channel-time"}
+    odd = {"channels": 2, "dtype": "uint16", "skip": 5, "sha256": True}
+    linear = s["linear-fine"][:200].tobytes()
     files = {
         f"{channel}-µ.wav": wav(array[:, channel : channel + 1], behind=b"tail" * (channel % 2)) for channel in range(3)
     }
@@ -188,6 +190,11 @@ def other_originals(s):
             signed.T.tobytes(),
         ),
         (Vector("raw-stored", "", form="bin", options={"channels": 1, "dtype": "uint8"}), s["stored-8-bit"].tobytes()),
+        (Vector("raw-odd", "", 80, form="bin", options=odd), b"front" + unsigned.astype("<u2").tobytes() + b"end"),
+        (Vector("raw-sum", "", 90, form="bin", options={"channels": 2, "sha256": True}), linear),
+        (Vector("kept", "", form="txt"), "Not a recording: 20 µV, 30 kHz.\n".encode() * 9),
+        (Vector("kept-stamps", "", form="txt"), (10**15 + 333 * np.arange(400, dtype="<u8")).tobytes()),
+        (Vector("kept-empty", "", form="txt", options={"sha256": True}), b""),
         (Vector("files", "", 70, form="tar"), conformance.packed(files)),
         (Vector("array-uint16", "", array=True, options={"dtype": "uint16"}), wav(s["linear-fine"][:120])),
         (Vector("array-rate", "", array=True, options={"sample_rate": 29999.4325}), wav(s["short"], rate=29999)),
@@ -324,6 +331,11 @@ WHAT = WIDE_WHAT | {
     "raw": "raw uint16, frame by frame",
     "raw-channel-time": "raw int8, channel by channel, chunks",
     "raw-stored": "raw uint8 that do not compress",
+    "raw-odd": "bytes in front of raw samples and behind the last whole frame: records, chunks, SHA-256",
+    "raw-sum": "SHA-256 of the original, chunks",
+    "kept": "a file that is kept as it is",
+    "kept-stamps": "a file that is kept as it is, by differences of integers of 8 bytes",
+    "kept-empty": "an empty file, SHA-256",
     "files": "a file for each of three channels, one with bytes behind, chunks",
     "array-uint16": "never a file, uint16: restored as int16",
     "array-rate": "never a file, a sample rate that is no integer: restored with the nearest one",
@@ -370,15 +382,38 @@ def with_header(stream, **changed):
     """The stream with fields of its header replaced, each given as its bytes: flags, format, channels, rate, frames,
     model, time, suffix."""
     blocks = split(stream)
-    payload, at = blocks[0][1], 2
-    fields = {"flags": payload[:1], "format": payload[1:2]}
+    payload = blocks[0][1]
+    at = varint.parse(payload, 0)[1] + 1
+    fields = {"flags": payload[: at - 1], "format": payload[at - 1 : at]}
     for name in ("channels", "rate", "frames", "model", "time"):
         end = at + (8 if payload[0] & 1 else 0) if name == "time" else at + 8
-        if name in ("channels", "frames") or name == "rate" and payload[1] < 128:
+        if name in ("channels", "frames") or name == "rate" and fields["format"][0] < 128:
             end = varint.parse(payload, at)[1]
         fields[name], at = payload[at:end], end
     fields["suffix"] = payload[at:]
     blocks[0][1] = b"".join((fields | changed).values())
+    return joined(blocks)
+
+
+def piece(stream, coding, data):
+    """The stream with other bytes behind the samples."""
+    blocks = split(stream)
+    next(b for b in blocks if b[0] == b"B")[1] = coding + zstandard.compress(data)
+    return joined(blocks)
+
+
+def front_of(stream, data):
+    """The stream with other bytes in front of the samples."""
+    blocks = split(stream)
+    next(b for b in blocks if b[0] == b"F")[1] = b"\0" + data
+    return joined(blocks)
+
+
+def beside(stream, data):
+    """The stream with other bytes of records in its first chunk."""
+    blocks = split(stream)
+    block = next(b for b in blocks if b[0] == b"C")
+    block[1] = block[1][:-4] + data + struct.pack("<I", len(data))
     return joined(blocks)
 
 
@@ -399,7 +434,24 @@ def faulty(streams):
     kinds, raw, array, files = (split(streams[name]) for name in ("short", "raw", "npy", "files"))
     table = partial(with_table, streams["files"])
     no_end = joined(kinds[:-1])
+    odd, kept = streams["raw-odd"], streams["kept"]
+    summed = split(odd)
     corrupt = {
+        "sum-missing": ("no block S against the flags", joined([b for b in summed if b[0] != b"S"])),
+        "sum-unclaimed": ("a block S against the flags", joined([*kinds[:-1], summed[-2], kinds[-1]])),
+        "sum-twice": ("two blocks S", joined([*summed[:-1], *summed[-2:]])),
+        "sum-header": ("the second header is another one", patched(odd, b"S", 40, b"\x77")),
+        "sum-short": ("a block S of 32 bytes", joined([*summed[:-2], [b"S", bytes(32)], summed[-1]])),
+        "sum-other": ("another SHA-256", patched(odd, b"S", 0, b"12345678")),
+        "kind-unknown": ("an unknown kind of original", with_header(kept, flags=b"\xc1\x03")),
+        "kept-frames": ("a kept file with frames", with_header(kept, frames=b"\x02")),
+        "kept-half-integer": ("a piece of a kept file with half an integer", piece(kept, b"\x02", b"1234567")),
+        "records-frames": ("the records have other frames", with_header(odd, frames=b"\xf2\x01")),
+        "records-layout": ("a layout that ends early", front_of(odd, b"\0\5fron")),
+        "records-channels": ("records of too few channels", front_of(odd, b"\1\xf0\1\1\2\1\1")),
+        "records-kinds": ("a field of an unknown kind", front_of(odd, b"\1\xf0\1\1\4\2\1")),
+        "records-bytes": ("bytes of records that have none", beside(odd, b"\0x")),
+        "records-too-long": ("more bytes of records than the chunk", patched(odd, b"C", -4, b"\xff\xff\xff\0")),
         "truncated-header": ("ends within the header", one[:20]),
         "truncated-chunk": ("ends within a chunk", one[: len(one) // 2]),
         "truncated-end": ("the last byte is missing", one[:-1]),

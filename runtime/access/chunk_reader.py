@@ -14,9 +14,8 @@ import numpy as np
 from ..batch.coders import Decoder
 from ..batch.codings import coding_of
 from ..codec.coding import DecodeTask, Part
-from ..container.blocks import read_block
+from ..container.blocks import chunk_parts, read_block
 from ..container.chunk_head import chunk_frames
-from ..container.header import check_chunk
 from ..container.random_access import Layout
 from ..core.errors import CorruptError, MiddleoutError
 from ..core.limits import BATCH_SAMPLES
@@ -206,10 +205,10 @@ class ChunkReader:
         layout = self._layout
         block = io.BytesIO(self._places.read_at(int(self._offsets[number]), layout.index.sizes[number]))
         payload, *_ = read_block(block, layout.first_sequence + number, layout.header_crc, b"C")
-        if chunk_frames(payload, self._header.channels) != layout.index.frames[number]:
+        chunk, _ = chunk_parts(payload, self._header)
+        if chunk_frames(chunk, self._header.channels) != layout.index.frames[number]:
             raise CorruptError("the index does not agree with the chunks")
-        check_chunk(payload, self._header)
-        return payload
+        return chunk
 
 
 def _groups(samples: list[int]) -> Iterator[list[int]]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import BinaryIO
+from types import MappingProxyType
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -14,6 +16,7 @@ from ..container.header import Header
 from ..core import sample_formats
 from ..core.compressed_bytes import pack_blob
 from ..core.errors import MiddleoutError, UsageError
+from ..core.terms import KEPT
 from ..fit import topology as topologies
 from ..predictor import model as models
 from ..recording.output_file import Output
@@ -22,6 +25,9 @@ from .coders import Encoder
 from .model_choice import CHOICE_FRAMES, choose
 from .options import EncodeOptions
 from .rate_control import FILE_COST, Budget, bit_rate
+
+_LARGE = 1 << 20
+"""Bytes of an original from which on its SHA-256 is kept by default."""
 
 
 def check_coded(output: Output) -> None:
@@ -54,6 +60,13 @@ class Loaded:
         return cls(options, network, None if options.topology is None else topologies.load(options.topology))
 
 
+def _is_large(header: Header, foreign: int) -> bool:
+    """Return whether a block `S` is next to nothing in a file."""
+    if header.frames is None:
+        return True
+    return header.frames * header.channels * sample_formats.width(header.dtype) + foreign >= _LARGE
+
+
 class Encoding:
     """Decide what holds for a whole recording, and make tasks of its chunks.
 
@@ -68,10 +81,18 @@ class Encoding:
         The first chunks, plain samples [frames, channels], by which a model is chosen.
     foreign : int
         Bytes besides the samples that are to be stored, as far as that is known.
+    found : mapping
+        Metadata that the original holds; those of the options take their place, key by key.
     """
 
     def __init__(
-        self, loaded: Loaded, header: Header, names: list[str], first: list[np.ndarray], foreign: int = 0
+        self,
+        loaded: Loaded,
+        header: Header,
+        names: list[str],
+        first: list[np.ndarray],
+        foreign: int = 0,
+        found: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:
         options = loaded.options
         lossy = options.bound, options.target_rate, options.keep is not None
@@ -83,18 +104,24 @@ class Encoding:
             )
         start = np.concatenate([np.empty((0, header.channels), plain), *(chunk[:CHOICE_FRAMES] for chunk in first)])
         self._network = loaded.network or models.load(choose(narrowed(start), options.independent, *lossy))
-        embed, identity = options.embed_model, self._network.identity
-        self.header = replace(header, model=identity, embedded=embed, bounded=header.bounded or options.lossy)
+        embed, bounded = options.embed_model and header.source != KEPT, options.lossy and header.source != KEPT
+        self.header = replace(
+            header,
+            model=self._network.identity,
+            embedded=embed,
+            bounded=header.bounded or bounded,
+            summed=_is_large(header, foreign) if options.sha256 is None else options.sha256,
+        )
         self.encoder = Encoder(self._network, options.verify)
         self._bound, self._independent = options.bound, options.independent
         self._spikes = options.spikes and options.spikes.with_rate(header.sample_rate)
-        known = options.json_object
+        known = {**found, **options.json_object}
         self._metadata = metadata.pack(known, header.channels) if known else b""
         self._topology = None
         if loaded.topology is not None and len(names) > 1:
             self._topology = loaded.topology.subset(names).prediction_order()
         self._budget: Budget | None = None
-        if options.target_rate is not None:
+        if options.target_rate is not None and header.source != KEPT:
             embedded = len(pack_blob(self._network.data, always=True)[1]) if embed else 0
             reserve = FILE_COST + foreign + embedded + len(self._metadata)
             self._budget = Budget(options.target_rate, header.sample_rate, header.frames, reserve)
@@ -117,9 +144,11 @@ class Encoding:
         embedded = self._network.data if self.header.embedded else None
         return BlockWriter(file, self.header, embedded, self._metadata)
 
-    def end(self, writer: BlockWriter) -> float | None:
-        """End the file. Returns its bits per second where there is a target; raises `RateError` if it is missed."""
-        frames = writer.end().total
+    def end(self, writer: BlockWriter, digest: bytes | None = None) -> float | None:
+        """End the file, with the SHA-256 of the original if it is to hold one.
+
+        Returns its bits per second where there is a target; raises `RateError` if it is missed."""
+        frames = writer.end(digest).total
         if self._budget is None:
             return None
         self._budget.check(writer.offset, frames)

@@ -13,9 +13,10 @@ from ..predictor import model as models
 from ..recording import paths
 from ..recording.input_file import usable_size
 from ..recording.sources import NOTHING, Given
+from .decode_job import DecodeJob
 from .encoding import Loaded
 from .executors import run_on
-from .jobs import DecodeJob, EncodeJob
+from .jobs import EncodeJob
 from .options import Destination, EncodeOptions, from_fields
 from .outcome import Outcome, Settings
 from .pipeline import Runner, default_threads

@@ -10,12 +10,12 @@ import numpy as np
 
 from ..codec.coding import DecodeTask
 from ..container import metadata as known
-from ..container.blocks import BLOCK_HEAD, VERSION, read_block
+from ..container.blocks import BLOCK_HEAD, VERSION, chunk_parts, read_block
 from ..container.chunk_head import CHUNK_HEAD, CODED_HEAD, SPIKES, chunk_bound
 from ..container.random_access import Layout, read_layout
 from ..core import sample_formats
 from ..core.names import identity_of, printable
-from ..core.terms import CHANNEL_TIME, FILES, NPY, RAW, SAMPLES, TIME_CHANNEL, WAV
+from ..core.terms import CHANNEL_TIME, FILES, KEPT, NPY, RAW, RECORDS, SAMPLES, TIME_CHANNEL, WAV
 from ..predictor import model
 from ..recording.input_file import Input
 from ..spikes.summary import Summary
@@ -27,6 +27,8 @@ _SOURCES = {
     RAW: "raw samples",
     NPY: ".npy file",
     FILES: "one file for each channel",
+    RECORDS: "file of records",
+    KEPT: "file that is kept as it is",
 }
 _SIDE_INFORMATION = CHUNK_HEAD.size + CODED_HEAD.size
 """Offset of the side information in a chunk (docs/format.md, section 3), which begins with 2 bits a channel."""
@@ -71,11 +73,12 @@ def describe(path: str) -> dict[str, Any]:
         "original_mtime_ns": header.mtime,
         "source": header.source,
         "canonical_header": header.canonical,
+        "sha256": layout.digest.hex() if layout.digest else None,
         "metadata": layout.metadata,
         "sample_bytes": original,
         "coded_bytes": size,
         "bits_per_sample": 8 * size / samples if samples else None,
-        "ratio": original / size,
+        "ratio": original / size if samples else None,
     }
 
 
@@ -84,9 +87,15 @@ def _kinds(file: BinaryIO, layout: Layout) -> dict[str, int] | None:
     if not layout.index.frames:
         return None
     file.seek(layout.index.first)
-    payload, *_ = read_block(file, layout.first_sequence, layout.header_crc, b"C")
+    payload = _chunk(file, layout, 0)
     found = coding_of(payload).describe(DecodeTask(payload, layout.header.channels, layout.header.sample_bits))
     return found if isinstance(found, dict) and found else None
+
+
+def _chunk(file: BinaryIO, layout: Layout, number: int) -> bytes:
+    """Read the chunk at which a file is."""
+    payload, *_ = read_block(file, layout.first_sequence + number, layout.header_crc, b"C")
+    return chunk_parts(payload, layout.header)[0]
 
 
 def _bounds(file: BinaryIO, layout: Layout) -> dict[str, float]:
@@ -108,7 +117,7 @@ def _spikes(file: BinaryIO, layout: Layout) -> dict[str, float] | None:
         file.seek(offset + BLOCK_HEAD)
         if coding_of(file.read(CHUNK_HEAD.size)).number == SPIKES:
             file.seek(offset)
-            payload, *_ = read_block(file, layout.first_sequence + number, layout.header_crc, b"C")
+            payload = _chunk(file, layout, number)
             total += coding_of(payload).describe(DecodeTask(payload, header.channels, header.sample_bits))
         offset += size
     if not total.frames:
@@ -152,7 +161,7 @@ def as_text(facts: dict[str, Any]) -> str:
         "value maps": f"{first} (channels of the first chunk)" if facts["chunks"] else "no samples",
         "model": model + (", embedded" if facts["model_embedded"] else ""),
         "chunks": _chunks(facts),
-        "bytes": f"{facts['coded_bytes']} for {facts['sample_bytes']}, ratio {facts['ratio']:.3f}",
+        "bytes": f"{facts['coded_bytes']} for {facts['sample_bytes']} of samples",
     }
     if facts["max_error"] is not None:
         least, mean, most = facts["max_error"].values()
@@ -162,7 +171,9 @@ def as_text(facts: dict[str, Any]) -> str:
         lines |= _spike_lines(facts["spikes"])
     lines |= _metadata_lines(facts["metadata"])
     if facts["bits_per_sample"] is not None:
-        lines["bytes"] += f", {facts['bits_per_sample']:.3f} bits per sample"
+        lines["bytes"] += f", ratio {facts['ratio']:.3f}, {facts['bits_per_sample']:.3f} bits per sample"
+    if facts["sha256"]:
+        lines["SHA-256"] = f"{facts['sha256']} (of the original)"
     return "\n".join([printable(facts["file"]), *(f"  {name:11} {text}" for name, text in lines.items())])
 
 

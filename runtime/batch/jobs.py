@@ -1,32 +1,31 @@
-"""One file on its way through the pipeline: to its coded form, or back."""
+"""One file on its way through the pipeline, and that of a recording to its coded form."""
 
 from __future__ import annotations
 
 import itertools
 import os
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from functools import partial
+from typing import Any
 
 import numpy as np
 
-from ..codec.coding import DecodeTask
-from ..container.blocks import BlockReader, BlockWriter
-from ..container.chunk_head import chunk_bound, chunk_frames
-from ..container.header import Header, parse_foreign, parse_model
+from ..container.blocks import BlockWriter
+from ..container.chunk_head import chunk_bound
+from ..container.header import Header
 from ..core import sample_formats
 from ..core.errors import MiddleoutError, UsageError
 from ..core.terms import FILES, RAW, SAMPLES, STREAM
-from ..predictor import model as models
 from ..recording import paths, removal
-from ..recording.input_file import Input, Seen
-from ..recording.originals import ChannelTimeSink, FileSink, MembersSink, members_of, wav_front
+from ..recording.input_file import Seen
+from ..recording.originals import FileSink, Sink
 from ..recording.output_file import Check, Output
 from ..recording.plausibility import likely_channels
 from ..recording.sources import Given, Recording
 from ..wide.wide_coding import stored_floats
 from .chunking import ChunkLength, beginning
-from .coders import Decoder, model_of
 from .encoding import Encoding, Loaded, check_coded, is_complete
 from .model_choice import CHOICE_FRAMES
 from .outcome import Outcome, Settings
@@ -36,15 +35,15 @@ _LOOKED_AT = 1 << 14
 """Frames of raw samples by which their number of channels is judged."""
 
 
-class _Job:
+class Job:
     """What encoding and decoding have in common: one input, or several that are one recording."""
 
     def __init__(self, files: list[str], settings: Settings) -> None:
         self.outcome = Outcome(files[0] + (f" and {len(files) - 1} more" if len(files) > 1 else ""))
         self._files, self._settings = files, settings
-        self._output: Output | FileSink | MembersSink | None = None
+        self._output: Output | Sink | None = None
         self._inputs: list[Seen] = []
-        self._contents = removal.Contents() if settings.remove else None
+        self._contents: Any = removal.Contents() if settings.remove else None
         self._mtime: int | None = None
         self._begun = time.perf_counter()
 
@@ -61,7 +60,7 @@ class _Job:
             self.outcome.error = error
             self._tell()
 
-    def _close(self, check: Check | None, read_again: Callable[[], removal.Contents]) -> None:
+    def _close(self, check: Check | None, read_again: Callable[[], Any]) -> None:
         """Complete the output, and remove the inputs if that was asked for and they are still what was read."""
         if self._output is not None:
             self._output.commit(self._inputs[0].mode if self._inputs else None, self._mtime, check)
@@ -75,7 +74,7 @@ class _Job:
             self._contents.add(data)
 
 
-class EncodeJob(_Job):
+class EncodeJob(Job):
     """A recording on its way to a coded file.
 
     Parameters
@@ -92,6 +91,8 @@ class EncodeJob(_Job):
         self._loaded, self._given, self._array = loaded, given, array
         self._encoding: Encoding | None = None
         self._writer: BlockWriter | None = None
+        self._original: FileSink | None = None
+        self._kept: deque[bytes] = deque()
         self._target = ""
 
     def items(self) -> Iterator[Front | Chunk | Back]:
@@ -111,9 +112,17 @@ class EncodeJob(_Job):
             if source.kind == RAW and not source.channel_time and first:
                 outcome.likely_channels = likely_channels(first[0][:_LOOKED_AT])
             header = self._header(recording)
-            self._encoding = Encoding(self._loaded, header, recording.names, first, recording.foreign)
+            outcome.notes = source.notes
+            encoding = Encoding(self._loaded, header, recording.names, first, recording.foreign, source.metadata)
+            self._encoding, self._original = (
+                encoding,
+                FileSink(None, "", encoding.header, encoding.header.summed or self._settings.remove),
+            )
+            if encoding.header.in_order:  # its SHA-256 tells as much
+                self._contents = None
             outcome.original_bytes = source.outside
             self._note(source.front)
+            self._original.front(source.front)
             if header.has_front:
                 yield Front(source.front)
             chunks = itertools.chain(first, chunks)
@@ -122,9 +131,13 @@ class EncodeJob(_Job):
                 self._note(chunk)
                 outcome.samples += chunk.size
                 outcome.original_bytes += chunk.size * sample_formats.width(source.dtype)
-                yield Chunk(self._encoding.encoder, self._encoding.task(chunk), chunk.size)
+                kept = source.record_bytes(len(chunk))
+                self._original.samples(chunk, kept)
+                self._kept.append(kept)
+                yield Chunk(encoding.encoder, encoding.task(chunk), chunk.size)
             for piece in source.back():
                 self._note(piece)
+                self._original.back(piece)
                 outcome.original_bytes += len(piece)
                 yield Back(piece)
             if recording.size not in (None, outcome.original_bytes) or any(seen.changed() for seen in recording.seen):
@@ -136,7 +149,7 @@ class EncodeJob(_Job):
 
     def put_chunk(self, payload: bytes) -> None:
         """Write a chunk."""
-        self._started().chunk(payload)
+        self._started().chunk(payload, self._kept.popleft())
         self.outcome.max_errors.append(chunk_bound(payload))
         self.outcome.stored = max(self.outcome.stored, stored_floats(payload, self._started().header.channels))
 
@@ -150,10 +163,14 @@ class EncodeJob(_Job):
             self._tell()
             return
         writer = self._started()
-        assert self._encoding is not None  # since `items` has begun
-        self.outcome.bit_rate = self._encoding.end(writer)
+        assert self._encoding is not None and self._original is not None  # since `items` has begun
+        digest = self._original.digest
+        self.outcome.sha256 = digest and digest.hex()
+        self.outcome.bit_rate = self._encoding.end(writer, digest)
         self.outcome.coded_bytes = writer.offset
-        again = partial(removal.recording_contents, self._files, self._given, self._array)
+        again: Callable[[], Any] = partial(removal.recording_contents, self._files, self._given, self._array)
+        if self._settings.remove and digest is not None:
+            self._contents, again = digest, partial(removal.file_digest, self._files[0])
         self._close(check_coded if self._loaded.options.verify else None, again)
 
     def _is_done(self, target: str) -> bool:
@@ -194,89 +211,3 @@ class EncodeJob(_Job):
             self.outcome.output = self._target
             self._writer = self._encoding.writer(output.file)
         return self._writer
-
-
-class DecodeJob(_Job):
-    """A coded file on its way back.
-
-    Parameters
-    ----------
-    files : one path
-    settings : Settings
-    network : model for files whose model is neither shipped nor embedded
-    """
-
-    def __init__(self, files: list[str], settings: Settings, network: models.Model | None) -> None:
-        super().__init__(files, settings)
-        self._network = network
-        self._width = 0
-
-    def items(self) -> Iterator[Front | Chunk | Back]:
-        """Read the coded file."""
-        self._begun = time.perf_counter()
-        with Input(self._files[0]) as source:
-            self._inputs = [source.seen] if source.seen is not None else []
-            blocks = BlockReader(source.file)
-            header = blocks.header
-            self._note(blocks.header_crc.to_bytes(4, "little"))
-            self._mtime, self._width = header.mtime, sample_formats.width(header.dtype)
-            if header.source != FILES:
-                self._open_single(header)
-            embedded, opened, coder = None, header.source != FILES, None
-            if header.canonical or header.source == SAMPLES:
-                yield Front(wav_front(header, source))
-            for block in blocks:
-                self._note(block.payload)
-                if not opened and block.tag in b"CE":
-                    self._open_several(header, blocks.table)
-                    opened = True
-                if block.tag == b"M":
-                    embedded = parse_model(block.payload, header.model)
-                elif block.tag == b"F" and header.source != FILES:
-                    yield Front(parse_foreign(block.payload))
-                elif block.tag == b"B":
-                    yield Back(parse_foreign(block.payload))
-                elif block.tag == b"C":
-                    samples = chunk_frames(block.payload, header.channels) * header.channels
-                    coder = coder or Decoder(model_of(header, embedded, self._network))
-                    yield Chunk(coder, DecodeTask(block.payload, header.channels, header.sample_bits), samples)
-            self.outcome.coded_bytes = blocks.offset
-
-    def put_front(self, data: bytes) -> None:
-        """Restore bytes in front of the samples."""
-        self.outcome.original_bytes += len(data)
-        if isinstance(self._output, FileSink):
-            self._output.front(data)
-
-    def put_chunk(self, samples: np.ndarray) -> None:
-        """Restore samples."""
-        self.outcome.samples += samples.size
-        self.outcome.original_bytes += samples.size * self._width
-        if isinstance(self._output, FileSink | MembersSink):
-            self._output.samples(samples)
-
-    def put_back(self, data: bytes) -> None:
-        """Restore bytes behind the samples."""
-        self.outcome.original_bytes += len(data)
-        if isinstance(self._output, FileSink):
-            self._output.back(data)
-
-    def finish(self) -> None:
-        """Complete the original."""
-        self._close(Output.check if self._settings.remove else None, partial(removal.coded_contents, self._files[0]))
-
-    def _open_single(self, header: Header) -> None:
-        """Find out where an original of one file goes."""
-        outputs = self._settings.outputs
-        if outputs is not None:
-            target = outputs.claim(self._files[0], partial(paths.original_name, suffix=header.suffix))
-            self._output = (ChannelTimeSink if header.channel_time else FileSink)(outputs, target, header)
-            self.outcome.output = target
-
-    def _open_several(self, header: Header, table: bytes) -> None:
-        """Find out where the files go that an original consists of."""
-        outputs, members = self._settings.outputs, members_of(header, table)
-        self.outcome.original_bytes += sum(len(member.front) + len(member.back) for member in members)
-        if outputs is not None:
-            self._output = sink = MembersSink(outputs, self._files[0], header, members)
-            self.outcome.output = sink.target

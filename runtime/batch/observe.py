@@ -10,7 +10,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from ..core.errors import MiddleoutError, UsageError
+from ..core.errors import FileFormatError, MiddleoutError, UsageError
+from ..core.terms import KEPT
 from ..fit.correlation import whiten
 from ..fit.topology import Topology
 from ..recording.sources import NOTHING, Given, Recording
@@ -68,7 +69,11 @@ def observe(
 
 def _opened(files: Sequence[str], given: Given, array: bool = False) -> Recording:
     try:
-        return Recording(files, given, array)
+        recording = Recording(files, given, array)
+        if recording.source.kind == KEPT:
+            recording.close()
+            raise FileFormatError(recording.source.notes[0])
+        return recording
     except OSError as error:
         raise UsageError(f"{files[0]}: {error.strerror or error}") from None
     except MiddleoutError as error:

@@ -56,6 +56,9 @@ class EncodeOptions:
         What is to be kept of the recording besides its samples, values of JSON, or the path of a JSON file. Known keys
         are checked: `channel_ids`, `gain_to_uV`, `offset_to_uV` (one for each channel, or one number), `probe` (a
         dictionary of probeinterface), `start_time` (ISO 8601) and `annotations` (a dictionary).
+    sha256 : bool or None
+        Put the SHA-256 of the original and a second copy of the header into the file, some 70 bytes; None for originals
+        of 1 MiB and more.
     spikes : SpikeOptions or None
         What is kept of spikes, by `keep`, `max_error`, `threshold` and `window`; not to be given.
     bound : int
@@ -80,6 +83,7 @@ class EncodeOptions:
     chunk_duration: float | None = None
     chunk_frames: int | None = None
     metadata: dict[str, Any] | str | os.PathLike | None = field(default=None, hash=False)
+    sha256: bool | None = None
     spikes: SpikeOptions | None = field(init=False, repr=False, compare=False)
     bound: int = field(init=False, repr=False, compare=False)
 

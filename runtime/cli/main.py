@@ -22,7 +22,7 @@ from .progress import Progress
 from .shared_options import chunk_length, given_by, input_options, loss_options, positive, shard, verbose
 
 _ENCODING = ("model", "max_error", "keep", "threshold", "window", "target_rate")
-_HOW = ("independent", "topology", "embed_model", "verify", "metadata")
+_HOW = ("independent", "topology", "embed_model", "verify", "metadata", "sha256")
 _MANY = ("encode", "decode", "test")
 _INTERRUPTED = 130
 _MMAP_THRESHOLD = -3
@@ -90,6 +90,8 @@ def _parser() -> argparse.ArgumentParser:
     encode.add_argument("--chunk", type=chunk_length, default={}, metavar="LENGTH", help=length)
     kept = "keep this JSON: channel_ids, gain_to_uV, offset_to_uV, probe, start_time, annotations, or other keys"
     encode.add_argument("--metadata", metavar="FILE.json", help=kept)
+    summed = "keep the SHA-256 of the original and a second copy of the header (default: from 1 MiB on)"
+    encode.add_argument("--sha256", action=argparse.BooleanOptionalAction, help=summed)
     encode.add_argument("--no-verify", dest="verify", action="store_false", help="do not decode and compare")
 
     decode = _command(commands, "decode", _decode, "restore the original files")

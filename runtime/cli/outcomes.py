@@ -108,6 +108,8 @@ def _tell(outcome: Outcome) -> None:
     if outcome.likely_channels is not None:
         text = f"warning: the samples look like {outcome.likely_channels} channels; check --channels"
         say(f"{outcome.path}: {text}")
+    for note in outcome.notes:
+        say(f"{outcome.path}: note: {note}")
     if outcome.stored:
         text = "channels hold floats that are no whole numbers times a step: stored, compressed by zstd"
         say(f"{outcome.path}: note: {outcome.stored} {text}")

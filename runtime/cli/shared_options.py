@@ -13,6 +13,8 @@ def input_options(command: argparse.ArgumentParser) -> None:
     more = command.add_argument_group("recordings that are no WAV files")
     more.add_argument("--channels", type=positive, metavar="N", help="of raw samples: how many channels")
     more.add_argument("--dtype", default="int16", choices=TYPES, help="of raw samples, little-endian (default: int16)")
+    skip = "of raw samples: so many bytes in front of them are kept as they are"
+    more.add_argument("--skip", type=positive, default=0, metavar="BYTES", help=skip)
     rate = "of raw samples and .npy (default: unknown)"
     more.add_argument("--sample-rate", type=hertz, default=0, metavar="HZ", help=rate)
     layout = more.add_mutually_exclusive_group()
@@ -54,7 +56,9 @@ def loss_options(command: argparse.ArgumentParser) -> None:
 
 def given_by(options: argparse.Namespace) -> dict[str, Any]:
     """Return the values of `input_options` that are fields of `Given`."""
-    return {name: getattr(options, name) for name in ("channels", "sample_rate", "dtype", "layout", "samples_only")}
+    return {
+        name: getattr(options, name) for name in ("channels", "sample_rate", "dtype", "layout", "skip", "samples_only")
+    }
 
 
 def hertz(text: str) -> float:

@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 from ..core import limits
-from ..core.compressed_bytes import pack_blob
+from ..core.compressed_bytes import pack_blob, pack_file
 from ..core.errors import CorruptError, FileFormatError, MiddleoutError
 from ..core.file_io import read_up_to
-from ..core.terms import FILES
+from ..core.terms import FILES, RECORDS
 from . import metadata as metadata_block
+from . import record_bytes
 from .chunk_head import chunk_frames
-from .header import BLOCK_OVERHEAD, MAX_LENGTH, Header, check_chunk, parse_foreign
+from .header import BLOCK_OVERHEAD, DIGEST_BYTES, MAX_LENGTH, Header, check_chunk, parse_foreign, parse_sum
 from .index import Index
 
 MAGIC = b"\x8fMDO"
@@ -34,10 +35,14 @@ _ORDER = b"".join(MAX_LENGTH)
 
 @dataclass(frozen=True)
 class Block:
-    """One block as read: its CRC has been checked."""
+    """One block as read: its CRC has been checked.
+
+    kept : of a chunk, what belongs to the original's records that begin in it (`record_bytes`)
+    """
 
     tag: bytes
     payload: bytes
+    kept: bytes = b""
 
 
 def block_crc(sequence: int, header_crc: int, tag: bytes, payload: bytes) -> int:
@@ -84,7 +89,7 @@ class BlockWriter:
         if data and not possible:
             raise MiddleoutError("the file changed while it was read")
         for start in range(0, len(data), limits.MAX_FOREIGN_PIECE):
-            coding, body = pack_blob(data[start : start + limits.MAX_FOREIGN_PIECE])
+            coding, body = pack_file(data[start : start + limits.MAX_FOREIGN_PIECE])
             self._block(tag, bytes([coding]) + body)
 
     def _begun(self) -> Index:
@@ -93,20 +98,24 @@ class BlockWriter:
             self._index = Index(self.offset)
         return self._index
 
-    def chunk(self, payload: bytes) -> None:
-        """Append one chunk."""
+    def chunk(self, payload: bytes, kept: bytes = b"") -> None:
+        """Append one chunk, and what is kept of the original's records that begin in it."""
         index = self._begun()
         if len(index.frames) == limits.MAX_CHUNKS:
             raise MiddleoutError(f"a file holds at most {limits.MAX_CHUNKS} chunks; cut the recording")
         index.frames.append(chunk_frames(payload, self.header.channels))
+        if self.header.source == RECORDS:
+            payload = record_bytes.attach(payload, kept)
         index.sizes.append(len(payload) + BLOCK_OVERHEAD)
         self._block(b"C", payload)
 
-    def end(self) -> Index:
-        """Write the end block; the file is complete then."""
+    def end(self, digest: bytes | None = None) -> Index:
+        """Write the end of the file, with the SHA-256 of the original if it is to hold one."""
         index = self._begun()
         if self.header.frames not in (None, index.total):
             raise MiddleoutError(f"{index.total} frames were there, not the {self.header.frames} expected")
+        if self.header.summed:
+            self._block(b"S", (digest or bytes(DIGEST_BYTES)) + self.header.pack())
         self._block(b"E", index.pack())
         return index
 
@@ -123,7 +132,8 @@ class BlockReader:
 
     The header has been read when the constructor returns. Raises FileFormatError for what is no middleout file of a
     known version, CorruptError for anything that is not as it was written. With the first chunk, or the end, `table` is
-    complete, which describes the files of a recording that is several (`file_table`), and so are `metadata`.
+    complete, which describes the files of a recording that is several (`file_table`) or the records of its file
+    (`records.Layout`), and so are `metadata`; at the end, `digest` is the SHA-256 of the original, None for none.
     """
 
     def __init__(self, file: BinaryIO) -> None:
@@ -138,10 +148,11 @@ class BlockReader:
         self.offset = len(start)
         self.sequence = 0
         self.header_crc = 0
-        payload, self.header_crc, _ = self._read(b"H")
-        self.header = Header.parse(payload)
+        self._first_payload, self.header_crc, _ = self._read(b"H")
+        self.header = Header.parse(self._first_payload)
         self.metadata: dict[str, Any] = {}
         self.index: Index | None = None
+        self.digest: bytes | None = None
         self._table: list[bytes] = []
         self._seen = Index(0)
         self._first = 0  # offset of what comes behind the front, once it is known
@@ -155,12 +166,16 @@ class BlockReader:
         self._tag = block.tag
         if block.tag == b"J":
             self.metadata = metadata_block.parse(payload, self.header.channels)
-        if block.tag == b"F" and self.header.source == FILES:
+        if block.tag == b"F" and self.header.source in (FILES, RECORDS):
             self._read_table(block)
         if block.tag == b"C":
-            self._seen.frames.append(chunk_frames(payload, self.header.channels))
-            check_chunk(payload, self.header)
             self._seen.sizes.append(len(payload) + BLOCK_OVERHEAD)
+            block = Block(tag, *chunk_parts(payload, self.header))
+            self._seen.frames.append(chunk_frames(block.payload, self.header.channels))
+        elif block.tag == b"S":
+            self.digest, copy = parse_sum(payload)
+            if copy != self._first_payload or self.digest and not self.header.in_order:
+                raise CorruptError("the second copy of the header is another one, or a checksum is of nothing")
         elif block.tag == b"E":
             self._finish(payload)
         return block
@@ -190,14 +205,16 @@ class BlockReader:
 
     def _check_order(self, block: Block) -> None:
         header, tag = self.header, block.tag
-        again = tag == self._tag and tag in b"HMJ"
+        again = tag == self._tag and tag in b"HMJS"
         if again or _ORDER.index(tag) < _ORDER.index(self._tag):
             raise CorruptError(f"block {tag.decode()} in the wrong place")
         if self._tag == b"H" and header.embedded != (tag == b"M"):
             raise CorruptError("the header and the blocks disagree about an embedded model")
         if tag == b"F" and not header.has_front or tag == b"B" and not header.may_have_back:
             raise CorruptError("bytes that do not belong to the samples, against the header")
-        if tag in b"CBE" and not self._first:
+        if tag == b"E" and header.summed != (self._tag == b"S") or tag == b"S" and not header.summed:
+            raise CorruptError("the header and the blocks disagree about a checksum of the original")
+        if tag in b"CBSE" and not self._first:
             self._first = self.offset - len(block.payload) - BLOCK_OVERHEAD
             if header.has_front and self._tag != b"F":
                 raise CorruptError("the original's header is missing")
@@ -220,6 +237,13 @@ class BlockReader:
         self.offset += len(payload) + BLOCK_OVERHEAD
         self.sequence += 1
         return payload, crc, tag
+
+
+def chunk_parts(payload: bytes, header: Header) -> tuple[bytes, bytes]:
+    """Return the chunk in the payload of a block `C`, and what is kept of records (`Block.kept`)."""
+    chunk, kept = record_bytes.detach(payload) if header.source == RECORDS else (payload, b"")
+    check_chunk(chunk, header)
+    return chunk, kept
 
 
 def read_through(file: BinaryIO) -> Header:

@@ -4,10 +4,10 @@ import struct
 from dataclasses import dataclass
 
 from ..core import limits, sample_formats
-from ..core.compressed_bytes import parse_blob
+from ..core.compressed_bytes import parse_blob, parse_file
 from ..core.errors import CorruptError
 from ..core.names import IDENTITY_BYTES, identity_of, is_suffix
-from ..core.terms import FILES, NPY, RAW, SAMPLES, WAV
+from ..core.terms import FILES, KEPT, NPY, RAW, RECORDS, SAMPLES, WAV
 from . import varint
 from .chunk_head import chunk_bound, chunk_type, is_spikes
 
@@ -15,9 +15,10 @@ BLOCK_OVERHEAD = 9
 """Bytes of a block besides its payload: tag, length, crc."""
 
 _RATE, _TIME = struct.Struct("<d"), struct.Struct("<q")
-_FILE, _CANONICAL, _EMBEDDED, _USUAL_SUFFIX, _CHANNEL_TIME, _BOUNDED = 1, 2, 4, 8, 16, 128
-_SOURCE_SHIFT, _SOURCE_MASK = 5, 3
-_FILES = (WAV, RAW, NPY, FILES)
+_FILE, _CANONICAL, _EMBEDDED, _USUAL_SUFFIX, _CHANNEL_TIME, _BOUNDED, _SUMMED = 1, 2, 4, 8, 16, 256, 512
+_SOURCE_SHIFT, _SOURCE_MASK = 5, 7
+_KNOWN_FLAGS = 1023
+_FILES = (WAV, RAW, NPY, FILES, RECORDS, KEPT)
 """Kinds of originals that are files, by their number in the flags."""
 _DTYPES = {
     **{16: "<i2", 8: "|u1", 9: "|i1", 17: "<u2", 18: ">i2", 19: ">u2"},
@@ -30,13 +31,18 @@ _REAL_RATE = 128
 """Added to the number of the sample format where the sample rate is no whole number."""
 _UNKNOWN_TIME = -(2**63)
 
+_LONGEST = 2 + 1 + 3 + _RATE.size + varint.LONGEST + IDENTITY_BYTES + _TIME.size + limits.MAX_SUFFIX_BYTES
+DIGEST_BYTES = 32
+"""Bytes of a SHA-256."""
+
 MAX_LENGTH = {
-    b"H": 2 + 3 + _RATE.size + varint.LONGEST + IDENTITY_BYTES + _TIME.size + limits.MAX_SUFFIX_BYTES,
+    b"H": _LONGEST,
     b"M": limits.MAX_MODEL_BYTES,
     b"J": limits.MAX_METADATA_BYTES + 1,
     b"F": limits.MAX_FOREIGN_PIECE + 1,
     b"C": limits.MAX_CHUNK_BYTES,
     b"B": limits.MAX_FOREIGN_PIECE + 1,
+    b"S": DIGEST_BYTES + _LONGEST,
     b"E": limits.MAX_CHUNKS * 8 + 17,  # entries, and 17 bytes around them
 }
 """Tags in their order in a file, and the longest payload of each."""
@@ -52,6 +58,7 @@ class Header:
     canonical : whether the header of a WAV file follows from the other fields
     channel_time : whether the samples of a channel lie together in the original, not those of a frame
     bounded : whether chunks may be no more than close to the original
+    summed : whether the file has a block `S`, with the SHA-256 of the original and a second copy of the header
     """
 
     channels: int
@@ -65,6 +72,7 @@ class Header:
     canonical: bool = False
     embedded: bool = False
     bounded: bool = False
+    summed: bool = False
     channel_time: bool = False
 
     @property
@@ -80,23 +88,29 @@ class Header:
     @property
     def has_front(self) -> bool:
         """Whether there are foreign bytes in front of the samples."""
-        return self.source in (NPY, FILES) or (self.source == WAV and not self.canonical)
+        return self.source in (NPY, FILES, RECORDS) or (self.source == WAV and not self.canonical)
 
     @property
     def may_have_back(self) -> bool:
         """Whether there may be foreign bytes behind the samples."""
-        return self.has_front and self.source != FILES
+        return self.source == KEPT or (self.has_front and self.source != FILES)
+
+    @property
+    def in_order(self) -> bool:
+        """Whether the original is one file whose bytes come in their order as it is restored."""
+        return self.source not in (SAMPLES, FILES) and not self.channel_time
 
     def pack(self) -> bytes:
         """Return the payload of the block."""
         usual = self.suffix == _SUFFIX
         flags = _CANONICAL * self.canonical | _EMBEDDED * self.embedded | _USUAL_SUFFIX * usual
-        flags |= _CHANNEL_TIME * self.channel_time | _BOUNDED * self.bounded
+        flags |= _CHANNEL_TIME * self.channel_time | _BOUNDED * self.bounded | _SUMMED * self.summed
         if self.source != SAMPLES:
             flags |= _FILE | _FILES.index(self.source) << _SOURCE_SHIFT
         real = not float(self.sample_rate).is_integer()
         parts = [
-            bytes([flags, _FORMAT_NUMBERS[self.dtype] | _REAL_RATE * real]),
+            varint.pack(flags),
+            bytes([_FORMAT_NUMBERS[self.dtype] | _REAL_RATE * real]),
             varint.pack(self.channels),
             _RATE.pack(self.sample_rate) if real else varint.pack(int(self.sample_rate)),
             varint.pack(0 if self.frames is None else self.frames + 1),
@@ -118,10 +132,11 @@ class Header:
 
     @classmethod
     def _parse(cls, payload: bytes) -> "Header":
-        flags, number = payload[0], payload[1] & ~_REAL_RATE
-        channels, offset = varint.parse(payload, 2)
+        flags, offset = varint.parse(payload, 0)
+        real, number = bool(payload[offset] & _REAL_RATE), payload[offset] & ~_REAL_RATE
+        channels, offset = varint.parse(payload, offset + 1)
         rate: float
-        if real := bool(payload[1] & _REAL_RATE):
+        if real:
             (rate,), offset = _RATE.unpack_from(payload, offset), offset + _RATE.size
         else:
             rate, offset = varint.parse(payload, offset)
@@ -136,6 +151,8 @@ class Header:
         usual, kind = bool(flags & _USUAL_SUFFIX), flags >> _SOURCE_SHIFT & _SOURCE_MASK
         if suffix == _SUFFIX or (usual and suffix):
             raise CorruptError("the header's name suffix and its flag disagree")
+        if flags > _KNOWN_FLAGS or kind >= len(_FILES):
+            raise CorruptError("the header holds unknown flags; a newer version may read it")
         if number not in _DTYPES or not 1 <= channels <= limits.MAX_CHANNELS or not is_suffix(suffix):
             raise CorruptError("the header holds impossible values")
         try:
@@ -156,6 +173,7 @@ class Header:
             canonical=bool(flags & _CANONICAL),
             embedded=bool(flags & _EMBEDDED),
             bounded=bool(flags & _BOUNDED),
+            summed=bool(flags & _SUMMED),
             channel_time=bool(flags & _CHANNEL_TIME),
         )
         if not header._consistent() or (header.source == SAMPLES and kind):
@@ -163,7 +181,9 @@ class Header:
         return header
 
     def _consistent(self) -> bool:
-        if (self.canonical or self.channel_time or self.source == FILES) and self.frames is None:
+        if (self.canonical or self.channel_time or self.source in (FILES, RECORDS)) and self.frames is None:
+            return False
+        if self.source == KEPT and (self.frames, self.channels, self.bounded) != (0, 1, False):
             return False
         if self.canonical and self.source != WAV or self.channel_time and self.source not in (RAW, NPY):
             return False
@@ -192,7 +212,15 @@ def parse_foreign(payload: bytes) -> bytes:
     """Return the original's bytes from the payload of a block `F` or `B`."""
     if not payload:
         raise CorruptError("an empty block of foreign bytes")
-    return parse_blob(payload[0], payload[1:], limits.MAX_FOREIGN_PIECE)
+    return parse_file(payload[0], payload[1:], limits.MAX_FOREIGN_PIECE)
+
+
+def parse_sum(payload: bytes) -> tuple[bytes | None, bytes]:
+    """Return what is in the payload of a block `S`: the SHA-256 of the original, None for none, and the header's."""
+    if len(payload) <= DIGEST_BYTES:
+        raise CorruptError("the block of the original's checksum is too short")
+    digest = payload[:DIGEST_BYTES]
+    return digest if any(digest) else None, payload[DIGEST_BYTES:]
 
 
 def parse_model(payload: bytes, identity: bytes) -> bytes:

@@ -26,6 +26,7 @@ class Layout:
     embedded: bytes | None
     table: bytes = b""
     metadata: dict[str, Any] = field(default_factory=dict)
+    digest: bytes | None = None
 
 
 def read_layout(file: BinaryIO) -> Layout:
@@ -102,4 +103,4 @@ def _scan(file: BinaryIO, damaged: bool = False) -> Layout:
 def _layout(blocks: BlockReader, index: Index, first_sequence: int, embedded: bytes | None) -> Layout:
     """Return what was read, with header, file table and metadata."""
     header, crc = blocks.header, blocks.header_crc
-    return Layout(header, crc, index, first_sequence, embedded, blocks.table, blocks.metadata)
+    return Layout(header, crc, index, first_sequence, embedded, blocks.table, blocks.metadata, blocks.digest)

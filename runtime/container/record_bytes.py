@@ -7,7 +7,7 @@ import struct
 import numpy as np
 
 from ..core import limits
-from ..core.compressed_bytes import pack_blob, parse_blob
+from ..core.compressed_bytes import from_differences, pack_blob, parse_blob, to_differences
 from ..core.errors import CorruptError
 from .records import Bytes, Integers, Layout, Records, Run
 
@@ -42,9 +42,7 @@ def pack(parts: list[tuple[Records, np.ndarray]]) -> bytes:
                 case Bytes():
                     columns.append(data.T.tobytes())
                 case Integers():
-                    values = np.frombuffer(data.tobytes(), f"<u{field.width}")
-                    differences = np.diff(values, prepend=values.dtype.type(0))
-                    columns.append(differences.view(np.uint8).reshape(-1, field.width).T.tobytes())
+                    columns.append(to_differences(data.tobytes(), field.width))
     data = b"".join(columns)
     if not data:
         return b""
@@ -65,13 +63,12 @@ def unpack(packed: bytes, layout: Layout, runs: list[Run]) -> list[np.ndarray]:
         kept = []
         for field in layout.records(run).fields:
             size = run.count * field.kept
-            column, at = np.frombuffer(data, np.uint8, size, at), at + size
+            column, at = data[at : at + size], at + size
             match field:
                 case Bytes():
-                    kept.append(column.reshape(field.count, run.count).T)
+                    kept.append(np.frombuffer(column, np.uint8).reshape(field.count, run.count).T)
                 case Integers():
-                    planes = np.ascontiguousarray(column.reshape(field.width, -1).T)
-                    values = np.cumsum(planes.view(f"<u{field.width}")[:, 0], dtype=f"<u{field.width}")
-                    kept.append(values.view(np.uint8).reshape(run.count, field.kept))
+                    values = from_differences(column, field.width)
+                    kept.append(np.frombuffer(values, np.uint8).reshape(run.count, field.kept))
         found.append(np.concatenate([np.empty((run.count, 0), np.uint8), *kept], axis=1))
     return found

@@ -9,6 +9,7 @@ import numpy as np
 from ..core import sample_formats
 from ..core.errors import FileFormatError
 from ..core.terms import SAMPLES
+from .source import Source
 
 _FORMATS = {
     **{"PCM_16": "<i2", "PCM_S8": "<i2", "PCM_24": "<i3", "PCM_32": "<i4"},
@@ -17,8 +18,8 @@ _FORMATS = {
 """Sample formats of encodings that are read without loss; samples of 8 bits fill the upper byte of int16."""
 
 
-class AudioReader:
-    """The samples of an audio file; attributes and methods are those of `sources.Source`.
+class AudioReader(Source):
+    """The samples of an audio file.
 
     Parameters
     ----------
@@ -31,9 +32,6 @@ class AudioReader:
     """
 
     kind = SAMPLES
-    canonical = channel_time = False
-    front = b""
-    outside = 0
 
     def __init__(self, path: str) -> None:
         import soundfile  # takes a while, and few files need it

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +15,7 @@ from ..core.file_io import read_up_to
 from ..core.names import is_file_name
 from ..core.terms import FILES, SAMPLES
 from .input_file import Input, Seen
+from .source import Source
 from .wav import WavFormat, canonical_header
 
 
@@ -40,8 +41,8 @@ class _Part:
     member: Member
 
 
-class MonoFilesReader:
-    """Several files as the channels of a recording; attributes and methods are those of `sources.Source`.
+class MonoFilesReader(Source):
+    """Several files as the channels of a recording.
 
     Parameters
     ----------
@@ -50,8 +51,6 @@ class MonoFilesReader:
     """
 
     kind = FILES
-    canonical = False
-    channel_time = False
 
     def __init__(self, files: list[str], open_one: Callable) -> None:
         if not 1 <= len(files) <= limits.MAX_CHANNELS:
@@ -117,10 +116,6 @@ class MonoFilesReader:
     def skip(self, frames: int) -> None:
         """Pass over frames, which must be there."""
         self._done += frames
-
-    def back(self) -> Iterator[bytes]:
-        """Give nothing: the table holds the bytes behind the samples."""
-        return iter(())
 
 
 def _opened(path: str) -> Input:

@@ -13,6 +13,7 @@ from ..core.errors import FileFormatError, MiddleoutError, UsageError
 from ..core.file_io import read_up_to, skip_bytes
 from ..core.terms import NPY, RAW
 from .arrays import check_axes
+from .source import Source
 
 
 @dataclass(frozen=True)
@@ -32,8 +33,8 @@ class Form:
     channel_time: bool = False
 
 
-class RawReader:
-    """A recording of bare samples; attributes and methods are those of `sources.Source`.
+class RawReader(Source):
+    """A recording of bare samples.
 
     Parameters
     ----------
@@ -42,8 +43,6 @@ class RawReader:
     form : Form
     front : bytes in front of the samples, of a .npy file
     """
-
-    canonical = False
 
     def __init__(self, file: BinaryIO, size: int | None, form: Form, front: bytes = b"") -> None:
         self._file, self._form, self.front = file, form, front

@@ -9,12 +9,13 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from ..container import record_bytes
+from ..container import metadata, record_bytes
 from ..container.records import Layout, Records, Run, join, split
 from ..core import limits, sample_formats
-from ..core.errors import CorruptError, FileFormatError
+from ..core.errors import CorruptError, FileFormatError, UsageError
 from ..core.file_io import read_up_to
 from ..core.terms import RECORDS
+from .source import Source
 
 
 @dataclass(frozen=True)
@@ -39,8 +40,8 @@ class Description:
     warnings: tuple[str, ...] = ()
 
 
-class RecordsReader:
-    """A recording in records; attributes and methods are those of `sources.Source`.
+class RecordsReader(Source):
+    """A recording in records.
 
     Parameters
     ----------
@@ -49,11 +50,14 @@ class RecordsReader:
     """
 
     kind = RECORDS
-    canonical = False
-    channel_time = False
 
     def __init__(self, file: BinaryIO, described: Description) -> None:
-        self._file, self.described = file, described
+        self._file = file
+        self.notes = described.warnings
+        try:
+            self.metadata = metadata.completed(metadata.normal(described.metadata), described.channels)
+        except UsageError as error:
+            self.metadata, self.notes = {}, (*self.notes, f"its {error}")
         self.channels, self.sample_rate, self.dtype = described.channels, described.sample_rate, described.dtype
         self._layout = described.layout
         self._width = sample_formats.width(self.dtype)

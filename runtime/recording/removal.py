@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import os
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -51,12 +52,17 @@ def coded_contents(path: str) -> Contents:
         made.add(blocks.header_crc.to_bytes(4, "little"))
         for block in blocks:
             made.add(block.payload)
+            made.add(block.kept)
     return made
 
 
-def done_with(
-    seen: Sequence[Seen], before: Contents | None, read_again: Callable[[], Contents], output: str | None
-) -> None:
+def file_digest(path: str) -> bytes:
+    """Return the SHA-256 of a file."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").digest()
+
+
+def done_with(seen: Sequence[Seen], before: Any, read_again: Callable[[], Any], output: str | None) -> None:
     """Check that inputs are still what was read, and remove them if that is asked for; none of them if one is not.
 
     Device, inode, size and modification time are compared. Before files are removed, they are read a second time. A

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from ..container.blocks import MAGIC
-from ..core.errors import FileFormatError
+from ..core.errors import FileFormatError, UsageError
 
 _SAMPLES = "export its samples as .npy or as a raw file"
 _AUDIO = "its samples alone can be kept with --samples-only, or samples_only"
 _KNOWN = {
-    MAGIC: ("a coded file already", ""),
     b"\x89HDF\r\n\x1a\n": ("an HDF5 file (NWB, MATLAB 7.3 and others)", _SAMPLES),
     b"MATLAB ": ("a MATLAB file", _SAMPLES),
     b"PK\x03\x04": ("a zip archive (.npz and others)", _SAMPLES),
@@ -42,7 +41,9 @@ _KNOWN = {
 
 
 def refuse_known(start: bytes) -> None:
-    """Raise `FileFormatError` for the first bytes of a file that is none of samples only."""
+    """Raise `FileFormatError` for the first bytes of a file that is no bare samples, `UsageError` for a coded one."""
+    if start.startswith(MAGIC):
+        raise UsageError("this is a coded file already")
     for signature, (what, advice) in _KNOWN.items():
         if start.startswith(signature):
             raise FileFormatError(f"this is {what}" + (f": {advice}" if advice else ""))

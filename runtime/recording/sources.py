@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import BinaryIO, Protocol, cast
+from typing import BinaryIO, cast
 
 import numpy as np
 
+from ..container.records import Layout, Records, Samples
 from ..core import sample_formats
-from ..core.errors import UsageError
+from ..core.errors import FileFormatError, MiddleoutError, UsageError
 from ..core.file_io import read_up_to
 from ..core.names import channel_names
 from ..core.terms import CHANNEL_TIME, SAMPLES, STREAM
 from . import npy, paths
-from .arrays import check_layout, to_sample_rate
+from .arrays import check_axes, check_layout, to_sample_rate
 from .audio import AudioReader
 from .channel_files import MonoFilesReader
 from .input_file import Input
+from .kept import KeptReader
 from .raw import Form, RawReader
+from .records import Description, RecordsReader
 from .signatures import refuse_known
+from .source import Source
 from .wav import WavReader, is_wav
 
 RAW_SUFFIXES = (".bin", ".raw", ".dat")
@@ -42,9 +46,13 @@ class Given:
     layout : str or None
         Axes of raw and .npy files, "time-channel" or "channel-time"; without it, files with more channels than time
         steps are refused.
+    skip : int
+        Bytes of raw files in front of their samples, which are kept as they are.
     samples_only : bool
         Keep no more than the samples of files that are neither WAV nor .npy: FLAC, AIFF, CAF, W64. A WAV file is
         restored in their place.
+    archive : bool
+        Keep every file that is not understood as it is, raw ones whose number of channels is not given included.
 
     Raises
     ------
@@ -55,51 +63,19 @@ class Given:
     sample_rate: float = 0
     dtype: str = "int16"
     layout: str | None = None
+    skip: int = 0
     samples_only: bool = False
+    archive: bool = False
 
     def __post_init__(self) -> None:
         check_layout(self.layout)
+        if self.skip < 0:
+            raise UsageError(f"{self.skip} bytes in front of the samples")
         object.__setattr__(self, "sample_rate", to_sample_rate(self.sample_rate))
         object.__setattr__(self, "dtype", sample_formats.parse(self.dtype))
 
 
 NOTHING = Given()
-
-
-class Source(Protocol):
-    """A recording as `front`, then `read` until no frames are left, then `back`; in this order.
-
-    Attributes
-    ----------
-    kind : of the original (see `terms`)
-    channels, sample_rate, dtype : of the recording; dtype as in `core.sample_formats`
-    channel_time : whether the samples of a channel lie together, not those of a frame
-    frames : of the recording, None if only reading on will tell
-    front : bytes that are kept in front of the samples
-    outside : bytes of the original(s) that are neither samples nor in `back`
-    canonical : whether the front follows from the rest (WAV only)
-    """
-
-    kind: str
-    channels: int
-    sample_rate: float
-    dtype: str
-    channel_time: bool
-    front: bytes
-    outside: int
-    canonical: bool
-
-    @property
-    def frames(self) -> int | None: ...
-
-    def read(self, frames: int) -> np.ndarray:
-        """Read the next frames, plain samples [frames, channels]; fewer only at the end of the samples."""
-
-    def skip(self, frames: int) -> None:
-        """Pass over frames, which must be there."""
-
-    def back(self) -> Iterator[bytes]:
-        """Read the bytes behind the samples, in pieces."""
 
 
 class Recording:
@@ -134,7 +110,7 @@ class Recording:
             return
         self._input = Input(files[0])
         try:
-            self.source = _reader(self._input, given)
+            self.source = _reader_or_kept(self._input, given)
         except BaseException:
             self.close()
             raise
@@ -184,6 +160,18 @@ class Recording:
         return samples.reshape(pieces * size, source.channels)
 
 
+def _reader_or_kept(source: Input, given: Given) -> Source:
+    """Return the reader for what an input holds; a file that is not understood is kept as it is."""
+    try:
+        return _reader(source, given)
+    except MiddleoutError as error:
+        understood = given.samples_only or not (given.archive or isinstance(error, FileFormatError))
+        if source.seen is None or understood:
+            raise
+        source.file.seek(0)
+        return KeptReader(source.file, str(error))
+
+
 def _reader(source: Input, given: Given) -> Source:
     """Return the reader for what an input holds: .wav and .npy by their suffix, all else by its first bytes."""
     suffix = os.path.splitext(source.path)[1].lower()
@@ -201,11 +189,30 @@ def _reader(source: Input, given: Given) -> Source:
         return WavReader(file, source.size)
     refuse_known(start)
     if given.channels is None:
-        kind = "a raw file" if suffix in RAW_SUFFIXES or not start else "this is neither a WAV nor a .npy file; if raw"
-        raise UsageError(f"{kind}: say with --channels how many channels it has, and --dtype if it is not int16")
+        if not start:
+            raise FileFormatError("an empty file")
+        kind = "a raw file" if suffix in RAW_SUFFIXES else "this is neither a WAV nor a .npy file; if raw"
+        wrong = UsageError if suffix in RAW_SUFFIXES or source.seen is None else FileFormatError
+        raise wrong(f"{kind}: say with --channels how many channels it has, and --dtype if it is not int16")
     channel_time = given.layout == CHANNEL_TIME
     form = Form(given.channels, given.sample_rate, given.dtype, None, given.layout, channel_time)
+    if source.seen is not None and not channel_time and (described := _odd(source.seen.size, file, given)):
+        return RecordsReader(file, described)
     return RawReader(file, source.size, form)
+
+
+def _odd(size: int, file: BinaryIO, given: Given) -> Description | None:
+    """Describe a raw file with bytes in front of its samples, or with a part of a frame behind them."""
+    fields = (Samples(given.channels or 1),)
+    records = Records(1, fields)
+    frames, rest = divmod(size - given.skip, records.size(sample_formats.width(given.dtype)))
+    if not (given.skip or rest) or frames < 1:
+        return None
+    check_axes(frames, records.channels, given.layout)
+    front = read_up_to(file, given.skip)
+    layout = Layout(((front,) if front else ()) + (Records(frames, fields),))
+    notes = (f"{rest} bytes behind the last whole frame are kept as they are",) if rest else ()
+    return Description("raw samples", records.channels, given.sample_rate, given.dtype, layout, warnings=notes)
 
 
 def _ahead(source: Input) -> tuple[bytes, BinaryIO]:

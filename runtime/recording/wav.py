@@ -17,6 +17,7 @@ from ..core.errors import FileFormatError
 from ..core.file_io import read_up_to, skip_bytes
 from ..core.terms import WAV
 from .signatures import refuse_known
+from .source import Source
 
 _SUPPORTED = "supported are WAV files of integer PCM with 8 to 32 bits, and of floats with 32 or 64"
 _PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
@@ -75,8 +76,8 @@ def is_wav(start: bytes) -> bool:
     return (start[:4], start[8:12]) == (b"RIFF", b"WAVE")
 
 
-class WavReader:
-    """A WAV file as `front`, then `read` until no frames are left, then `back`; in this order.
+class WavReader(Source):
+    """A WAV file.
 
     Parameters
     ----------
@@ -86,14 +87,10 @@ class WavReader:
     Attributes
     ----------
     form : WavFormat
-    kind, channels, sample_rate, dtype, channel_time : as of every source (`sources.Source`)
-    front : bytes in front of the samples
-    frames : of the recording, None if only reading on will tell
     canonical : whether `canonical_header` and the samples are the whole file (False where frames is None)
     """
 
     kind = WAV
-    channel_time = False
 
     def __init__(self, file: BinaryIO, size: int | None = None) -> None:
         self._file = file

@@ -1,0 +1,53 @@
+"""What every reader of recordings gives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+import numpy as np
+
+
+class Source:
+    """A recording as `front`, then `read` until no frames are left, then `back`; in this order.
+
+    Attributes
+    ----------
+    kind : of the original (see `terms`)
+    channels, sample_rate, dtype : of the recording; dtype as in `core.sample_formats`
+    channel_time : whether the samples of a channel lie together, not those of a frame
+    frames : of the recording, None if only reading on will tell
+    front : bytes that are kept in front of the samples; of records, their layout
+    outside : bytes of the original(s) that are neither samples nor in `back`
+    canonical : whether the front follows from the rest (WAV only)
+    metadata : what the original says besides (docs/format.md section 2.7)
+    notes : what its user is to be told of it, in words
+    """
+
+    kind: ClassVar[str] | str
+    channels: int
+    sample_rate: float
+    dtype: str
+    frames: int | None
+    front: bytes = b""
+    outside: int = 0
+    channel_time: bool = False
+    canonical: bool = False
+    metadata: ClassVar[dict[str, Any]] | dict[str, Any] = {}
+    notes: tuple[str, ...] = ()
+
+    def read(self, frames: int) -> np.ndarray:
+        """Read the next frames, plain samples [frames, channels]; fewer only at the end of the samples."""
+        raise NotImplementedError
+
+    def skip(self, frames: int) -> None:
+        """Pass over frames, which must be there."""
+        raise NotImplementedError
+
+    def record_bytes(self, frames: int) -> bytes:
+        """Return what is kept of the records that begin in the next `frames` frames of those that were read."""
+        return b""
+
+    def back(self) -> Iterator[bytes]:
+        """Read the bytes behind the samples, in pieces of at most limits.MAX_FOREIGN_PIECE."""
+        return iter(())
