@@ -40,6 +40,8 @@ def describe(found: Found) -> Description:
     start = time(year, month, day, hour, minute, second, 1000 * millisecond)
     packets = _Packets(found, count, 8 if major >= 3 else 4)
     sections, warnings = packets.sections(size)
+    while sections and isinstance(sections[-1], bytes):
+        sections.pop()  # it is kept with what is behind the samples
     said = metadata(channels, start, {"comment": text(comment)} if text(comment) else {})
     said |= {"start_time": f"{said['start_time']}Z"} if "start_time" in said else {}
     return Description("Blackrock file", count, clock / period, "<i2", Layout((header, *sections)), said, warnings)

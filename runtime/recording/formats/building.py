@@ -103,10 +103,18 @@ def claimed_frames(found: Found, at: int, channels: int, dtype: str, claimed: in
     return records, (f"its header tells of {claimed} frames, and {records.count} are there",)
 
 
-def interleaved(found: Found, form: str, sample_rate: float, dtype: str, channels: Sequence[Channel]) -> Description:
+def interleaved(
+    found: Found,
+    form: str,
+    sample_rate: float,
+    dtype: str,
+    channels: Sequence[Channel],
+    annotations: dict[str, Any] | None = None,
+) -> Description:
     """Describe a file without a header, of samples frame by frame. Raises `ValueError`."""
     records, warnings = counted(found, 0, [Samples(len(channels))], dtype)
-    return Description(form, len(channels), sample_rate, dtype, Layout((records,)), metadata(channels), warnings)
+    said = metadata(channels, None, annotations)
+    return Description(form, len(channels), sample_rate, dtype, Layout((records,)), said, warnings)
 
 
 def front(found: Found, size: int) -> tuple[bytes, ...]:

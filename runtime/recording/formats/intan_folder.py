@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import struct
 
 from ..records import Description
@@ -63,9 +62,8 @@ def describe(found: Found) -> Description | None:
         if kind is None:
             return None
         channels = _named(header.channels(kind, signed=True), found.stem)
-    described = interleaved(found, _FORM, rate, "<i2" if kind == intan.AMPLIFIER else "<u2", channels)
     notes = {"notes": header.notes} if header.notes else {}
-    return dataclasses.replace(described, metadata=described.metadata | ({"annotations": notes} if notes else {}))
+    return interleaved(found, _FORM, rate, "<i2" if kind == intan.AMPLIFIER else "<u2", channels, notes)
 
 
 def _named(channels: list[Channel], stem: str) -> list[Channel]:

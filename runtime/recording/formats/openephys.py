@@ -5,7 +5,6 @@ https://open-ephys.github.io/gui-docs/User-Manual/Data-formats/index.html
 
 from __future__ import annotations
 
-import dataclasses
 import datetime
 import json
 import os
@@ -45,10 +44,9 @@ def describe(found: Found) -> Description | None:
     channels = [_channel(channel) for channel in stream["channels"]]
     if len(channels) != int(stream.get("num_channels", len(channels))):
         raise ValueError("structure.oebin contradicts itself")
-    described = interleaved(found, "Open Ephys recording", float(stream["sample_rate"]), "<i2", channels)
     named = {"stream": stream.get("stream_name"), "processor": stream.get("source_processor_name")}
     notes = {key: value for key, value in named.items() if isinstance(value, str)}
-    return dataclasses.replace(described, metadata=described.metadata | {"annotations": notes} if notes else {})
+    return interleaved(found, "Open Ephys recording", float(stream["sample_rate"]), "<i2", channels, notes)
 
 
 def _channel(said: dict[str, Any]) -> Channel:
