@@ -12,6 +12,7 @@ from .found import Found
 _HEADER = struct.Struct("<8sBBI16s256sII8HI")
 _CHANNEL = struct.Struct("<2sH16sBB4h16sIIHIIH")
 _CLOCK = 30000
+"""Frames a second for a period of 1; the resolution of time stamps may be another."""
 _LONG = 1024
 """Packets of more frames get records of one frame."""
 _MOST_SECTIONS = 1 << 16
@@ -31,7 +32,7 @@ def describe_simple(found: Found) -> Description:
 
 def describe(found: Found) -> Description:
     """Describe a file of packets. Raises `ValueError` or `struct.error`."""
-    _, major, _, size, _, comment, period, clock, *when, count = _HEADER.unpack_from(found.start)
+    _, major, _, size, _, comment, period, _, *when, count = _HEADER.unpack_from(found.start)
     if size < _HEADER.size + count * _CHANNEL.size:
         raise ValueError(f"a header of {size} bytes for {count} channels")
     header = front(found, size)[0]
@@ -44,7 +45,7 @@ def describe(found: Found) -> Description:
         sections.pop()  # it is kept with what is behind the samples
     said = metadata(channels, start, {"comment": text(comment)} if text(comment) else {})
     said |= {"start_time": f"{said['start_time']}Z"} if "start_time" in said else {}
-    return Description("Blackrock file", count, clock / period, "<i2", Layout((header, *sections)), said, warnings)
+    return Description("Blackrock file", count, _CLOCK / period, "<i2", Layout((header, *sections)), said, warnings)
 
 
 def _channel(header: bytes, at: int) -> Channel:

@@ -9,7 +9,6 @@ import math
 import re
 
 from ...container.records import Layout, Records, Samples
-from ...core import sample_formats
 from ..records import Description
 from .building import Channel, counted, metadata, text
 from .found import Found
@@ -34,8 +33,7 @@ def describe(found: Found) -> Description | None:
     count = int(common["numberofchannels"])
     rate = 1e6 / float(common["samplinginterval"])
     entries = said.get("channel infos", {})
-    floats = sample_formats.is_float(dtype)
-    channels = [_channel(entries.get(f"ch{number + 1}", ""), floats) for number in range(count)]
+    channels = [_channel(entries.get(f"ch{number + 1}", "")) for number in range(count)]
     records, warnings = counted(found, 0, [Samples(count)], dtype)
     if common.get("dataorientation", "").upper() == "VECTORIZED":
         records = Records(1, (Samples(count, records.count, by_channel=True),))
@@ -57,7 +55,7 @@ def _sections(written: str) -> dict[str, dict[str, str]]:
     return found
 
 
-def _channel(entry: str, floats: bool) -> Channel:
+def _channel(entry: str) -> Channel:
     """Return a channel: its name, reference, resolution and unit are parted by commas."""
     parts = [part.replace("\\1", ",").strip() for part in entry.split(",")] + [""] * 4
     name, _, resolution, unit, *_ = parts

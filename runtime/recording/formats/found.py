@@ -38,7 +38,9 @@ class Found:
         return cls(path, file, size, read_up_to(file, _START_BYTES))
 
     def read(self, offset: int, count: int) -> bytes:
-        """Return `count` bytes from `offset` on, fewer only at the end of the file. Raises `OSError`."""
+        """Return `count` bytes from `offset` on, fewer only at the end, none outside. Raises `OSError`."""
+        if not 0 <= offset < self.size:
+            return b""
         if offset + count <= len(self.start):
             return self.start[offset : offset + count]
         self.file.seek(offset)
@@ -72,8 +74,11 @@ class Found:
         """Return the contents of a file in the same folder, or `up` folders above; None if it can't be read."""
         if not name or up >= len(self.folders):
             return None
+        path = os.path.join(self.folders[up], name)
         try:
-            with open(os.path.join(self.folders[up], name), "rb") as file:
+            if not os.path.isfile(path):
+                return None
+            with open(path, "rb") as file:
                 data = file.read(_MAX_SIDECAR + 1)
         except (OSError, ValueError):
             return None

@@ -5,7 +5,9 @@ from __future__ import annotations
 import datetime
 import math
 import re
+from typing import Any
 
+from ...container.metadata import PROBE
 from ...container.records import Layout, Samples
 from ..records import Description
 from .building import Channel, counted, metadata, text
@@ -38,10 +40,9 @@ def describe(found: Found) -> Description | None:
         warnings += (f"its .meta file tells of {size} bytes, and {found.size} are there",)
     notes: dict[str, object] = {key: said[key] for key in _NOTES if said.get(key)}
     start = _start(said.get("fileCreateTime", ""))
-    layout = Layout((records,))
-    return Description(
-        "SpikeGLX recording", count, rate, "<i2", layout, metadata(_channels(said, count), start, notes), warnings
-    )
+    channels = _channels(said, count)
+    known = metadata(channels, start, notes) | _probe(said, channels)
+    return Description("SpikeGLX recording", count, rate, "<i2", Layout((records,)), known, warnings)
 
 
 def _channels(said: dict[str, str], count: int) -> list[Channel]:
@@ -54,6 +55,29 @@ def _channels(said: dict[str, str], count: int) -> list[Channel]:
         return [Channel(name, *gains.of(name)) for name in names]
     except (ValueError, LookupError, ZeroDivisionError):
         return [Channel(name) for name in names]
+
+
+def _probe(said: dict[str, str], channels: list[Channel]) -> dict[str, Any]:
+    """Return the probe as probeinterface has it, if its contacts are known: 12 um wide, and each of a channel."""
+    electrodes = [i for i, channel in enumerate(channels) if channel.name[:2] in ("AP", "LF")]
+    pitch = re.match(r"\([^,()]*,\d+,([\d.]+),[\d.]+\)", said.get("~snsGeomMap", ""))
+    places = re.findall(r"\((\d+):(-?[\d.]+):(-?[\d.]+):[01]\)", said.get("~snsGeomMap", ""))
+    wide = said.get("imDatPrb_type", "0") not in ("1100", "1110", "1120", "1121", "1122", "1123")
+    if pitch is None or len(places) != len(electrodes) or not places or not wide:
+        return {}
+    positions = [[int(shank) * float(pitch[1]) + float(x), float(y)] for shank, x, y in places]
+    return {
+        PROBE: {
+            "ndim": 2,
+            "si_units": "um",
+            "contact_positions": positions,
+            "contact_plane_axes": [[[1.0, 0.0], [0.0, 1.0]]] * len(places),
+            "contact_shapes": ["square"] * len(places),
+            "contact_shape_params": [{"width": 12.0}] * len(places),
+            "shank_ids": [shank for shank, _, _ in places],
+            "device_channel_indices": electrodes,
+        }
+    }
 
 
 class _Gains:
@@ -76,14 +100,14 @@ class _Gains:
         matched = re.fullmatch(r"([A-Z]+)(\d+)", name)
         kind, number = (matched[1], int(matched[2])) if matched else ("", 0)
         if kind in ("AP", "LF"):
-            return self._volts * 1e6 / self._probe(kind, number), 0.0, "uV"
+            return self._volts * 1e6 / self._amplified(kind, number), 0.0, "uV"
         if kind in ("MN", "MA"):
             return self._volts / float(self._said[f"ni{kind}Gain"]), 0.0, "V"
         if kind == "XA":
             return self._volts, 0.0, "V"
         return (1.0 if kind in ("SY", "XD", "DW") else math.nan), 0.0, "bits"
 
-    def _probe(self, kind: str, number: int) -> float:
+    def _amplified(self, kind: str, number: int) -> float:
         """Return how much a probe amplifies a channel."""
         key = "imChan0apGain" if kind == "AP" else "imChan0lfGain"
         if self._type == 1110:

@@ -78,9 +78,9 @@ def describe(found: Found) -> Description | None:
             described = parser(found)
             if described is not None:
                 return _checked(found, described)
-        except (ValueError, LookupError, TypeError, ArithmeticError, RecursionError, MemoryError) as error:
+        except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError) as error:
             _log(found, parser, error)
-        except (SyntaxError, struct.error, MiddleoutError) as error:
+        except (SyntaxError, RecursionError, MemoryError, struct.error, MiddleoutError) as error:
             _log(found, parser, error)
     return None
 

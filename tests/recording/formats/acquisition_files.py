@@ -128,9 +128,8 @@ RHD_GROUPS = [
 ]
 
 
-def rhd(version: tuple[int, int] = (3, 1)) -> Case:
+def rhd(version: tuple[int, int] = (3, 1), temperatures: int = 0) -> Case:
     """Three amplifiers, an auxiliary and a supply voltage, sensors of temperature, an analog input, digital inputs."""
-    temperatures = 1 if version >= (1, 1) else 0
     block = 128 if version >= (2, 0) else 60
     blocks = 5
     header = intan_header(version, RHD_GROUPS, temperatures)
@@ -199,8 +198,8 @@ def open_ephys() -> Case:
     stream = {"folder_name": "Rhythm-100.A/", "sample_rate": 30000.0, "num_channels": 5, "channels": channels}
     other = {"folder_name": "Rhythm-100.B/", "sample_rate": 2500.0, "num_channels": 2, "channels": channels[:2]}
     files = {
-        "recording1/continuous/Rhythm-100.A/continuous.dat": raw(samples, "<i2"),
-        "recording1/structure.oebin": json.dumps({"continuous": [other, stream]}).encode(),
+        "Record Node 101/experiment1/recording1/continuous/Rhythm-100.A/continuous.dat": raw(samples, "<i2"),
+        "Record Node 101/experiment1/recording1/structure.oebin": json.dumps({"continuous": [other, stream]}).encode(),
     }
     return Case(files, samples, "<i2", 30000.0, ["CH0", "CH1", "CH2", "CH3", "ADC1"], [0.195] * 4 + [150.0])
 
@@ -249,6 +248,7 @@ def spikeglx(kind: str = "np1") -> Case:
     meta = "".join(f"{key}={value}\r\n" for key, value in said.items())
     meta += f"~imroTbl={''.join(entries)}\r\n" if entries else ""
     meta += "~snsChanMap=(6,0,1)" + "".join(f"({one};{i}:{i})" for i, one in enumerate(ids)) + "\r\n"
+    meta += "" if kind == "nidq" else "~snsGeomMap=(NP2013,2,250,70)(0:27:0:1)(0:27:20:1)(1:59:40:1)\r\n"
     files = {f"{name}.bin": raw(samples, "<i2"), f"{name}.meta": meta.encode()}
     start = {"start_time": "2020-11-03T10:35:10"}
     return Case(files, samples, "<i2", rate, ids, gain, 0, start)
@@ -264,9 +264,10 @@ def blackrock(spec: str) -> Case:
             {"a.ns5": header + raw(samples, "<i2")}, samples, "<i2", 30000.0, ["1", "2", "7"], None, len(header)
         )
     size = 314 + 66 * channels
+    clock = 30000 if spec == "2.3" else 10**9
     name, major = (b"NEURALCD", 2) if spec == "2.3" else (b"BRSMPGRP", 3)
     header = struct.pack(
-        "<8sBBI16s256sII", name, major, 3 if major == 2 else 0, size, b"1 kS/s", b"a comment", 30, 30000
+        "<8sBBI16s256sII", name, major, 3 if major == 2 else 0, size, b"1 kS/s", b"a comment", 30, clock
     )
     header += struct.pack("<8HI", 2021, 6, 2, 15, 10, 20, 30, 250, channels)
     for i in range(channels):
@@ -278,7 +279,7 @@ def blackrock(spec: str) -> Case:
     samples = numbers(10, sum(lengths), channels, "<i2")
     body, at = b"", 0
     for i, length in enumerate(lengths):
-        body += struct.pack("<BII" if major == 2 else "<BQI", 1, 40000 * i, length)
+        body += struct.pack("<BII" if major == 2 else "<BQI", 1, (40000 if major == 2 else 10**6) * i, length)
         body += raw(samples[at : at + length], "<i2")
         at += length
     ids, start = ["chan1", "chan2", "chan3"], {"start_time": "2021-06-15T10:20:30.250000Z"}
@@ -288,7 +289,8 @@ def blackrock(spec: str) -> Case:
 def neuralynx() -> Case:
     header = (
         "######## Neuralynx Data File Header\r\n## File Name C:\\CheetahData\\CSC1.ncs\r\n-FileType NCS\r\n"
-        "-FileVersion 3.4\r\n-RecordSize 1044\r\n-TimeCreated 2019/08/28 16:29:28\r\n-SamplingFrequency 32000\r\n"
+        "-AcquisitionSystem AcqSystem1 DigitalLynxSX\r\n-FileVersion 3.4\r\n-RecordSize 1044\r\n"
+        "-TimeCreated 2019/08/28 16:29:28\r\n-SamplingFrequency 32000\r\n"
         "-ADMaxValue 32767\r\n-ADBitVolts 0.000000036621093749999997\r\n-AcqEntName CSC1\r\n-NumADChannels 1\r\n"
         '-ADChannel 0\r\n-InputRange 1200\r\n-InputInverted True\r\n-ApplicationName Cheetah "5.7.4"\r\n'
         "-TimeClosed 2019/08/28 16:30:28\r\n"
@@ -427,6 +429,7 @@ CASES = {
     "rhd 1.0": lambda: rhd((1, 0)),
     "rhd 1.5": lambda: rhd((1, 5)),
     "rhd 3.1": rhd,
+    "rhd with temperatures": lambda: rhd((3, 0), temperatures=2),
     "rhs": rhs,
     "rhs without dc": lambda: rhs(dc=False),
     **{

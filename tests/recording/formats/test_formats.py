@@ -83,3 +83,12 @@ def test_params_are_never_run(tmp_path):
 def test_other_files_are_none(data, tmp_path):
     for name in (None, tmp_path / "a.bin", tmp_path / "a.dat", tmp_path / "a.eeg"):
         assert describe_data(data, name) is None
+
+
+def test_the_probe_of_neuropixels_is_known(tmp_path):
+    case = spikeglx()
+    probe = parse(case.data, case.write(tmp_path)).described.metadata["probe"]
+    assert probe["contact_positions"] == [[27, 0], [27, 20], [309, 40]]
+    assert probe["device_channel_indices"] == [0, 1, 2] and probe["shank_ids"] == ["0", "0", "1"]
+    made = pytest.importorskip("probeinterface").Probe.from_dict(probe)
+    assert made.get_contact_count() == 3
