@@ -1,0 +1,47 @@
+"""Neuralynx's .ncs files (https://neuralynx.com/_software/NeuralynxDataFileFormats.pdf)."""
+
+from __future__ import annotations
+
+import datetime
+import re
+import struct
+
+from ...container.records import Integers, Layout, Samples
+from ..records import Description
+from .building import Channel, counted, front, metadata
+from .found import Found
+
+SIGNATURE = b"########"
+_HEADER = 16384
+_RECORD = (Integers(8), Integers(4), Integers(4), Integers(4), Samples(1, 512))
+"""Time stamp in microseconds, channel, sample rate, valid samples, samples."""
+_RECORD_BYTES = 1044
+
+
+def describe(found: Found) -> Description | None:
+    """Describe a file of one channel; files of spikes and events have the same header. Raises `ValueError`."""
+    header = found.read(0, _HEADER).decode("latin-1")
+    said = dict(re.findall(r"^\s*-(\w+)[ \t]+(.*?)[ \t\r]*$", header, re.MULTILINE))
+    size, kind = said.get("RecordSize"), said.get("FileType", "").upper()
+    if size not in (None, str(_RECORD_BYTES)) or kind not in ("", "NCS", "CSC"):
+        return None
+    if size is None and not kind and found.suffix != ".ncs":
+        return None
+    number, rate, valid = struct.unpack("<8xIII", found.read(_HEADER, 20))
+    if valid > 512:
+        raise ValueError(f"{valid} samples in a record of 512")
+    records, warnings = counted(found, _HEADER, _RECORD, "<i2")
+    said_rate = float(said.get("SamplingFrequency", rate))
+    sign = -1 if said.get("InputInverted", "").lower() == "true" else 1
+    gain = sign * float(said.get("ADBitVolts", "nan").split()[0])
+    channel = Channel(said.get("AcqEntName", str(number)), gain, 0.0, "V")
+    layout = Layout((*front(found, _HEADER), records))
+    said_of = metadata([channel], _start(said.get("TimeCreated", "")))
+    return Description("Neuralynx file", 1, said_rate, "<i2", layout, said_of, warnings)
+
+
+def _start(written: str) -> datetime.datetime | None:
+    try:
+        return datetime.datetime.strptime(written, "%Y/%m/%d %H:%M:%S")
+    except ValueError:
+        return None

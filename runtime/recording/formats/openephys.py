@@ -1,0 +1,79 @@
+"""Open Ephys: the binary format with `structure.oebin`, and the older `.continuous` files of one channel each.
+
+https://open-ephys.github.io/gui-docs/User-Manual/Data-formats/index.html
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+import re
+from typing import Any
+
+from ...container.records import Bytes, Integers, Layout, Samples
+from ..records import Description
+from .building import Channel, counted, front, interleaved, metadata
+from .found import Found
+
+LEGACY = b"header.format = 'Open Ephys"
+_LEGACY_HEADER = 1024
+_LEGACY_RECORD = (Integers(8), Integers(2), Integers(2), Samples(1, 1024), Bytes(10))
+"""Time stamp, number of samples, number of the recording, samples, marker."""
+_DEEPEST = 4
+"""Folders between a file of samples and `structure.oebin`."""
+
+
+def describe(found: Found) -> Description | None:
+    """Describe `continuous.dat` by the stream of `structure.oebin` whose folder it is in. Raises `ValueError`."""
+    if found.suffix != ".dat":
+        return None
+    for up in range(1, _DEEPEST + 1):
+        structure = found.beside("structure.oebin", up)
+        if structure is not None:
+            break
+    else:
+        return None
+    folders = [os.path.basename(folder) for folder in found.folders[:up]]
+    said = json.loads(structure)
+    for stream in said["continuous"]:
+        if [part for part in re.split(r"[/\\]", stream["folder_name"]) if part][-1] in folders:
+            break
+    else:
+        raise ValueError("its folder is no stream of structure.oebin")
+    channels = [_channel(channel) for channel in stream["channels"]]
+    if len(channels) != int(stream.get("num_channels", len(channels))):
+        raise ValueError("structure.oebin contradicts itself")
+    named = {"stream": stream.get("stream_name"), "processor": stream.get("source_processor_name")}
+    notes = {key: value for key, value in named.items() if isinstance(value, str)}
+    return interleaved(found, "Open Ephys recording", float(stream["sample_rate"]), "<i2", channels, notes)
+
+
+def _channel(said: dict[str, Any]) -> Channel:
+    """Return a channel; analog inputs without a unit are of volts."""
+    name, about = str(said["channel_name"]), str(said.get("description", ""))
+    analog = "ADC" in name.upper() or "ADC" in about or "analog input" in about.lower()
+    unit = str(said.get("units") or ("V" if analog else "uV"))
+    return Channel(name, float(said["bit_volts"]), 0.0, unit)
+
+
+def describe_legacy(found: Found) -> Description:
+    """Describe a `.continuous` file. Raises `ValueError`."""
+    header = found.read(0, _LEGACY_HEADER).decode("latin-1")
+    said = dict(re.findall(r"header\.(\w+) = '?([^';]*)'?;", header))
+    if int(said.get("blockLength", 1024)) != 1024:
+        raise ValueError("blocks of another length")
+    records, warnings = counted(found, _LEGACY_HEADER, _LEGACY_RECORD, ">i2")
+    volts = said.get("channelType", "").strip() == "ADC"
+    channel = Channel(said.get("channel", ""), float(said.get("bitVolts", "nan")), 0.0, "V" if volts else "uV")
+    layout = Layout((*front(found, _LEGACY_HEADER), records))
+    rate = float(said["sampleRate"])
+    start = _start(said.get("date_created", ""))
+    return Description("Open Ephys file", 1, rate, ">i2", layout, metadata([channel], start), warnings)
+
+
+def _start(written: str) -> datetime.datetime | None:
+    try:
+        return datetime.datetime.strptime(written, "%d-%b-%Y %H%M%S")
+    except ValueError:
+        return None

@@ -1,0 +1,94 @@
+"""Each format, from files written by its specification: samples, metadata, and all bytes back."""
+
+import numpy as np
+import pytest
+from acquisition_files import CASES, brainvision, edf, kilosort, open_ephys, spikeglx
+from parsed import describe_data, parse
+
+from runtime.recording import records
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_samples_and_metadata_are_found_and_all_bytes_come_back(name, tmp_path):
+    case = CASES[name]()
+    parsed = parse(case.data, case.write(tmp_path))
+    assert parsed is not None
+    described = parsed.described
+    assert parsed.back == case.data
+    assert described.dtype == case.dtype and described.channels == case.samples.shape[1]
+    assert np.array_equal(parsed.samples, case.samples)
+    assert described.sample_rate == case.sample_rate
+    assert described.metadata.get("channel_ids") == case.ids
+    if case.gain is not None:
+        assert described.metadata["gain_to_uV"] == pytest.approx(case.gain, rel=1e-6)
+    assert case.more.items() <= described.metadata.items()
+    assert not described.warnings
+    assert described.form and isinstance(described, records.Description)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_files_whose_contents_tell_need_no_name(name):
+    case = CASES[name]()
+    described = describe_data(case.data)
+    assert (described is None) == (len(case.files) > 1)
+
+
+def test_units_that_are_no_volts_are_said(tmp_path):
+    case = open_ephys()
+    files = {name: data.replace(b'"units": "V"', b'"units": "N"') for name, data in case.files.items()}
+    case.files = files
+    metadata = parse(case.data, case.write(tmp_path)).described.metadata
+    assert metadata["gain_to_uV"][4] == 0.00015
+    assert metadata["annotations"]["units"] == ["uV"] * 4 + ["N"]
+
+
+def test_records_of_unknown_number_are_counted():
+    case = edf(records_field=-1)
+    parsed = parse(case.data)
+    assert np.array_equal(parsed.samples, case.samples) and not parsed.described.warnings
+
+
+def test_a_wrong_number_of_records_is_a_warning():
+    parsed = parse(edf(records_field=9).data)
+    assert parsed.described.warnings == ("its header tells of 9 records, and 4 are there",)
+
+
+def test_a_size_that_differs_from_the_meta_file_is_a_warning(tmp_path):
+    case = spikeglx()
+    data = case.data[:-3]
+    parsed = parse(data, case.write(tmp_path, data))
+    assert parsed.back == data
+    assert parsed.described.warnings == (
+        "the file ends inside a frame",
+        "its .meta file tells of 3200 bytes, and 3197 are there",
+    )
+
+
+def test_sidecars_of_other_files_are_not_used(tmp_path):
+    for case in (brainvision(), kilosort()):
+        path = case.write(tmp_path).with_name(f"other{case.name[-4:]}")
+        for name, data in case.files.items():
+            if name.endswith(".vhdr"):
+                path.with_suffix(".vhdr").write_bytes(data.replace(b"$b.eeg", b"a.eeg"))
+        assert describe_data(case.data, path) is None
+
+
+def test_params_are_never_run(tmp_path):
+    case = kilosort()
+    case.files["params.py"] = case.files["params.py"].replace(b"= 6", b"= __import__('os').mkdir('made')")
+    assert describe_data(case.data, case.write(tmp_path)) is None
+
+
+@pytest.mark.parametrize("data", [b"", b"0", bytes(100), bytes(range(256)) * 300, b"RIFF\0\0\0\0WAVEfmt "])
+def test_other_files_are_none(data, tmp_path):
+    for name in (None, tmp_path / "a.bin", tmp_path / "a.dat", tmp_path / "a.eeg"):
+        assert describe_data(data, name) is None
+
+
+def test_the_probe_of_neuropixels_is_known(tmp_path):
+    case = spikeglx()
+    probe = parse(case.data, case.write(tmp_path)).described.metadata["probe"]
+    assert probe["contact_positions"] == [[27, 0], [27, 20], [309, 40]]
+    assert probe["device_channel_indices"] == [0, 1, 2] and probe["shank_ids"] == ["0", "0", "1"]
+    made = pytest.importorskip("probeinterface").Probe.from_dict(probe)
+    assert made.get_contact_count() == 3
