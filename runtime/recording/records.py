@@ -9,10 +9,10 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from ..container import metadata, record_bytes
+from ..container import record_bytes
 from ..container.records import Layout, Records, Run, join, split
 from ..core import limits, sample_formats
-from ..core.errors import CorruptError, FileFormatError, UsageError
+from ..core.errors import CorruptError, FileFormatError
 from ..core.file_io import read_up_to
 from ..core.terms import RECORDS
 from .source import Source
@@ -53,11 +53,7 @@ class RecordsReader(Source):
 
     def __init__(self, file: BinaryIO, described: Description) -> None:
         self._file = file
-        self.notes = described.warnings
-        try:
-            self.metadata = metadata.completed(metadata.normal(described.metadata), described.channels)
-        except UsageError as error:
-            self.metadata, self.notes = {}, (*self.notes, f"its {error}")
+        self.metadata, self.notes = described.metadata, described.warnings
         self.channels, self.sample_rate, self.dtype = described.channels, described.sample_rate, described.dtype
         self._layout = described.layout
         self._width = sample_formats.width(self.dtype)

@@ -15,11 +15,13 @@ from ..core import sample_formats
 from ..core.errors import FileFormatError, MiddleoutError, UsageError
 from ..core.file_io import read_up_to
 from ..core.names import channel_names
-from ..core.terms import CHANNEL_TIME, SAMPLES, STREAM
+from ..core.terms import CHANNEL_TIME, SAMPLES, STREAM, TIME_CHANNEL
 from . import npy, paths
 from .arrays import check_axes, check_layout, to_sample_rate
 from .audio import AudioReader
 from .channel_files import MonoFilesReader
+from .formats import table
+from .formats.found import Found
 from .input_file import Input
 from .kept import KeptReader
 from .raw import Form, RawReader
@@ -180,12 +182,17 @@ def _reader(source: Input, given: Given) -> Source:
         front, form = npy.read_header(file, given.sample_rate, given.layout)
         left = None if source.size is None else source.size - len(front)
         return RawReader(file, left, form, front)
-    wav = suffix == ".wav" or is_wav(start)
-    if given.samples_only and not wav:
+    if is_wav(start):
+        return WavReader(file, source.size)
+    if given.samples_only:
         if source.size is None:
             raise UsageError("--samples-only, or samples_only, needs a file; this is a pipe")
         return AudioReader(source.path)
-    if wav:
+    if source.seen is not None and given.channels is None:
+        if described := table.describe(Found.of(file, source.path)):
+            return _described(described, file, source.seen.size)
+        file.seek(0)
+    if suffix == ".wav":
         return WavReader(file, source.size)
     refuse_known(start)
     if given.channels is None:
@@ -199,6 +206,19 @@ def _reader(source: Input, given: Given) -> Source:
     if source.seen is not None and not channel_time and (described := _odd(source.seen.size, file, given)):
         return RecordsReader(file, described)
     return RawReader(file, source.size, form)
+
+
+def _described(described: Description, file: BinaryIO, size: int) -> Source:
+    """Return the reader for a file that was described; bare samples that fill it need no more than a raw file."""
+    records, channels = described.layout.sections[0], described.channels
+    bare = isinstance(records, Records) and records.fields == (Samples(channels),)
+    if bare and described.layout.places(sample_formats.width(described.dtype)) == [0, size]:
+        file.seek(0)
+        form = Form(channels, described.sample_rate, described.dtype, described.layout.frames, TIME_CHANNEL)
+        raw = RawReader(file, size, form)
+        raw.metadata, raw.notes = described.metadata, described.warnings
+        return raw
+    return RecordsReader(file, described)
 
 
 def _odd(size: int, file: BinaryIO, given: Given) -> Description | None:
