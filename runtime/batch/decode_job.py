@@ -111,7 +111,8 @@ class DecodeJob(Job):
         if outputs is not None:
             target = outputs.claim(self._files[0], partial(paths.original_name, suffix=header.suffix))
             self.outcome.output = target
-        self._output = self._original = (ChannelTimeSink if header.channel_time else FileSink)(outputs, target, header)
+        kind = ChannelTimeSink if header.channel_time else FileSink
+        self._output = self._original = kind(outputs, target, header, header.summed or self._settings.sums)
 
     def _open_several(self, header: Header, table: bytes) -> None:
         """Find out where the files go that an original consists of."""

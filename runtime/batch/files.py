@@ -116,9 +116,10 @@ def verify_files(
     jobs: int | None = None,
     done: Callable[[Outcome], None] = lambda outcome: None,
     advance: Callable[[int], None] = lambda samples: None,
+    sums: bool = False,
 ) -> list[Outcome]:
     """Decode coded files without writing anything; parameters and result are as for `decode_files`."""
-    return _decode(files, model, Settings(None, False, done), jobs, advance)
+    return _decode(files, model, Settings(None, False, done, sums=sums), jobs, advance)
 
 
 def expected_samples(files: Iterable[str]) -> int | None:
@@ -152,8 +153,10 @@ def _decode(
 
 
 def _settings(destination: Destination, done: Callable[[Outcome], None]) -> Settings:
-    outputs = paths.Outputs(destination.output, destination.folder, destination.force, destination.below)
-    return Settings(outputs, destination.remove, done, destination.skip_done)
+    outputs = paths.Outputs(
+        destination.output, destination.folder, destination.force, destination.below, destination.whole
+    )
+    return Settings(outputs, destination.remove, done, destination.skip_done, destination.sums)
 
 
 def _run(work: list[EncodeJob] | list[DecodeJob], runner: Runner) -> list[Outcome]:

@@ -94,14 +94,16 @@ class EncodeJob(Job):
         self._original: FileSink | None = None
         self._kept: deque[bytes] = deque()
         self._target = ""
+        self._whole = settings.outputs is not None and files[0] in settings.outputs.whole
+        self._named = partial(paths.coded_name, whole=self._whole)
 
     def items(self) -> Iterator[Front | Chunk | Back]:
         """Read the recording."""
         assert self._settings.outputs is not None
         self._begun = time.perf_counter()
-        if self._settings.skip_done and self._is_done(self._settings.outputs.target(self._files[0], paths.coded_name)):
+        if self._settings.skip_done and self._is_done(self._settings.outputs.target(self._files[0], self._named)):
             return
-        self._target = self._settings.outputs.claim(self._files[0], paths.coded_name, self._files[1:])
+        self._target = self._settings.outputs.claim(self._files[0], self._named, self._files[1:])
         outcome = self.outcome
         with Recording(self._files, self._given, self._array) as recording:
             self._inputs, self._mtime = recording.seen, recording.mtime
@@ -114,15 +116,14 @@ class EncodeJob(Job):
             header = self._header(recording)
             outcome.notes = source.notes
             encoding = Encoding(self._loaded, header, recording.names, first, recording.foreign, source.metadata)
-            self._encoding, self._original = (
-                encoding,
-                FileSink(None, "", encoding.header, encoding.header.summed or self._settings.remove),
-            )
-            if encoding.header.in_order:  # its SHA-256 tells as much
-                self._contents = None
+            self._encoding, header = encoding, encoding.header
+            if header.in_order and (header.summed or self._settings.remove or self._settings.sums):
+                self._original = FileSink(None, "", header, hashed=True)
+                self._contents = None  # the SHA-256 tells as much
             outcome.original_bytes = source.outside
             self._note(source.front)
-            self._original.front(source.front)
+            if self._original is not None:
+                self._original.front(source.front)
             if header.has_front:
                 yield Front(source.front)
             chunks = itertools.chain(first, chunks)
@@ -132,12 +133,14 @@ class EncodeJob(Job):
                 outcome.samples += chunk.size
                 outcome.original_bytes += chunk.size * sample_formats.width(source.dtype)
                 kept = source.record_bytes(len(chunk))
-                self._original.samples(chunk, kept)
+                if self._original is not None:
+                    self._original.samples(chunk, kept)
                 self._kept.append(kept)
                 yield Chunk(encoding.encoder, encoding.task(chunk), chunk.size)
             for piece in source.back():
                 self._note(piece)
-                self._original.back(piece)
+                if self._original is not None:
+                    self._original.back(piece)
                 outcome.original_bytes += len(piece)
                 yield Back(piece)
             if recording.size not in (None, outcome.original_bytes) or any(seen.changed() for seen in recording.seen):
@@ -163,15 +166,21 @@ class EncodeJob(Job):
             self._tell()
             return
         writer = self._started()
-        assert self._encoding is not None and self._original is not None  # since `items` has begun
-        digest = self._original.digest
-        self.outcome.sha256 = digest and digest.hex()
+        assert self._encoding is not None  # since `items` has begun
+        digest = self._original and self._original.digest
         self.outcome.bit_rate = self._encoding.end(writer, digest)
+        self._tell_sum(digest)
         self.outcome.coded_bytes = writer.offset
         again: Callable[[], Any] = partial(removal.recording_contents, self._files, self._given, self._array)
         if self._settings.remove and digest is not None:
             self._contents, again = digest, partial(removal.file_digest, self._files[0])
         self._close(check_coded if self._loaded.options.verify else None, again)
+
+    def _tell_sum(self, digest: bytes | None) -> None:
+        """Put the SHA-256 of the original into the outcome, if there is one or it is asked for."""
+        if digest is None and self._settings.sums and len(self._files) == 1:
+            digest = removal.file_digest(self._files[0])
+        self.outcome.sha256 = digest and digest.hex()
 
     def _is_done(self, target: str) -> bool:
         """Tell whether the output is there already; then this is the outcome."""
@@ -182,6 +191,7 @@ class EncodeJob(Job):
         if self.outcome.skipped:
             self.outcome.output, self.outcome.coded_bytes = target, os.path.getsize(target)
             self.outcome.original_bytes = sum(status.st_size for status in found)
+            self._tell_sum(None)
         return self.outcome.skipped
 
     def _header(self, recording: Recording) -> Header:
@@ -191,7 +201,7 @@ class EncodeJob(Job):
             raise UsageError("the file can't be restored from its samples, so that it is not to be removed")
         suffix = {FILES: "", SAMPLES: ".wav"}.get(source.kind)
         if suffix is None:
-            suffix = f".{source.kind}" if path == STREAM else paths.split_name(path)[1]
+            suffix = f".{source.kind}" if path == STREAM else paths.split_name(path)[1] if not self._whole else ""
         return Header(
             channels=source.channels,
             sample_rate=source.sample_rate,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -136,8 +136,12 @@ class Destination:
         Remove inputs once their output is complete.
     below : mapping of str to str
         For inputs by path, a folder in `folder` for their outputs: the tree that they came from.
+    whole : collection of str
+        Inputs, by path, whose coded files are named by their whole names: `a.bin.mdo` beside `a.meta.mdo`.
     skip_done : bool
         Leave recordings whose output is there already, complete and of the same time of modification.
+    sums : bool
+        Find out the SHA-256 of every original, also of those whose coded file holds none.
     """
 
     output: str | None = None
@@ -145,7 +149,9 @@ class Destination:
     force: bool = False
     remove: bool = False
     below: Mapping[str, str] = field(default_factory=dict)
+    whole: Collection[str] = ()
     skip_done: bool = False
+    sums: bool = False
 
     def __post_init__(self) -> None:
         for name in ("output", "folder"):

@@ -22,7 +22,7 @@ class Outcome:
     bit_rate : bits per second of all channels together, if a target rate was given
     likely_channels : a number of channels that is clearly likelier than that which was said of raw samples
     notes : what the user is to be told of the input; of an encoded file
-    sha256 : of the original, where the coded file holds it
+    sha256 : of the original, where the coded file holds it or it was asked for
     seconds : from its first byte read to its end, other files at the same time included
     skipped : whether nothing was done, because the output was there (`Destination.skip_done`)
     error : None if all went well
@@ -46,9 +46,10 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Settings:
-    """What holds for all files of one call; without `outputs` nothing is written (`verify_files`)."""
+    """What holds for all files of one call (`Destination`); without `outputs` nothing is written (`verify_files`)."""
 
     outputs: paths.Outputs | None
     remove: bool
     done: Callable[[Outcome], None]
     skip_done: bool = False
+    sums: bool = False

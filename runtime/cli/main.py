@@ -154,34 +154,57 @@ def _encode(options: argparse.Namespace) -> int:
     from ..batch.options import EncodeOptions
 
     given = given_by(options)
-    _select(options, coded=False)
+    roots = _select(options, coded=False)
     made = EncodeOptions(**{name: getattr(options, name) for name in _ENCODING + _HOW}, **options.chunk)
     call = partial(files.encode_files, options=made, array=options.array, **given, **_destination(options))
+    if _is_archive(options):
+        from ..archive.folders import Archive
+
+        more = {"archive": True, "sums": True, "skip_done": not options.force}
+        archive = Archive(options.directory, roots, options.below, options.shard)
+        call = partial(archive.encode, partial(call, **more))
     return run("encode", call, options, files.expected_samples(options.files))
 
 
 def _decode(options: argparse.Namespace) -> int:
     from ..batch import files
 
-    _select(options, coded=True)
+    roots = _select(options, coded=True)
     call = partial(files.decode_files, model=options.model, **_destination(options))
+    if _is_archive(options) and len(roots) == 1:
+        from ..archive.folders import Archive
+
+        archive = Archive(roots[0], roots, options.below)
+        call = partial(archive.decode, partial(call, sums=True), options.directory)
     return run("decode", call, options, files.coded_samples(options.files))
 
 
 def _test(options: argparse.Namespace) -> int:
     from ..batch import files
 
-    _select(options, coded=True)
+    roots = _select(options, coded=True)
     call = partial(files.verify_files, model=options.model)
+    if options.recursive and len(roots) == 1:
+        from ..archive.folders import Archive
+
+        call = partial(Archive(roots[0], roots, options.below).test, partial(call, sums=True))
     return run("test", call, options, files.coded_samples(options.files))
 
 
-def _select(options: argparse.Namespace, coded: bool) -> None:
-    """Put all files of folders and lists into `files`, and their folders into `below`."""
+def _is_archive(options: argparse.Namespace) -> bool:
+    """Tell whether whole folders go into another one: all their files, and what is to be known of them."""
+    return options.recursive and options.directory is not None
+
+
+def _select(options: argparse.Namespace, coded: bool) -> list[str]:
+    """Put all files of folders and lists into `files`, and their folders into `below`. Returns the folders."""
+    from ..recording import paths
     from . import selection
 
     wanted = selection.is_coded
-    if not coded:
+    if not coded and _is_archive(options):
+        wanted = selection.is_any
+    elif not coded:
         wanted = partial(selection.is_recording, raw=options.channels is not None)
     names = options.files + ([] if options.files_from is None else selection.listed(options.files_from))
     if not names:
@@ -190,9 +213,14 @@ def _select(options: argparse.Namespace, coded: bool) -> None:
         raise UsageError(f"there is no option {wrong[0]}")
     below = selection.select(names, wanted) if options.recursive else {}
     options.files = list(below) if options.recursive else names
+    options.whole = frozenset()
+    if not coded:
+        places = {name: below.get(name, options.directory or os.path.dirname(name)) for name in options.files}
+        options.whole = paths.same_stems(places)
     if options.shard is not None:
         options.files = selection.share(options.files, *options.shard)
     options.below = below
+    return [name for name in names if os.path.isdir(name)]
 
 
 def _destination(options: argparse.Namespace) -> dict[str, Any]:
@@ -212,6 +240,7 @@ def _destination(options: argparse.Namespace) -> dict[str, Any]:
         "force": options.force,
         "remove": options.rm,
         "below": options.below,
+        "whole": options.whole,
         "skip_done": getattr(options, "skip_done", False),
     }
 

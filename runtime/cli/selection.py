@@ -8,16 +8,25 @@ from pathlib import Path
 
 from ..container.blocks import MAGIC
 from ..core.errors import UsageError
+from ..recording.formats import table
+from ..recording.formats.found import Found
 from ..recording.npy import MAGIC as NPY_MAGIC
 from ..recording.sources import RAW_SUFFIXES
 from ..recording.wav import is_wav
 
 
 def is_recording(path: str, raw: bool = False) -> bool:
-    """Tell whether a file in a folder is to be encoded: by its first bytes; with `raw` also by its name."""
+    """Tell whether a file in a folder is to be encoded: by its contents; with `raw` also by its name."""
     with open(path, "rb") as file:
-        start = file.read(12)
-    return is_wav(start) or start.startswith(NPY_MAGIC) or (raw and path.lower().endswith(RAW_SUFFIXES))
+        found = Found.of(file, path)
+        if is_wav(found.start) or found.start.startswith(NPY_MAGIC) or (raw and found.suffix in RAW_SUFFIXES):
+            return True
+        return table.describe(found) is not None
+
+
+def is_any(path: str) -> bool:
+    """Take every file of a folder."""
+    return True
 
 
 def is_coded(path: str) -> bool:

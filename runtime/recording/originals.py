@@ -112,16 +112,16 @@ class FileSink(Sink):
     outputs : paths.Outputs, None to write nothing
     target : claimed path
     header : Header
-    hashed : whether to compute the SHA-256 of the original; None if its file holds one
+    hashed : whether to compute the SHA-256 of the original, if its bytes come in their order
     """
 
-    def __init__(self, outputs: paths.Outputs | None, target: str, header: Header, hashed: bool | None = None) -> None:
+    def __init__(self, outputs: paths.Outputs | None, target: str, header: Header, hashed: bool = False) -> None:
         super().__init__()
         self._outputs = outputs
         self._target = target
         self._dtype = header.file_dtype
         self._bytes = InOrder(header)
-        self._hash = hashlib.sha256() if (header.summed if hashed is None else hashed) and header.in_order else None
+        self._hash = hashlib.sha256() if hashed and header.in_order else None
         self._output: Output | None = None
 
     @property

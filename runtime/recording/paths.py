@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from ..core.errors import UsageError
@@ -26,9 +26,17 @@ def split_name(name: str) -> tuple[str, str]:
     return (path.stem, path.suffix) if is_suffix(path.suffix) else (path.name, "")
 
 
-def coded_name(path: str) -> str:
-    """Return the file name (without folder) for the coded form of a file."""
-    return split_name(path)[0] + SUFFIX
+def coded_name(path: str, whole: bool = False) -> str:
+    """Return the file name (without folder) for the coded form of a file, behind its `whole` name or its stem."""
+    return (os.path.basename(path) if whole else split_name(path)[0]) + SUFFIX
+
+
+def same_stems(below: Mapping[str, str]) -> frozenset[str]:
+    """Return those of some files, each with the folder of its output, that have another one's folder and stem."""
+    places: dict[tuple[str, str], list[str]] = {}
+    for path, folder in below.items():
+        places.setdefault((os.path.normpath(folder), os.path.normcase(split_name(path)[0]).lower()), []).append(path)
+    return frozenset(path for paths in places.values() if len(paths) > 1 for path in paths)
 
 
 def original_name(path: str, suffix: str) -> str:
@@ -48,6 +56,7 @@ class Outputs:
     folder : where to put outputs; None for beside the input
     force : whether existing files may be replaced
     below : the folder in `folder` for outputs of some inputs
+    whole : inputs whose coded files have their whole names
     """
 
     def __init__(
@@ -56,11 +65,13 @@ class Outputs:
         folder: str | None = None,
         force: bool = False,
         below: Mapping[str, str] | None = None,
+        whole: Collection[str] = (),
     ) -> None:
         self._output = output
         self._folder = folder
         self._force = force
         self._below = below or {}
+        self.whole = frozenset(whole)
         self._taken: set[str] = set()
         self._visited: set[str] = set()
 
