@@ -15,7 +15,7 @@ from ..core.errors import MiddleoutError, UsageError
 from ..core.sample_formats import array_type, from_plain
 from ..core.terms import FILES
 from ..predictor import model as models
-from ..recording.originals import members_of
+from ..recording.outputs.originals import members_of
 from .array import RecordingArray
 from .chunk_reader import ChunkReader
 from .ranges import RangeFile, is_url, of_object, of_url

@@ -22,9 +22,9 @@ from ..core.limits import BATCH_SAMPLES, MAX_CHANNELS
 from ..core.names import channel_names, is_suffix
 from ..core.terms import STREAM
 from ..predictor import model as models
-from ..recording import paths
 from ..recording.arrays import to_sample_rate, to_samples
-from ..recording.output_file import Output
+from ..recording.outputs import paths
+from ..recording.outputs.output_file import Output
 from .reader import Reader
 
 

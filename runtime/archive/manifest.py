@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ..core.errors import CorruptError
-from ..recording.output_file import Output
+from ..recording.outputs.output_file import Output
 
 _FORMAT, _VERSION = "middleout archive", 1
 _PATTERN = "manifest*.json"

@@ -16,10 +16,10 @@ from ..container.header import Header, parse_foreign, parse_model
 from ..core.errors import CorruptError
 from ..core.terms import FILES, RECORDS, SAMPLES
 from ..predictor import model as models
-from ..recording import paths, removal
 from ..recording.input_file import Input
-from ..recording.originals import ChannelTimeSink, FileSink, MembersSink, Sink, members_of, wav_front
-from ..recording.output_file import Output
+from ..recording.outputs import paths, removal
+from ..recording.outputs.originals import ChannelTimeSink, FileSink, MembersSink, Sink, members_of, wav_front
+from ..recording.outputs.output_file import Output
 from .coders import Decoder, model_of
 from .jobs import Job
 from .outcome import Settings

@@ -19,7 +19,7 @@ from ..core.errors import MiddleoutError, UsageError
 from ..core.terms import KEPT
 from ..fit import topology as topologies
 from ..predictor import model as models
-from ..recording.output_file import Output
+from ..recording.outputs.output_file import Output
 from ..wide.wide_coding import narrowed
 from .coders import Encoder
 from .model_choice import CHOICE_FRAMES, choose

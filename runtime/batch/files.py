@@ -10,8 +10,8 @@ from functools import partial
 from typing import Any
 
 from ..predictor import model as models
-from ..recording import paths
 from ..recording.input_file import usable_size
+from ..recording.outputs import paths
 from ..recording.sources import NOTHING, Given
 from .decode_job import DecodeJob
 from .encoding import Loaded

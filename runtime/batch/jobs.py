@@ -18,10 +18,10 @@ from ..container.header import Header
 from ..core import sample_formats
 from ..core.errors import MiddleoutError, UsageError
 from ..core.terms import FILES, RAW, SAMPLES, STREAM
-from ..recording import paths, removal
 from ..recording.input_file import Seen
-from ..recording.originals import FileSink, Sink
-from ..recording.output_file import Check, Output
+from ..recording.outputs import paths, removal
+from ..recording.outputs.originals import FileSink, Sink
+from ..recording.outputs.output_file import Check, Output
 from ..recording.plausibility import likely_channels
 from ..recording.sources import Given, Recording
 from ..wide.wide_coding import stored_floats

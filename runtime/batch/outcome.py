@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from ..recording import paths
+from ..recording.outputs import paths
 
 
 @dataclass

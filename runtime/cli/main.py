@@ -198,7 +198,7 @@ def _is_archive(options: argparse.Namespace) -> bool:
 
 def _select(options: argparse.Namespace, coded: bool) -> list[str]:
     """Put all files of folders and lists into `files`, and their folders into `below`. Returns the folders."""
-    from ..recording import paths
+    from ..recording.outputs import paths
     from . import selection
 
     wanted = selection.is_coded
@@ -267,7 +267,7 @@ def _topology(options: argparse.Namespace) -> int:
     from ..batch.observe import observe
     from ..core.terms import STREAM
     from ..fit.topology import Topology, load
-    from ..recording import paths
+    from ..recording.outputs import paths
     from ..recording.sources import Given
 
     given = given_by(options)

@@ -221,7 +221,7 @@ def _decode_all(decoder: StreamDecoder, source: int, out: BinaryIO, options: arg
 
 def _calibrate(options: argparse.Namespace) -> int:
     from ..core.terms import STREAM
-    from ..recording import paths
+    from ..recording.outputs import paths
     from ..recording.sources import Given, Recording
     from ..streaming.calibration import DEFAULT_MODEL, MOST_FRAMES, Calibration
 

@@ -16,7 +16,7 @@ from ..core.errors import FileFormatError, MiddleoutError, UsageError
 from ..core.file_io import read_up_to
 from ..core.names import channel_names
 from ..core.terms import CHANNEL_TIME, SAMPLES, STREAM, TIME_CHANNEL
-from . import npy, paths
+from . import npy
 from .arrays import check_axes, check_layout, to_sample_rate
 from .audio import AudioReader
 from .channel_files import MonoFilesReader
@@ -24,6 +24,7 @@ from .formats import table
 from .formats.found import Found
 from .input_file import Input
 from .kept import KeptReader
+from .outputs import paths
 from .raw import Form, RawReader
 from .records import Description, RecordsReader
 from .signatures import refuse_known

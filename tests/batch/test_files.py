@@ -22,7 +22,7 @@ from runtime.core.errors import (
     UsageError,
     as_error,
 )
-from runtime.recording import paths
+from runtime.recording.outputs import paths
 
 pytestmark = pytest.mark.slow
 

@@ -14,7 +14,7 @@ LAYERS = (
     ("codec",),
     ("spikes", "wide"),
     ("batch", "streaming"),
-    ("access",),
+    ("access", "archive"),
     ("api",),
     ("cli", "interfaces"),
 )

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import runtime
+from runtime.batch.info import describe
 from runtime.cli.main import main
 from runtime.core.errors import CorruptError
 
@@ -19,7 +20,7 @@ def back(path, tmp_path, **options):
     found = tmp_path / "back" / path.name
     assert found.read_bytes() == path.read_bytes()
     assert found.stat().st_mtime_ns == path.stat().st_mtime_ns
-    return outcome, runtime.info(outcome.output)
+    return outcome, describe(outcome.output)
 
 
 @pytest.mark.parametrize("content", [b"", b"x", b"text\n" * 1000, bytes(range(256)) * 90], ids=len)
@@ -49,7 +50,7 @@ def test_raw_files_may_begin_and_end_with_other_bytes(skip, rest, tmp_path):
     assert facts["source"] == ("records" if skip or rest else "raw")
     assert facts["channels"] == 3 and facts["frames"] == 900
     assert any(f"{rest} bytes behind" in note for note in outcome.notes) == bool(rest)
-    assert (np.asarray(runtime.open(outcome.output)) == samples).all()
+    assert (np.asarray(runtime.Reader(outcome.output)) == samples).all()
 
 
 def test_a_file_holds_the_sum_of_its_original(tmp_path):
@@ -63,10 +64,10 @@ def test_small_files_hold_a_sum_if_that_is_asked_for(tmp_path, capsys):
     path = tmp_path / "x.bin"
     path.write_bytes(bytes(4000))
     assert main(["encode", "--channels", "1", str(path)]) == 0
-    without = runtime.info(tmp_path / "x.mdo")
+    without = describe(tmp_path / "x.mdo")
     assert without["sha256"] is None
     assert main(["encode", "-f", "--sha256", "--channels", "1", str(path)]) == 0
-    with_sum = runtime.info(tmp_path / "x.mdo")
+    with_sum = describe(tmp_path / "x.mdo")
     assert with_sum["sha256"] == hashlib.sha256(bytes(4000)).hexdigest()
     assert with_sum["coded_bytes"] < without["coded_bytes"] + 80
     main(["info", str(tmp_path / "x.mdo")])

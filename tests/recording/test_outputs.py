@@ -13,8 +13,8 @@ import pytest
 import runtime
 from runtime.batch.files import decode_files, encode_files
 from runtime.core.errors import MiddleoutError, UsageError
-from runtime.recording import output_file
-from runtime.recording.output_file import Output, make_folders, publish
+from runtime.recording.outputs import output_file
+from runtime.recording.outputs.output_file import Output, make_folders, publish
 
 ORDER = ("fsync", "posix_fadvise", "link", "replace", "unlink")
 

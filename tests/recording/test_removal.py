@@ -9,7 +9,7 @@ import pytest
 
 from runtime.batch import jobs
 from runtime.batch.files import decode_files, encode_files
-from runtime.recording import removal
+from runtime.recording.outputs import removal
 
 SAMPLES = np.cumsum(np.random.default_rng(1).integers(-9, 10, (900, 1)), 0).astype("<i2")
 

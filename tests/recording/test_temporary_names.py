@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 
 import runtime
-from runtime.recording import temporary_names
-from runtime.recording.output_file import Output
-from runtime.recording.temporary_names import remove_left_behind, temporary_path
+from runtime.recording.outputs import temporary_names
+from runtime.recording.outputs.output_file import Output
+from runtime.recording.outputs.temporary_names import remove_left_behind, temporary_path
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="nothing is removed there")
 
 KILLED = """
 import os, signal, sys
-from runtime.recording.output_file import Output
+from runtime.recording.outputs.output_file import Output
 Output(sys.argv[1]).write(b"x")
 os.kill(os.getpid(), signal.SIGKILL)
 """

@@ -25,7 +25,7 @@ from runtime.container import metadata as known
 from runtime.core.limits import LONG_CHUNK_SAMPLES, MAX_CHUNK_FRAMES
 from runtime.core.threads import ForkSafeLock
 from runtime.recording.arrays import to_samples
-from runtime.recording.paths import as_list
+from runtime.recording.outputs.paths import as_list
 from runtime.wide.wide_coding import narrowed
 
 _CHUNK_KEYS = ("chunk_size", "chunk_memory", "chunk_duration", "total_memory")

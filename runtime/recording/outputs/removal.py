@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from ..container.blocks import BlockReader
-from ..core.errors import MiddleoutError
-from ..core.limits import BATCH_SAMPLES
-from .input_file import Input, Seen
-from .sources import Given, Recording
+from ...container.blocks import BlockReader
+from ...core.errors import MiddleoutError
+from ...core.limits import BATCH_SAMPLES
+from ..input_file import Input, Seen
+from ..sources import Given, Recording
 
 
 class Contents:

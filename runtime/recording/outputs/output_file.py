@@ -10,8 +10,8 @@ import zlib
 from collections.abc import Callable, Sequence
 from typing import BinaryIO
 
-from ..core.errors import MiddleoutError, UsageError
-from ..core.terms import STREAM
+from ...core.errors import MiddleoutError, UsageError
+from ...core.terms import STREAM
 from .temporary_names import temporary_path
 
 _CHECK_STEP = 1 << 22

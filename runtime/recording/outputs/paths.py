@@ -6,9 +6,9 @@ import os
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from ..core.errors import UsageError
-from ..core.names import is_suffix
-from ..core.terms import STREAM
+from ...core.errors import UsageError
+from ...core.names import is_suffix
+from ...core.terms import STREAM
 from .output_file import Output, make_folders
 from .temporary_names import remove_left_behind
 

@@ -8,18 +8,18 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from ..container.file_table import Member, parse
-from ..container.header import Header
-from ..container.random_access import read_layout
-from ..container.records import Layout
-from ..core import sample_formats
-from ..core.errors import CorruptError, UsageError
-from ..core.terms import RECORDS
+from ...container.file_table import Member, parse
+from ...container.header import Header
+from ...container.random_access import read_layout
+from ...container.records import Layout
+from ...core import sample_formats
+from ...core.errors import CorruptError, UsageError
+from ...core.terms import RECORDS
+from ..input_file import Input
+from ..records import Assembler
+from ..wav import WavFormat, canonical_header
 from . import paths
-from .input_file import Input
 from .output_file import Check, Output, publish
-from .records import Assembler
-from .wav import WavFormat, canonical_header
 
 _LARGEST = 1 << 62
 """Bytes of a file that no file system reaches."""
