@@ -50,7 +50,8 @@ def test_raw_files_may_begin_and_end_with_other_bytes(skip, rest, tmp_path):
     assert facts["source"] == ("records" if skip or rest else "raw")
     assert facts["channels"] == 3 and facts["frames"] == 900
     assert any(f"{rest} bytes behind" in note for note in outcome.notes) == bool(rest)
-    assert (np.asarray(runtime.Reader(outcome.output)) == samples).all()
+    with runtime.Reader(outcome.output) as reader:
+        assert (np.asarray(reader) == samples).all()
 
 
 def test_a_file_holds_the_sum_of_its_original(tmp_path):
