@@ -56,7 +56,9 @@ def encode(
     return file.getvalue()
 
 
-def decode(data: bytes, *, model: str | os.PathLike | bytes | None = None) -> tuple[np.ndarray, float]:
+def decode(
+    data: bytes, *, model: str | os.PathLike | bytes | None = None, embedded_model: bool = True
+) -> tuple[np.ndarray, float]:
     """Return the samples and the sample rate of a coded recording.
 
     Parameters
@@ -65,6 +67,8 @@ def decode(data: bytes, *, model: str | os.PathLike | bytes | None = None) -> tu
         Of `encode`, or the contents of a `.mdo` file.
     model : str, os.PathLike, bytes or None
         Name, path or bytes of the model, where it is neither shipped nor in the data.
+    embedded_model : bool
+        Whether a model in the data may be used; False refuses it, as for data from strangers.
 
     Returns
     -------
@@ -77,7 +81,7 @@ def decode(data: bytes, *, model: str | os.PathLike | bytes | None = None) -> tu
     ------
     FileFormatError, CorruptError, ModelError
     """
-    with Reader(io.BytesIO(data), model=model, cache_bytes=0) as reader:
+    with Reader(io.BytesIO(data), model=model, embedded_model=embedded_model, cache_bytes=0) as reader:
         return reader.read(), reader.sample_rate
 
 

@@ -36,6 +36,7 @@ class Reader(RecordingArray):
     source : path, URL of fsspec (`s3://...`, `https://...`; extra `fsspec`), or seekable binary file object
         File objects and URLs are read in three requests at most, then one for each chunk.
     model : name, path or bytes of the model, where it is neither shipped nor in the file
+    embedded_model : whether a model in the file may be used; False refuses it, as for files from strangers
     rebuild_index : whether to read what can be read of a file that is damaged or was not completed:
         all chunks in front of the first damage
     cache_bytes : most bytes of coded chunks and decoded segments to keep, so that reading on costs little; 0 for none
@@ -60,11 +61,17 @@ class Reader(RecordingArray):
         source: str | os.PathLike | BinaryIO,
         *,
         model: str | os.PathLike | bytes | None = None,
+        embedded_model: bool = True,
         rebuild_index: bool = False,
         cache_bytes: int = CACHE_BYTES,
         storage_options: dict[str, Any] | None = None,
     ) -> None:
-        self._options: dict[str, Any] = {"model": model, "rebuild_index": rebuild_index, "cache_bytes": cache_bytes}
+        self._options: dict[str, Any] = {
+            "model": model,
+            "embedded_model": embedded_model,
+            "rebuild_index": rebuild_index,
+            "cache_bytes": cache_bytes,
+        }
         if cache_bytes < 0:
             raise UsageError(f"a cache of {cache_bytes} bytes")
         if storage_options is not None:
@@ -172,7 +179,8 @@ class Reader(RecordingArray):
         if self._decoder is None:
             model = self._options["model"]
             given = None if model is None else models.load(model)
-            self._decoder = Decoder(model_of(self.header, self._layout.embedded, given))
+            allowed = self._options["embedded_model"]
+            self._decoder = Decoder(model_of(self.header, self._layout.embedded, given, allowed))
         return self._decoder
 
 

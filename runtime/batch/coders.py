@@ -15,16 +15,33 @@ from ..predictor import model
 from . import codings
 
 
-def model_of(header: Header, embedded: bytes | None, given: model.Model | None) -> model.Model:
+def model_of(
+    header: Header, embedded: bytes | None, given: model.Model | None, embedded_model: bool = True
+) -> model.Model:
     """Return the model for decoding a file: the one given, else the embedded one, else a shipped one.
+
+    Parameters
+    ----------
+    embedded_model : bool
+        Whether an embedded one may be taken; else one that is shipped too is taken from there.
 
     Raises
     ------
     ModelError
         The one given is another one, or there is none.
     """
+    if given is None and embedded is not None and embedded_model:
+        return model.load(embedded)
     if given is None:
-        return model.find(header.model) if embedded is None else model.load(embedded)
+        try:
+            return model.find(header.model)
+        except ModelError:
+            if embedded is None:
+                raise
+            raise ModelError(
+                f"the file holds its model ({header.model.hex()}), and models in files are refused; supply it with "
+                "--model PATH"
+            ) from None
     if given.identity != header.model:
         raise ModelError(f"made with model {header.model.hex()}; the one given is {given.identity.hex()}")
     return given

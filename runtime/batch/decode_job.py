@@ -34,11 +34,14 @@ class DecodeJob(Job):
     files : one path
     settings : Settings
     network : model for files whose model is neither shipped nor embedded
+    embedded_model : whether a model in the file may be used
     """
 
-    def __init__(self, files: list[str], settings: Settings, network: models.Model | None) -> None:
+    def __init__(
+        self, files: list[str], settings: Settings, network: models.Model | None, embedded_model: bool = True
+    ) -> None:
         super().__init__(files, settings)
-        self._network = network
+        self._network, self._embedded_model = network, embedded_model
         self._original: Sink | None = None
         self._expected: bytes | None = None
         self._kept: deque[bytes] = deque()
@@ -74,7 +77,7 @@ class DecodeJob(Job):
                     yield Back(parse_foreign(block.payload))
                 elif block.tag == b"C":
                     samples = chunk_frames(block.payload, header.channels) * header.channels
-                    coder = coder or Decoder(model_of(header, embedded, self._network))
+                    coder = coder or Decoder(model_of(header, embedded, self._network, self._embedded_model))
                     self._kept.append(block.kept)
                     yield Chunk(coder, DecodeTask(block.payload, header.channels, header.sample_bits), samples)
             self.outcome.coded_bytes, self._expected = blocks.offset, None if header.bounded else blocks.digest

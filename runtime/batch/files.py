@@ -94,6 +94,7 @@ def decode_files(
     files: str | os.PathLike | Iterable[str | os.PathLike],
     *,
     model: str | os.PathLike | bytes | None = None,
+    embedded_model: bool = True,
     jobs: int | None = None,
     done: Callable[[Outcome], None] = lambda outcome: None,
     advance: Callable[[int], None] = lambda samples: None,
@@ -103,23 +104,25 @@ def decode_files(
 
     A recording that was several files is restored into a folder: `output`, or `folder`, or beside the input.
     `model` supplies the model where it is neither shipped nor embedded; it must be the one that the files name.
+    With `embedded_model=False` models in files are refused, and only shipped ones and `model` are used.
     `fields` are those of `Destination`.
     """
     (destination,) = from_fields(fields, Destination)
-    return _decode(files, model, _settings(destination, done), jobs, advance)
+    return _decode(files, model, embedded_model, _settings(destination, done), jobs, advance)
 
 
 def verify_files(
     files: str | os.PathLike | Iterable[str | os.PathLike],
     *,
     model: str | os.PathLike | bytes | None = None,
+    embedded_model: bool = True,
     jobs: int | None = None,
     done: Callable[[Outcome], None] = lambda outcome: None,
     advance: Callable[[int], None] = lambda samples: None,
     sums: bool = False,
 ) -> list[Outcome]:
     """Decode coded files without writing anything; parameters and result are as for `decode_files`."""
-    return _decode(files, model, Settings(None, False, done, sums=sums), jobs, advance)
+    return _decode(files, model, embedded_model, Settings(None, False, done, sums=sums), jobs, advance)
 
 
 def expected_samples(files: Iterable[str]) -> int | None:
@@ -142,13 +145,14 @@ def coded_samples(files: Iterable[str]) -> int | None:
 def _decode(
     files: str | os.PathLike | Iterable[str | os.PathLike],
     model: Any,
+    embedded_model: bool,
     settings: Settings,
     jobs: int | None,
     advance: Callable[[int], None],
 ) -> list[Outcome]:
     names = paths.as_list(files)
     network = None if model is None else models.load(model)
-    work = [DecodeJob([name], settings, network) for name in names]
+    work = [DecodeJob([name], settings, network, embedded_model) for name in names]
     return _run(work, Runner(jobs or default_threads(), coded_samples(names), advance))
 
 

@@ -99,6 +99,12 @@ def _parser() -> argparse.ArgumentParser:
     test = _command(commands, "test", _test, "check files by decoding them")
     for command in (decode, test):
         command.add_argument("--model", metavar="PATH", help="the model, where it is neither shipped nor in the file")
+        command.add_argument(
+            "--no-embedded-model",
+            dest="embedded_model",
+            action="store_false",
+            help="refuse models in files: only shipped ones and --model are run",
+        )
     done = "leave files whose output is there already, complete and of the same time of modification"
     encode.add_argument("--skip-done", action="store_true", help=done)
     for command in (encode, decode, test):
@@ -170,7 +176,9 @@ def _decode(options: argparse.Namespace) -> int:
     from ..batch import files
 
     roots = _select(options, coded=True)
-    call = partial(files.decode_files, model=options.model, **_destination(options))
+    call = partial(
+        files.decode_files, model=options.model, embedded_model=options.embedded_model, **_destination(options)
+    )
     if _is_archive(options) and len(roots) == 1:
         from ..archive.folders import Archive
 
@@ -183,7 +191,7 @@ def _test(options: argparse.Namespace) -> int:
     from ..batch import files
 
     roots = _select(options, coded=True)
-    call = partial(files.verify_files, model=options.model)
+    call = partial(files.verify_files, model=options.model, embedded_model=options.embedded_model)
     if options.recursive and len(roots) == 1:
         from ..archive.folders import Archive
 

@@ -16,7 +16,7 @@ from ..compiled.rans_kernels import decode as decode_lanes
 from ..compiled.rans_kernels import encode as encode_lanes
 from ..core.errors import CorruptError
 from ..core.threads import check_stop
-from ..entropy.rans import LOW
+from ..entropy.rans import LOW, RAN_OUT
 from ..predictor.lanes import Lanes, join
 from ..predictor.model import Model
 from .rans_payload import CodedChunk, channels_with_low_bits
@@ -60,7 +60,7 @@ def decode(coded: list[CodedChunk], results: list[np.ndarray], model: Model, eng
             left, bounds = states[numbers], np.stack([ends[numbers], ends[numbers + 1]], axis=1)
             decode_lanes(table, engine.network, engine.tables, words, bounds, left, low, samples)
             if (bounds[:, 0] != bounds[:, 1]).any() or (left != LOW).any():
-                raise CorruptError("a chunk's coded words do not end where they should")
+                raise CorruptError(RAN_OUT)
         if len(some) > 1:
             for i, decoded in zip(some, np.split(samples, _starts(chunks)[1:]), strict=True):
                 results[i][:] = decoded

@@ -36,7 +36,7 @@ def decode(coded: list[CodedChunk], results: list[np.ndarray], model: Model) -> 
     places = Places(symbols.lanes)
     DecodeLoop(model, symbols.lanes, symbols.part, lambda rows, first: places.put(rows, results, first)).run_all()
     if not symbols.used_up():
-        raise CorruptError("a chunk's coded words do not end where they should")
+        raise CorruptError(rans.RAN_OUT)
 
 
 def _coded_lanes(

@@ -167,6 +167,9 @@ def _parse_coded(payload: bytes, frames: int, channels: int) -> CodedChunk:
     counts, offset = rans.unpack_counts(payload, offset, lanes) if lanes else (NOTHING[1], offset)
     if 4 * int(counts.sum()) != len(payload) - offset:
         raise CorruptError("a chunk does not have the words that its lanes take")
+    length = np.minimum(steps, frames - np.arange(segments) * steps)
+    if (length[:, None] > (counts.reshape(segments, -1) + 1) * rans.WORD_CODES).any():
+        raise CorruptError("a chunk has more samples than its words can hold")
     words = np.frombuffer(payload, "<u4", offset=offset).astype(np.uint32)
     return CodedChunk(frames, steps, crc, side, maps, low_bits, states, counts, words, chunk_bound(payload), packed)
 

@@ -96,7 +96,8 @@ def decode(lanes, network, tables, words, ends, states, low, out):
     ----------
     tables : int32, see `SCALES`
     words : uint32 [n]
-    ends : int64 [lanes, 2], where the words of each lane begin and end; the first moves on to where it stopped
+    ends : int64 [lanes, 2], where the words of each lane begin and end; the first moves on to where it stopped, which
+        is behind the end if the words ran out: nothing is decoded any more then
     states : uint64 [lanes]
     low : int32 [rows, frames], low bits of channels
     out : int16 [frames, channels]
@@ -130,6 +131,8 @@ def decode(lanes, network, tables, words, ends, states, low, out):
                     coder = (coder >> _PRECISION) * np.uint64(end - start) + np.uint64(slot - start)
                     if coder < _LOW:
                         coder = _refilled(coder, words, ends, first + i)
+                        if ends[first + i, 0] > ends[first + i, 1]:
+                            return
                     frame = fixed[_START, i] + t
                     if at == 0:
                         sample, value = np.int16(number(tables, SAMPLES + code)), np.int64(number(tables, Q6 + code))

@@ -102,7 +102,9 @@ def decode(windows, engine, units, states, words, low, escapes, bins):
                 code, start, end = find(tables, slot, LINEAR_OFFSET if linear else 0, location - (centre << 6), scale)
                 coder = (states[lane] >> _PRECISION) * np.uint64(end - start) + np.uint64(slot - start)
                 if coder < _LOW:
-                    coder = (coder << _WORD) | np.uint64(words[next_word] if next_word < len(words) else 0)
+                    if next_word == len(words):
+                        return False
+                    coder = (coder << _WORD) | np.uint64(words[next_word])
                     next_word += 1
                 states[lane] = coder
                 sample, value = code, np.int64(tables[Q6 + code])

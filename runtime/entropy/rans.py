@@ -12,11 +12,15 @@ import numpy as np
 
 from ..core import bits
 from ..core.bits import bit_length
+from ..core.errors import CorruptError
 from ..core.scalars import constant
 from .entropy_model import PRECISION
 
 LOW = 1 << 24
 """Every state is in [LOW, LOW << 32) between codes."""
+
+WORD_CODES = 1 << 15
+"""Most codes that a word, or a state, lasts for: no frequency is above 2^20 - 1023, so that a code takes 2^-10 bits."""
 
 RAW_BITS = 16
 """Bits of a number that is coded as it is."""
@@ -27,6 +31,7 @@ _EMIT = constant(24 + _WORD_BITS - PRECISION, np.uint64)
 _ONE, _SLOT_MASK = constant(1 << PRECISION, np.uint64), constant((1 << PRECISION) - 1, np.uint64)
 _PRECISION, _WORD, _LEAST = (constant(value, np.uint64) for value in (PRECISION, _WORD_BITS, LOW))
 _RAW_SHIFT = PRECISION - RAW_BITS
+RAN_OUT = "a chunk's coded words do not end where they should"
 _COUNT_HEAD = 5
 """Bits that tell a width in front of the counts of words."""
 
@@ -171,7 +176,7 @@ class Decoder:
         self, state: np.ndarray, words: np.ndarray, first: np.ndarray | None = None, end: np.ndarray | None = None
     ):
         self.state = state
-        self._words = np.concatenate([words, np.zeros(1, np.uint32)])
+        self._words = words
         self._shared = first is None
         self._next = np.zeros(1, np.int64) if first is None else first.copy()
         self._end = np.array([len(words)]) if end is None else end
@@ -181,14 +186,18 @@ class Decoder:
         return LaneStates(self, lanes)
 
     def take(self, lanes: np.ndarray) -> np.ndarray:
-        """The next words for lanes int64 [n]; behind the end of a stream anything, for `used_up` to notice."""
+        """The next words for lanes int64 [n]. Raises `CorruptError` where there are no more."""
         if self._shared:
             first = int(self._next[0])
             self._next[0] = last = first + len(lanes)
-            return self._words[first:last] if last < len(self._words) else np.zeros(len(lanes), np.uint32)
+            if last > len(self._words):
+                raise CorruptError(RAN_OUT)
+            return self._words[first:last]
         at = self._next.take(lanes)
+        if (at >= self._end.take(lanes)).any():
+            raise CorruptError(RAN_OUT)
         self._next[lanes] = at + 1
-        return self._words.take(at, mode="clip")
+        return self._words.take(at)
 
     def used_up(self) -> bool:
         """Whether all words were taken, and every state is where its encoder began."""

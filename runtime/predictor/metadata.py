@@ -19,6 +19,7 @@ _LEVELS = 1025
 _MAX_SHAPES = 64
 _MAX_LAYERS, _MAX_WIDTH, _MAX_SHIFT = 16, 1024, 30
 _OUTPUTS = 2
+_MAX_ANSWERS = 1024
 _EXACT = 1 << 24
 """float32 holds all integers below."""
 
@@ -114,7 +115,9 @@ def parse_answers(metadata: dict[str, str], messages: bool, state: int) -> tuple
     blob = _blob(metadata, "middleout.answers")
     count, offset, parts = int.from_bytes(blob[:4], "little"), 4, []
     kinds = [("u1", FEATURES + messages * REFERENCES * INPUTS), ("<f4", state), ("<i4", 2), ("<f4", state)]
-    if count < 1 or len(blob) != 4 + count * sum(np.dtype(kind).itemsize * width for kind, width in kinds):
+    if not 1 <= count <= _MAX_ANSWERS or len(blob) != 4 + count * sum(
+        np.dtype(kind).itemsize * width for kind, width in kinds
+    ):
         raise ModelError("the model's known answers have the wrong size")
     for kind, width in kinds:
         values = np.frombuffer(blob, kind, count * width, offset).reshape(count, width)

@@ -21,7 +21,7 @@ from ..entropy.symbol_search import GuessTables
 from .channel_parameters import REFERENCES
 from .input_arithmetic import FEATURES
 from .metadata import parse_answers, parse_network, parse_tables
-from .networks import recurrent
+from .networks import graph_check, onnx_graph, recurrent
 from .networks.messages import INPUTS, ZERO
 
 if TYPE_CHECKING:
@@ -36,9 +36,6 @@ _COARSE, _COARSE_FROM = "near-lossless", 5
 FORMAT = "1"
 _KEPT_BOUNDS = 8
 """Bounds for which models are kept, all models together: their tables take 1 MB each."""
-
-_EXTERNAL = b"\x0a\x08location"
-"""What a tensor whose data lie in another file has in its serialised form: an entry with this key."""
 
 CRC_FIELD = b"\x0a\x0dmiddleout.crc\x12\x08"
 """What is in front of the checksum in a model file: its name and lengths as protobuf has them."""
@@ -146,31 +143,36 @@ class Model:
         self.identity = identity_of(data)
         _check_sum(data, self.identity)
         try:
-            self._session = _session(data)
-            metadata = self._session.get_modelmeta().custom_metadata_map
-        except Exception as error:  # onnxruntime's errors have no public base class
-            raise ModelError(f"model {self.identity.hex()} can't be loaded: {error}") from error
+            graph = onnx_graph.read(data)
+            graph_check.check(graph)
+        except ModelError as error:
+            raise ModelError(f"model {self.identity.hex()} can't be used: {error}") from None
+        metadata = graph.properties
         if metadata.get("middleout.format") != FORMAT or "middleout.crc" not in metadata:
             raise ModelError(f"model {self.identity.hex()} is not a middleout model of format {FORMAT}")
         self.name = metadata.get("middleout.name", "unnamed")
-        self._check_interface()
+        self._check_interface(graph)
         self.layers = parse_network(metadata)
         if self.layers is not None and (self.has_messages or self.state):
             raise ModelError(f"model {self.name} lists the layers of a network that is not plain")
         tables = parse_tables(metadata)
         self.entropy = EntropyModel(tables)
         self.guesses = GuessTables(self.entropy)
-        self._check_answers(*parse_answers(metadata, self.has_messages, self.state))
+        answers = parse_answers(metadata, self.has_messages, self.state)
+        try:
+            self._session = _session(data)
+        except Exception as error:  # onnxruntime's errors have no public base class
+            raise ModelError(f"model {self.identity.hex()} can't be loaded: {error}") from error
+        self._check_answers(*answers)
 
-    def _check_interface(self) -> None:
-        inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
-        found = [(node.name, node.type, node.shape[1:]) for node in (*inputs, *outputs)]
-        self.state = recurrent.state_size(inputs, outputs)
-        self.has_messages = len(inputs) == 2 and not self.state
-        expected = [("own", "tensor(uint8)", [FEATURES]), ("messages", "tensor(uint8)", [REFERENCES, INPUTS])]
-        expected = expected[: 1 + self.has_messages] + [("distribution", "tensor(int32)", [2])]
+    def _check_interface(self, graph: onnx_graph.Graph) -> None:
+        found = [(end.name, end.type, end.shape) for end in (*graph.inputs, *graph.outputs)]
+        self.state = recurrent.state_size(graph)
+        self.has_messages = len(graph.inputs) == 2 and not self.state
+        expected = [("own", "tensor(uint8)", (FEATURES,)), ("messages", "tensor(uint8)", (REFERENCES, INPUTS))]
+        expected = expected[: 1 + self.has_messages] + [("distribution", "tensor(int32)", (2,))]
         if self.state:
-            floats = "tensor(float)", [self.state]
+            floats = "tensor(float)", (self.state,)
             expected = [expected[0], (recurrent.STATE, *floats), expected[1], (recurrent.NEXT, *floats)]
         if found != expected:
             raise ModelError(f"model {self.name} does not have the inputs and outputs of format {FORMAT}: {found}")
@@ -252,6 +254,7 @@ def _session(data: bytes, optimised: bool = True) -> InferenceSession:
     options = ort.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 3
+    options.add_session_config_entry("session.load_model_format", "ONNX")  # which is what was checked
     if not optimised:
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     return ort.InferenceSession(data, options, providers=["CPUExecutionProvider"])
@@ -268,8 +271,6 @@ def _versions() -> str:
 
 def _check_sum(data: bytes, identity: bytes) -> None:
     """Refuse a model that is damaged: it might work, but no other copy could decode its files."""
-    if _EXTERNAL in data:
-        raise ModelError(f"model {identity.hex()} refers to data outside of its file, which is refused")
     head, field, tail = data.partition(CRC_FIELD)
     if field and b"%08x" % zlib.crc32(head + field + b"0" * 8 + tail[8:]) != tail[:8]:
         raise ModelError(f"model {identity.hex()} is damaged: its checksum is wrong; install it again")

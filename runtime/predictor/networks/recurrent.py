@@ -16,17 +16,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..model import Model
+    from .onnx_graph import Graph
 
 STATE, NEXT = "state", "next"
 MAX_STATE = 1024
 """Numbers of a lane's state: bounds the memory that a model can ask for."""
 
 
-def state_size(inputs: list, outputs: list) -> int:
-    """Size of a lane's state by the inputs and outputs of onnxruntime's session; 0 for networks without one."""
-    sizes = [end.shape[1] for part, name in ((inputs, STATE), (outputs, NEXT)) for end in part if end.name == name]
-    fine = len(sizes) == 2 and sizes[0] == sizes[1] and isinstance(sizes[0], int) and 1 <= sizes[0] <= MAX_STATE
-    return sizes[0] if fine else 0
+def state_size(graph: Graph) -> int:
+    """Size of a lane's state by the inputs and outputs of a graph; 0 for networks without one."""
+    ends = [end for part, name in ((graph.inputs, STATE), (graph.outputs, NEXT)) for end in part if end.name == name]
+    fine = len(ends) == 2 and ends[0].shape == ends[1].shape and len(ends[0].shape) == 1
+    return ends[0].shape[0] if fine and 1 <= ends[0].shape[0] <= MAX_STATE else 0
 
 
 def stateless(model: Model) -> Model:

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 _STEP, _SAMPLE = 1e-4, 1e-7
 """Seconds that numpy and onnxruntime take for a step of any number of lanes, and for a sample."""
-_LEFT_OVER = "a chunk's coded words do not end where they should"
 
 
 class _Templates:
@@ -99,7 +98,7 @@ class WindowDecoder:
         for window, place, index in zip(*self._schedule(), strict=True):
             self._step(source, window, place, index)
         if not coder.used_up() or self._used != len(self._escapes):
-            raise CorruptError(_LEFT_OVER)
+            raise CorruptError(rans.RAN_OUT)
 
     def _run_compiled(self, engine: Engine, states: np.ndarray, words: np.ndarray) -> None:
         from ...compiled.window_kernels import WindowTable, decode
@@ -117,7 +116,7 @@ class WindowDecoder:
         settings = units.linear, units.shift, self._layout.chained
         parts = states.copy(), words, self._low, self._escapes.astype(np.int64), self.bins
         if not decode(table, (*engine.network, engine.tables), settings, *parts):
-            raise CorruptError(_LEFT_OVER)
+            raise CorruptError(rans.RAN_OUT)
 
     def _schedule(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return window, place within it (-1 where a lane has ended) and number of the sample, [steps, lanes]."""
