@@ -1,4 +1,4 @@
-"""Axon's ABF files, versions 1 and 2, of whole numbers (https://swharden.com/pyabf/abf2-file-format/)."""
+"""Axon's ABF files, versions 1 and 2 (https://swharden.com/pyabf/abf2-file-format/)."""
 
 from __future__ import annotations
 
@@ -8,33 +8,37 @@ import struct
 from collections.abc import Sequence
 
 from ...container.records import Layout
+from ...core import sample_formats
 from ..records import Description
 from .building import Channel, claimed_frames, front, metadata, text, time
 from .found import Found
 
 _BLOCK = 512
+_TYPES = {0: "<i2", 1: "<f4"}
 _SECTIONS = 76
 _PROTOCOL, _ADC, _STRINGS, _DATA = 0, 1, 9, 10
 """Numbers of sections in the table of a file of version 2."""
 
 
-def describe_first(found: Found) -> Description | None:
+def describe_first(found: Found) -> Description:
     """Describe a file of version 1. Raises `ValueError` or `struct.error`."""
-    at = found.start
-    (samples, ignored), (day, clock) = struct.unpack_from("<ih", at, 10), struct.unpack_from("<ii", at, 20)
-    (block,), (floats,) = struct.unpack_from("<i", at, 40), struct.unpack_from("<h", at, 100)
-    count, interval = struct.unpack_from("<hf", at, 120)
-    if floats:
-        return None
-    (full,), (resolution,) = struct.unpack_from("<f", at, 244), struct.unpack_from("<i", at, 252)
-    order = [number for number in struct.unpack_from("<16h", at, 410) if number >= 0]
+    header = found.start
+    (samples, ignored), (day, clock) = struct.unpack_from("<ih", header, 10), struct.unpack_from("<ii", header, 20)
+    (block,), (floats,) = struct.unpack_from("<i", header, 40), struct.unpack_from("<h", header, 100)
+    count, interval = struct.unpack_from("<hf", header, 120)
+    dtype = _TYPES[floats]
+    if not 1 <= count <= 16:
+        raise ValueError(f"{count} channels")
+    (full,), (resolution,) = struct.unpack_from("<f", header, 244), struct.unpack_from("<i", header, 252)
+    order = [number for number in struct.unpack_from("<16h", header, 410) if number >= 0]
     if len(set(order[:count])) != count:
         order = list(range(count))
     scale = full / resolution if resolution else math.nan
-    channels = [_first_channel(at, number, scale) for number in order[:count]]
+    channels = [_first_channel(header, number, scale) for number in order[:count]]
     rate = 1e6 / (interval * count) if interval > 0 else 0.0
-    start = _start(day, 1000 * clock + struct.unpack_from("<h", at, 366)[0])
-    return _describe(found, block * _BLOCK + 2 * ignored, samples, rate, channels, start)
+    start = _start(day, 1000 * clock + struct.unpack_from("<h", header, 366)[0])
+    at = block * _BLOCK + ignored * sample_formats.width(dtype)
+    return _describe(found, dtype, at, samples, rate, channels, start)
 
 
 def _first_channel(header: bytes, number: int, scale: float) -> Channel:
@@ -48,12 +52,11 @@ def _first_channel(header: bytes, number: int, scale: float) -> Channel:
     return _channel(text(name), text(unit), scale, gains, one("f", 986) - one("f", 1114))
 
 
-def describe_second(found: Found) -> Description | None:
+def describe_second(found: Found) -> Description:
     """Describe a file of version 2. Raises `ValueError` or `struct.error`."""
     day, clock = struct.unpack_from("<II", found.start, 16)
     (floats,) = struct.unpack_from("<H", found.start, 30)
-    if floats:
-        return None
+    dtype = _TYPES[floats]
     places = [struct.unpack_from("<IIq", found.start, _SECTIONS + 16 * number) for number in range(18)]
     sections = [(block * _BLOCK, size, count) for block, size, count in places]
     protocol = found.read(sections[_PROTOCOL][0], 512)
@@ -70,9 +73,9 @@ def describe_second(found: Found) -> Description | None:
     channels = [_second_channel(found.read(at + size * number, 82), strings, scale) for number in range(count)]
     rate = 1e6 / interval if interval > 0 else 0.0
     at, size, samples = sections[_DATA]
-    if size != 2:
+    if size != sample_formats.width(dtype):
         raise ValueError(f"samples of {size} bytes")
-    return _describe(found, at, samples, rate, channels, _start(day, clock))
+    return _describe(found, dtype, at, samples, rate, channels, _start(day, clock))
 
 
 def _strings(found: Found, at: int, size: int, count: int) -> list[bytes]:
@@ -101,15 +104,18 @@ def _channel(name: str, unit: str, scale: float, gains: Sequence[float], offset:
 
 def _describe(
     found: Found,
+    dtype: str,
     at: int,
     samples: int,
     rate: float,
     channels: list[Channel],
     start: datetime.datetime | None,
 ) -> Description:
-    records, warnings = claimed_frames(found, at, len(channels), "<i2", samples // len(channels))
+    records, warnings = claimed_frames(found, at, len(channels), dtype, samples // len(channels))
     layout = Layout((*front(found, at), records))
-    return Description("ABF file", len(channels), rate, "<i2", layout, metadata(channels, start), warnings)
+    if sample_formats.is_float(dtype):
+        channels = [Channel(channel.name, 1.0, 0.0, channel.unit) for channel in channels]
+    return Description("ABF file", len(channels), rate, dtype, layout, metadata(channels, start), warnings)
 
 
 def _start(day: int, milliseconds: int) -> datetime.datetime | None:

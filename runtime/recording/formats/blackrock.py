@@ -99,13 +99,14 @@ class _Packets:
         return frames if flag == 1 else None
 
     def _alike(self, at: int, frames: int) -> int:
-        """Return how many packets of as many frames follow each other, by a search that does not look at all."""
+        """Return how many packets of as many frames follow each other; steps that double and halve spare most looks."""
         size = self._size(frames)
-        low, high = 1, (self._found.size - at) // size
-        while low < high:
-            middle = (low + high + 1) // 2
-            if self._frames(at + (middle - 1) * size) == frames:
-                low = middle
+        found, step, most = 1, 1, (self._found.size - at) // size
+        growing = True
+        while step:
+            if found + step <= most and self._frames(at + (found + step - 1) * size) == frames:
+                found += step
             else:
-                high = middle - 1
-        return low
+                growing = False
+            step = 2 * step if growing else step // 2
+        return found

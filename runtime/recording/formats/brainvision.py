@@ -23,7 +23,8 @@ def describe(found: Found) -> Description | None:
         return None
     said = _sections(text(data))
     common = said.get("common infos", {})
-    if common.get("datafile", "").replace("$b", found.stem) != found.name:
+    named = re.split(r"[/\\]", common.get("datafile", "").replace("$b", found.stem))[-1]
+    if named.lower() != found.name.lower():
         raise ValueError("the .vhdr file beside it describes another file")
     if common.get("dataformat", "").upper() != "BINARY":
         raise ValueError("its samples are text")

@@ -97,7 +97,7 @@ class _Gains:
 
     def of(self, name: str) -> tuple[float, float, str]:
         """Return gain, offset and unit. Raises `ValueError` or `LookupError`."""
-        matched = re.fullmatch(r"([A-Z]+)(\d+)", name)
+        matched = re.fullmatch(r"([A-Z]+)(\d+)(C\d+)?", name)
         kind, number = (matched[1], int(matched[2])) if matched else ("", 0)
         if kind in ("AP", "LF"):
             return self._volts * 1e6 / self._amplified(kind, number), 0.0, "uV"

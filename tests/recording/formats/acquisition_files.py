@@ -225,13 +225,12 @@ def open_ephys_legacy() -> Case:
 def spikeglx(kind: str = "np1") -> Case:
     """Streams of a Neuropixels 1.0 (`np1`, a part of its channels), a 2.0 (`np2`), and of NI inputs (`nidq`)."""
     if kind == "nidq":
-        ids = ["MN0C0", "XA0", "XA1", "XD0"]
+        ids = ["MN0C1", "XA0", "XA1", "XD0"]
         samples, rate = numbers(8, 400, 4, "<i2"), 25000.127236
         said = {"typeThis": "nidq", "niSampRate": rate, "niAiRangeMax": 5, "niMNGain": 200, "niMAGain": 1}
         said |= {"snsMnMaXaDw": "1,0,2,1", "niMaxInt": 32768}
         gain = [5 / 32768 / 200 * 1e6, 5 / 32768 * 1e6, 5 / 32768 * 1e6, 1]
         name, entries = "run_g0_t0.nidq", None
-        ids[0] = "MN0"
     else:
         ids = ["AP0", "AP2", "AP5", "SY0"]
         samples, rate = numbers(8, 400, 4, "<i2"), 30000.053
@@ -329,15 +328,15 @@ def abf_first() -> Case:
     return Case({"a.abf": data}, samples, "<i2", 10000.0, ["Vm 1", "Vm 0"], gain, 6144, start)
 
 
-def abf_second() -> Case:
+def abf_second(dtype: str = "<i2") -> Case:
     """Version 2.0: two channels."""
-    samples = numbers(13, 500, 2, "<i2")
+    samples, width = numbers(13, 500, 2, dtype), int(dtype[2])
     header = bytearray(512 * 6)
-    struct.pack_into("<4s4bIIIIIHH", header, 0, b"ABF2", 0, 0, 0, 2, 512, 1, 20171116, 3600_000, 0, 1, 0)
+    struct.pack_into("<4s4bIIIIIHH", header, 0, b"ABF2", 0, 0, 0, 2, 512, 1, 20171116, 3600_000, 0, 1, dtype == "<f4")
     strings = (
         b"SSCH" + bytes(40) + b"\0" + b"\0".join([b"Clampex", b"C:\\p.pro", b"IN 0", b"mV", b"IN 1", b"V"]) + b"\0"
     )
-    places = {0: (1, 512, 1), 1: (2, 128, 2), 9: (3, len(strings), 1), 10: (6, 2, samples.size)}
+    places = {0: (1, 512, 1), 1: (2, 128, 2), 9: (3, len(strings), 1), 10: (6, width, samples.size)}
     for number, place in places.items():
         struct.pack_into("<IIq", header, 76 + 16 * number, *place)
     struct.pack_into("<hf", header, 512, 3, 100.0)
@@ -350,10 +349,10 @@ def abf_second() -> Case:
         struct.pack_into("<4f", header, at + 40, 0.01 if i == 0 else 1, 0, 1.0, 0)
         struct.pack_into("<ii", header, at + 74, 3 + 2 * i, 4 + 2 * i)
     header[1536 : 1536 + len(strings)] = strings
-    gain = [10 / 32768 / 0.01 * 1e3, 10 / 32768 * 1e6]
+    gain = [1e3, 1e6] if dtype == "<f4" else [10 / 32768 / 0.01 * 1e3, 10 / 32768 * 1e6]
     start = {"start_time": "2017-11-16T01:00:00"}
-    data = bytes(header) + raw(samples, "<i2") + bytes(100)
-    return Case({"a.abf": data}, samples, "<i2", 10000.0, ["IN 0", "IN 1"], gain, len(header), start)
+    data = bytes(header) + raw(samples, dtype) + bytes(100)
+    return Case({"a.abf": data}, samples, dtype, 10000.0, ["IN 0", "IN 1"], gain, len(header), start)
 
 
 def brainvision(dtype: str = "<i2", by_channel: bool = False) -> Case:
@@ -448,6 +447,7 @@ CASES = {
     "neuralynx": neuralynx,
     "abf 1": abf_first,
     "abf 2": abf_second,
+    "abf 2 of floats": lambda: abf_second("<f4"),
     "brainvision int16": brainvision,
     "brainvision int32": lambda: brainvision("<i4"),
     "brainvision float32": lambda: brainvision("<f4"),

@@ -20,6 +20,7 @@ READERS = {
     "neuralynx": "NeuralynxRawIO",
     "abf 1": "AxonRawIO",
     "abf 2": "AxonRawIO",
+    "abf 2 of floats": "AxonRawIO",
     "brainvision int16": "BrainVisionRawIO",
     "brainvision float32": "BrainVisionRawIO",
 }
