@@ -67,7 +67,7 @@ def _probe(said: dict[str, str], channels: list[Channel]) -> dict[str, Any]:
     electrodes = [i for i, channel in enumerate(channels) if channel.name[:2] in ("AP", "LF")]
     pitch = re.match(r"\([^,()]*,\d+,([\d.]+),[\d.]+\)", said.get("~snsGeomMap", ""))
     places = re.findall(r"\((\d+):(-?[\d.]+):(-?[\d.]+):[01]\)", said.get("~snsGeomMap", ""))
-    dense = said.get("imDatPrb_type") in map(str, _DENSE_TYPES)
+    dense = said.get("imDatPrb_type", "") in map(str, _DENSE_TYPES)
     if pitch is None or len(places) != len(electrodes) or not places or dense:
         return {}
     positions = [[int(shank) * float(pitch[1]) + float(x), float(y)] for shank, x, y in places]
