@@ -1,4 +1,4 @@
-"""Axona's raw recordings, and its .eeg and .egf files (https://space-memory-navigation.github.io/manuals/DacqUSBFileFormats.pdf)."""
+"""Axona's raw recordings, and its .eeg and .egf files (http://space-memory-navigation.org/DacqUSBFileFormats.pdf)."""
 
 from __future__ import annotations
 

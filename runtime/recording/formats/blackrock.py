@@ -1,4 +1,4 @@
-"""Blackrock's .ns1 to .ns6 files, specifications 2.1 to 3.0 (https://blackrockneurotech.com/wp-content/uploads/LB-0023-7.00_NEV_File_Format.pdf)."""
+"""Blackrock's .ns1 to .ns6 files, versions 2.1 to 3.0 of its specification of NEV and NSx files."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""BrainVision's files of samples, which a .vhdr file beside them names and describes.
-
-https://www.brainproducts.com/download/specification-of-brainvision-core-data-format-1-0/
-"""
+"""BrainVision's files of samples, which a .vhdr file names and describes (BrainVision Core Data Format 1.0)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Intan's .rhd and .rhs files: header and blocks of all signals (https://intantech.com/files/Intan_RHD2000_data_file_formats.pdf)."""
+"""Intan's .rhd and .rhs files: a header, and blocks of all signals.
+
+http://intantech.com/files/Intan_RHD2000_data_file_formats.pdf and Intan_RHS2000_data_file_formats.pdf
+"""
 
 from __future__ import annotations
 

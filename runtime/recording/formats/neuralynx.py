@@ -1,4 +1,4 @@
-"""Neuralynx's .ncs files (https://neuralynx.com/_software/NeuralynxDataFileFormats.pdf)."""
+"""Neuralynx's .ncs files, by its "Neuralynx Data File Formats"."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Open Ephys: the binary format with `structure.oebin`, and the older `.continuous` files of one channel each.
 
-https://open-ephys.github.io/gui-docs/User-Manual/Data-formats/index.html
+https://open-ephys.github.io/gui-docs/User-Manual/Recording-data/Binary-format.html and Open-Ephys-format.html
 """
 
 from __future__ import annotations

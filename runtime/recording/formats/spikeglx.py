@@ -1,4 +1,7 @@
-"""SpikeGLX's .bin files, which a .meta file beside them describes (https://billkarsh.github.io/SpikeGLX/Sgl_help/Metadata_30.html)."""
+"""SpikeGLX's .bin files, which a .meta file beside them describes.
+
+https://billkarsh.github.io/SpikeGLX/Sgl_help/Metadata_30.html
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,9 @@ _NOTES = (
     *("imDatPrb_sn", "imDatPrb_port", "imDatPrb_slot", "imDatPrb_dock", "imAiRangeMax", "imMaxInt", "niAiRangeMax"),
 )
 """Keys that are worth to be read without the .meta file, which is there as well."""
-_TABLE_TYPES = (0, 1020, 1030, 1100, 1110, 1120, 1121, 1122, 1123, 1200, 1300)
+_DENSE_TYPES = (1100, 1110, 1120, 1121, 1122, 1123)
+"""Types of probes with small contacts."""
+_TABLE_TYPES = (0, 1015, 1020, 1022, 1030, 1031, 1032, *_DENSE_TYPES, 1200, 1300)
 """Types of probes whose table `imroTbl` has gains."""
 _FIXED_GAINS = {21: 80.0, 24: 80.0, 2003: 80.0, 2004: 80.0, 2013: 100.0, 2014: 100.0}
 
@@ -62,8 +67,8 @@ def _probe(said: dict[str, str], channels: list[Channel]) -> dict[str, Any]:
     electrodes = [i for i, channel in enumerate(channels) if channel.name[:2] in ("AP", "LF")]
     pitch = re.match(r"\([^,()]*,\d+,([\d.]+),[\d.]+\)", said.get("~snsGeomMap", ""))
     places = re.findall(r"\((\d+):(-?[\d.]+):(-?[\d.]+):[01]\)", said.get("~snsGeomMap", ""))
-    wide = said.get("imDatPrb_type", "0") not in ("1100", "1110", "1120", "1121", "1122", "1123")
-    if pitch is None or len(places) != len(electrodes) or not places or not wide:
+    dense = said.get("imDatPrb_type", "") in map(str, _DENSE_TYPES)
+    if pitch is None or len(places) != len(electrodes) or not places or dense:
         return {}
     positions = [[int(shank) * float(pitch[1]) + float(x), float(y)] for shank, x, y in places]
     return {
