@@ -27,6 +27,7 @@ _HOMES = {
     "Outcome": "batch.jobs",
     "RateError": "core.errors",
     "Reader": "access.reader",
+    "Salvaged": "archive.salvage",
     "UsageError": "core.errors",
     "Writer": "access.writer",
     "append": "access.append:Appender",
@@ -37,6 +38,7 @@ _HOMES = {
     "encode_file": "api",
     "encode_files": "batch.files",
     "open": "access.reader:Reader",
+    "salvage_file": "archive.salvage",
     "verify_files": "batch.files",
 }
 

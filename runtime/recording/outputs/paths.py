@@ -57,6 +57,7 @@ class Outputs:
     force : whether existing files may be replaced
     below : the folder in `folder` for outputs of some inputs
     whole : inputs whose coded files have their whole names
+    tidy : whether to remove what killed processes left in the folders of outputs
     """
 
     def __init__(
@@ -66,12 +67,14 @@ class Outputs:
         force: bool = False,
         below: Mapping[str, str] | None = None,
         whole: Collection[str] = (),
+        tidy: bool = True,
     ) -> None:
         self._output = output
         self._folder = folder
         self._force = force
         self._below = below or {}
         self.whole = frozenset(whole)
+        self._tidy = tidy
         self._taken: set[str] = set()
         self._visited: set[str] = set()
 
@@ -121,14 +124,14 @@ class Outputs:
         return target
 
     def open(self, target: str, make_folder: bool = False) -> Output:
-        """Open a claimed output; what killed processes left in its folder is removed."""
+        """Open a claimed output; what killed processes left in its folder is removed, if that is wanted."""
         if make_folder or self._folder is not None:
             make_folders(os.path.dirname(target) or os.curdir)
         try:
             output = Output(target, self._force)
         except FileNotFoundError:
             raise UsageError(f"there is no folder for {target}; make it, or say -d") from None
-        if output.seekable and output.folder not in self._visited:
+        if self._tidy and output.seekable and output.folder not in self._visited:
             self._visited.add(output.folder)
             remove_left_behind(output.folder)
         return output

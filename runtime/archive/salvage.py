@@ -1,0 +1,266 @@
+"""What can be saved of a damaged, cut or incomplete file."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..batch.coders import Decoder, model_of
+from ..batch.pipeline import Back, Chunk, Front, Runner, default_threads
+from ..codec.coding import DecodeTask
+from ..container import record_bytes
+from ..container.blocks import chunk_parts
+from ..container.header import parse_foreign
+from ..container.records import Layout
+from ..core import limits, sample_formats
+from ..core.errors import CorruptError, ModelError, UsageError
+from ..core.terms import FILLS, HOLD, RECORDS, ZEROS
+from ..predictor import model as models
+from ..recording.input_file import Input
+from ..recording.outputs import paths
+from .block_search import DamagedFile, Found, Search, find_header
+from .inventory import Inventory, Sorter
+from .restored import CodedTarget, End, Hole, OriginalTarget, Target
+
+_PIECE = 1 << 22
+"""Samples of a hole that are made at a time."""
+
+
+@dataclass(frozen=True)
+class Salvaged:
+    """What was saved of a damaged file.
+
+    Attributes
+    ----------
+    path, output : names of the input and the output
+    channels, sample_rate : of the recording; Hz, 0 if unknown
+    frames : of the recording, lost ones included
+    holes : frames that are lost
+    damage : what else is lost or damaged, in words
+    """
+
+    path: str
+    output: str
+    channels: int
+    sample_rate: float
+    frames: int
+    holes: tuple[Hole, ...]
+    damage: tuple[str, ...]
+
+    @property
+    def intact(self) -> bool:
+        """Whether the file was not damaged at all."""
+        return not self.holes and not self.damage
+
+
+def salvage_file(
+    path: str | os.PathLike,
+    output: str | os.PathLike,
+    *,
+    fill: str = ZEROS,
+    force: bool = False,
+    model: str | os.PathLike | bytes | None = None,
+    embedded_model: bool = True,
+    jobs: int | None = None,
+) -> Salvaged:
+    """Restore what is left of a damaged, cut or incomplete coded file.
+
+    All parts are found that their checksums prove. Lost frames are filled, so that the time of others stays.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+        Of the damaged file, which stays as it is.
+    output : str or os.PathLike
+        A new coded file if the name ends in `.mdo`, with the chunks as they are; else the original, which is a WAV file
+        where its own form is lost, and a folder where it was several files.
+    fill : {"zeros", "hold"}
+        What takes the place of lost frames: zeros (of unsigned samples, the middle of their range), or the last frame
+        in front.
+    force : bool
+        Replace an existing file.
+    model : str, os.PathLike, bytes or None
+        Name, path or bytes of the model, where it is neither shipped nor left in the file.
+    embedded_model : bool
+        Whether a model in the file may be used.
+    jobs : int or None
+        Threads; None for one per core.
+
+    Returns
+    -------
+    Salvaged
+
+    Raises
+    ------
+    FileFormatError
+        No header of a coded file is left.
+    ModelError, UsageError
+    """
+    if fill not in FILLS:
+        raise UsageError(f"fill {fill!r}; possible are {', '.join(FILLS)}")
+    name, target = os.fspath(path), os.fspath(output)
+    given = None if model is None else models.load(model)
+    with Input(name) as source:
+        if source.seen is None:
+            raise UsageError("only a file can be searched for what is left, not a pipe")
+        file = DamagedFile(source.file)
+        header = find_header(file)
+        found = Sorter(file, header, Search(file, header).blocks()).run()
+        decoder = _decoder(found, given, embedded_model)
+        outputs = paths.Outputs(target, force=force, tidy=False)  # what a killed process left may be the input
+        made: Target
+        if target.endswith(paths.SUFFIX):
+            network = None if decoder is None else decoder.model
+            made = CodedTarget(outputs, name, target, file, found, network)
+        else:
+            made = OriginalTarget(outputs, name, target, found)
+        job = _Job(file, found, decoder, made, fill == HOLD)
+        job.mode = source.seen.mode
+        Runner(jobs or default_threads()).run([job])
+    if job.error is not None:
+        raise job.error
+    form, holes, damage = found.header, tuple(job.holes), tuple(found.damage)
+    return Salvaged(name, target, form.channels, form.sample_rate, job.frames, holes, damage)
+
+
+def _decoder(found: Inventory, given: models.Model | None, embedded_model: bool) -> Decoder | None:
+    """Return the decoder of a file's chunks; None if there is nothing to decode."""
+    if not found.stretches:
+        return None
+    try:
+        return Decoder(model_of(found.header, found.model, given, embedded_model))
+    except ModelError as error:
+        if given is None and found.header.embedded and found.model is None:
+            raise ModelError("the model in the file is lost, and no shipped one; supply it (--model PATH)") from error
+        raise
+
+
+@dataclass(frozen=True)
+class _Tolerant:
+    """A decoder that gives None for a chunk that is damaged."""
+
+    decoder: Decoder
+
+    def run(self, tasks: list[DecodeTask]) -> list[Any]:
+        return [None if isinstance(made, CorruptError) else made for made in self.decoder.run(tasks)]
+
+
+class _Job:
+    """A damaged file on its way through the pipeline.
+
+    Attributes
+    ----------
+    mode : permissions of the output
+    frames, holes : of the recording so far
+    error : what went wrong, None if nothing did
+    """
+
+    def __init__(
+        self, file: DamagedFile, found: Inventory, decoder: Decoder | None, target: Target, hold: bool
+    ) -> None:
+        self.mode: int | None = None
+        self.frames = 0
+        self.holes: list[Hole] = []
+        self.error: Exception | None = None
+        self._file, self._found, self._decoder = file, found, decoder
+        self._target, self._hold = target, hold
+        header = found.header
+        self._layout = Layout.parse(found.front or b"", header.channels) if header.source == RECORDS else None
+        self._last = np.zeros((1, header.channels), sample_formats.plain_type(header.dtype))
+        self._queue: deque[tuple[Found | None, int, bytes, bool]] = deque()
+
+    def items(self) -> Iterator[Front | Chunk | Back]:
+        """Read chunks, then the bytes behind them."""
+        found, header = self._found, self._found.header
+        for stretch in found.stretches:
+            block, kept = stretch.block, b""
+            if block is not None:
+                try:
+                    payload, kept = chunk_parts(block.payload(self._file), found.original)
+                except CorruptError:
+                    block = None
+            self._queue.append((block, stretch.frames, kept, stretch.assumed))
+            if block is not None and self._decoder is not None:
+                task = DecodeTask(payload, header.channels, header.sample_bits)
+                yield Chunk(_Tolerant(self._decoder), task, stretch.frames * header.channels)
+        for part in found.back:
+            yield Back(bytes(limits.MAX_FOREIGN_PIECE) if part is None else parse_foreign(part.payload(self._file)))
+
+    def put_front(self, data: bytes) -> None:
+        """Take nothing: what is in front of the samples is written already."""
+
+    def put_chunk(self, result: Any) -> None:
+        """Take the samples of a chunk; None where it is damaged."""
+        self._put_holes()
+        block, frames, kept, assumed = self._queue.popleft()
+        if result is None or len(result) != frames:
+            self._put_hole(frames, assumed)
+            return
+        if not self._is_kept_right(kept, frames):
+            kept = self._zeros(frames)
+            self._found.damage.append(f"bytes beside the samples are lost from frame {self.frames} on")
+        assert block is not None  # holes are done with
+        self._target.chunk(block, result, kept)
+        self.frames += frames
+        self._last = result[-1:]
+
+    def put_back(self, data: bytes) -> None:
+        """Take bytes behind the samples."""
+        self._put_holes()
+        self._target.back(data)
+
+    def finish(self) -> None:
+        """Complete the output."""
+        self._put_holes()
+        found = self._found
+        digest = found.digest if found.whole and not self.holes else None
+        if not self._target.commit(End(self.mode, found.header.mtime, digest, self.holes)):
+            found.damage.append("what was restored is not the original: its SHA-256 is another one")
+
+    def fail(self, error: Exception | None) -> None:
+        """Give up and tidy up."""
+        self.error = error
+        self._target.abort()
+
+    def _put_holes(self) -> None:
+        """Fill the holes that come next."""
+        while self._queue and self._queue[0][0] is None:
+            _, frames, _, assumed = self._queue.popleft()
+            self._put_hole(frames, assumed)
+
+    def _put_hole(self, frames: int, assumed: bool) -> None:
+        start, stop = self.frames, self.frames + frames
+        if self.holes and self.holes[-1].stop == start:
+            last = self.holes.pop()
+            start, assumed = last.start, assumed or last.assumed
+        self.holes.append(Hole(start, stop, assumed))
+        value = self._last if self._hold else np.zeros_like(self._last)
+        step = max(1, _PIECE // self._last.shape[1])
+        for left in range(frames, 0, -step):
+            count = min(left, step)
+            self._target.hole(np.repeat(value, count, axis=0), self._zeros(count))
+            self.frames += count
+
+    def _zeros(self, frames: int) -> bytes:
+        """Return zeros for what belongs to the next frames of records besides their samples."""
+        if self._layout is None:
+            return b""
+        parts = []
+        for run in self._layout.begun(self.frames, self.frames + frames):
+            records = self._layout.records(run)
+            parts.append((records, np.zeros((run.count, records.kept), np.uint8)))
+        return record_bytes.pack(parts)
+
+    def _is_kept_right(self, kept: bytes, frames: int) -> bool:
+        if self._layout is None:
+            return True
+        try:
+            record_bytes.unpack(kept, self._layout, list(self._layout.begun(self.frames, self.frames + frames)))
+        except CorruptError:
+            return False
+        return True
