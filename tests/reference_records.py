@@ -60,7 +60,8 @@ def integers(data, width):
     count, total, values = len(data) // width, 0, []
     must(count * width == len(data), "half an integer")
     for i in range(count):
-        total += int.from_bytes(data[i::count], "little")
+        folded = int.from_bytes(data[i::count], "little")
+        total += folded // 2 if folded % 2 == 0 else -(folded + 1) // 2
         values.append((total % (1 << 8 * width)).to_bytes(width, "little"))
     return b"".join(values)
 

@@ -167,7 +167,7 @@ def _encode(options: argparse.Namespace) -> int:
     if _is_archive(options):
         from ..archive.folders import Archive
 
-        more = {"archive": True, "sums": True, "skip_done": not options.force}
+        more = {"archive": True, "sums": True, "skip_done": options.skip_done or not options.force}
         archive = Archive(options.directory, roots, options.below, options.shard)
         call = partial(archive.encode, partial(call, **more))
     return run("encode", call, options, files.expected_samples(options.files))

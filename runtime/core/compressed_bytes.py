@@ -44,16 +44,21 @@ def parse_file(coding: int, body: bytes, limit: int) -> bytes:
 
 
 def to_differences(data: bytes, width: int) -> bytes:
-    """Return little-endian integers of so many bytes as their differences, whose first bytes come first, and so on."""
+    """Return little-endian integers of so many bytes as their differences, whose first bytes come first, and so on.
+
+    A difference d is 2 d if it is not negative, else -2 d - 1: so that its upper bytes are 0, whatever its sign.
+    """
     values = np.frombuffer(data, f"<u{width}")
-    differences = np.diff(values, prepend=values.dtype.type(0))
-    return differences.view(np.uint8).reshape(-1, width).T.tobytes()
+    differences = np.diff(values, prepend=values.dtype.type(0)).view(f"<i{width}")
+    folded = differences << 1 ^ differences >> 8 * width - 1
+    return folded.view(np.uint8).reshape(-1, width).T.tobytes()
 
 
 def from_differences(data: bytes, width: int) -> bytes:
     """Undo `to_differences`."""
     planes = np.frombuffer(data, np.uint8).reshape(width, -1)
-    differences = np.ascontiguousarray(planes.T).view(f"<u{width}")[:, 0]
+    folded = np.ascontiguousarray(planes.T).view(f"<u{width}")[:, 0]
+    differences = folded >> folded.dtype.type(1) ^ -(folded & folded.dtype.type(1))
     return np.cumsum(differences, dtype=differences.dtype).tobytes()
 
 

@@ -168,8 +168,8 @@ def _reader_or_kept(source: Input, given: Given) -> Source:
     try:
         return _reader(source, given)
     except MiddleoutError as error:
-        understood = given.samples_only or not (given.archive or isinstance(error, FileFormatError))
-        if source.seen is None or understood:
+        asked = given.samples_only or given.channels is not None or not isinstance(error, FileFormatError)
+        if source.seen is None or (asked and not given.archive):
             raise
         source.file.seek(0)
         return KeptReader(source.file, str(error))
@@ -182,6 +182,10 @@ def _reader(source: Input, given: Given) -> Source:
     if suffix == ".npy" or (suffix != ".wav" and start.startswith(npy.MAGIC)):
         front, form = npy.read_header(file, given.sample_rate, given.layout)
         left = None if source.size is None else source.size - len(front)
+        cut = source.seen is not None and left is not None and not form.channel_time and form.frames is not None
+        if cut and left < form.frames * form.channels * sample_formats.width(form.dtype):
+            if described := _cut(source.seen.size, front, form, "the file is shorter than its header says"):
+                return RecordsReader(file, described)
         return RawReader(file, left, form, front)
     if is_wav(start):
         return WavReader(file, source.size)
@@ -204,8 +208,11 @@ def _reader(source: Input, given: Given) -> Source:
         raise wrong(f"{kind}: say with --channels how many channels it has, and --dtype if it is not int16")
     channel_time = given.layout == CHANNEL_TIME
     form = Form(given.channels, given.sample_rate, given.dtype, None, given.layout, channel_time)
-    if source.seen is not None and not channel_time and (described := _odd(source.seen.size, file, given)):
-        return RecordsReader(file, described)
+    if source.seen is not None and not channel_time:
+        front = read_up_to(file, given.skip)
+        if described := _cut(source.seen.size, front, form):
+            return RecordsReader(file, described)
+        file.seek(0)
     return RawReader(file, source.size, form)
 
 
@@ -222,18 +229,19 @@ def _described(described: Description, file: BinaryIO, size: int) -> Source:
     return RecordsReader(file, described)
 
 
-def _odd(size: int, file: BinaryIO, given: Given) -> Description | None:
-    """Describe a raw file with bytes in front of its samples, or with a part of a frame behind them."""
-    fields = (Samples(given.channels or 1),)
-    records = Records(1, fields)
-    frames, rest = divmod(size - given.skip, records.size(sample_formats.width(given.dtype)))
-    if not (given.skip or rest) or frames < 1:
+def _cut(size: int, front: bytes, form: Form, note: str = "") -> Description | None:
+    """Describe a file of samples with other bytes in front or a part of a frame behind; None if there are neither."""
+    fields = (Samples(form.channels),)
+    frames, rest = divmod(size - len(front), Records(1, fields).size(sample_formats.width(form.dtype)))
+    if not (front or rest) or frames < 1:
         return None
-    check_axes(frames, records.channels, given.layout)
-    front = read_up_to(file, given.skip)
+    check_axes(frames, form.channels, form.layout)
     layout = Layout(((front,) if front else ()) + (Records(frames, fields),))
-    notes = (f"{rest} bytes behind the last whole frame are kept as they are",) if rest else ()
-    return Description("raw samples", records.channels, given.sample_rate, given.dtype, layout, warnings=notes)
+    notes = [note] if note else []
+    if rest:
+        notes.append(f"{rest} bytes behind the last whole frame are kept as they are")
+    kind = "samples and other bytes"
+    return Description(kind, form.channels, form.sample_rate, form.dtype, layout, warnings=tuple(notes))
 
 
 def _ahead(source: Input) -> tuple[bytes, BinaryIO]:

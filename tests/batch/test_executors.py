@@ -16,8 +16,8 @@ def files(tmp_path):
     rng = np.random.default_rng(3)
     for number in range(6):
         np.save(tmp_path / f"{number}.npy", rng.integers(-50, 50, (3000, 2)).astype(np.int16).cumsum(0, dtype=np.int16))
-    (tmp_path / "bad.npy").write_bytes(b"\x93NUMPY and nothing")
-    return sorted(tmp_path.glob("*.npy"))
+    (tmp_path / "bad").write_bytes(b"\x8fMDO\1 a coded file")
+    return [*sorted(tmp_path.glob("*.npy")), tmp_path / "bad"]
 
 
 def test_processes_give_the_same_files(files, tmp_path):

@@ -39,21 +39,22 @@ def files_below(folder, suffix=""):
 
 def test_a_tree_there_and_back(tree, tmp_path):
     assert main("encode", "-q", "-r", tree, "-d", tmp_path / "out") == 0
-    assert files_below(tmp_path / "out") == {"a/x.mdo", "a/b/x.mdo", "c/x.mdo", "y.mdo"}
+    names = {f"{folder}/{name}.mdo" for folder in ("a", "a/b", "c") for name in ("x", "notes", "raw")}
+    assert files_below(tmp_path / "out") == names | {"y.mdo", "manifest.json"}
     assert main("test", "-q", "-r", tmp_path / "out") == 0
     assert main("decode", "-q", "-r", tmp_path / "out", "-d", tmp_path / "back") == 0
     for name in files_below(tmp_path / "back"):
         assert (tmp_path / "back" / name).read_bytes() == (tree / name).read_bytes()
-    assert len(files_below(tmp_path / "back")) == 4
+    assert files_below(tmp_path / "back") == files_below(tree)
 
 
 def test_raw_files_are_taken_where_their_channels_are_said(tree, tmp_path):
     shutil.rmtree(tree / "a")
     (tree / "c" / "x.wav").unlink()
     (tree / "y.npy").unlink()
-    assert main("encode", "-q", "-r", tree, "-d", tmp_path / "out") == 2
-    assert main("encode", "-q", "-r", tree, "-d", tmp_path / "out", "--channels", 2) == 0
-    assert files_below(tmp_path / "out") == {"c/raw.mdo"}
+    assert main("encode", "-q", "-r", tree) == 2
+    assert main("encode", "-q", "-r", tree, "--channels", 2) == 0
+    assert files_below(tree, ".mdo") == {"c/raw.mdo"}
 
 
 def test_folders_without_r_are_refused(tree, capsys):
@@ -81,7 +82,7 @@ def test_what_is_done_is_left_and_what_is_not_is_made(tree, tmp_path, capsys):
     assert "a/x.mdo exists" in capsys.readouterr().err
     assert main("encode", "-f", "-r", tree, "-d", out, "--skip-done", "--json") == 0
     facts = json.loads(capsys.readouterr().out)
-    assert (facts["files"], facts["skipped"], facts["failed"]) == (4, 3, {})
+    assert (facts["files"], facts["skipped"], facts["failed"]) == (10, 9, {})
     assert (out / "a/x.mdo").read_bytes() == damaged
     assert all(os.stat(out / name).st_ino == before[name] for name in ("a/b/x.mdo", "y.mdo"))
     os.utime(tree / "y.npy", (5, 5))  # another version
@@ -90,11 +91,12 @@ def test_what_is_done_is_left_and_what_is_not_is_made(tree, tmp_path, capsys):
 
 
 def test_the_log_tells_of_every_file(tree, tmp_path):
-    (tree / "c" / "x.wav").write_bytes(b"RIFF____WAVEnothing")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "y.mdo").write_bytes(b"in the way")
     log = tmp_path / "log"
     assert main("encode", "-q", "-r", tree, "-d", tmp_path / "out", "--log", log) != 0
     lines = [json.loads(line) for line in log.read_text().splitlines()]
-    assert len(lines) == 4 and sum("error" in line for line in lines) == 1
+    assert len(lines) == 10 and sum("error" in line for line in lines) == 1
     for line in lines:
         if "error" not in line:
             data = Path(line["output"]).read_bytes()

@@ -28,9 +28,7 @@ def here(tmp_path, monkeypatch):
     ("call", "answer"),
     [
         ("r.h5 --channels 16", "this is an HDF5 file"),
-        ("r.h5", "export its samples as .npy"),
         ("x.mp3 --channels 1", "this is an MP3 file"),
-        ("c.csv", "neither a WAV nor a .npy file"),
         ("e.edf --channels 1", "this is an EDF file"),
         ("ok.wav -9 -o x.mdo", "there is no option -9"),
         ("ok.wav -o nowhere/x.mdo", "there is no folder for nowhere/x.mdo"),
@@ -49,6 +47,13 @@ def test_wrong_calls_are_told_what_is_wrong(call, answer, here, capsys):
     shown = capsys.readouterr().err
     assert code in (1, 2) and answer in shown and "Traceback" not in shown
     assert not list(here.rglob("*.mdo"))
+
+
+def test_what_is_not_understood_is_kept_and_told(here, capsys):
+    for name, answer in [("r.h5", "export its samples as .npy"), ("c.csv", "neither a WAV nor a .npy file")]:
+        assert main("encode", name) == 0
+        shown = capsys.readouterr().err
+        assert "kept as it is" in shown and answer in shown
 
 
 def test_one_path_by_itself_is_a_file(here):

@@ -58,15 +58,15 @@ CHANGES = ["appended", "in place", "truncated", "replaced", "deleted"]
 @pytest.fixture
 def changing(monkeypatch):
     """A function that lets a file change once all of it was read and encoded."""
-    real = jobs._Job._close
+    real = jobs.Job._close
 
     def arrange(path, how):
         def close(self, *args):
-            monkeypatch.setattr(jobs._Job, "_close", real)
+            monkeypatch.setattr(jobs.Job, "_close", real)
             change(path, how)
             return real(self, *args)
 
-        monkeypatch.setattr(jobs._Job, "_close", close)
+        monkeypatch.setattr(jobs.Job, "_close", close)
 
     return arrange
 
@@ -125,13 +125,13 @@ def test_changed_coded_files_stay(tmp_path, changing, how):
 
 def test_a_change_during_the_second_reading_is_noticed(tmp_path, monkeypatch):
     files, _ = make(tmp_path / "in", "wav")
-    real = removal.recording_contents
+    real = removal.file_digest
 
     def late(*args):
         found = real(*args)
         change(files[0], "appended")
         return found
 
-    monkeypatch.setattr(removal, "recording_contents", late)
+    monkeypatch.setattr(removal, "file_digest", late)
     (outcome,) = encode_files(files, output=tmp_path / "x.mdo", remove=True, jobs=1)
     assert "it was not removed" in str(outcome.error) and files[0].exists()

@@ -171,8 +171,8 @@ class FileSink(Sink):
 class ChannelTimeSink(FileSink):
     """One file in which the samples of each channel lie together: every chunk goes to one place for each channel."""
 
-    def __init__(self, outputs: paths.Outputs | None, target: str, header: Header) -> None:
-        super().__init__(outputs, target, header)
+    def __init__(self, outputs: paths.Outputs | None, target: str, header: Header, hashed: bool = False) -> None:
+        super().__init__(outputs, target, header, hashed)
         self._channels, self._frames = header.channels, header.frames or 0  # known where samples lie so
         self._width = sample_formats.width(self._dtype)
         self._start = self._done = 0
