@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
@@ -89,8 +88,8 @@ class OriginalTarget:
             self._sink = MembersSink(outputs, targets, header, members)
             return
         outputs.claim(path, str)
-        kind: Any = ChannelTimeSink if header.channel_time else partial(FileSink, hashed=True)
-        self._sink = kind(outputs, target, header)
+        kind = ChannelTimeSink if header.channel_time else FileSink
+        self._sink = kind(outputs, target, header, hashed=True)
         if header.canonical or header.source == SAMPLES:
             form = WavFormat.of(header.channels, header.sample_rate, header.dtype)
             front = canonical_header(form, sum(stretch.frames for stretch in found.stretches))

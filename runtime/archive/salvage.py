@@ -6,7 +6,6 @@ import os
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -18,7 +17,7 @@ from ..container.blocks import chunk_parts
 from ..container.header import parse_foreign
 from ..container.records import Layout
 from ..core import limits, sample_formats
-from ..core.errors import CorruptError, ModelError, UsageError
+from ..core.errors import CorruptError, MiddleoutError, ModelError, UsageError
 from ..core.terms import FILLS, HOLD, RECORDS, ZEROS
 from ..predictor import model as models
 from ..recording.input_file import Input
@@ -129,25 +128,24 @@ def salvage_file(
 
 
 def _decoder(found: Inventory, given: models.Model | None, embedded_model: bool) -> Decoder | None:
-    """Return the decoder of a file's chunks; None if there is nothing to decode."""
+    """Return a decoder of a file's chunks; None if there is nothing to decode."""
     if not found.stretches:
         return None
     try:
-        return Decoder(model_of(found.header, found.model, given, embedded_model))
+        return _Tolerant(model_of(found.header, found.model, given, embedded_model))
     except ModelError as error:
         if given is None and found.header.embedded and found.model is None:
             raise ModelError("the model in the file is lost, and no shipped one; supply it (--model PATH)") from error
         raise
 
 
-@dataclass(frozen=True)
-class _Tolerant:
-    """A decoder that gives None for a chunk that is damaged."""
+class _Tolerant(Decoder):
+    """A decoder that gives no frames for a chunk that is damaged."""
 
-    decoder: Decoder
-
-    def run(self, tasks: list[DecodeTask]) -> list[Any]:
-        return [None if isinstance(made, CorruptError) else made for made in self.decoder.run(tasks)]
+    def run(self, tasks: list[DecodeTask]) -> list[np.ndarray | MiddleoutError]:
+        """Return the plain samples [frames, channels] of each task, or its error."""
+        made = super().run(tasks)
+        return [np.empty((0, 0)) if isinstance(result, CorruptError) else result for result in made]
 
 
 class _Job:
@@ -187,18 +185,18 @@ class _Job:
             self._queue.append((block, stretch.frames, kept, stretch.assumed))
             if block is not None and self._decoder is not None:
                 task = DecodeTask(payload, header.channels, header.sample_bits)
-                yield Chunk(_Tolerant(self._decoder), task, stretch.frames * header.channels)
+                yield Chunk(self._decoder, task, stretch.frames * header.channels)
         for part in found.back:
             yield Back(bytes(limits.MAX_FOREIGN_PIECE) if part is None else parse_foreign(part.payload(self._file)))
 
     def put_front(self, data: bytes) -> None:
         """Take nothing: what is in front of the samples is written already."""
 
-    def put_chunk(self, result: Any) -> None:
-        """Take the samples of a chunk; None where it is damaged."""
+    def put_chunk(self, result: np.ndarray) -> None:
+        """Take the samples of a chunk; none where it is damaged."""
         self._put_holes()
         block, frames, kept, assumed = self._queue.popleft()
-        if result is None or len(result) != frames:
+        if len(result) != frames:
             self._put_hole(frames, assumed)
             return
         if not self._is_kept_right(kept, frames):

@@ -15,7 +15,8 @@ from typing import Any
 from .. import __version__
 from ..core.errors import MiddleoutError, UsageError, as_error
 from ..core.imports import one_thread
-from . import salvage, stream as live
+from . import salvage
+from . import stream as live
 from .outcomes import complain, run
 from .parser import Parser
 from .progress import Progress
