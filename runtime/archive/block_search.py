@@ -96,14 +96,16 @@ class FoundHeader:
     """A header that is proved.
 
     crc : of its block, which all others depend on
-    end : offset behind its block; of one from the second copy, where the next block should begin
+    end : offset behind its block
     how : what was done to get it, in words; empty where it is intact
+    certain : whether `end` is; else, it is that of a block at the usual place with nothing lost or added
     """
 
     header: Header
     crc: int
     end: int
     how: str = ""
+    certain: bool = True
 
 
 def find_header(file: DamagedFile) -> FoundHeader:
@@ -122,13 +124,13 @@ def find_header(file: DamagedFile) -> FoundHeader:
     copies = list(file.find(_COPY, 0, file.size, BLOCK_HEAD))
     for at in reversed(copies):
         if found := _second_copy(file, at):
-            return FoundHeader(*found, "the header is damaged; its second copy took its place")
+            return FoundHeader(*found, "the header is damaged; its second copy took its place", certain=False)
     for at in file.find(_FIRST, 0, min(file.size, _HEADER_WITHIN), BLOCK_HEAD):
         if found := _header_at(file.read(at, MAX_LENGTH[b"H"] + BLOCK_OVERHEAD), at):
             return FoundHeader(*found, "the file does not begin with its header")
     for data, shift in _repaired(file.read(start, MAX_LENGTH[b"H"] + BLOCK_OVERHEAD)):
         if found := _header_at(data, start - shift):
-            return FoundHeader(*found, "a damaged byte of the header was found by its checksum")
+            return FoundHeader(*found, "a damaged byte of the header was found by its checksum", certain=False)
     raise FileFormatError("neither the header of a middleout file is there nor its second copy; nothing can be saved")
 
 
@@ -187,7 +189,7 @@ class Search:
         self._file, self._header_crc = file, header.crc
         self._header = header.header
         self._most = _MOST
-        self._start = header.end
+        self._start, self._from = header.end, header.end if header.certain else 0
         self._longest = min(limits.MAX_CHUNK_FRAMES, limits.MAX_CHUNK_SAMPLES // self._header.channels)
         self._frame_bytes = 2 * self._header.channels * (self._header.sample_bits // 8)
         self._extra = (1 << 16) + limits.MAX_FOREIGN_BYTES * self._header.has_front
@@ -200,9 +202,7 @@ class Search:
         found: list[Found] = []
         at, last = self._start, 0
         while at < self._file.size:
-            block = self._block(at, last)
-            if block is None:
-                block = self._next(at, last)
+            block = self._block(at, last) or self._next(at if found else self._from, last)
             if block is None:
                 break
             found.append(block)

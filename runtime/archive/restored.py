@@ -74,11 +74,11 @@ class OriginalTarget:
     Parameters
     ----------
     outputs : paths.Outputs
-    path, target : of the damaged file and of the output; of several files their folder
+    path : of the damaged file
     found : Inventory
     """
 
-    def __init__(self, outputs: paths.Outputs, path: str, target: str, found: Inventory) -> None:
+    def __init__(self, outputs: paths.Outputs, path: str, found: Inventory) -> None:
         header, front = found.header, found.front
         self._sink: Sink
         self._compare = False
@@ -87,7 +87,7 @@ class OriginalTarget:
             targets = outputs.claim_several(path, [member.name for member in members])[1]
             self._sink = MembersSink(outputs, targets, header, members)
             return
-        outputs.claim(path, str)
+        target = outputs.claim(path, str)
         kind = ChannelTimeSink if header.channel_time else FileSink
         self._sink = kind(outputs, target, header, hashed=True)
         if header.canonical or header.source == SAMPLES:
@@ -131,7 +131,7 @@ class CodedTarget:
     Parameters
     ----------
     outputs : paths.Outputs
-    path, target : of the damaged file and of the output
+    path : of the damaged file
     file : DamagedFile
     found : Inventory
     model : of the chunks; None where there are none
@@ -141,12 +141,11 @@ class CodedTarget:
         self,
         outputs: paths.Outputs,
         path: str,
-        target: str,
         file: DamagedFile,
         found: Inventory,
         model: Model | None,
     ) -> None:
-        outputs.claim(path, str)
+        target = outputs.claim(path, str)
         self._file, self._found = file, found
         self._model_data = found.model if model is None else model.data
         self._encoder = None if model is None else Encoder(model)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -17,7 +18,7 @@ from ..container.blocks import chunk_parts
 from ..container.header import parse_foreign
 from ..container.records import Layout
 from ..core import limits, sample_formats
-from ..core.errors import CorruptError, MiddleoutError, ModelError, UsageError
+from ..core.errors import CorruptError, MiddleoutError, ModelError, UsageError, as_error
 from ..core.terms import FILLS, HOLD, RECORDS, ZEROS
 from ..predictor import model as models
 from ..recording.input_file import Input
@@ -98,36 +99,50 @@ def salvage_file(
     ------
     FileFormatError
         No header of a coded file is left.
-    ModelError, UsageError
+    ModelError, UsageError, as_error
     """
     if fill not in FILLS:
         raise UsageError(f"fill {fill!r}; possible are {', '.join(FILLS)}")
-    name, target = os.fspath(path), os.fspath(output)
     given = None if model is None else models.load(model)
-    with Input(name) as source:
-        if source.seen is None:
-            raise UsageError("only a file can be searched for what is left, not a pipe")
-        file = DamagedFile(source.file)
-        header = find_header(file)
-        found = Sorter(file, header, Search(file, header).blocks()).run()
-        decoder = _decoder(found, given, embedded_model)
-        outputs = paths.Outputs(target, force=force, tidy=False)  # what a killed process left may be the input
-        made: Target
-        if target.endswith(paths.SUFFIX):
-            network = None if decoder is None else decoder.model
-            made = CodedTarget(outputs, name, target, file, found, network)
-        else:
-            made = OriginalTarget(outputs, name, target, found)
-        job = _Job(file, found, decoder, made, fill == HOLD)
-        job.mode = source.seen.mode
-        Runner(jobs or default_threads()).run([job])
+    outputs = paths.Outputs(os.fspath(output), force=force, tidy=False)  # what a killed process left may be the input
+    try:
+        with Input(os.fspath(path)) as source:
+            job = _job(source, os.fspath(output), outputs, fill == HOLD, partial(_decoder, given, embedded_model))
+            Runner(jobs or default_threads()).run([job])
+    except Exception as error:
+        raise as_error(error) from error
     if job.error is not None:
         raise job.error
-    form, holes, damage = found.header, tuple(job.holes), tuple(found.damage)
-    return Salvaged(name, target, form.channels, form.sample_rate, job.frames, holes, damage)
+    found, holes = job.found, tuple(job.holes)
+    form, damage = found.header, tuple(found.damage)
+    return Salvaged(os.fspath(path), os.fspath(output), form.channels, form.sample_rate, job.frames, holes, damage)
 
 
-def _decoder(found: Inventory, given: models.Model | None, embedded_model: bool) -> Decoder | None:
+def _job(
+    source: Input,
+    output: str,
+    outputs: paths.Outputs,
+    hold: bool,
+    decoder_of: Callable[[Inventory], Decoder | None],
+) -> _Job:
+    """Take the inventory of a file, and open its output."""
+    if source.seen is None:
+        raise UsageError("only a file can be searched for what is left, not a pipe")
+    file = DamagedFile(source.file)
+    header = find_header(file)
+    found = Sorter(file, header, Search(file, header).blocks()).run()
+    decoder = decoder_of(found)
+    target: Target
+    if output.endswith(paths.SUFFIX):
+        target = CodedTarget(outputs, source.path, file, found, None if decoder is None else decoder.model)
+    else:
+        target = OriginalTarget(outputs, source.path, found)
+    job = _Job(file, found, decoder, target, hold)
+    job.mode = source.seen.mode
+    return job
+
+
+def _decoder(given: models.Model | None, embedded_model: bool, found: Inventory) -> Decoder | None:
     """Return a decoder of a file's chunks; None if there is nothing to decode."""
     if not found.stretches:
         return None
@@ -153,6 +168,7 @@ class _Job:
 
     Attributes
     ----------
+    found : what is there of the file
     mode : permissions of the output
     frames, holes : of the recording so far
     error : what went wrong, None if nothing did
@@ -165,7 +181,7 @@ class _Job:
         self.frames = 0
         self.holes: list[Hole] = []
         self.error: Exception | None = None
-        self._file, self._found, self._decoder = file, found, decoder
+        self._file, self.found, self._decoder = file, found, decoder
         self._target, self._hold = target, hold
         header = found.header
         self._layout = Layout.parse(found.front or b"", header.channels) if header.source == RECORDS else None
@@ -174,7 +190,7 @@ class _Job:
 
     def items(self) -> Iterator[Front | Chunk | Back]:
         """Read chunks, then the bytes behind them."""
-        found, header = self._found, self._found.header
+        found, header = self.found, self.found.header
         for stretch in found.stretches:
             block, kept = stretch.block, b""
             if block is not None:
@@ -186,7 +202,8 @@ class _Job:
             if block is not None and self._decoder is not None:
                 task = DecodeTask(payload, header.channels, header.sample_bits)
                 yield Chunk(self._decoder, task, stretch.frames * header.channels)
-        for part in found.back:
+        last = max((number for number, part in enumerate(found.back) if part is not None), default=-1)
+        for part in found.back[: last + 1]:
             yield Back(bytes(limits.MAX_FOREIGN_PIECE) if part is None else parse_foreign(part.payload(self._file)))
 
     def put_front(self, data: bytes) -> None:
@@ -201,7 +218,7 @@ class _Job:
             return
         if not self._is_kept_right(kept, frames):
             kept = self._zeros(frames)
-            self._found.damage.append(f"bytes beside the samples are lost from frame {self.frames} on")
+            self.found.damage.append(f"bytes beside the samples are lost from frame {self.frames} on")
         assert block is not None  # holes are done with
         self._target.chunk(block, result, kept)
         self.frames += frames
@@ -215,7 +232,7 @@ class _Job:
     def finish(self) -> None:
         """Complete the output."""
         self._put_holes()
-        found = self._found
+        found = self.found
         digest = found.digest if found.whole and not self.holes else None
         if not self._target.commit(End(self.mode, found.header.mtime, digest, self.holes)):
             found.damage.append("what was restored is not the original: its SHA-256 is another one")
