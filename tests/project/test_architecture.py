@@ -15,7 +15,7 @@ LAYERS = (
     ("spikes", "wide"),
     ("batch", "streaming"),
     ("access",),
-    ("api",),
+    ("api", "report"),
     ("cli", "interfaces"),
 )
 """Packages of `runtime`, lowest first; a package imports from those of lower layers only."""

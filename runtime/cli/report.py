@@ -1,0 +1,61 @@
+"""The command `runtime report`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import Any
+
+from ..core.errors import UsageError
+from ..core.names import printable
+from .progress import Progress
+from .shared_options import verbose
+
+
+def add(commands: Any, epilog: str) -> None:
+    """Add the command to those of a parser."""
+    summary = "a page on coded files: whether they are intact, sizes, channels, signals (needs matplotlib)"
+    command = commands.add_parser("report", help=summary, description=summary, epilog=epilog)
+    command.add_argument("files", nargs="+", metavar="FILE", help="coded files; all of them are decoded")
+    command.add_argument("-o", "--output", required=True, metavar="PAGE.html", help="the page to write")
+    command.add_argument("-f", "--force", action="store_true", help="overwrite an existing page")
+    more = "compare with this recording (a folder where it is one file for each channel), for one FILE"
+    command.add_argument("--original", metavar="X", help=more)
+    command.add_argument("--model", metavar="PATH", help="the model, where it is neither shipped nor in the file")
+    command.add_argument("-q", "--quiet", action="store_true", help="no progress, no summary; only errors")
+    verbose(command)
+    command.set_defaults(run=_run)
+
+
+def _run(options: argparse.Namespace) -> int:
+    from ..core.terms import STREAM
+    from ..recording import paths
+
+    try:
+        from ..report.page import page
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "matplotlib":
+            raise
+        raise UsageError("report needs matplotlib: pip install 'middleout[report]'") from None
+    from ..report.findings import gather
+
+    if options.original is not None and len(options.files) > 1:
+        raise UsageError("--original is for one file")
+    outputs = paths.Outputs(options.output, force=options.force)
+    target = outputs.claim(STREAM, str)
+    found = []
+    with Progress("report", len(options.files), shown=not options.quiet and sys.stderr.isatty()) as progress:
+        for file in options.files:
+            found.append(gather(file, options.original, options.model))
+            progress.advance(1)
+    output = outputs.open(target)
+    try:
+        output.file.write(page(found).encode())
+        output.commit()
+    except BaseException:
+        output.abort()
+        raise
+    if not options.quiet:
+        for one in found:
+            print(printable(f"{one.path}: {one.verdict.title}"), file=sys.stderr)
+    return max(one.verdict.exit_code for one in found)
