@@ -6,8 +6,8 @@ import argparse
 import sys
 from typing import Any
 
-from ..core.errors import UsageError
-from ..core.names import printable
+from ..core.errors import UsageError, as_error
+from .outcomes import complain, say
 from .progress import Progress
 from .shared_options import verbose
 
@@ -32,7 +32,7 @@ def _run(options: argparse.Namespace) -> int:
     from ..recording import paths
 
     try:
-        from ..report.page import page
+        from ..report.page import MOST_FILES, Page
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] != "matplotlib":
             raise
@@ -43,19 +43,29 @@ def _run(options: argparse.Namespace) -> int:
         raise UsageError("--original is for one file")
     outputs = paths.Outputs(options.output, force=options.force)
     target = outputs.claim(STREAM, str)
-    found = []
+    if len(options.files) > MOST_FILES:
+        raise UsageError(f"{len(options.files)} files; a page takes {MOST_FILES}")
+    page, verdicts, worst = Page(len(options.files)), [], 0
     with Progress("report", len(options.files), shown=not options.quiet and sys.stderr.isatty()) as progress:
         for file in options.files:
-            found.append(gather(file, options.original, options.model))
+            try:
+                found = gather(file, options.original, options.model)
+                page.add(found)
+                verdicts.append((file, found.verdict))
+            except Exception as error:
+                with progress.paused():
+                    worst = max(worst, complain(as_error(error), file))
             progress.advance(1)
+    if not verdicts:
+        return worst
     output = outputs.open(target)
     try:
-        output.file.write(page(found).encode())
+        output.file.write(page.html().encode())
         output.commit()
     except BaseException:
         output.abort()
         raise
     if not options.quiet:
-        for one in found:
-            print(printable(f"{one.path}: {one.verdict.title}"), file=sys.stderr)
-    return max(one.verdict.exit_code for one in found)
+        for file, verdict in verdicts:
+            say(f"{file}: {verdict.title}")
+    return max([worst, *(verdict.exit_code for _, verdict in verdicts)])

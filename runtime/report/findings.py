@@ -64,8 +64,8 @@ def gather(path: str, original: str | None = None, model: str | None = None) -> 
 
     Raises
     ------
-    OSError
-        The file is not there. Everything else ends in the verdict.
+    OSError, MiddleoutError
+        The file is not there, or the disk for temporary files is full. What is wrong with the file is in the verdict.
     """
     facts = None
     try:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+_THIN = 6.0
 _LONG = 3.0
 """Probes that are so many times longer than wide are drawn lying."""
 
@@ -35,6 +36,12 @@ class Layout:
     def extent(self) -> np.ndarray:
         """Width and height of all places with a cell around them, float64 [2]."""
         return np.ptp(self.places[self.placed], axis=0) + self.cell
+
+    @property
+    def thin(self) -> bool:
+        """Whether the places are so much wider than high that axes of one scale would show nothing."""
+        width, height = self.extent
+        return bool(height < width / _THIN)
 
     @property
     def cell(self) -> np.ndarray:

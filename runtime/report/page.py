@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from matplotlib.figure import Figure
@@ -13,41 +14,95 @@ from . import markup, words
 from .drawing import curves, maps, style
 from .findings import Findings
 
-_TITLE = "Report"
-_LEFT_OUT = "Its figures are left out, so that the page stays under 2 MB: make a page of this file alone."
+MOST_FILES = 2000
+"""Files of a page."""
+_MARGIN = 2000
+_LEFT_OUT = "Figures are left out, so that the page stays under 2 MB: make a page of this file alone."
+_ONLY_ROWS = "Of the last {} files there is only the line in this table, so that the page stays under 2 MB."
 
 
-def page(found: list[Findings]) -> str:
-    """Return a page on coded files, which stands alone and has less than `markup.MOST_BYTES`."""
-    single = len(found) == 1
-    title = os.path.basename(found[0].path) if single else f"{len(found)} recordings"
-    made = f"middleout {__version__}, runtime report"
-    body = [f"<h1>{markup.text(title)}</h1>", markup.paragraph(made, "soft")]
-    if not single:
-        body.append(markup.card("All files", _overview(found)))
-    heads = [_head(one, number, single) for number, one in enumerate(found)]
-    left = markup.MOST_BYTES - len(markup.document(title, "".join([*body, *heads])).encode()) - 1000 * len(found)
-    for one, head in zip(found, heads, strict=True):
-        body.append(head)
-        drawn, size = _figures(one, left)
-        body.append(drawn)
-        left -= size
-    return markup.document(title, "".join(body))
+@dataclass
+class _Part:
+    """What the page has of one file: name, state, cells of the table, HTML of the head and of the sections."""
+
+    name: str
+    state: str
+    cells: list[str]
+    head: str
+    sections: list[str]
 
 
-def _overview(found: list[Findings]) -> str:
+class Page:
+    """A page on coded files, which stands alone and has less than `markup.MOST_BYTES`.
+
+    Parameters
+    ----------
+    files : int
+        How many will be added, at most `MOST_FILES`.
+    """
+
+    def __init__(self, files: int) -> None:
+        self._single = files == 1
+        self._parts: list[_Part] = []
+        self._drawn = 0
+
+    def add(self, one: Findings) -> None:
+        """Add a file; nothing of its samples is kept."""
+        sections = list(_drawings(one)) if self._drawn < markup.MOST_BYTES else []
+        self._drawn += sum(map(len, sections))
+        head = _head(one, len(self._parts), self._single)
+        self._parts.append(_Part(os.path.basename(one.path), one.verdict.state, _cells(one), head, sections))
+
+    def html(self) -> str:
+        """Return the page."""
+        parts, table = self._parts, "" if self._single else _overview(self._parts, 0)
+        left = markup.MOST_BYTES - _MARGIN - len(markup.document("", table).encode()) - len(_LEFT_OUT) * len(parts)
+        shown = []
+        for part in parts:
+            if len(part.head.encode()) > left:
+                break
+            shown.append([part.head])
+            left -= len(part.head.encode())
+        for part, made in zip(parts, shown, strict=False):
+            left -= _fill(made, part.sections, left)
+        title = parts[0].name if self._single else f"{len(parts)} recordings"
+        made_by = markup.paragraph(f"middleout {__version__}, runtime report", "soft")
+        table = "" if self._single else _overview(parts, len(parts) - len(shown))
+        body = "".join(["".join(made) for made in shown])
+        return markup.document(title, f"<h1>{markup.text(title)}</h1>{made_by}{table}{body}")
+
+
+def _fill(made: list[str], sections: list[str], left: int) -> int:
+    """Add sections as long as there is room; returns what they take."""
+    used = 0
+    for section in sections:
+        if used + len(section.encode()) > left:
+            made.append(markup.paragraph(_LEFT_OUT, "soft"))
+            break
+        made.append(section)
+        used += len(section.encode())
+    return used
+
+
+def _overview(parts: list[_Part], missing: int) -> str:
     rows = []
-    for number, one in enumerate(found):
-        name = f'<a href="#f{number}">{markup.text(os.path.basename(one.path))}</a>'
-        verdict = f'<span class="{one.verdict.state}">{markup.text(one.verdict.title)}</span>'
-        facts = one.facts
-        cells = [""] * 4
-        if facts is not None:
-            bits = facts["bits_per_sample"]
-            cells = [f"{facts['channels']:,}", words.duration(facts), "" if bits is None else f"{bits:.3f}"]
-            cells.append(f"{facts['ratio']:.3f}")
-        rows.append([name, verdict, *cells])
-    return markup.table(("file", "verdict", "channels", "length", "bits per sample", "ratio"), rows)
+    for number, part in enumerate(parts):
+        name = markup.text(part.name)
+        link = f'<a href="#f{number}">{name}</a>' if number < len(parts) - missing else name
+        title, *cells = part.cells
+        rows.append([link, f'<span class="{part.state}">{title}</span>', *cells])
+    note = markup.paragraph(_ONLY_ROWS.format(missing), "soft") if missing else ""
+    headings = ("file", "verdict", "channels", "length", "bits per sample", "ratio")
+    return markup.card("All files", markup.table(headings, rows), note)
+
+
+def _cells(one: Findings) -> list[str]:
+    """Return the cells of a file's row behind its name, as HTML."""
+    title, facts = markup.text(one.verdict.title), one.facts
+    if facts is None:
+        return [title, "", "", "", ""]
+    bits = "" if facts["bits_per_sample"] is None else f"{facts['bits_per_sample']:.3f}"
+    return [title, f"{facts['channels']:,}", words.duration(facts), bits, f"{facts['ratio']:.3f}"]
 
 
 def _head(one: Findings, number: int, single: bool) -> str:
@@ -77,22 +132,11 @@ def _sizes_note(one: Findings) -> str:
     return markup.paragraph(words.sizes_note(one), "soft")
 
 
-def _figures(one: Findings, left: int) -> tuple[str, int]:
-    """Return the figures of a file as HTML, and how much they take; words only where they do not fit."""
-    if one.signal is None:
-        return "", 0
-    made: list[str] = []
-    size = 0
+def _drawings(one: Findings) -> Iterator[str]:
+    """Yield the sections of a file with their figures as HTML."""
     with style.settings():
         for title, lines, draw in _sections(one):
-            image = "" if draw is None else _image(title, draw)
-            part = markup.card(title, *map(markup.paragraph, lines), image)
-            if size + len(part) > left:
-                part = markup.paragraph(_LEFT_OUT, "soft")
-                return "".join([*made, part]), size + len(part)
-            made.append(part)
-            size += len(part.encode())
-    return "".join(made), size
+            yield markup.card(title, *map(markup.paragraph, lines), "" if draw is None else _image(title, draw))
 
 
 def _image(title: str, draw: Callable[[], Figure | None]) -> str:

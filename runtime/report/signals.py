@@ -137,7 +137,7 @@ def spectrum(samples: np.ndarray, sample_rate: float) -> tuple[np.ndarray, np.nd
 def residual(column: np.ndarray) -> np.ndarray:
     """Return what the order-16 linear predictor leaves of a channel [frames], float64 [frames], in the same unit.
 
-    The first 32 are 0: nothing is known in front of them.
+    The first 16 are 0: nothing is known in front of them.
     """
     centred = column - column.mean()
     peak = float(np.abs(centred).max(initial=0))
@@ -148,7 +148,7 @@ def residual(column: np.ndarray) -> np.ndarray:
     signal = np.zeros(ORDER + len(values), np.int16)
     excess = to_signal(values, signal)
     left = residuals(signal, linear_predictor(values)[0]) * (1 << excess) / scale
-    left[: 2 * ORDER] = 0
+    left[:ORDER] = 0
     return left
 
 

@@ -14,7 +14,7 @@ from ..access.reader import Reader
 from ..batch.files import decode_files
 from ..container.random_access import read_layout
 from ..core import sample_formats
-from ..core.errors import MiddleoutError, ModelError, UsageError
+from ..core.errors import CorruptError, FileFormatError, MiddleoutError, ModelError, UsageError
 from ..core.implant_table import codes_of
 from ..core.terms import CHANNEL_TIME, FILES, TIME_CHANNEL
 from ..recording.originals import members_of
@@ -95,12 +95,11 @@ def check(path: str, facts: dict[str, Any], original: str | None, folder: str, m
 
 
 def failed(error: Exception) -> Verdict:
-    """Return the verdict on a file that can't be decoded."""
-    code = getattr(error, "exit_code", 1)
+    """Return the verdict on a file that can't be decoded. Other errors than that it or its model is bad are raised."""
     if isinstance(error, ModelError):
-        return Verdict(BAD, "Not decoded: its model is missing", [str(error)], exit_code=code)
-    if isinstance(error, MiddleoutError):
-        return Verdict(BAD, "Damaged", [f"Decoding stopped: {error}."], exit_code=code)
+        return Verdict(BAD, "Not decoded: its model is missing", [str(error)], exit_code=error.exit_code)
+    if isinstance(error, CorruptError | FileFormatError):
+        return Verdict(BAD, "Damaged", [f"Decoding stopped: {error}."], exit_code=error.exit_code)
     raise error
 
 

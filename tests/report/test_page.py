@@ -183,7 +183,10 @@ def test_several_files_have_a_table_and_a_budget(folder, monkeypatch):
     assert '<a href="#f1">bounded.mdo</a>' in page
     monkeypatch.setattr(markup, "MOST_BYTES", 150_000)
     _, page = report(folder, folder / "a.mdo", folder / "bounded.mdo")
-    assert len(page.encode()) < 150_000 and "Its figures are left out" in page
+    assert len(page.encode()) < 150_000 and "Figures are left out" in page
+    monkeypatch.setattr(markup, "MOST_BYTES", 11_000)
+    _, page = report(folder, *3 * [folder / "a.mdo"], folder / "bounded.mdo")
+    assert len(page.encode()) < 11_000 and "files there is only the line in this table" in page
 
 
 @pytest.mark.slow
@@ -209,7 +212,8 @@ def test_usage(folder, tmp_path, capsys):
     (tmp_path / "page.html").touch()
     assert main(["report", str(folder / "a.mdo"), "-o", str(tmp_path / "page.html")]) == 2
     assert "exists" in capsys.readouterr().err
-    assert main(["report", str(tmp_path / "nothing.mdo"), "-o", str(tmp_path / "other.html")]) == 1
+    assert main(["report", str(tmp_path / "nothing.mdo"), "-o", str(tmp_path / "other.html")]) == 2
+    assert "nothing.mdo: No such file" in capsys.readouterr().err
     assert not (tmp_path / "other.html").exists()
 
 

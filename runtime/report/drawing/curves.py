@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ...predictor.channel_parameters import ORDER
 from .. import fidelity, signals
 from ..excerpt import Excerpt
 from . import style
@@ -94,7 +95,8 @@ def _pictures(drawn: Figure, axes: np.ndarray, signal: Excerpt, part: slice, lef
     if signal.original is not None:
         rest = whole - signal.original[part]
     else:
-        rest = np.stack([signals.residual(column) for column in whole.T], axis=1)
+        before = signal.samples[max(part.start - ORDER, 0) : part.stop].astype(float)
+        rest = np.stack([signals.residual(column) for column in before.T], axis=1)[-len(whole) :]
     whole, rest = (whole - whole.mean(axis=0)) * signal.gain, rest * signal.gain
     x = _time(signal, part)
     for one, values, title in zip(axes, (whole, rest), ("all channels", f"all channels: {left}"), strict=True):

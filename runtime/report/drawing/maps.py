@@ -30,8 +30,7 @@ def channel_map(costs: Costs, layout: Layout, faults: Faults, names: list[str]) 
     corners = np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)]) * filled * layout.cell
     cells = PolyCollection(list(layout.places[known][:, None] + corners), array=values[known], cmap=style.COLOURS)
     left.add_collection(cells)
-    if (live := values[values > 0.01 * values.max()]).size:
-        cells.set_clim(*np.quantile(live, [0.005, 0.995]))
+    cells.set_clim(*_range(values))
     drawn.colorbar(cells, ax=left, label=what, pad=0.01, aspect=30)
     _set_axes(left, layout)
     _mark(left, layout, faults)
@@ -43,6 +42,13 @@ def channel_map(costs: Costs, layout: Layout, faults: Faults, names: list[str]) 
     right.set(xlabel=what, ylabel="channels with at most that", ylim=(0, None))
     right.legend(loc="upper left")
     return drawn
+
+
+def _range(values: np.ndarray) -> tuple[float, float]:
+    """Return the range of colours: of nearly all channels that have bits."""
+    live = values[values > 0.01 * values.max()]
+    least, most = np.quantile(live if live.size else values, [0.005, 0.995])
+    return float(least), float(most)
 
 
 def _height(layout: Layout, least: float = 2.3) -> float:
@@ -69,8 +75,7 @@ def _set_axes(axes: Axes, layout: Layout, around: float = 0.0) -> None:
     else:
         axes.set_frame_on(False)
         axes.set(xticks=[], yticks=[], xlabel=layout.labels[0])
-    width, height = layout.extent
-    if height > width / 6:
+    if not layout.thin:
         axes.set_aspect("equal", adjustable="box", anchor="W")
 
 
@@ -114,7 +119,7 @@ def bits_over_time(costs: Costs, rate: float) -> Figure:
     if several:
         axes[0].legend(loc="lower right", ncols=2)
         channels = np.arange(costs.bits.shape[1] + 1)
-        least, most = np.quantile(costs.bits, [0.005, 0.995])
+        least, most = _range(costs.bits)
         image = axes[1].pcolormesh(edges, channels, costs.bits.T, cmap=style.COLOURS, vmin=least, vmax=most)
         axes[1].set(ylabel="channel", ylim=(channels[-1], 0))
         drawn.colorbar(image, ax=axes[1], label="bits per sample", pad=0.01, aspect=18)
@@ -132,10 +137,10 @@ def references(costs: Costs, layout: Layout) -> Figure:
     pairs, often = pairs[known], often[known]
     colours = matplotlib.colormaps["plasma"].resampled(max(int(costs.levels.max()), 1) + 2)
     shades = colours(costs.levels[pairs[:, 1]], alpha=np.clip(0.2 + 0.7 * often, 0, 0.9))
-    lines = _arcs(layout.places[pairs], layout.extent)
+    lines = _arcs(layout.places[pairs], layout)
     width = float(np.clip(14 / np.sqrt(max(len(pairs), 1)), 0.4, 1.6))
     left.add_collection(LineCollection(list(lines), colors=list(shades), linewidths=width))
-    _set_axes(left, layout, 0.04 if layout.extent[1] > layout.extent[0] / 6 else 0.5)
+    _set_axes(left, layout, 0.5 if layout.thin else 0.04)
     if count <= _MOST_ARROWS:
         _heads(left, lines, shades)
     side = float(np.clip(_MAP_WIDTH * _INCH * layout.cell[0] / layout.extent[0] * 0.3, 1.5, 6))
@@ -150,10 +155,9 @@ def _some(count: int) -> list[int]:
     return list(range(0, count, max(1, -(-count // 10))))
 
 
-def _arcs(ends: np.ndarray, extent: np.ndarray, points: int = 9) -> np.ndarray:
+def _arcs(ends: np.ndarray, layout: Layout, points: int = 9) -> np.ndarray:
     """Return curves [lines, points, 2] between pairs of places, bent so that both directions can be told apart."""
-    scale = extent * (1.0 if extent[1] > extent[0] / 6 else np.array([1.0, 4.0]))
-    scale = np.where(extent[1] > extent[0] / 6, extent.max(), scale)
+    scale = layout.extent * (1, 4) if layout.thin else layout.extent.max()
     start, way = ends[:, 0] / scale, (ends[:, 1] - ends[:, 0]) / scale
     length = np.linalg.norm(way, axis=1, keepdims=True)
     bend = np.stack([-way[:, 1], way[:, 0]], axis=1) / np.maximum(length, 1e-9) * np.minimum(0.18 * length, 0.06)
