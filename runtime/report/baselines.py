@@ -39,11 +39,7 @@ class Size:
 
 
 def sizes(samples: np.ndarray) -> list[Size]:
-    """Return what others make of samples [frames, channels], of any type that recordings have.
-
-    Samples of the implant's table are given to them as its codes, which is fair: 10 bits, not the 16 that carry them.
-    """
-    samples = as_codes(samples)
+    """Return what others make of samples [frames, channels], of any type that recordings have."""
     compressors: list[tuple[str, str, Callable[[np.ndarray], int]]] = [
         ("FLAC -8", "", _flac),
         ("WavPack -hh", "wavpack_numcodecs", _wavpack),
@@ -65,7 +61,10 @@ def sizes(samples: np.ndarray) -> list[Size]:
 
 
 def as_codes(samples: np.ndarray) -> np.ndarray:
-    """Return the implant's codes, int16, where all samples are in its table; else the samples."""
+    """Return the implant's codes, int16, where all samples are in its table; else the samples.
+
+    To give others codes is fair: 10 bits, not the 16 that carry them.
+    """
     if samples.dtype != np.int16 or not samples.size or not mostly_in_table(samples):
         return samples
     codes = [table_codes(np.ascontiguousarray(column)) for column in samples.T]

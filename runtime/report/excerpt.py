@@ -94,9 +94,10 @@ def of_samples(
     live = [channel for channel in range(samples.shape[1]) if channel not in idle]
     candidates = [live[i] for i in np.linspace(0, len(live) - 1, min(len(live), _CANDIDATES)).astype(int).tolist()]
     source = samples if original is None else original
-    rows = [signals.residual(source[:, channel].astype(np.float64)) for channel in candidates]
-    residual = np.stack(rows, axis=1) if rows else np.zeros((len(samples), 0))
-    peaks = [np.abs(row).max() / max(signals.deviation(row), 1e-9) for row in rows]
+    residual = np.zeros((len(samples), 0))
+    if candidates:
+        residual = signals.residual(source[:, candidates].astype(np.float64))
+    peaks = [np.abs(row).max() / max(signals.deviation(row), 1e-9) for row in residual.T]
     drawn = sorted(np.argsort(peaks)[::-1][:_TRACES].tolist())
     known = recording.metadata.get("gain_to_uV")
     gain = np.ones(samples.shape[1]) if known is None else np.array(known, float)

@@ -35,7 +35,8 @@ class Findings:
     places : where they are drawn
     costs, signal, faults : see there
     own_bytes, sizes : of this codec and of others, for the excerpt
-    excerpt_samples : how many these are of
+    codes : whether others were given the implant's codes
+    excerpt_samples : how many samples the sizes are of
     spikes : figures of `fidelity.summary`; empty where spikes are not compared
     """
 
@@ -49,6 +50,7 @@ class Findings:
     faults: signals.Faults = field(default_factory=signals.Faults)
     own_bytes: int = 0
     sizes: list[baselines.Size] = field(default_factory=list)
+    codes: bool = False
     excerpt_samples: int = 0
     spikes: dict[str, float] = field(default_factory=dict)
 
@@ -113,7 +115,9 @@ def _add_signal(found: Findings, reader: Reader, original: str | None) -> None:
     if original is not None and not found.facts["lossless"] and found.verdict.state != BAD:
         with open_original(original, found.facts, member_names(found.path, found.facts)) as recording:
             before = from_plain(recording.source.read(frames), reader.header.dtype)
-    found.sizes = baselines.sizes(plain if before is None else before)
+    values = plain if before is None else before
+    codes = baselines.as_codes(values)
+    found.codes, found.sizes = codes is not values, baselines.sizes(codes)
     samples = np.nan_to_num(plain) if plain.dtype.kind == "f" else plain
     found.faults = signals.find_faults(samples, reader.sample_rate)
     found.signal = excerpt.of_samples(samples, before, reader, found.faults)

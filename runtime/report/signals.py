@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..fit.least_squares import SIGNAL_BITS, to_signal
-from ..fit.own_predictor import linear_predictor
+from ..fit.least_squares import SIGNAL_BITS
+from ..fit.own_predictor import own_predictors
 from ..fit.weighted_sums import residuals
 from ..predictor.channel_parameters import ORDER
 
@@ -134,22 +134,20 @@ def spectrum(samples: np.ndarray, sample_rate: float) -> tuple[np.ndarray, np.nd
     return np.fft.rfftfreq(size, 1 / sample_rate), 2 * total / (len(starts) * sample_rate * (window**2).sum())
 
 
-def residual(column: np.ndarray) -> np.ndarray:
-    """Return what the order-16 linear predictor leaves of a channel [frames], float64 [frames], in the same unit.
+def residual(samples: np.ndarray) -> np.ndarray:
+    """Return what order-16 linear predictors leave of channels, float64 [frames, channels], in the unit of the samples.
 
-    The first 16 are 0: nothing is known in front of them.
+    The first 16 frames are 0: nothing is known in front of them.
     """
-    centred = column - column.mean()
-    peak = float(np.abs(centred).max(initial=0))
-    if not peak:
-        return centred
-    scale = ((1 << SIGNAL_BITS) - 1) / peak
-    values = np.rint(centred * scale).astype(np.int32)
-    signal = np.zeros(ORDER + len(values), np.int16)
-    excess = to_signal(values, signal)
-    left = residuals(signal, linear_predictor(values)[0]) * (1 << excess) / scale
+    frames, channels = samples.shape
+    centred = samples - samples.mean(axis=0)
+    scale = ((1 << SIGNAL_BITS) - 1) / np.maximum(np.abs(centred).max(axis=0, initial=0), 1e-30)
+    signals = np.zeros((channels, ORDER + frames), np.int16)
+    signals[:, ORDER:] = np.rint(centred * scale).T
+    coefficients, _ = own_predictors(signals, np.ones(channels))
+    left = np.stack([residuals(*pair) for pair in zip(signals, coefficients.astype(np.int64), strict=True)], axis=1)
     left[:ORDER] = 0
-    return left
+    return left / scale
 
 
 def adc_step(samples: np.ndarray) -> float:

@@ -84,6 +84,8 @@ def sizes_note(one: Findings) -> str:
     facts = one.facts or {}
     what = "all samples" if one.excerpt_samples == facts["samples"] else f"the first {one.excerpt_samples:,} samples"
     note = f"Sizes are those of {what}, whatever all of them write included; the ratio is to the bare samples."
+    if one.codes:
+        note += " The others were given the implant's 10-bit codes."
     if not facts["lossless"]:
         before = one.signal is not None and one.signal.original is not None
         note += f" This file is not lossless; the others are, of the {'original' if before else 'decoded'} samples."

@@ -96,7 +96,7 @@ def _pictures(drawn: Figure, axes: np.ndarray, signal: Excerpt, part: slice, lef
         rest = whole - signal.original[part]
     else:
         before = signal.samples[max(part.start - ORDER, 0) : part.stop].astype(float)
-        rest = np.stack([signals.residual(column) for column in before.T], axis=1)[-len(whole) :]
+        rest = signals.residual(before)[-len(whole) :]
     whole, rest = (whole - whole.mean(axis=0)) * signal.gain, rest * signal.gain
     x = _time(signal, part)
     for one, values, title in zip(axes, (whole, rest), ("all channels", f"all channels: {left}"), strict=True):
