@@ -1,4 +1,4 @@
-"""The command line: `runtime encode | decode | test | info | topology | stream | report | models`."""
+"""The command line: `runtime encode | decode | test | info | topology | stream | report | models | completion`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Any
 from .. import __version__
 from ..core.errors import MiddleoutError, UsageError, as_error
 from ..core.imports import one_thread
-from . import report
+from . import completion, report
 from . import stream as live
 from .outcomes import complain, run
 from .parser import Parser
@@ -118,6 +118,7 @@ def _parser() -> argparse.ArgumentParser:
     models.add_argument("--check", action="store_true", help="load each, and tell which engine it gets here and why")
     verbose(models)
     models.set_defaults(run=_models)
+    completion.add(commands, parser)
     return parser
 
 
