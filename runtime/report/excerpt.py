@@ -11,8 +11,10 @@ from . import signals
 
 _CANDIDATES, _TRACES = 32, 6
 """Channels that are looked at more closely, and those of them that are drawn."""
-_WINDOW, _FRAMES = 0.1, 2000
-"""Seconds that are drawn of traces, or frames where the sample rate is unknown."""
+_WINDOW, _LEAST, _FRAMES = 0.1, 400, 2000
+"""Seconds and least frames that are drawn of traces, and frames where the sample rate is unknown."""
+_LONG = 5.0
+"""Seconds from which times are not given in ms."""
 
 
 @dataclass
@@ -56,12 +58,21 @@ class Excerpt:
     @property
     def window(self) -> slice:
         """The frames that are drawn: around the largest residual of the first drawn channel."""
-        length = min(round(_WINDOW * self.rate) or _FRAMES, len(self.samples))
+        wanted = max(round(_WINDOW * self.rate), _LEAST) if self.rate else _FRAMES
+        length = min(wanted, len(self.samples))
         if not self.drawn:
             return slice(0, length)
         peak = int(np.abs(self.residual[:, self.drawn[0]]).argmax())
         start = int(np.clip(peak - length // 3, 0, len(self.samples) - length))
         return slice(start, start + length)
+
+    @property
+    def time_unit(self) -> tuple[float, str]:
+        """Frames in a unit of the time of traces, and its name."""
+        if not self.rate:
+            return 1.0, "frames"
+        part = self.window
+        return (self.rate, "s") if part.stop - part.start > _LONG * self.rate else (self.rate / 1000, "ms")
 
     @property
     def noise(self) -> float:

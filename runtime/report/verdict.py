@@ -98,7 +98,9 @@ def failed(error: Exception) -> Verdict:
     """Return the verdict on a file that can't be decoded. Other errors than that it or its model is bad are raised."""
     if isinstance(error, ModelError):
         return Verdict(BAD, "Not decoded: its model is missing", [str(error)], exit_code=error.exit_code)
-    if isinstance(error, CorruptError | FileFormatError):
+    if isinstance(error, FileFormatError):
+        return Verdict(BAD, "Not a coded file", [f"{error}."], exit_code=error.exit_code)
+    if isinstance(error, CorruptError):
         return Verdict(BAD, "Damaged", [f"Decoding stopped: {error}."], exit_code=error.exit_code)
     raise error
 

@@ -147,9 +147,8 @@ def over_time(one: Findings) -> list[str]:
 def traces(signal: Excerpt) -> list[str]:
     """Return what is said of the traces."""
     part = signal.window
-    length = (
-        f"{1000 * (part.stop - part.start) / signal.rate:.0f} ms" if signal.rate else f"{part.stop - part.start} frames"
-    )
+    frames, unit = signal.time_unit
+    length = f"{(part.stop - part.start) / frames:,.4g} {unit}"
     below = (
         "decoded less original."
         if signal.original is not None
@@ -168,8 +167,8 @@ def spectrum(one: Findings) -> list[str]:
         return ["Amplitude density of the channels."]
     line = "The line is the median channel, the band holds 80 % of them. " if signal.channels > 1 else ""
     return [
-        f"{line}Linear prediction leaves {noise:.3g} {unit} (robust deviation), which is {noise / step:.2f} steps of "
-        f"the converter ({step:.3g} {unit} each); rounding to these steps adds {signal.rounding:.3g} {unit}. Gaussian "
+        f"{line}Linear prediction leaves {noise:,.4g} {unit} (robust deviation), which is {noise / step:.2f} steps of "
+        f"the converter ({step:,.4g} {unit} each); rounding to these steps adds {signal.rounding:,.3g} {unit}. Gaussian "
         f"noise of that size takes {signals.gaussian_bits(noise / step):.2f} bits per sample without loss; a codec can "
         "only be better by what it predicts beyond that."
     ]

@@ -147,7 +147,7 @@ def test_a_damaged_file(folder, tmp_path):
     assert (code, state, title) == (1, "bad", "Damaged") and "In front of the damage are 0 frames" in lines
     (tmp_path / "nothing.mdo").write_bytes(b"nothing")
     code, state, title, lines = judged(tmp_path / "nothing.mdo")
-    assert (code, state, title) == (1, "bad", "Damaged") and "Nothing of it can be read." in lines
+    assert (code, state, title) == (1, "bad", "Not a coded file") and "Nothing of it can be read." in lines
     code, page = report(tmp_path, tmp_path / "damaged.mdo")
     assert code == 1 and '<section class="card verdict bad"><h3>Damaged</h3>' in page
 

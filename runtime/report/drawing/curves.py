@@ -41,12 +41,12 @@ def traces(signal: Excerpt, names: list[str]) -> Figure:
     if picture:
         _pictures(drawn, rows[:, 1], signal, part, left)
     for axes in rows[1]:
-        axes.set_xlabel("ms" if signal.rate else "frames")
+        axes.set_xlabel(signal.time_unit[1])
     return drawn
 
 
 def _time(signal: Excerpt, part: slice) -> np.ndarray:
-    return np.arange(part.start, part.stop) * (1000 / signal.rate if signal.rate else 1)
+    return np.arange(part.start, part.stop) / signal.time_unit[0]
 
 
 def _space(rows: np.ndarray) -> float:
@@ -101,7 +101,7 @@ def _pictures(drawn: Figure, axes: np.ndarray, signal: Excerpt, part: slice, lef
     x = _time(signal, part)
     for one, values, title in zip(axes, (whole, rest), ("all channels", f"all channels: {left}"), strict=True):
         limit = float(np.quantile(np.abs(values), 0.995)) or float(np.abs(values).max()) or 1.0
-        extent = (float(x[0]), float(x[-1]), float(values.shape[1]), 0.0)
+        extent = (float(x[0]), float(x[-1]), values.shape[1] - 0.5, -0.5)
         image = one.imshow(
             values.T, aspect="auto", extent=extent, cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="antialiased"
         )

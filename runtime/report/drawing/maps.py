@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from ..costs import Costs
 from ..layout import Layout
@@ -35,8 +36,9 @@ def channel_map(costs: Costs, layout: Layout, faults: Faults, names: list[str]) 
     _set_axes(left, layout)
     _mark(left, layout, faults)
     if len(values) <= _MOST_NAMES:
-        for at, name in zip(layout.places[known], np.array(names)[known], strict=True):
-            left.annotate(name, at, ha="center", va="center", fontsize=7, color="white")
+        for channel in np.flatnonzero(known).tolist():
+            shade = style.INK if cells.norm(values[channel]) > 0.6 else "white"
+            left.annotate(names[channel], layout.places[channel], ha="center", va="center", fontsize=7, color=shade)
     right.plot(np.sort(values), np.arange(1, len(values) + 1), color=style.BLUE, drawstyle="steps-pre")
     right.axvline(values.mean(), color=style.ORANGE, lw=1, ls="--", label=f"mean {values.mean():.2f}")
     right.set(xlabel=what, ylabel="channels with at most that", ylim=(0, None))
@@ -118,10 +120,11 @@ def bits_over_time(costs: Costs, rate: float) -> Figure:
         axes[0].set_ylim(0.875 * middle, 1.125 * middle)
     if several:
         axes[0].legend(loc="lower right", ncols=2)
-        channels = np.arange(costs.bits.shape[1] + 1)
+        channels = np.arange(costs.bits.shape[1] + 1) - 0.5
         least, most = _range(costs.bits)
         image = axes[1].pcolormesh(edges, channels, costs.bits.T, cmap=style.COLOURS, vmin=least, vmax=most)
-        axes[1].set(ylabel="channel", ylim=(channels[-1], 0))
+        axes[1].set(ylabel="channel", ylim=(channels[-1], channels[0]))
+        axes[1].yaxis.set_major_locator(MaxNLocator(integer=True))
         drawn.colorbar(image, ax=axes[1], label="bits per sample", pad=0.01, aspect=18)
     axes[-1].set_xlabel("s" if rate else "frames")
     return drawn
@@ -147,12 +150,10 @@ def references(costs: Costs, layout: Layout) -> Figure:
     left.scatter(*layout.places[layout.placed].T, s=side**2, color=style.INK, zorder=3, linewidths=0)
     counts = np.bincount(costs.levels)
     right.barh(np.arange(len(counts)), counts, color=colours(np.arange(len(counts))))
-    right.set(xlabel="channels", ylabel="order level", yticks=_some(len(counts)))
+    right.set(xlabel="channels", ylabel="order level")
+    for axis in (right.xaxis, right.yaxis):
+        axis.set_major_locator(MaxNLocator(integer=True))
     return drawn
-
-
-def _some(count: int) -> list[int]:
-    return list(range(0, count, max(1, -(-count // 10))))
 
 
 def _arcs(ends: np.ndarray, layout: Layout, points: int = 9) -> np.ndarray:
