@@ -168,9 +168,9 @@ def spectrum(one: Findings) -> list[str]:
     line = "The line is the median channel, the band holds 80 % of them. " if signal.channels > 1 else ""
     return [
         f"{line}Linear prediction leaves {noise:,.4g} {unit} (robust deviation), which is {noise / step:.2f} steps of "
-        f"the converter ({step:,.4g} {unit} each); rounding to these steps adds {signal.rounding:,.3g} {unit}. Gaussian "
-        f"noise of that size takes {signals.gaussian_bits(noise / step):.2f} bits per sample without loss; a codec can "
-        "only be better by what it predicts beyond that."
+        f"the converter ({step:,.4g} {unit} each). Rounding to these steps adds {signal.rounding:,.3g} {unit}. "
+        f"Gaussian noise of that size takes {signals.gaussian_bits(noise / step):.2f} bits per sample without loss; a "
+        "codec can only be better by what it predicts beyond that."
     ]
 
 
