@@ -28,6 +28,7 @@ def add(commands: Any, epilog: str) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
+    from ..batch.files import coded_samples
     from ..core.terms import STREAM
     from ..recording import paths
 
@@ -39,23 +40,26 @@ def _run(options: argparse.Namespace) -> int:
         raise UsageError("report needs matplotlib: pip install 'middleout[report]'") from None
     from ..report.findings import gather
 
+    if STREAM in options.files:
+        raise UsageError("report reads files more than once; standard input can't be")
     if options.original is not None and len(options.files) > 1:
         raise UsageError("--original is for one file")
-    outputs = paths.Outputs(options.output, force=options.force)
-    target = outputs.claim(STREAM, str)
     if len(options.files) > MOST_FILES:
         raise UsageError(f"{len(options.files)} files; a page takes {MOST_FILES}")
+    inputs = options.files + ([] if options.original is None else [options.original])
+    outputs = paths.Outputs(options.output, force=options.force)
+    target = outputs.claim(STREAM, str, inputs)
     page, verdicts, worst = Page(len(options.files)), [], 0
-    with Progress("report", len(options.files), shown=not options.quiet and sys.stderr.isatty()) as progress:
+    shown = not options.quiet and sys.stderr.isatty()
+    with Progress("report", coded_samples(options.files), shown) as progress:
         for file in options.files:
             try:
-                found = gather(file, options.original, options.model)
+                found = gather(file, options.original, options.model, progress.advance)
                 page.add(found)
                 verdicts.append((file, found.verdict))
             except Exception as error:
                 with progress.paused():
                     worst = max(worst, complain(as_error(error), file))
-            progress.advance(1)
     if not verdicts:
         return worst
     output = outputs.open(target)

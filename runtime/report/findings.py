@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -55,7 +56,12 @@ class Findings:
     spikes: dict[str, float] = field(default_factory=dict)
 
 
-def gather(path: str, original: str | None = None, model: str | None = None) -> Findings:
+def gather(
+    path: str,
+    original: str | None = None,
+    model: str | None = None,
+    advance: Callable[[int], None] = lambda samples: None,
+) -> Findings:
     """Return what a page shows of a coded file.
 
     Parameters
@@ -63,6 +69,7 @@ def gather(path: str, original: str | None = None, model: str | None = None) -> 
     path : of the coded file
     original : path of its original, a folder where it is several files
     model : name or path of the model, where it is neither shipped nor in the file
+    advance : called with numbers of samples as they are decoded
 
     Raises
     ------
@@ -73,7 +80,7 @@ def gather(path: str, original: str | None = None, model: str | None = None) -> 
     try:
         facts = describe(path)
         with tempfile.TemporaryDirectory(prefix="middleout-report-") as folder:
-            verdict = check(path, facts, original, folder, model)
+            verdict = check(path, facts, original, folder, model, advance)
     except MiddleoutError as error:
         verdict = failed(error)
     found = Findings(path, verdict, facts)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -67,7 +67,14 @@ class Difference:
     power: float = 0.0
 
 
-def check(path: str, facts: dict[str, Any], original: str | None, folder: str, model: str | None) -> Verdict:
+def check(
+    path: str,
+    facts: dict[str, Any],
+    original: str | None,
+    folder: str,
+    model: str | None,
+    advance: Callable[[int], None],
+) -> Verdict:
     """Decode a coded file into a folder, and judge it.
 
     Parameters
@@ -77,9 +84,10 @@ def check(path: str, facts: dict[str, Any], original: str | None, folder: str, m
     original : path of the original, a folder where it is several files; None to do without
     folder : an empty one, for the decoded original
     model : name or path of the model, where the file needs that
+    advance : called with numbers of samples as they are decoded
     """
     restored = os.path.join(folder, "original" + facts["original_suffix"])
-    (outcome,) = decode_files([path], output=restored, model=model)
+    (outcome,) = decode_files([path], output=restored, model=model, advance=advance)
     if outcome.error is not None:
         return failed(outcome.error)
     digests = _digests(restored)

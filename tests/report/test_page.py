@@ -148,6 +148,14 @@ def test_a_damaged_file(folder, tmp_path):
     (tmp_path / "nothing.mdo").write_bytes(b"nothing")
     code, state, title, lines = judged(tmp_path / "nothing.mdo")
     assert (code, state, title) == (1, "bad", "Not a coded file") and "Nothing of it can be read." in lines
+    with runtime.Writer(tmp_path / "two.mdo", RATE, 1, chunk_frames=4000) as writer:
+        writer.write(np.arange(8000, dtype=np.int16)[:, None] // 9)
+    two = bytearray((tmp_path / "two.mdo").read_bytes())
+    with runtime.open(tmp_path / "two.mdo") as reader:
+        at = two.index(list(reader.payloads())[1])
+    two[at + 9] ^= 1
+    (tmp_path / "two.mdo").write_bytes(two)
+    assert "In front of the damage are 4,000 frames (0.200 s)" in judged(tmp_path / "two.mdo")[-1]
     code, page = report(tmp_path, tmp_path / "damaged.mdo")
     assert code == 1 and '<section class="card verdict bad"><h3>Damaged</h3>' in page
 
@@ -209,6 +217,10 @@ def test_names_can_not_break_the_page(array, tmp_path):
 def test_usage(folder, tmp_path, capsys):
     assert main(["report", str(folder / "a.mdo"), str(folder / "a.mdo"), "-o", "x.html", "--original", "y"]) == 2
     assert "--original is for one file" in capsys.readouterr().err
+    assert main(["report", str(folder / "a.mdo"), "-f", "-o", str(folder / "a.mdo")]) == 2
+    assert "overwritten" in capsys.readouterr().err
+    assert main(["report", "-", "-o", "x.html"]) == 2
+    assert "standard input" in capsys.readouterr().err
     (tmp_path / "page.html").touch()
     assert main(["report", str(folder / "a.mdo"), "-o", str(tmp_path / "page.html")]) == 2
     assert "exists" in capsys.readouterr().err

@@ -16,6 +16,8 @@ from . import style
 
 _MOST_NAMES = 40
 """Channels that are named where they are drawn."""
+_MOST_ROWS = 2048
+"""Rows of a picture; more channels share one."""
 _MOST_ARROWS = 128
 """Channels up to which lines have heads."""
 _MAP_WIDTH, _INCH = 6.0, 72.0
@@ -120,9 +122,12 @@ def bits_over_time(costs: Costs, rate: float) -> Figure:
         axes[0].set_ylim(0.875 * middle, 1.125 * middle)
     if several:
         axes[0].legend(loc="lower right", ncols=2)
-        channels = np.arange(costs.bits.shape[1] + 1) - 0.5
-        least, most = _range(costs.bits)
-        image = axes[1].pcolormesh(edges, channels, costs.bits.T, cmap=style.COLOURS, vmin=least, vmax=most)
+        step = -(-costs.bits.shape[1] // _MOST_ROWS)
+        first = np.arange(0, costs.bits.shape[1], step)
+        rows = np.add.reduceat(costs.bits, first, axis=1) / np.diff(first, append=costs.bits.shape[1])
+        channels = np.append(first, costs.bits.shape[1]) - 0.5
+        least, most = _range(rows)
+        image = axes[1].pcolormesh(edges, channels, rows.T, cmap=style.COLOURS, vmin=least, vmax=most)
         axes[1].set(ylabel="channel", ylim=(channels[-1], channels[0]))
         axes[1].yaxis.set_major_locator(MaxNLocator(integer=True))
         drawn.colorbar(image, ax=axes[1], label="bits per sample", pad=0.01, aspect=18)
