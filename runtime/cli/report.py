@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from typing import Any
 
@@ -49,12 +50,15 @@ def _run(options: argparse.Namespace) -> int:
     inputs = options.files + ([] if options.original is None else [options.original])
     outputs = paths.Outputs(options.output, force=options.force)
     target = outputs.claim(STREAM, str, inputs)
+    folder = None if target == STREAM else os.path.dirname(target) or os.curdir
+    if folder is not None and not os.path.isdir(folder):
+        raise UsageError(f"there is no folder for {target}; make it")
     page, verdicts, worst = Page(len(options.files)), [], 0
     shown = not options.quiet and sys.stderr.isatty()
     with Progress("report", coded_samples(options.files), shown) as progress:
         for file in options.files:
             try:
-                found = gather(file, options.original, options.model, progress.advance)
+                found = gather(file, options.original, options.model, folder, progress.advance)
                 page.add(found)
                 verdicts.append((file, found.verdict))
             except Exception as error:

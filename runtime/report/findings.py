@@ -60,6 +60,7 @@ def gather(
     path: str,
     original: str | None = None,
     model: str | None = None,
+    folder: str | None = None,
     advance: Callable[[int], None] = lambda samples: None,
 ) -> Findings:
     """Return what a page shows of a coded file.
@@ -69,6 +70,7 @@ def gather(
     path : of the coded file
     original : path of its original, a folder where it is several files
     model : name or path of the model, where it is neither shipped nor in the file
+    folder : where the decoded original is put for a while; None for the system's folder for such files
     advance : called with numbers of samples as they are decoded
 
     Raises
@@ -79,8 +81,8 @@ def gather(
     facts = None
     try:
         facts = describe(path)
-        with tempfile.TemporaryDirectory(prefix="middleout-report-") as folder:
-            verdict = check(path, facts, original, folder, model, advance)
+        with tempfile.TemporaryDirectory(prefix=".middleout-report-", dir=folder) as work:
+            verdict = check(path, facts, original, work, model, advance)
     except MiddleoutError as error:
         verdict = failed(error)
     found = Findings(path, verdict, facts)

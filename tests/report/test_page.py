@@ -69,6 +69,13 @@ def test_a_lossless_file(folder, array):
     for title in ("Sizes", "Channels on the probe", "Bits over time", "Signal and residual", "Spectrum and noise"):
         assert f"<h3>{title}</h3>" in page
     assert "FLAC -8" in page and "zstd" in page and "WavPack" in page
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "a.bin",
+        "a.mdo",
+        "bounded.mdo",
+        "page.html",
+        "spikes.mdo",
+    ]
     assert "µV" in page and "Spikes before and after" not in page
 
 
@@ -219,6 +226,8 @@ def test_usage(folder, tmp_path, capsys):
     assert "--original is for one file" in capsys.readouterr().err
     assert main(["report", str(folder / "a.mdo"), "-f", "-o", str(folder / "a.mdo")]) == 2
     assert "overwritten" in capsys.readouterr().err
+    assert main(["report", str(folder / "a.mdo"), "-o", str(tmp_path / "nowhere" / "page.html")]) == 2
+    assert "there is no folder for" in capsys.readouterr().err
     assert main(["report", "-", "-o", "x.html"]) == 2
     assert "standard input" in capsys.readouterr().err
     (tmp_path / "page.html").touch()

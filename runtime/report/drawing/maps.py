@@ -156,8 +156,8 @@ def references(costs: Costs, layout: Layout) -> Figure:
     counts = np.bincount(costs.levels)
     right.barh(np.arange(len(counts)), counts, color=colours(np.arange(len(counts))))
     right.set(xlabel="channels", ylabel="order level")
-    for axis in (right.xaxis, right.yaxis):
-        axis.set_major_locator(MaxNLocator(integer=True))
+    for axis, most in ((right.xaxis, 4), (right.yaxis, 10)):
+        axis.set_major_locator(MaxNLocator(most, integer=True))
     return drawn
 
 
