@@ -148,7 +148,7 @@ def traces(signal: Excerpt) -> list[str]:
     """Return what is said of the traces."""
     part = signal.window
     frames, unit = signal.time_unit
-    length = f"{(part.stop - part.start) / frames:,.4g} {unit}"
+    length = f"{(part.stop - part.start) / frames:,.3g} {unit}"
     below = (
         "decoded less original."
         if signal.original is not None
