@@ -1,4 +1,4 @@
-"""The command line: `runtime encode | decode | test | info | topology | stream | models`."""
+"""The command line: `runtime encode | decode | test | info | topology | stream | report | models | completion`."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from typing import Any
 from .. import __version__
 from ..core.errors import MiddleoutError, UsageError, as_error
 from ..core.imports import one_thread
+from . import completion, report
 from . import stream as live
 from .outcomes import complain, run
 from .parser import Parser
@@ -120,10 +121,12 @@ def _parser() -> argparse.ArgumentParser:
     topology.add_argument("--update", metavar="OLD", help="topology to go on from, e.g. of the day before")
     input_options(topology)
     live.add(commands)
+    report.add(commands, _EPILOG)
     models = commands.add_parser("models", help="list the models that are available")
     models.add_argument("--check", action="store_true", help="load each, and tell which engine it gets here and why")
     verbose(models)
     models.set_defaults(run=_models)
+    completion.add(commands, parser)
     return parser
 
 
