@@ -31,7 +31,7 @@ def add(commands: Any, epilog: str) -> None:
 def _run(options: argparse.Namespace) -> int:
     from ..batch.files import coded_samples
     from ..core.terms import STREAM
-    from ..recording import paths
+    from ..recording.outputs import paths
 
     try:
         from ..report.page import MOST_FILES, Page

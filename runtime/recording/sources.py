@@ -182,8 +182,8 @@ def _reader(source: Input, given: Given) -> Source:
     if suffix == ".npy" or (suffix != ".wav" and start.startswith(npy.MAGIC)):
         front, form = npy.read_header(file, given.sample_rate, given.layout)
         left = None if source.size is None else source.size - len(front)
-        cut = source.seen is not None and left is not None and not form.channel_time and form.frames is not None
-        if cut and left < form.frames * form.channels * sample_formats.width(form.dtype):
+        whole = (form.frames or 0) * form.channels * sample_formats.width(form.dtype)
+        if source.seen is not None and left is not None and left < whole and not form.channel_time:
             if described := _cut(source.seen.size, front, form, "the file is shorter than its header says"):
                 return RecordsReader(file, described)
         return RawReader(file, left, form, front)

@@ -17,7 +17,7 @@ from ..core import sample_formats
 from ..core.errors import CorruptError, FileFormatError, MiddleoutError, ModelError, UsageError
 from ..core.implant_table import codes_of
 from ..core.terms import CHANNEL_TIME, FILES, TIME_CHANNEL
-from ..recording.originals import members_of
+from ..recording.outputs.originals import members_of
 from ..recording.sources import Given, Recording
 
 GOOD, LOSSY, BAD = "good", "lossy", "bad"
