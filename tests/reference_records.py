@@ -120,8 +120,10 @@ def records(layout, header, chunks, kept):
 
 def sections_of(layout, channels):
     """Bytes and None, or a count of records and their fields: kind, two numbers."""
-    at = 0
+    at = parts = 0
     while at < len(layout):
+        parts += 1
+        must(parts <= 1 << 18, "too many parts")
         kind = layout[at]
         count, at = number(layout, at + 1)
         must(kind < 2, "the kind of a section")
@@ -132,6 +134,8 @@ def sections_of(layout, channels):
             continue
         total, at = number(layout, at)
         fields, beside = [], 0
+        parts += total
+        must(parts <= 1 << 18, "too many parts")
         for _ in range(total):
             must(at + 1 < len(layout), "the layout ends early")
             kind, at = layout[at], at + 1

@@ -21,7 +21,19 @@ KINDS = (
     *("wav", "wav with more in it", "npy", "npy by channel", "raw", "raw floats", "records", "several files"),
     *("array", "array of unknown length", "embedded model", "metadata", "near-lossless", "no checksum"),
 )
-DAMAGES = ("flips", "zeros", "lost bytes", "added bytes", "lost sector", "cut", "header and a flip", "index and a flip")
+DAMAGES = (
+    "flips",
+    "many flips",
+    "zeros",
+    "lost bytes",
+    "added bytes",
+    "lost sector",
+    "cut",
+    "header and a flip",
+    "index and a flip",
+)
+
+OUTCOMES = ("all frames", "holes where chunks are damaged", "no header left")
 
 
 @dataclass(frozen=True)
@@ -140,7 +152,7 @@ def damage(coded: Coded, what: str, random: np.random.Generator) -> tuple[bytes,
     at = int(random.integers(len(data)))
     size = int(random.integers(1, 200))
     if "flip" in what:
-        for _ in range(int(random.integers(1, 4)) if what == "flips" else 1):
+        for _ in range(int(random.integers(*{"flips": (1, 4), "many flips": (4, 30)}.get(what, (1, 2))))):
             flip()
     elif what == "zeros":
         change(at, np.zeros(min(size, len(data) - at), np.uint8))

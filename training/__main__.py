@@ -44,7 +44,7 @@ def add_training(commands_, name: str, run: Callable) -> None:
 
 
 def run_analyze(options: argparse.Namespace) -> None:
-    """Write one self-contained page with plots: spectra, codes, correlations, spikes."""
+    """Write one self-contained page with plots: codes, and which channels are correlated."""
     from .analysis import page  # needs matplotlib
 
     page.run(options)
@@ -73,7 +73,6 @@ def parser() -> argparse.ArgumentParser:
     c = add("analyze", run_analyze)
     add_data(c)
     c.add_argument("-o", "--output", required=True, metavar="REPORT.html", help="file to write")
-    c.add_argument("--seconds", type=float, default=5.0, help="of each channel, for all but pairs (default: 5)")
     for name in ("levels", "train", "ablate"):
         add_training(sub, name, getattr(commands, name))
     c = add("export", commands.export)

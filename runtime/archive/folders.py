@@ -109,7 +109,8 @@ def settle(archive: str, target: str) -> None:
     said = Manifest.read(archive)
     for folder in said.folders:
         os.makedirs(os.path.join(target, folder.path), exist_ok=True)
-    for entry in [*said.files, *sorted(said.folders, key=lambda one: one.path, reverse=True)]:
+    entries: list[Original | Folder] = [*said.files, *sorted(said.folders, key=lambda one: one.path, reverse=True)]
+    for entry in entries:
         path = os.path.join(target, entry.path)
         with contextlib.suppress(OSError, OverflowError):  # missing, or this file system has no such permissions
             os.utime(path, ns=(entry.mtime_ns, entry.mtime_ns))

@@ -87,7 +87,7 @@ def _checked(entry: Any) -> Any:
     for name, value in asdict(entry).items():
         if not isinstance(value, str if name in ("path", "coded", "sha256") else int):
             raise ValueError(f"{name} is {value!r}")
-        if name in ("path", "coded") and not _is_below(value):
+        if name in ("path", "coded") and not _is_below(str(value)):
             raise ValueError(f"{value!r} is not below the archive")
     return entry
 

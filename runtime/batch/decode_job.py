@@ -100,7 +100,7 @@ class DecodeJob(Job):
         digest, self.outcome.original_bytes = self._sink.digest, self._sink.size
         if self._expected is not None and digest != self._expected:
             raise CorruptError("what was decoded is not the original: its SHA-256 is another one")
-        self.outcome.sha256 = digest and digest.hex()
+        self.outcome.sha256 = None if digest is None else digest.hex()
         self._close(Output.check if self._settings.remove else None, partial(removal.coded_contents, self._files[0]))
 
     @property

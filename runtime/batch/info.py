@@ -28,7 +28,7 @@ _SOURCES = {
     NPY: ".npy file",
     FILES: "one file for each channel",
     RECORDS: "file of records",
-    KEPT: "file that is kept as it is",
+    KEPT: "kept as it is, compressed by zstd",
 }
 _SIDE_INFORMATION = CHUNK_HEAD.size + CODED_HEAD.size
 """Offset of the side information in a chunk (docs/format.md, section 3), which begins with 2 bits a channel."""
@@ -145,24 +145,10 @@ def _model_name(identity: bytes) -> str | None:
 
 def as_text(facts: dict[str, Any]) -> str:
     """Format facts as lines of text."""
-    length = "" if facts["seconds"] is None else f", {facts['seconds']:.3f} s"
-    kinds = facts["value_maps"] or {}
-    plain = "stored" if facts["spikes"] is None else "not stated"
-    first = ", ".join(f"{count} {kind}" for kind, count in kinds.items()) or plain
-    model = f"{facts['model_name'] or 'not one of the shipped ones'} ({facts['model']})"
-    lines = {
-        "format": f"version {facts['format']}",
-        "source": _SOURCES[facts["source"]]
-        + (", canonical header" if facts["canonical_header"] else "")
-        + (f", {facts['dtype']}, " + (facts["layout"] if facts["channels"] > 1 else "one channel")),
-        "channels": str(facts["channels"]),
-        "sample rate": f"{facts['sample_rate']} Hz" if facts["sample_rate"] else "unknown",
-        "samples": f"{facts['samples']} of {facts['sample_bits']} bits, {facts['frames']} frames{length}",
-        "value maps": f"{first} (channels of the first chunk)" if facts["chunks"] else "no samples",
-        "model": model + (", embedded" if facts["model_embedded"] else ""),
-        "chunks": _chunks(facts),
-        "bytes": f"{facts['coded_bytes']} for {facts['sample_bytes']} of samples",
-    }
+    lines = {"format": f"version {facts['format']}", "source": _source(facts)}
+    if facts["source"] != KEPT:
+        lines |= _sample_lines(facts)
+    lines["bytes"] = f"{facts['coded_bytes']} for {facts['sample_bytes']} of samples"
     if facts["max_error"] is not None:
         least, mean, most = facts["max_error"].values()
         several = "" if least == most else f" ({least} to {most}, {mean:.2f} in the mean of the chunks)"
@@ -175,6 +161,35 @@ def as_text(facts: dict[str, Any]) -> str:
     if facts["sha256"]:
         lines["SHA-256"] = f"{facts['sha256']} (of the original)"
     return "\n".join([printable(facts["file"]), *(f"  {name:11} {text}" for name, text in lines.items())])
+
+
+def _source(facts: dict[str, Any]) -> str:
+    """Say what the original was."""
+    if facts["source"] == KEPT:
+        return _SOURCES[KEPT]
+    kind = _printable(str(facts["metadata"].get(known.FORMAT, _SOURCES[facts["source"]])))
+    return (
+        kind
+        + (", canonical header" if facts["canonical_header"] else "")
+        + (f", {facts['dtype']}, " + (facts["layout"] if facts["channels"] > 1 else "one channel"))
+    )
+
+
+def _sample_lines(facts: dict[str, Any]) -> dict[str, str]:
+    """Format what is known of the samples and how they are coded."""
+    length = "" if facts["seconds"] is None else f", {facts['seconds']:.3f} s"
+    kinds = facts["value_maps"] or {}
+    plain = "stored" if facts["spikes"] is None else "not stated"
+    first = ", ".join(f"{count} {kind}" for kind, count in kinds.items()) or plain
+    model = f"{facts['model_name'] or 'not one of the shipped ones'} ({facts['model']})"
+    return {
+        "channels": str(facts["channels"]),
+        "sample rate": f"{facts['sample_rate']} Hz" if facts["sample_rate"] else "unknown",
+        "samples": f"{facts['samples']} of {facts['sample_bits']} bits, {facts['frames']} frames{length}",
+        "value maps": f"{first} (channels of the first chunk)" if facts["chunks"] else "no samples",
+        "model": model + (", embedded" if facts["model_embedded"] else ""),
+        "chunks": _chunks(facts),
+    }
 
 
 def _chunks(facts: dict[str, Any]) -> str:
@@ -206,6 +221,7 @@ def _metadata_lines(found: dict[str, Any]) -> dict[str, str]:
         known.OFFSET: lambda offsets: _range(offsets) + " uV for a sample of 0",
         known.PROBE: lambda probe: "; ".join(map(_probe, probe.get("probes", [probe]))) or "none",
         known.START_TIME: str,
+        known.FORMAT: str,
         known.ANNOTATIONS: lambda values: ", ".join(f"{key} = {value}" for key, value in values.items()) or "none",
     }
     names = {
@@ -214,7 +230,8 @@ def _metadata_lines(found: dict[str, Any]) -> dict[str, str]:
         known.OFFSET: "offset",
         known.START_TIME: "start time",
     }
-    lines = {names.get(key, key): _printable(word(found[key])) for key, word in words.items() if key in found}
+    shown = [key for key in words if key in found and key != known.FORMAT]
+    lines = {names.get(key, key): _printable(words[key](found[key])) for key in shown}
     if others := [key for key in found if key not in words]:
         lines["metadata"] = _printable("other keys: " + ", ".join(others))
     return lines

@@ -167,7 +167,7 @@ class EncodeJob(Job):
             return
         writer = self._started()
         assert self._encoding is not None  # since `items` has begun
-        digest = self._original and self._original.digest
+        digest = None if self._original is None else self._original.digest
         self.outcome.bit_rate = self._encoding.end(writer, digest)
         self._tell_sum(digest)
         self.outcome.coded_bytes = writer.offset
@@ -180,7 +180,7 @@ class EncodeJob(Job):
         """Put the SHA-256 of the original into the outcome, if there is one or it is asked for."""
         if digest is None and self._settings.sums and len(self._files) == 1:
             digest = removal.file_digest(self._files[0])
-        self.outcome.sha256 = digest and digest.hex()
+        self.outcome.sha256 = None if digest is None else digest.hex()
 
     def _is_done(self, target: str) -> bool:
         """Tell whether the output is there already; then this is the outcome."""

@@ -1,4 +1,4 @@
-"""The command line: `runtime encode | decode | test | info | topology | salvage | stream | models`."""
+"""The command line: `runtime encode | decode | test | info | topology | salvage | stream | report | ...`."""
 
 from __future__ import annotations
 
@@ -15,16 +15,14 @@ from typing import Any
 from .. import __version__
 from ..core.errors import MiddleoutError, UsageError, as_error
 from ..core.imports import one_thread
-from . import salvage
+from . import completion, facts, report, salvage
 from . import stream as live
 from .outcomes import complain, run
 from .parser import Parser
-from .progress import Progress
 from .shared_options import chunk_length, given_by, input_options, loss_options, positive, shard, verbose
 
 _ENCODING = ("model", "max_error", "keep", "threshold", "window", "target_rate")
 _HOW = ("independent", "topology", "embed_model", "verify", "metadata", "sha256")
-_MANY = ("encode", "decode", "test")
 _INTERRUPTED = 130
 _MMAP_THRESHOLD = -3
 """Name of the setting in malloc.h."""
@@ -113,25 +111,17 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--jobs", type=positive, metavar="N", help="threads (default: one per core)")
         command.add_argument("-q", "--quiet", action="store_true", help="no progress, no summary; only errors")
 
-    info = _command(commands, "info", _info, "print the facts of header and index")
-    info.add_argument("--json", action="store_true", help="as a JSON list with one object per file")
-    topology = _command(commands, "topology", _topology, "find out which channels are correlated")
-    topology.add_argument("-o", "--output", required=True, metavar="OUT", help="file to write, for encode --topology")
-    topology.add_argument("-f", "--force", action="store_true", help="overwrite an existing file")
-    topology.add_argument("--update", metavar="OLD", help="topology to go on from, e.g. of the day before")
-    input_options(topology)
+    facts.add(commands, _EPILOG)
     salvage.add(commands)
     live.add(commands)
-    models = commands.add_parser("models", help="list the models that are available")
-    models.add_argument("--check", action="store_true", help="load each, and tell which engine it gets here and why")
-    verbose(models)
-    models.set_defaults(run=_models)
+    report.add(commands, _EPILOG)
+    completion.add(commands, parser)
     return parser
 
 
 def _command(commands: Any, name: str, run: Any, summary: str) -> argparse.ArgumentParser:
     command: argparse.ArgumentParser = commands.add_parser(name, help=summary, description=summary, epilog=_EPILOG)
-    command.add_argument("files", nargs="*" if name in _MANY else "+", metavar="FILE")
+    command.add_argument("files", nargs="*", metavar="FILE")
     verbose(command)
     command.set_defaults(run=run)
     return command
@@ -253,65 +243,3 @@ def _destination(options: argparse.Namespace) -> dict[str, Any]:
         "whole": options.whole,
         "skip_done": getattr(options, "skip_done", False),
     }
-
-
-def _info(options: argparse.Namespace) -> int:
-    import json
-
-    from ..batch.info import as_text, describe
-
-    worst, facts = 0, []
-    for file in options.files:
-        try:
-            facts.append(describe(file))
-        except Exception as error:
-            worst = max(worst, complain(as_error(error), file))
-    if options.json:
-        print(json.dumps(facts, indent=2))
-    elif facts:
-        print("\n".join(map(as_text, facts)))
-    return worst
-
-
-def _topology(options: argparse.Namespace) -> int:
-    from ..batch.observe import observe
-    from ..core.terms import STREAM
-    from ..fit.topology import Topology, load
-    from ..recording.outputs import paths
-    from ..recording.sources import Given
-
-    given = given_by(options)
-    found = Topology() if options.update is None else load(options.update)
-    overwrite = options.force or options.output == options.update
-    outputs = paths.Outputs(options.output, force=overwrite)
-    target = outputs.claim(STREAM, str)
-    with Progress("topology", len(options.files), shown=sys.stderr.isatty()) as progress:
-        observe(found, options.files, Given(**given), options.array, lambda path: progress.advance(1))
-    if not found.channels:
-        raise UsageError("no recordings that are long enough to compare channels")
-    output = outputs.open(target)
-    try:
-        output.file.write(found.to_json().encode())
-        output.commit()
-    except BaseException:
-        output.abort()
-        raise
-    count = f"{len(found.channels)} channels, {len(found.recordings)} recordings"
-    print(f"{count}: {len(found.significant())} pairs are correlated", file=sys.stderr)
-    return 0
-
-
-def _models(options: argparse.Namespace) -> int:
-    from ..compiled import choice
-    from ..core.names import identity_of
-    from ..predictor import model
-
-    uses = {model.resolve(model.default(max_error=255)): " (default for large errors and target rates)"}
-    uses[model.resolve(model.default())] = " (default)"
-    for name, path in model.available():
-        data = path.read_bytes()
-        default = uses.get(path, "")
-        print(f"{name}  {identity_of(data).hex()}  {len(data)} bytes{default}")
-        if options.check:
-            print(f"  {choice.explain(model.load(name))}")
-    return 0

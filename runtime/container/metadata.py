@@ -16,6 +16,8 @@ from ..core.errors import CorruptError, UsageError
 
 CHANNEL_IDS, GAIN, OFFSET, PROBE = "channel_ids", "gain_to_uV", "offset_to_uV", "probe"
 START_TIME, ANNOTATIONS = "start_time", "annotations"
+FORMAT = "format"
+"""What a file was that some acquisition system wrote, in words; of no meaning to a decoder."""
 _CLOCK = "([01][0-9]|2[0-3]):[0-5][0-9]"
 _TIME = re.compile(rf"[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}T{_CLOCK}:[0-5][0-9](\.[0-9]{{1,9}})?(Z|[+-]{_CLOCK})?")
 

@@ -43,10 +43,10 @@ def pack(parts: list[tuple[Records, np.ndarray]]) -> bytes:
                     columns.append(data.T.tobytes())
                 case Integers():
                     columns.append(to_differences(data.tobytes(), field.width))
-    data = b"".join(columns)
-    if not data:
+    joined = b"".join(columns)
+    if not joined:
         return b""
-    coding, body = pack_blob(data)
+    coding, body = pack_blob(joined)
     return bytes([coding]) + body
 
 

@@ -160,6 +160,9 @@ class Layout:
 
     def check(self, channels: int) -> None:
         """Raise `ValueError` for what can't be, or is beyond the limits."""
+        fields = sum(len(part.fields) for part in self.sections if isinstance(part, Records))
+        if len(self.sections) + fields > limits.MAX_LAYOUT_PARTS:
+            raise ValueError("a layout of too many parts")
         for part in self.sections:
             if isinstance(part, Records):
                 part.check(channels)
@@ -195,8 +198,11 @@ class Layout:
 
 
 def _sections(packed: bytes) -> Iterator[bytes | Records]:
-    at = 0
+    at = parts = 0
     while at < len(packed):
+        parts += 1
+        if parts > limits.MAX_LAYOUT_PARTS:
+            raise ValueError("a layout of too many parts")
         kind, at = packed[at], at + 1
         count, at = varint.parse(packed, at)
         if kind == _LITERAL:
@@ -206,8 +212,9 @@ def _sections(packed: bytes) -> Iterator[bytes | Records]:
             yield part
         elif kind == _RECORDS:
             fields, at = varint.parse(packed, at)
+            parts += fields
             found: list[Field] = []
-            for _ in range(fields):
+            for _ in range(min(fields, limits.MAX_LAYOUT_PARTS)):
                 field, at = _field(packed, at)
                 found.append(field)
             yield Records(count, tuple(found))

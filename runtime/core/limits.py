@@ -11,6 +11,8 @@ MAX_SUFFIX_BYTES = 32
 MAX_NAME_BYTES = 255
 MAX_MODEL_BYTES = 1 << 24
 MAX_FOREIGN_BYTES = 1 << 28
+MAX_LAYOUT_PARTS = 1 << 18
+"""Sections of an original in records, and fields in them, all together."""
 MAX_RECORD_BYTES = 1 << 20
 """Bytes of a record of an original that are kept beside its samples."""
 MAX_METADATA_BYTES = 1 << 24

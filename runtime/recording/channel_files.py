@@ -100,7 +100,7 @@ class MonoFilesReader(Source):
 
     def read(self, frames: int) -> np.ndarray:
         """Read the next frames, plain samples [frames, channels]; fewer only at the end."""
-        frames = min(frames, self.frames - self._done)
+        frames = min(frames, self._parts[0].form.frames - self._done)
         width = sample_formats.width(self.dtype)
         samples = np.empty((frames, self.channels), sample_formats.plain_type(self.dtype))
         for channel, part in enumerate(self._parts):

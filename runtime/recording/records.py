@@ -68,7 +68,7 @@ class RecordsReader(Source):
 
     def read(self, frames: int) -> np.ndarray:
         """Read the next frames, plain samples [frames, channels]; fewer only at the end of the samples."""
-        frames = min(frames, self.frames - self._at)
+        frames = min(frames, self._layout.frames - self._at)
         parts = [self._ahead]
         for run in self._layout.begun(self._at + len(self._ahead), self._at + frames):
             records = self._layout.records(run)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, ClassVar
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
@@ -24,7 +25,7 @@ class Source:
     notes : what its user is to be told of it, in words
     """
 
-    kind: ClassVar[str] | str
+    kind: str
     channels: int
     sample_rate: float
     dtype: str
@@ -33,7 +34,7 @@ class Source:
     outside: int = 0
     channel_time: bool = False
     canonical: bool = False
-    metadata: ClassVar[dict[str, Any]] | dict[str, Any] = {}
+    metadata: Mapping[str, Any] = MappingProxyType({})
     notes: tuple[str, ...] = ()
 
     def read(self, frames: int) -> np.ndarray:

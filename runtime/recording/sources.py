@@ -5,11 +5,12 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import BinaryIO, cast
 
 import numpy as np
 
+from ..container.metadata import FORMAT
 from ..container.records import Layout, Records, Samples
 from ..core import sample_formats
 from ..core.errors import FileFormatError, MiddleoutError, UsageError
@@ -182,8 +183,8 @@ def _reader(source: Input, given: Given) -> Source:
     if suffix == ".npy" or (suffix != ".wav" and start.startswith(npy.MAGIC)):
         front, form = npy.read_header(file, given.sample_rate, given.layout)
         left = None if source.size is None else source.size - len(front)
-        cut = source.seen is not None and left is not None and not form.channel_time and form.frames is not None
-        if cut and left < form.frames * form.channels * sample_formats.width(form.dtype):
+        whole = (form.frames or 0) * form.channels * sample_formats.width(form.dtype)
+        if source.seen is not None and left is not None and left < whole and not form.channel_time:
             if described := _cut(source.seen.size, front, form, "the file is shorter than its header says"):
                 return RecordsReader(file, described)
         return RawReader(file, left, form, front)
@@ -218,6 +219,7 @@ def _reader(source: Input, given: Given) -> Source:
 
 def _described(described: Description, file: BinaryIO, size: int) -> Source:
     """Return the reader for a file that was described; bare samples that fill it need no more than a raw file."""
+    described = replace(described, metadata={FORMAT: described.form, **described.metadata})
     records, channels = described.layout.sections[0], described.channels
     bare = isinstance(records, Records) and records.fields == (Samples(channels),)
     if bare and described.layout.places(sample_formats.width(described.dtype)) == [0, size]:

@@ -15,7 +15,7 @@ LAYERS = (
     ("spikes", "wide"),
     ("batch", "streaming"),
     ("access", "archive"),
-    ("api",),
+    ("api", "report"),
     ("cli", "interfaces"),
 )
 """Packages of `runtime`, lowest first; a package imports from those of lower layers only."""

@@ -63,6 +63,8 @@ def test_time_stamps_cost_almost_nothing():
         (Records(1, (Samples(3), Integers(3))),),
         (Records(1, (Samples(3), Bytes(1 << 21))),),
         (Records(1, (Bytes(3),)),),
+        (Records(1, (Bytes(0),) * (1 << 18) + (Samples(3),)),),
+        (b"",) * ((1 << 18) + 1),
     ],
 )
 def test_impossible_layouts_are_refused(sections):

@@ -1,4 +1,4 @@
-"""Compare decoded channels with the original in what their users look at. numpy only.
+"""Compare decoded channels with the original in what their users look at.
 
 Spikes are downward crossings of -4.5 robust deviations of the original's band of 300-3000 Hz, with that one threshold
 for both signals. One that barely passes the threshold may be lost by any change of the signal; a clear spike is one
@@ -56,7 +56,7 @@ class Channel:
     sample_rate : Hz
     """
 
-    def __init__(self, signal: np.ndarray, sample_rate: float):
+    def __init__(self, signal: np.ndarray, sample_rate: float) -> None:
         self.signal, self.sample_rate = signal.astype(float), sample_rate
         self.band = band_passed(self.signal, sample_rate, SPIKE_BAND)
         self.noise = float(np.median(np.abs(self.band)) / 0.6745)

@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from training.evaluation import fidelity
+from runtime.report import fidelity
 from training.simulate import simulate, write_wav
 
 pytestmark = pytest.mark.slow
