@@ -22,17 +22,9 @@ KINDS = (
     *("array", "array of unknown length", "embedded model", "metadata", "near-lossless", "no checksum"),
 )
 DAMAGES = (
-    "flips",
-    "many flips",
-    "zeros",
-    "lost bytes",
-    "added bytes",
-    "lost sector",
-    "cut",
-    "header and a flip",
-    "index and a flip",
+    *("flips", "many flips", "zeros", "lost bytes", "added bytes", "lost sector"),
+    *("cut", "header and a flip", "index and a flip"),
 )
-
 OUTCOMES = ("all frames", "holes where chunks are damaged", "no header left")
 
 

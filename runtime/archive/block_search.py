@@ -252,11 +252,14 @@ class Search:
             fits = 0 < frames <= self._longest and size <= frames * self._frame_bytes + self._extra
             return fits and chunk_type(start) == sample_formats.plain_type(self._header.dtype)
         if tag == b"E":
-            end = self._file.read(offset + BLOCK_HEAD + size - 4, 4)
-            return size == 0 or int.from_bytes(end, "little") == size + BLOCK_OVERHEAD
+            if size == 0:
+                return offset + BLOCK_OVERHEAD == self._file.size
+            return int.from_bytes(self._file.read(offset + size + 1, 4), "little") == size + BLOCK_OVERHEAD
         if tag == b"M":
             return start.startswith(zstandard.FRAME_HEADER)
-        return tag == b"S" or start[:1] == bytes([RAW]) or start[1:].startswith(zstandard.FRAME_HEADER)
+        if tag == b"S":
+            return self._file.read(offset + size + BLOCK_OVERHEAD, 1) == b"E"
+        return start[:1] == bytes([RAW]) or start[1:].startswith(zstandard.FRAME_HEADER)
 
     def _block(self, offset: int, last: int) -> Found | None:
         """Return the block at an offset, if it is proved and comes behind the block of the sequence number `last`."""

@@ -7,7 +7,7 @@ began follows from how it ended, and with it the sequence number in front, witho
 from __future__ import annotations
 
 import zlib
-from functools import cache
+from functools import cache, lru_cache
 
 _POLYNOMIAL, _ONES = 0xEDB88320, 0xFFFFFFFF
 """Of zlib: bit 31 is the coefficient of x^0. It is primitive: x^(2^32 - 1) is 1."""
@@ -23,7 +23,13 @@ def sequence_of(crc: int, header_crc: int, tag: bytes, payload: bytes) -> int:
 
 def _back(value: int, count: int) -> int:
     """Undo the steps over so many bytes of 0."""
-    exponent = -8 * count % _ONES
+    return _times(value, _inverse(count))
+
+
+@lru_cache(1 << 10)
+def _inverse(count: int) -> int:
+    """Return x^(-8 count)."""
+    exponent, value = -8 * count % _ONES, 1 << 31
     for bit in range(32):
         if exponent >> bit & 1:
             value = _times(value, _power(bit))

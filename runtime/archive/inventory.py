@@ -121,11 +121,12 @@ class Sorter:
         needed = (header.embedded and not self._of(b"M")) + (header.has_front and not self._of(b"F"))
         if not self._of(b"J"):
             needed += self._looks_like(max((block.end for block in self._of(b"M")), default=self._found.end), b"J")
-        behind, exact = None, not header.may_have_back
-        if self._of(b"C") and self._looks_like((last := self._of(b"C")[-1]).end, b"BSE"):
-            behind, exact = last.sequence + 1, True
-        elif back:
+        behind, chunks = None, self._of(b"C")
+        if back:
             behind = back[0].sequence - (back[0].tag == b"E" and header.summed)
+        elif header.frames is None and chunks and self._looks_like(chunks[-1].end, b"BSE"):
+            behind = chunks[-1].sequence + 1
+        exact = not header.may_have_back
         return Evidence(index, header.frames, ahead, needed, behind, exact)
 
     def _looks_like(self, offset: int, tags: bytes) -> bool:
