@@ -312,6 +312,16 @@ def test_the_command_names_what_is_lost(coded, tmp_path, capsys):
     assert not (tmp_path / "b.wav").exists()
 
 
+def test_a_chunk_that_looks_like_bytes_behind_the_samples_is_none(coded, saved):
+    one = coded("wav with more in it")
+    tags = [start for start, _ in one.spans(b"C")[10:]]
+    data = bytearray(one.data)
+    for at in tags:
+        data[at] ^= 1  # C becomes B
+    found, _ = saved(data)
+    assert holes(found) == [(10 * CHUNK, 12 * CHUNK)] and not found.damage
+
+
 @pytest.mark.parametrize("seed", range(30))
 def test_exactly_the_whole_chunks_come_back(coded, tmp_path, seed):
     random = np.random.default_rng(seed)
