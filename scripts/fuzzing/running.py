@@ -15,7 +15,7 @@ from .inputs import mutated
 from .targets import TARGETS
 
 SLOW = 2.0
-"""Seconds from which on an input is a finding."""
+"""Seconds of the processor from which on an input is a finding."""
 
 
 def peak_megabytes() -> float:
@@ -37,7 +37,7 @@ class Tally:
     inputs, refused : int
         All, and those that raised an error of the package.
     slowest : float
-        Seconds of the slowest one.
+        Seconds of the processor that the slowest one took.
     findings : dict of str to str
         Names of the files that were written, and what happened.
     """
@@ -64,7 +64,7 @@ class Run:
 
     def once(self, data: bytes, timed: bool = True) -> None:
         """Run one input; `timed` says whether it may be found slow."""
-        begun, text = time.perf_counter(), None
+        begun, text = time.process_time(), None
         try:
             self.target.run(data)
         except self.target.errors:
@@ -72,7 +72,7 @@ class Run:
         except Exception as error:
             place = traceback.extract_tb(error.__traceback__)[-1]
             text = f"{type(error).__name__}: {error} ({Path(place.filename).name}:{place.lineno})"
-        seconds = time.perf_counter() - begun
+        seconds = time.process_time() - begun
         self.tally.inputs += 1
         if timed:
             self.tally.slowest = max(self.tally.slowest, seconds)
