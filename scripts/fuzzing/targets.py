@@ -18,23 +18,18 @@ from runtime.container.blocks import BlockReader
 from runtime.container.chunk_head import CODING, SPIKES, chunk_frames
 from runtime.container.header import Header, parse_foreign
 from runtime.container.index import Index
-from runtime.core import compiled, sample_formats
+from runtime.core import compiled
 from runtime.core.errors import CorruptError, MiddleoutError
-from runtime.core.terms import CHANNEL_TIME, FILES
+from runtime.core.terms import FILES
 from runtime.fit.topology import Topology
 from runtime.predictor import index_maps, parameter_bits
 from runtime.predictor import model as models
 from runtime.predictor.networks import graph_check, onnx_graph
-from runtime.recording import npy
-from runtime.recording.raw import Form, RawReader
-from runtime.recording.wav import WavReader
 from runtime.streaming import Calibration, StreamDecoder
 
-from . import checksums
-from .vectors import TESTS, chunk_models, model_of_file, model_of_stream, vector_models
+from . import checksums, originals
+from .vectors import chunk_models, files, model_of_file, model_of_stream, vector_models
 
-_LARGEST = 6000
-"""Bytes of the largest files that are taken to begin with."""
 _LARGEST_CHUNK = 700
 """Bytes of the largest chunks."""
 _READ = 1 << 16
@@ -57,15 +52,11 @@ class Target:
     errors: tuple[type[Exception], ...] = (MiddleoutError,)
 
 
-def _files(pattern: str) -> list[bytes]:
-    return [path.read_bytes() for path in sorted(TESTS.glob(pattern)) if path.stat().st_size <= _LARGEST]
-
-
 @cache
 def _blocks() -> list[tuple[Header, bytes, bytes]]:
     """Return header, tag and payload of all blocks of the conformance vectors."""
     found = []
-    for data in _files("vectors/valid/*.mdo"):
+    for data in files("vectors/valid/*.mdo"):
         blocks = BlockReader(io.BytesIO(data))
         found += [(blocks.header, b"H", blocks.header.pack())]
         found += [(blocks.header, block.tag, block.payload) for block in blocks]
@@ -189,42 +180,6 @@ def _stream(data: bytes) -> None:
         decoder.finish()
 
 
-def _wav(data: bytes) -> None:
-    for size in (len(data), None):
-        _read_source(WavReader(io.BytesIO(data), size))
-
-
-def _npy(data: bytes) -> None:
-    for layout in (None, CHANNEL_TIME):
-        file = io.BytesIO(data)
-        front, form = npy.read_header(file, 20000, layout)
-        _read_source(RawReader(file, len(data) - len(front), form, front))
-
-
-def _raw(data: bytes) -> None:
-    types = [sample_formats.parse(name) for name in ("int16", "uint8", "int24", "float64")]
-    channels, kind = (data[0] % 5 + 1, types[data[1] % 4]) if len(data) > 1 else (1, types[0])
-    for layout in (None, CHANNEL_TIME):
-        form = Form(channels, 20000, kind, None, layout, layout == CHANNEL_TIME)
-        _read_source(RawReader(io.BytesIO(data[2:]), len(data) - 2, form))
-
-
-def _read_source(source: WavReader | RawReader) -> None:
-    while len(source.read(_READ)) == _READ:
-        pass
-    for _ in source.back():
-        pass
-
-
-def _npy_seeds() -> list[bytes]:
-    found = []
-    for array in (np.zeros((3, 2), np.int16), np.zeros(4, np.uint8), np.asfortranarray(np.zeros((3, 2), ">f4"))):
-        file = io.BytesIO()
-        np.save(file, array)
-        found.append(file.getvalue())
-    return found + [data[:2000] for data in _files("vectors/valid/*.npy")]
-
-
 def _topology(data: bytes) -> None:
     made = Topology.from_json(data.decode("utf-8", "replace"))
     made.prediction_order()
@@ -260,7 +215,7 @@ def _tables() -> Iterator[bytes]:
 
 
 TARGETS = {
-    "container": Target(_container, lambda: _files("vectors/valid/*.mdo") + _files("vectors/faulty/*.mdo")),
+    "container": Target(_container, lambda: files("vectors/valid/*.mdo") + files("vectors/faulty/*.mdo")),
     "header": Target(_header, lambda: _payloads(b"H")),
     "index": Target(_index, lambda: [payload for payload in _payloads(b"E") if payload]),
     "metadata": Target(_metadata, _metadata_seeds),
@@ -268,10 +223,12 @@ TARGETS = {
     "side": Target(_side, _side_seeds),
     "chunk": Target(_chunk, lambda: _chunk_seeds(spikes=False)),
     "spikes": Target(_chunk, lambda: _chunk_seeds(spikes=True)),
-    "stream": Target(_stream, lambda: _files("streams/*.mds")),
-    "wav": Target(_wav, lambda: [data[:2000] for data in _files("vectors/valid/*.wav")]),
-    "npy": Target(_npy, _npy_seeds),
-    "raw": Target(_raw, lambda: [bytes([n, n]) + bytes(range(96)) for n in range(4)]),
+    "stream": Target(_stream, lambda: files("streams/*.mds")),
+    "wav": Target(originals.wav, lambda: [data[:2000] for data in files("vectors/valid/*.wav")]),
+    "npy": Target(originals.npy, originals.npy_seeds),
+    "raw": Target(originals.raw, lambda: [bytes([n, n]) + bytes(range(96)) for n in range(4)]),
+    "acquisition": Target(originals.acquisition, originals.acquisition_seeds),
+    "layout": Target(originals.layout, originals.layout_seeds),
     "topology": Target(_topology, _topology_seeds, (MiddleoutError, ValueError)),
     "calibration": Target(_calibration, _calibration_seeds),
     "model": Target(_model, lambda: list(vector_models().values())),

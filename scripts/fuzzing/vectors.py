@@ -14,6 +14,13 @@ from runtime.predictor import model as models
 from runtime.streaming.packets import Description, PacketReader
 
 TESTS = Path(__file__).resolve().parents[2] / "tests"
+_LARGEST = 6000
+"""Bytes of the largest files that are taken to begin with."""
+
+
+def files(pattern: str) -> list[bytes]:
+    """Return the contents of files of the tests, small ones only."""
+    return [path.read_bytes() for path in sorted(TESTS.glob(pattern)) if path.stat().st_size <= _LARGEST]
 
 
 @cache
