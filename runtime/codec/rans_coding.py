@@ -205,16 +205,16 @@ def _seconds(coded: list[CodedChunk], step: float, sample: float) -> float:
 
 
 def _finish(chunk: CodedChunk, samples: np.ndarray, width: int) -> None:
-    """Fill in copies, and samples for what was coded. Raises `CorruptError` if they are not those of the encoder."""
-    copies = np.flatnonzero(chunk.side.kind == COPY)
-    samples[:, copies] = samples[:, chunk.side.mean[copies]]
+    """Put samples in place of what was coded. Raises `CorruptError` if they are not those of the encoder."""
     _restore(samples, chunk, width)
     if chunk.sample_crc is not None and _sample_crc(samples) != chunk.sample_crc:
         raise CorruptError("decoded samples do not have the checksum of the original ones")
 
 
 def _restore(samples: np.ndarray, chunk: CodedChunk, width: int) -> None:
-    """Put samples in place of what was coded. Raises `CorruptError` if there are none for it."""
+    """Fill in copies, put samples in place of what was coded. Raises `CorruptError` if there are none for it."""
+    copies = np.flatnonzero(chunk.side.kind == COPY)
+    samples[:, copies] = samples[:, chunk.side.mean[copies]]
     chunk.maps.restore_values(samples)
     if chunk.max_error:
         linear = map_sources(chunk.side.kind, chunk.side.mean) >= 0

@@ -129,6 +129,13 @@ class Layout:
         """The frames up to the end of each section."""
         return list(accumulate(part.count * part.frames if isinstance(part, Records) else 0 for part in self.sections))
 
+    @property
+    def channel_by_channel(self) -> bool:
+        """Whether it is all samples of a channel, then those of the next: as a raw file, of any size."""
+        part = self.sections[0] if len(self.sections) == 1 else b""
+        field = part.fields[0] if isinstance(part, Records) and part.count == len(part.fields) == 1 else None
+        return isinstance(field, Samples) and field.by_channel
+
     def places(self, width: int) -> list[int]:
         """Return where in the file each section begins, and where the last one ends; samples are of `width` bytes."""
         sizes = (len(part) if isinstance(part, bytes) else part.count * part.size(width) for part in self.sections)

@@ -76,7 +76,7 @@ def _parse(text: bytes, encoding: str) -> dict:
     if isinstance(found["descr"], str):
         try:
             found["descr"] = np.dtype(found["descr"]).str
-        except (TypeError, ValueError, SyntaxError):  # as numpy takes it apart
+        except (TypeError, ValueError, SyntaxError, Warning):  # as numpy takes it apart
             raise FileFormatError("the .npy file's header is damaged") from None
     return found
 

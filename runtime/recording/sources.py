@@ -221,10 +221,12 @@ def _described(described: Description, file: BinaryIO, size: int) -> Source:
     """Return the reader for a file that was described; bare samples that fill it need no more than a raw file."""
     described = replace(described, metadata={FORMAT: described.form, **described.metadata})
     records, channels = described.layout.sections[0], described.channels
-    bare = isinstance(records, Records) and records.fields == (Samples(channels),)
+    turned = described.layout.channel_by_channel
+    bare = turned or (isinstance(records, Records) and records.fields == (Samples(channels),))
     if bare and described.layout.places(sample_formats.width(described.dtype)) == [0, size]:
         file.seek(0)
-        form = Form(channels, described.sample_rate, described.dtype, described.layout.frames, TIME_CHANNEL)
+        layout = CHANNEL_TIME if turned else TIME_CHANNEL
+        form = Form(channels, described.sample_rate, described.dtype, described.layout.frames, layout, turned)
         raw = RawReader(file, size, form)
         raw.metadata, raw.notes = described.metadata, described.warnings
         return raw

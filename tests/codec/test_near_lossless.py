@@ -160,3 +160,13 @@ def test_channels_must_agree_about_their_units(n1):
     side.shift[1] += 1
     with pytest.raises(runtime.CorruptError, match="Q6 units"):
         parameter_bits.unpack(parameter_bits.pack(side), 0, 2, side.has_references, fine=True)
+
+
+def test_copies_of_a_channel_with_a_palette_come_back():
+    """Their palette is that of their source, and so are the numbers in it."""
+    values = np.array([89, -50, -59, 2, 35], np.int16)[np.random.default_rng(1).integers(0, 5, 260)]
+    samples = np.stack([values, values, values - 59, values], axis=1).astype(np.int8)
+    for verify in (False, True):
+        coded = runtime.encode(samples, 20000, max_error=7, verify=verify)
+        decoded, _ = runtime.decode(coded)
+        assert np.abs(decoded.astype(np.int16) - samples).max() <= 7

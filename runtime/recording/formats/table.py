@@ -95,8 +95,11 @@ def _checked(found: Found, described: Description) -> Description:
     layout, channels = described.layout, described.channels
     if not 1 <= channels <= limits.MAX_CHANNELS:
         raise ValueError(f"{channels} channels")
-    layout.check(channels)
+    if not layout.channel_by_channel:
+        layout.check(channels)
     end = layout.places(sample_formats.width(described.dtype))[-1]
+    if layout.channel_by_channel and end != found.size:
+        raise ValueError("channel by channel, and other bytes behind")
     if not layout.frames or end > found.size or not isinstance(layout.sections[-1], Records):
         raise ValueError("the file ends in front of its samples")
     rate = described.sample_rate

@@ -1,0 +1,1 @@
+"""Inputs that nobody wrote: what is fuzzed, how inputs are made, and what counts as a finding."""
