@@ -21,6 +21,19 @@ for name, folder in (("runtime", ROOT), ("middleout", ROOT / "runtime" / "interf
 sys.path += [str(ROOT), str(ROOT / "runtime" / "interfaces"), str(ROOT / "scripts")]
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add an option for what takes too long for every change."""
+    parser.addoption("--long", action="store_true", help="run tests with the marker `long` too")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what takes too long, unless it is asked for."""
+    if not config.getoption("--long"):
+        long = [item for item in items if item.get_closest_marker("long")]
+        config.hook.pytest_deselected(items=long)
+        items[:] = [item for item in items if not item.get_closest_marker("long")]
+
+
 @pytest.fixture(scope="session")
 def root() -> Path:
     """The checkout."""

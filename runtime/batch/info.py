@@ -78,7 +78,7 @@ def describe(path: str) -> dict[str, Any]:
         "sample_bytes": original,
         "coded_bytes": size,
         "bits_per_sample": 8 * size / samples if samples else None,
-        "ratio": original / size if samples else None,
+        "ratio": original / size,
     }
 
 

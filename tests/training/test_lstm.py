@@ -143,7 +143,9 @@ def test_file_loads_in_the_runtime_and_is_reproducible(net, tmp_path):
 
 
 @pytest.mark.parametrize("stage", range(7))
-@pytest.mark.parametrize("ties", ["up", "down", "away", "zero"])
+@pytest.mark.parametrize(
+    "ties", ["up", *(pytest.param(ties, marks=pytest.mark.long) for ties in ("down", "away", "zero"))]
+)
 def test_known_answers_tell_how_every_stage_rounds(net, stage, ties):
     parts = net.integers()
     own, state, *expected = recurrent_graph.answers(parts, rows(4, 1))

@@ -82,6 +82,7 @@ def test_any_wrong_byte_of_a_header_is_survived(name, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("name", CASES)
 def test_many_wrong_bytes_of_headers_are_survived(name, tmp_path):
     assert mutate(name, tmp_path, 400, 2) > 0
