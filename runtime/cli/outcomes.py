@@ -106,8 +106,8 @@ def _tell(outcome: Outcome) -> None:
     if outcome.bit_rate is not None:
         say(_rate(outcome))
     if outcome.likely_channels is not None:
-        text = f"warning: the samples look like {outcome.likely_channels} channels; check --channels"
-        say(f"{outcome.path}: {text}")
+        likely = "1 channel" if outcome.likely_channels == 1 else f"{outcome.likely_channels} channels"
+        say(f"{outcome.path}: warning: the samples look like {likely}; check --channels")
     for note in outcome.notes:
         say(f"{outcome.path}: note: {note}")
     if outcome.stored:
