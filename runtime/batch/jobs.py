@@ -17,7 +17,7 @@ from ..container.chunk_head import chunk_bound
 from ..container.header import Header
 from ..core import sample_formats
 from ..core.errors import MiddleoutError, UsageError
-from ..core.terms import FILES, RAW, SAMPLES, STREAM
+from ..core.terms import FILES, KEPT, RAW, SAMPLES, STREAM
 from ..recording.input_file import Seen
 from ..recording.outputs import paths, removal
 from ..recording.outputs.originals import FileSink, Sink
@@ -111,10 +111,12 @@ class EncodeJob(Job):
             length = ChunkLength.of(self._loaded.options, source.channels, source.sample_rate, source.frames)
             chunks = itertools.chain.from_iterable(map(length.parts, length.cut(source.read, source.frames)))
             first = beginning(chunks, CHOICE_FRAMES)
-            if source.kind == RAW and not source.channel_time and first:
+            if self._given.channels is not None and source.kind == RAW and not source.channel_time and first:
                 outcome.likely_channels = likely_channels(first[0][:_LOOKED_AT])
             header = self._header(recording)
-            outcome.notes = source.notes
+            outcome.kept = source.kind == KEPT
+            if not (outcome.kept and self._given.archive):  # of an archive, they are counted
+                outcome.notes = source.notes
             encoding = Encoding(self._loaded, header, recording.names, first, recording.foreign, source.metadata)
             self._encoding, header = encoding, encoding.header
             if header.in_order and (header.summed or self._settings.remove or self._settings.sums):

@@ -21,6 +21,7 @@ class Outcome:
     stored : most channels of a chunk that are floats without a step, which are stored; of an encoded file
     bit_rate : bits per second of all channels together, if a target rate was given
     likely_channels : a number of channels that is clearly likelier than that which was said of raw samples
+    kept : whether the original is none of the recordings that are known, and was kept as it is; of an encoded file
     notes : what the user is to be told of the input; of an encoded file
     sha256 : of the original, where the coded file holds it or it was asked for
     seconds : from its first byte read to its end, other files at the same time included
@@ -37,6 +38,7 @@ class Outcome:
     stored: int = 0
     bit_rate: float | None = None
     likely_channels: int | None = None
+    kept: bool = False
     notes: tuple[str, ...] = ()
     sha256: str | None = None
     seconds: float = 0.0

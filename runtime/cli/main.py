@@ -211,7 +211,7 @@ def _select(options: argparse.Namespace, coded: bool) -> list[str]:
         raise UsageError("no files")
     if wrong := [name for name in names if name.startswith("-") and name != "-" and not os.path.exists(name)]:
         raise UsageError(f"there is no option {wrong[0]}")
-    below = selection.select(names, wanted) if options.recursive else {}
+    below = selection.select(names, wanted, None if coded else options.directory) if options.recursive else {}
     options.files = list(below) if options.recursive else names
     options.whole = frozenset()
     if not coded:

@@ -55,6 +55,9 @@ def run(verb: str, call: Callable, options: argparse.Namespace, total: int | Non
         print(json.dumps(_totals(verb, outcomes, seconds), indent=2))
     if skipped and not options.quiet:
         say(f"{skipped} files were done before")
+    kept = sum(outcome.kept for outcome in good)
+    if kept > 1 and not options.quiet:
+        say(f"{kept} files are no recordings of a known format: kept as they are, compressed by zstd")
     if good and not options.quiet:
         say(_summary(verb, good, seconds))
     return max((getattr(outcome.error, "exit_code", 1) for outcome in outcomes if outcome.error), default=0)
@@ -106,8 +109,8 @@ def _tell(outcome: Outcome) -> None:
     if outcome.bit_rate is not None:
         say(_rate(outcome))
     if outcome.likely_channels is not None:
-        text = f"warning: the samples look like {outcome.likely_channels} channels; check --channels"
-        say(f"{outcome.path}: {text}")
+        likely = "1 channel" if outcome.likely_channels == 1 else f"{outcome.likely_channels} channels"
+        say(f"{outcome.path}: warning: the samples look like {likely}; check --channels")
     for note in outcome.notes:
         say(f"{outcome.path}: note: {note}")
     if outcome.stored:

@@ -35,13 +35,14 @@ def is_coded(path: str) -> bool:
         return file.read(len(MAGIC)) == MAGIC
 
 
-def select(names: Iterable[str], wanted: Callable[[str], bool]) -> dict[str, str]:
+def select(names: Iterable[str], wanted: Callable[[str], bool], but: str | None = None) -> dict[str, str]:
     """Return files, those of folders by name of the path, and the folder of each below the folder that was named.
 
     Parameters
     ----------
     names : paths of files, which are taken as they are, and of folders, all below which is looked at
     wanted : tells of a file in a folder whether it is to be taken
+    but : a folder that is not looked into: that of the outputs
 
     Raises
     ------
@@ -56,7 +57,7 @@ def select(names: Iterable[str], wanted: Callable[[str], bool]) -> dict[str, str
             continue
         folders.append(name)
         for folder, below, files in os.walk(name):
-            below.sort()
+            below[:] = sorted(one for one in below if but is None or not _same(os.path.join(folder, one), but))
             for file in sorted(files):
                 path = os.path.join(folder, file)
                 if os.path.isfile(path) and wanted(path):
@@ -64,6 +65,10 @@ def select(names: Iterable[str], wanted: Callable[[str], bool]) -> dict[str, str
     if folders and not found:
         raise UsageError(f"no such recordings in {', '.join(folders)}")
     return found
+
+
+def _same(one: str, other: str) -> bool:
+    return os.path.exists(other) and os.path.samefile(one, other)
 
 
 def listed(path: str) -> list[str]:

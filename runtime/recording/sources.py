@@ -204,7 +204,7 @@ def _reader(source: Input, given: Given) -> Source:
     if given.channels is None:
         if not start:
             raise FileFormatError("an empty file")
-        kind = "a raw file" if suffix in RAW_SUFFIXES else "this is neither a WAV nor a .npy file; if raw"
+        kind = "a raw file" if suffix in RAW_SUFFIXES else "this is no recording of a known format; if raw"
         wrong = UsageError if suffix in RAW_SUFFIXES or source.seen is None else FileFormatError
         raise wrong(f"{kind}: say with --channels how many channels it has, and --dtype if it is not int16")
     channel_time = given.layout == CHANNEL_TIME

@@ -50,7 +50,7 @@ def test_wrong_calls_are_told_what_is_wrong(call, answer, here, capsys):
 
 
 def test_what_is_not_understood_is_kept_and_told(here, capsys):
-    for name, answer in [("r.h5", "export its samples as .npy"), ("c.csv", "neither a WAV nor a .npy file")]:
+    for name, answer in [("r.h5", "export its samples as .npy"), ("c.csv", "no recording of a known format")]:
         assert main("encode", name) == 0
         shown = capsys.readouterr().err
         assert "kept as it is" in shown and answer in shown

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
 import sys
 
 import numpy as np
 import pytest
+from page_blocks import blocks, run
 
 import runtime
 
@@ -30,19 +29,9 @@ def page(root):
     return (root / "docs" / "clusters.md").read_text()
 
 
-def run(command, folder, **more):
-    """Run a script with this Python's `runtime` in the path."""
-    tools = folder / "tools"
-    tools.mkdir(exist_ok=True)
-    (tools / "runtime").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m runtime "$@"\n')
-    (tools / "runtime").chmod(0o755)
-    environment = os.environ | {"PATH": f"{tools}:{os.environ['PATH']}"} | more
-    return subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True, text=True).stdout
-
-
 @pytest.mark.slow
 def test_the_slurm_script(page, recordings, tmp_path):
-    (script,) = re.findall(r"```sh\n(#!/bin/bash.*?)```", page, re.DOTALL)
+    ((_, script),) = blocks(page, "sh")
     (tmp_path / "job.sh").write_text(script)
     for _ in range(2):  # again: all is done
         for task in range(1, 9):
@@ -59,7 +48,7 @@ def test_the_slurm_script(page, recordings, tmp_path):
 @pytest.mark.slow
 def test_the_dask_script(page, recordings, tmp_path):
     pytest.importorskip("distributed", reason="dask.distributed is not installed; it is the extra `dask`")
-    (script,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    ((_, script),) = blocks(page, "python")
     (tmp_path / "cluster.py").write_text(script)
     shown = run([sys.executable, "cluster.py"], tmp_path)
     assert len(shown.splitlines()) == 5

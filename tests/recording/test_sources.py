@@ -297,7 +297,7 @@ def test_what_is_not_right_is_refused_with_a_way_out(name, content, options, mes
         ("x.npy", odd_npy("'descr': 5, 'fortran_order': False, 'shape': (1,)"), "header is damaged"),
         ("x.npy", b"\x93NUMPY\7\0", "version 7"),
         ("x.npy", b"text", "not a .npy file"),
-        ("x", b"text", "neither a WAV nor a .npy file"),
+        ("x", b"text", "no recording of a known format"),
     ],
 )
 def test_what_is_not_understood_is_kept_and_told(name, content, message, tmp_path, capsys):
