@@ -85,7 +85,7 @@ class Writer:
         self._output: Output | None = None
         if isinstance(target, str | os.PathLike):
             outputs = paths.Outputs(os.fspath(target), force=force)
-            self._output = outputs.open(outputs.claim(STREAM, str))
+            self._output = outputs.open(outputs.claim(STREAM, str), only_copy=True)
             self._file: BinaryIO = self._output.file
         else:
             self._file = target

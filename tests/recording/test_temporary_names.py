@@ -33,6 +33,28 @@ def test_the_next_output_in_a_folder_removes_what_a_killed_process_left(tmp_path
     assert sorted(os.listdir(tmp_path)) == ["b.mdo", "c.mdo"]
 
 
+def test_the_only_copy_of_a_recording_stays_and_is_named(tmp_path, caplog):
+    code = "import os, signal, sys, numpy, runtime\nwith runtime.Writer(sys.argv[1], 100, chunk_frames=50) as writer:\n"
+    code += (
+        "    writer._file.flush(); writer.write(numpy.arange(200, dtype='i2')); writer._encode(writer._ready(False))\n"
+    )
+    code += "    writer._file.flush(); os.kill(os.getpid(), signal.SIGKILL)\n"
+    subprocess.run([sys.executable, "-c", code, tmp_path / "a.mdo"], timeout=120)
+    (left,) = os.listdir(tmp_path)
+    runtime.encode_files([_recording(tmp_path / "in")], folder=tmp_path)
+    assert left in os.listdir(tmp_path) and left in caplog.text and "salvage" in caplog.text
+    saved = runtime.salvage_file(tmp_path / left, tmp_path / "saved.mdo")
+    assert saved.damage
+    with runtime.Reader(tmp_path / "saved.mdo") as reader:
+        assert np.array_equal(reader.read()[:, 0], np.arange(150))
+
+
+def _recording(folder):
+    folder.mkdir()
+    np.save(folder / "b.npy", np.zeros((9, 1), np.int16))
+    return folder / "b.npy"
+
+
 def test_files_of_others_stay(tmp_path, monkeypatch):
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()

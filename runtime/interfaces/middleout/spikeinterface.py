@@ -273,8 +273,8 @@ def _describe(recording: BaseRecording, metadata: dict[str, Any]) -> None:
     """Tell a recording what a file knows of it."""
     if known.GAIN in metadata:
         recording.set_channel_gains(metadata[known.GAIN])
-    if known.OFFSET in metadata:
-        recording.set_channel_offsets(metadata[known.OFFSET])
+    if known.OFFSET in metadata or known.GAIN in metadata:
+        recording.set_channel_offsets(metadata.get(known.OFFSET, 0.0))
     if known.START_TIME in metadata:
         recording.annotate(**{known.START_TIME: metadata[known.START_TIME]})
     recording.annotate(**metadata.get(known.ANNOTATIONS, {}))

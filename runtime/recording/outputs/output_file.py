@@ -32,6 +32,7 @@ class Output:
     ----------
     target : path, or `-`
     force : whether an existing file may be replaced
+    only_copy : whether what is written is nowhere else: if the process is killed, it is left for `runtime salvage`
 
     Attributes
     ----------
@@ -39,7 +40,7 @@ class Output:
     seekable : whether it is a file that can be read again
     """
 
-    def __init__(self, target: str, force: bool = False) -> None:
+    def __init__(self, target: str, force: bool = False, only_copy: bool = False) -> None:
         self._target = os.path.realpath(target)
         self._force = force
         self._temporary: str | None = None
@@ -50,7 +51,7 @@ class Output:
         elif os.path.exists(self._target) and not os.path.isfile(self._target):
             self.file = open(self._target, "wb")
         else:
-            self._temporary = temporary_path(self._target)
+            self._temporary = temporary_path(self._target, only_copy)
             self.file = open(self._temporary, "x+b")
         self.seekable = self._temporary is not None
 

@@ -123,12 +123,12 @@ class Outputs:
         self._taken.add(real)
         return target
 
-    def open(self, target: str, make_folder: bool = False) -> Output:
+    def open(self, target: str, make_folder: bool = False, only_copy: bool = False) -> Output:
         """Open a claimed output; what killed processes left in its folder is removed, if that is wanted."""
         if make_folder or self._folder is not None:
             make_folders(os.path.dirname(target) or os.curdir)
         try:
-            output = Output(target, self._force)
+            output = Output(target, self._force, only_copy)
         except FileNotFoundError:
             raise UsageError(f"there is no folder for {target}; make it, or say -d") from None
         if self._tidy and output.seekable and output.folder not in self._visited:

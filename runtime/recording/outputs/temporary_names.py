@@ -10,15 +10,21 @@ import re
 import uuid
 from functools import cache
 
-_NAME = re.compile(r"\..+\.([0-9a-f]{8})-([0-9]{1,10})-[0-9a-f]{12}\.tmp", re.DOTALL)
+_NAME = re.compile(r"\..+\.([0-9a-f]{8})-([0-9]{1,10})-[0-9a-f]{12}\.(tmp|part)", re.DOTALL)
 _KEPT = 24
 """Characters of the final name, so that the whole is short enough for every file system."""
 
 
-def temporary_path(target: str) -> str:
-    """Return a new path in the target's folder, whose name tells by which process it is written."""
+def temporary_path(target: str, only_copy: bool = False) -> str:
+    """Return a new path in the target's folder, whose name tells by which process it is written.
+
+    Parameters
+    ----------
+    only_copy : whether what is written is nowhere else, so that it is never removed
+    """
     folder, name = os.path.split(target)
-    return os.path.join(folder, f".{name[:_KEPT]}.{_processes()}-{os.getpid()}-{uuid.uuid4().hex[:12]}.tmp")
+    suffix = "part" if only_copy else "tmp"
+    return os.path.join(folder, f".{name[:_KEPT]}.{_processes()}-{os.getpid()}-{uuid.uuid4().hex[:12]}.{suffix}")
 
 
 def remove_left_behind(folder: str) -> None:
@@ -26,6 +32,7 @@ def remove_left_behind(folder: str) -> None:
 
     These are files with a name of `temporary_path`, of a process of this machine (on Linux also of this container) that
     is no longer there. Others stay: whether processes elsewhere are there can't be known. What is removed is logged.
+    The only copy of a recording is named and stays.
     """
     if os.name == "nt":  # processes can't be asked there without a risk for them
         return
@@ -34,6 +41,9 @@ def remove_left_behind(folder: str) -> None:
         if found is None or found[1] != _processes() or _is_there(int(found[2])):
             continue
         path = os.path.join(folder, name)
+        if found[3] == "part":
+            logging.getLogger("runtime").warning("%r was left by a killed process; `runtime salvage` saves it", path)
+            continue
         try:
             os.unlink(path)
         except OSError as error:
