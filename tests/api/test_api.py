@@ -284,7 +284,7 @@ def test_files_and_their_errors(simulation_wav, tmp_path):
         runtime.decode_file(tmp_path / "x.mdo")
     with pytest.raises(runtime.UsageError):
         runtime.encode_file(tmp_path / "missing.wav")
-    with pytest.raises(runtime.FileFormatError):
+    with pytest.raises(runtime.UsageError, match="a coded file already"):
         runtime.encode_file(tmp_path / "x.mdo", tmp_path / "y.mdo")
 
 
