@@ -105,7 +105,7 @@ class EncodeJob(Job):
             return
         self._target = self._settings.outputs.claim(self._files[0], self._named, self._files[1:])
         outcome = self.outcome
-        with Recording(self._files, self._given, self._array) as recording:
+        with Recording(self._files, self._given, self._array, keep=True) as recording:
             self._inputs, self._mtime = recording.seen, recording.mtime
             source = recording.source
             length = ChunkLength.of(self._loaded.options, source.channels, source.sample_rate, source.frames)

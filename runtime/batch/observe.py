@@ -10,8 +10,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from ..core.errors import FileFormatError, MiddleoutError, UsageError
-from ..core.terms import KEPT
+from ..core.errors import MiddleoutError, UsageError
 from ..fit.correlation import whiten
 from ..fit.topology import Topology
 from ..recording.sources import NOTHING, Given, Recording
@@ -69,11 +68,7 @@ def observe(
 
 def _opened(files: Sequence[str], given: Given, array: bool = False) -> Recording:
     try:
-        recording = Recording(files, given, array)
-        if recording.source.kind == KEPT:
-            recording.close()
-            raise FileFormatError(recording.source.notes[0])
-        return recording
+        return Recording(files, given, array)
     except OSError as error:
         raise UsageError(f"{files[0]}: {error.strerror or error}") from None
     except MiddleoutError as error:

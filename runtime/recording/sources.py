@@ -90,6 +90,7 @@ class Recording:
     files : one path (`-` is standard input), or with `array` one for each channel
     given : Given
     array : whether the files are the channels of one recording
+    keep : whether a file that is not understood is a recording without samples (`kept.KeptReader`), not an error
 
     Attributes
     ----------
@@ -100,7 +101,7 @@ class Recording:
     names : of the channels
     """
 
-    def __init__(self, files: Sequence[str], given: Given, array: bool = False) -> None:
+    def __init__(self, files: Sequence[str], given: Given, array: bool = False, keep: bool = False) -> None:
         self._input: Input | None = None
         if array:
             if STREAM in files:
@@ -114,7 +115,7 @@ class Recording:
             return
         self._input = Input(files[0])
         try:
-            self.source = _reader_or_kept(self._input, given)
+            self.source = _reader_or_kept(self._input, given) if keep else _reader(self._input, given)
         except BaseException:
             self.close()
             raise

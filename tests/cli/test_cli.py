@@ -132,8 +132,7 @@ def test_a_damaged_file_as_a_command(mdo):
         (["encode", "a.wav", "--model", "nonsense"], 3),
         (["encode", "a.wav", "--model", "missing.onnx"], 3),
         (["encode", "a.wav", "--model", "text.onnx"], 3),
-        (["encode", "text.wav"], 1),
-        (["encode", "text.wav", "missing.wav"], 2),
+        (["encode", "coded.wav", "missing.wav"], 2),
         (["decode", "text.wav"], 1),
         (["decode", "empty.mdo"], 1),
         (["test", "missing.mdo"], 2),
@@ -146,6 +145,7 @@ def test_a_damaged_file_as_a_command(mdo):
 def test_bad_input_gives_a_message_and_its_exit_code(arguments, code, wav, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "text.wav").write_text("text")
+    (tmp_path / "coded.wav").write_bytes(b"\x8fMDO\1")
     (tmp_path / "text.onnx").write_text("text")
     (tmp_path / "empty.mdo").write_bytes(b"")
     before = sorted(os.listdir(tmp_path))
@@ -158,7 +158,7 @@ def test_bad_input_gives_a_message_and_its_exit_code(arguments, code, wav, tmp_p
 
 
 def test_the_worst_exit_code_wins_and_the_rest_is_done(wav, tmp_path, capsys):
-    (tmp_path / "bad.wav").write_text("bad")
+    (tmp_path / "bad.wav").write_bytes(b"\x8fMDO\1")
     assert main("encode", tmp_path / "bad.wav", tmp_path / "missing.wav", wav) == 2
     messages = capsys.readouterr().err.splitlines()
     assert len(messages) == 3
@@ -189,9 +189,9 @@ def test_a_terminal_gets_a_progress_bar(wav, tmp_path, monkeypatch, capsys):
     pytest.importorskip("rich")
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
     monkeypatch.setenv("TERM", "xterm")
-    (tmp_path / "bad.wav").write_text("bad")
-    assert main("encode", wav, tmp_path / "bad.wav") == 1
-    assert "bad.wav: this is not a WAV file" in capsys.readouterr().err
+    (tmp_path / "bad.wav").write_bytes(b"\x8fMDO\1")
+    assert main("encode", wav, tmp_path / "bad.wav") == 2
+    assert "bad.wav: this is a coded file already" in capsys.readouterr().err
 
 
 def test_info(mdo, capsys):

@@ -144,7 +144,7 @@ def other_name(proto, properties):
 
 @pytest.mark.parametrize(
     "change, message",
-    [(other_state, "1 of .* known answers"), (other_size, "inputs and outputs"), (other_name, "inputs and outputs")],
+    [(other_state, "1 of .* known answers"), (other_size, "rows of shape"), (other_name, "inputs and outputs")],
 )
 def test_what_is_checked_when_it_is_loaded(change, message):
     with pytest.raises(ModelError, match=message):

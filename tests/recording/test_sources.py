@@ -471,7 +471,6 @@ def test_samples_of_audio_files(form, channels, tmp_path, capsys):
 
     samples, path = signal("<i2", channels=channels), tmp_path / f"x.{form.lower()}"
     soundfile.write(path, samples, 20000, format=form, subtype="PCM_16")
-    assert main("encode", "-q", path) in (1, 2)
     assert main("encode", "-q", path, "--samples-only", "--rm") == 2
     assert main("encode", "-q", path, "--samples-only", "--array") == 2
     assert main("encode", "-q", path, "--samples-only") == 0 and path.exists()

@@ -59,7 +59,7 @@ def test_samples_off_the_table_lose_their_low_bits():
 
 
 @pytest.mark.parametrize("name, content, message", [
-    ("a.bin", b"12345", "no whole number of frames"),
+    ("a.bin", b"12345", "2 channels of 1 time steps"),
     ("a.wav", b"RIFF", "not a WAV file"),
     ("a.txt", b"", "not one of .wav"),
 ])  # fmt: skip

@@ -34,7 +34,7 @@ class Contents:
 def recording_contents(files: Sequence[str], given: Given, array: bool) -> Contents:
     """Read a recording, or several files that are one."""
     made = Contents()
-    with Recording(files, given, array) as recording:
+    with Recording(files, given, array, keep=True) as recording:
         source = recording.source
         made.add(source.front)
         while len(samples := source.read(max(BATCH_SAMPLES // source.channels, 1))):
