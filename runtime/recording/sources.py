@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import BinaryIO, cast
 
@@ -16,7 +16,7 @@ from ..core import sample_formats
 from ..core.errors import FileFormatError, MiddleoutError, UsageError
 from ..core.file_io import read_up_to
 from ..core.names import channel_names
-from ..core.terms import CHANNEL_TIME, SAMPLES, STREAM, TIME_CHANNEL
+from ..core.terms import CHANNEL_TIME, KEPT, SAMPLES, STREAM, TIME_CHANNEL
 from . import npy
 from .arrays import check_axes, check_layout, to_sample_rate
 from .audio import AudioReader
@@ -119,6 +119,7 @@ class Recording:
         except BaseException:
             self.close()
             raise
+        self.source.notes += tuple(_unused(self.source, given))
         self.size, self.mtime = self._input.size, self._input.mtime
         if self.source.kind == SAMPLES:  # of which the file is another form
             self.size = None
@@ -175,6 +176,14 @@ def _reader_or_kept(source: Input, given: Given) -> Source:
             raise
         source.file.seek(0)
         return KeptReader(source.file, str(error))
+
+
+def _unused(source: Source, given: Given) -> Iterator[str]:
+    """Say what a caller has said of a file that says otherwise itself."""
+    if given.channels not in (None, source.channels) and source.kind != KEPT:
+        yield f"it has {source.channels} channels, as its header says; a number of channels is for raw files"
+    if given.sample_rate not in (0, source.sample_rate) and source.sample_rate:
+        yield f"its sample rate is {source.sample_rate} Hz, as its header says; a sample rate is for files without one"
 
 
 def _reader(source: Input, given: Given) -> Source:

@@ -71,3 +71,11 @@ def test_a_wrong_number_of_channels_is_noticed(here, capsys):
     assert "warning" not in capsys.readouterr().err
     assert likely_channels(samples[:3]) is None
     assert likely_channels(np.zeros((5000, 4), np.int16)) is None
+
+
+def test_options_that_a_header_contradicts_are_told(here, capsys):
+    assert main("encode", "ok.wav", "--channels", "3", "--sample-rate", "5") == 0
+    shown = capsys.readouterr().err
+    assert "it has 1 channels, as its header says" in shown and "its sample rate is" in shown
+    assert main("encode", "-f", "ok.wav", "--channels", "1") == 0
+    assert "header" not in capsys.readouterr().err
