@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..batch.outcome import Outcome
-from ..core.errors import CorruptError
+from ..core.errors import CorruptError, UsageError
 from ..recording.outputs.removal import file_digest
 from .manifest import Folder, Manifest, Original
 
@@ -102,6 +102,23 @@ def compare(archive: str, outcomes: Sequence[Outcome], done: Callable[[Outcome],
             wrong.append(Outcome(os.path.join(archive, one.coded), error=CorruptError(text)))
             done(wrong[-1])
     return wrong
+
+
+def against(
+    call: Call, original: str, files: list[str], done: Callable[[Outcome], None], **options: Any
+) -> list[Outcome]:
+    """Decode a file without writing it, and hold it against its original. Raises `UsageError`."""
+    try:
+        wanted = file_digest(original).hex()
+    except OSError as error:
+        raise UsageError(f"{original}: {error.strerror or error}") from None
+    (outcome,) = call(files, done=lambda outcome: None, **options)
+    if outcome.error is None and outcome.sha256 is None:
+        outcome.error = UsageError("its bytes do not come in their order: decode it, and compare the files")
+    elif outcome.error is None and outcome.sha256 != wanted:
+        outcome.error = CorruptError(f"decodes to another file than {original}")
+    done(outcome)
+    return [outcome]
 
 
 def settle(archive: str, target: str) -> None:

@@ -11,7 +11,7 @@ from ..core.errors import UsageError
 
 SHELLS = ("bash", "zsh", "fish")
 _FOLDERS = ("DIR",)
-_FILES = ("FILE", "FILE.json", "LIST", "NAME|PATH", "OLD", "OUT", "PAGE.html", "PATH", "RECORDING", "X")
+_FILES = ("FILE", "FILE.json", "LIST", "NAME|PATH", "OLD", "ORIGINAL", "OUT", "PAGE.html", "PATH", "RECORDING", "X")
 """Metavariables that stand for paths."""
 
 

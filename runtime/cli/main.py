@@ -96,6 +96,7 @@ def _parser() -> argparse.ArgumentParser:
     decode = _command(commands, "decode", _decode, "restore the original files")
     _coding_options(decode)
     test = _command(commands, "test", _test, "check files by decoding them")
+    test.add_argument("--against", metavar="ORIGINAL", help="also compare with the original, for one file")
     for command in (decode, test):
         command.add_argument("--model", metavar="PATH", help="the model, where it is neither shipped nor in the file")
         command.add_argument(
@@ -184,7 +185,13 @@ def _test(options: argparse.Namespace) -> int:
 
     roots = _select(options, coded=True)
     call = partial(files.verify_files, model=options.model, embedded_model=options.embedded_model)
-    if options.recursive and len(roots) == 1:
+    if options.against is not None:
+        from ..archive.folders import against
+
+        if len(options.files) != 1 or options.recursive:
+            raise UsageError("--against is for one file")
+        call = partial(against, partial(call, sums=True), options.against)
+    elif options.recursive and len(roots) == 1:
         from ..archive.folders import Archive
 
         call = partial(Archive(roots[0], roots, options.below).test, partial(call, sums=True))

@@ -75,6 +75,18 @@ def test_small_files_hold_a_sum_if_that_is_asked_for(tmp_path, capsys):
     assert with_sum["sha256"] in capsys.readouterr().out
 
 
+def test_a_file_can_be_held_against_its_original(tmp_path, capsys):
+    path = tmp_path / "x.bin"
+    path.write_bytes(bytes(range(200)))
+    assert main(["encode", "-q", "--channels", "1", str(path)]) == 0
+    assert main(["test", "-q", str(tmp_path / "x.mdo"), "--against", str(path)]) == 0
+    path.write_bytes(bytes(200))
+    assert main(["test", "-q", str(tmp_path / "x.mdo"), "--against", str(path)]) == 1
+    assert "another file than" in capsys.readouterr().err
+    assert main(["test", "-q", str(tmp_path / "x.mdo"), "--against", str(tmp_path / "none")]) == 2
+    assert main(["test", "-q", *[str(tmp_path / "x.mdo")] * 2, "--against", str(path)]) == 2
+
+
 def test_another_original_than_the_sum_says_is_refused(tmp_path):
     """As from a coder that is wrong: all checksums of blocks and samples are right."""
     from runtime.container.blocks import BlockReader, BlockWriter
