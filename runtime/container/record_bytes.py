@@ -1,4 +1,4 @@
-"""What a chunk holds of records besides their samples: docs/format.md section 2.8."""
+"""Records as bytes: their samples, and what a chunk holds of them besides these (docs/format.md section 2.9)."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import struct
 
 import numpy as np
 
-from ..core import limits
+from ..core import limits, sample_formats
 from ..core.compressed_bytes import from_differences, pack_blob, parse_blob, to_differences
 from ..core.errors import CorruptError
-from .records import Bytes, Integers, Layout, Records, Run
+from .records import Bytes, Integers, Layout, Records, Run, Samples
 
 _SIZE = struct.Struct("<I")
 
@@ -72,3 +72,47 @@ def unpack(packed: bytes, layout: Layout, runs: list[Run]) -> list[np.ndarray]:
                     kept.append(np.frombuffer(values, np.uint8).reshape(run.count, field.kept))
         found.append(np.concatenate([np.empty((run.count, 0), np.uint8), *kept], axis=1))
     return found
+
+
+def split(data: bytes, records: Records, dtype: str) -> tuple[np.ndarray, np.ndarray]:
+    """Take records apart.
+
+    Returns
+    -------
+    samples : plain ones [frames, channels]
+    kept : uint8 [records, bytes of a record that are kept]
+    """
+    width, frames = sample_formats.width(dtype), records.frames
+    rows = np.frombuffer(data, np.uint8).reshape(-1, records.size(width))
+    samples = np.empty((len(rows), frames, records.channels), sample_formats.plain_type(dtype))
+    kept, at, channel = [rows[:, :0]], 0, 0
+    for field in records.fields:
+        size = field.kept if not isinstance(field, Samples) else field.channels * frames * width
+        part, at = rows[:, at : at + size], at + size
+        if isinstance(field, Samples):
+            shape = (field.channels, frames) if field.by_channel else (frames, field.channels)
+            values = sample_formats.from_bytes(part.tobytes(), dtype, 1).reshape(len(rows), *shape)
+            last = channel + field.channels
+            samples[:, :, channel:last] = values.transpose(0, 2, 1) if field.by_channel else values
+            channel = last
+        else:
+            kept.append(part)
+    return samples.reshape(-1, records.channels), np.concatenate(kept, axis=1)
+
+
+def join(samples: np.ndarray, kept: np.ndarray, records: Records, dtype: str) -> bytes:
+    """Undo `split`."""
+    width, frames, count = sample_formats.width(dtype), records.frames, len(kept)
+    rows = np.empty((count, records.size(width)), np.uint8)
+    values = samples.reshape(count, frames, -1)
+    at = taken = channel = 0
+    for field in records.fields:
+        if isinstance(field, Samples):
+            part = values[:, :, channel : channel + field.channels]
+            part = np.ascontiguousarray(part.transpose(0, 2, 1) if field.by_channel else part)
+            data = np.frombuffer(sample_formats.to_bytes(part, dtype), np.uint8).reshape(count, -1)
+            channel += field.channels
+        else:
+            data, taken = kept[:, taken : taken + field.kept], taken + field.kept
+        rows[:, at : at + data.shape[1]], at = data, at + data.shape[1]
+    return rows.tobytes()

@@ -1,4 +1,4 @@
-"""An original as records: which of its bytes are samples, and which are kept beside them (docs/format.md section 2.8).
+"""An original as records: which of its bytes are samples, and which are kept beside them (docs/format.md section 2.9).
 
 A file is a run of sections: bytes as they are, and records, each of which holds fields. So a parser of an input format
 says no more than where samples are; all other bytes come back whatever they mean.
@@ -12,9 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
 
-import numpy as np
-
-from ..core import limits, sample_formats
+from ..core import limits
 from ..core.errors import CorruptError
 from . import varint
 
@@ -154,6 +152,15 @@ class Layout:
             if end >= stop:
                 return
 
+    def start_of_record(self, frame: int) -> int:
+        """Return the first frame of the record that holds a frame; the number of frames for one behind the last."""
+        number = bisect_right(self._ends, frame)
+        if number == len(self.sections):
+            return self.frames
+        part = self.sections[number]
+        assert isinstance(part, Records)  # other sections end where the one before does
+        return frame - (frame - (self._ends[number] - part.count * part.frames)) % part.frames
+
     def frame(self, run: Run) -> int:
         """Return the first frame of a run of records."""
         records = self.records(run)
@@ -241,50 +248,6 @@ def _field(packed: bytes, at: int) -> tuple[Field, int]:
         raise ValueError("unknown field")
     frames, at = varint.parse(packed, at)
     return Samples(count, frames, kind == _CHANNELS), at
-
-
-def split(data: bytes, records: Records, dtype: str) -> tuple[np.ndarray, np.ndarray]:
-    """Take records apart.
-
-    Returns
-    -------
-    samples : plain ones [frames, channels]
-    kept : uint8 [records, bytes of a record that are kept]
-    """
-    width, frames = sample_formats.width(dtype), records.frames
-    rows = np.frombuffer(data, np.uint8).reshape(-1, records.size(width))
-    samples = np.empty((len(rows), frames, records.channels), sample_formats.plain_type(dtype))
-    kept, at, channel = [rows[:, :0]], 0, 0
-    for field in records.fields:
-        size = field.kept if not isinstance(field, Samples) else field.channels * frames * width
-        part, at = rows[:, at : at + size], at + size
-        if isinstance(field, Samples):
-            shape = (field.channels, frames) if field.by_channel else (frames, field.channels)
-            values = sample_formats.from_bytes(part.tobytes(), dtype, 1).reshape(len(rows), *shape)
-            last = channel + field.channels
-            samples[:, :, channel:last] = values.transpose(0, 2, 1) if field.by_channel else values
-            channel = last
-        else:
-            kept.append(part)
-    return samples.reshape(-1, records.channels), np.concatenate(kept, axis=1)
-
-
-def join(samples: np.ndarray, kept: np.ndarray, records: Records, dtype: str) -> bytes:
-    """Undo `split`."""
-    width, frames, count = sample_formats.width(dtype), records.frames, len(kept)
-    rows = np.empty((count, records.size(width)), np.uint8)
-    values = samples.reshape(count, frames, -1)
-    at = taken = channel = 0
-    for field in records.fields:
-        if isinstance(field, Samples):
-            part = values[:, :, channel : channel + field.channels]
-            part = np.ascontiguousarray(part.transpose(0, 2, 1) if field.by_channel else part)
-            data = np.frombuffer(sample_formats.to_bytes(part, dtype), np.uint8).reshape(count, -1)
-            channel += field.channels
-        else:
-            data, taken = kept[:, taken : taken + field.kept], taken + field.kept
-        rows[:, at : at + data.shape[1]], at = data, at + data.shape[1]
-    return rows.tobytes()
 
 
 def whole(count: int, fields: Sequence[Field], left: int, width: int) -> Records | None:

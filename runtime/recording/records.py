@@ -10,7 +10,8 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from ..container import record_bytes
-from ..container.records import Layout, Records, Run, join, split
+from ..container.record_bytes import join, split
+from ..container.records import Layout, Records, Run
 from ..core import limits, sample_formats
 from ..core.errors import CorruptError, FileFormatError
 from ..core.file_io import read_up_to
@@ -87,10 +88,13 @@ class RecordsReader(Source):
 
     def skip(self, frames: int) -> None:
         """Pass over frames, which must be there."""
-        while frames > 0:
-            step = min(frames, max(len(self._ahead), 1 << 16))
-            self.read(step)
-            frames -= step
+        target = self._at + frames
+        start = self._layout.start_of_record(target)
+        if start > self._at + len(self._ahead):
+            self._at = self._begun = start
+            self._ahead = self._ahead[:0]
+            self._kept.clear()
+        self.read(target - self._at)
 
     def record_bytes(self, frames: int) -> bytes:
         """Return what belongs to the next `frames` frames that were read: the bytes of the records that begin there."""

@@ -47,6 +47,20 @@ def test_an_original_comes_together_again(name, cuts, dtype):
     assert layout.frames == reader.frames == 50 if name == "frames" else True
 
 
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_frames_can_be_passed_over(name):
+    layout = LAYOUTS[name]
+    data = original(layout, "<i2")
+    whole = RecordsReader(io.BytesIO(data), Description("test", 3, 0, "<i2", layout)).read(1000)
+    for steps in ((1, 2, 3), (7, 0, 12), (20, 3, 2), (0, 5, 0)):
+        reader, at = RecordsReader(io.BytesIO(data), Description("test", 3, 0, "<i2", layout)), 0
+        for step in steps:
+            reader.skip(step)
+            at += step
+            assert (reader.read(2) == whole[at : at + 2]).all()
+            at += 2
+
+
 def test_time_stamps_cost_almost_nothing():
     records = Records(1000, (Integers(8), Samples(1, 10)))
     stamps = (np.arange(1000, dtype="<u8") * 333 + 10**15).view(np.uint8).reshape(1000, 8)
