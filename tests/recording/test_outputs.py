@@ -42,7 +42,7 @@ def traced(monkeypatch):
 
 def shape(calls):
     """Calls with temporary names replaced."""
-    return [(name, "TEMPORARY" if what.endswith(".tmp") else what) for name, what in calls]
+    return [(name, "TEMPORARY" if what.endswith((".tmp", ".part")) else what) for name, what in calls]
 
 
 @pytest.fixture
