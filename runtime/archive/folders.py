@@ -12,7 +12,7 @@ from typing import Any
 
 from ..batch.outcome import Outcome
 from ..core.errors import CorruptError, UsageError
-from ..recording.outputs.removal import file_digest
+from ..core.file_io import file_digest
 from .manifest import Folder, Manifest, Original
 
 Call = Callable[..., list[Outcome]]

@@ -17,6 +17,7 @@ from ..container.chunk_head import chunk_bound
 from ..container.header import Header
 from ..core import sample_formats
 from ..core.errors import MiddleoutError, UsageError
+from ..core.file_io import file_digest
 from ..core.terms import FILES, KEPT, RAW, SAMPLES, STREAM
 from ..recording.input_file import Seen
 from ..recording.outputs import paths, removal
@@ -175,13 +176,13 @@ class EncodeJob(Job):
         self.outcome.coded_bytes = writer.offset
         again: Callable[[], Any] = partial(removal.recording_contents, self._files, self._given, self._array)
         if self._settings.remove and digest is not None:
-            self._contents, again = digest, partial(removal.file_digest, self._files[0])
+            self._contents, again = digest, partial(file_digest, self._files[0])
         self._close(check_coded if self._loaded.options.verify else None, again)
 
     def _tell_sum(self, digest: bytes | None) -> None:
         """Put the SHA-256 of the original into the outcome, if there is one or it is asked for."""
         if digest is None and self._settings.sums and len(self._files) == 1:
-            digest = removal.file_digest(self._files[0])
+            digest = file_digest(self._files[0])
         self.outcome.sha256 = None if digest is None else digest.hex()
 
     def _is_done(self, target: str) -> bool:

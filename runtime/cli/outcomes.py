@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import hashlib
 import json
 import os
 import sys
@@ -12,6 +11,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from ..core.file_io import file_digest
 from ..core.names import printable
 from .progress import Progress
 
@@ -72,8 +72,7 @@ def _facts(outcome: Outcome) -> dict[str, Any]:
     if outcome.skipped:
         return facts | {"skipped": True}
     if outcome.output is not None and os.path.isfile(outcome.output):
-        with open(outcome.output, "rb") as file:
-            facts["sha256"] = hashlib.file_digest(file, "sha256").hexdigest()
+        facts["sha256"] = file_digest(outcome.output).hex()
     return facts
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 from typing import BinaryIO
@@ -19,6 +20,12 @@ def read_up_to(file: BinaryIO, count: int) -> bytes:
         data.write(piece)
         count -= len(piece)
     return data.getvalue()
+
+
+def file_digest(path: str) -> bytes:
+    """Return the SHA-256 of a file."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").digest()
 
 
 def skip_bytes(file: BinaryIO, count: int) -> None:

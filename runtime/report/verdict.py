@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -15,6 +14,7 @@ from ..batch.files import decode_files
 from ..container.random_access import read_layout
 from ..core import sample_formats
 from ..core.errors import CorruptError, FileFormatError, MiddleoutError, ModelError, UsageError
+from ..core.file_io import file_digest
 from ..core.implant_table import codes_of
 from ..core.terms import CHANNEL_TIME, FILES, TIME_CHANNEL
 from ..recording.outputs.originals import members_of
@@ -23,8 +23,6 @@ from ..recording.sources import Given, Recording
 GOOD, LOSSY, BAD = "good", "lossy", "bad"
 _AT_ONCE = 1 << 22
 """Samples that are compared at once."""
-_BLOCK = 1 << 20
-"""Bytes that are read at once."""
 
 
 @dataclass(frozen=True)
@@ -87,10 +85,10 @@ def check(
     advance : called with numbers of samples as they are decoded
     """
     restored = os.path.join(folder, "original" + facts["original_suffix"])
-    (outcome,) = decode_files([path], output=restored, model=model, advance=advance)
+    (outcome,) = decode_files([path], output=restored, model=model, advance=advance, sums=True)
     if outcome.error is not None:
         return failed(outcome.error)
-    digests = _digests(restored)
+    digests = _digests(restored) if outcome.sha256 is None else {"": outcome.sha256}
     all_chunks = f"All {facts['chunks']} chunks were decoded" if facts["chunks"] != 1 else "Its chunk was decoded"
     checked = f"{all_chunks}: {facts['samples']:,} samples have the checksums that the encoder took."
     found = Verdict(GOOD, "Lossless and verified", [checked], digests)
@@ -134,16 +132,8 @@ def _lossy_lines(facts: dict[str, Any]) -> list[str]:
 def _digests(restored: str) -> dict[str, str]:
     """Return the SHA-256 of a file, or of each file in a folder by its name."""
     if not os.path.isdir(restored):
-        return {"": _digest(restored)}
-    return {name: _digest(os.path.join(restored, name)) for name in sorted(os.listdir(restored))}
-
-
-def _digest(path: str) -> str:
-    found = hashlib.sha256()
-    with open(path, "rb") as file:
-        while data := file.read(_BLOCK):
-            found.update(data)
-    return found.hexdigest()
+        return {"": file_digest(restored).hex()}
+    return {name: file_digest(os.path.join(restored, name)).hex() for name in sorted(os.listdir(restored))}
 
 
 def _compared(found: Verdict, path: str, facts: dict[str, Any], restored: str, original: str) -> Verdict:
@@ -190,9 +180,9 @@ def _measured(found: Verdict, facts: dict[str, Any], difference: Difference, nam
 def _digests_like(original: str, digests: dict[str, str]) -> dict[str, str]:
     """Return the digests of an original in the form of others; files that there are not have none."""
     if not os.path.isdir(original):
-        return {"": _digest(original)} if os.path.exists(original) else {}
+        return {"": file_digest(original).hex()} if os.path.exists(original) else {}
     paths = {name: os.path.join(original, name) for name in digests if name}
-    return {name: _digest(path) for name, path in paths.items() if os.path.isfile(path)}
+    return {name: file_digest(path).hex() for name, path in paths.items() if os.path.isfile(path)}
 
 
 def member_names(path: str, facts: dict[str, Any]) -> list[str]:

@@ -9,7 +9,6 @@ import pytest
 
 from runtime.batch import jobs
 from runtime.batch.files import decode_files, encode_files
-from runtime.recording.outputs import removal
 
 SAMPLES = np.cumsum(np.random.default_rng(1).integers(-9, 10, (900, 1)), 0).astype("<i2")
 
@@ -125,13 +124,13 @@ def test_changed_coded_files_stay(tmp_path, changing, how):
 
 def test_a_change_during_the_second_reading_is_noticed(tmp_path, monkeypatch):
     files, _ = make(tmp_path / "in", "wav")
-    real = removal.file_digest
+    real = jobs.file_digest
 
     def late(*args):
         found = real(*args)
         change(files[0], "appended")
         return found
 
-    monkeypatch.setattr(removal, "file_digest", late)
+    monkeypatch.setattr(jobs, "file_digest", late)
     (outcome,) = encode_files(files, output=tmp_path / "x.mdo", remove=True, jobs=1)
     assert "it was not removed" in str(outcome.error) and files[0].exists()

@@ -56,12 +56,6 @@ def coded_contents(path: str) -> Contents:
     return made
 
 
-def file_digest(path: str) -> bytes:
-    """Return the SHA-256 of a file."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").digest()
-
-
 def done_with(seen: Sequence[Seen], before: Any, read_again: Callable[[], Any], output: str | None) -> None:
     """Check that inputs are still what was read, and remove them if that is asked for; none of them if one is not.
 
