@@ -52,13 +52,8 @@ class Manifest:
         """Write the manifest into an archive, in place of an older one; that of one share of the files apart."""
         name = "manifest.json" if share is None else "manifest-{}-of-{}.json".format(*share)
         made = {"format": _FORMAT, "version": _VERSION, **asdict(self)}
-        output = Output(os.path.join(archive, name), force=True)
-        try:
-            output.file.write(json.dumps(made, indent=1, ensure_ascii=False).encode("utf-8", "surrogateescape"))
-            output.commit()
-        except BaseException:
-            output.abort()
-            raise
+        text = json.dumps(made, indent=1, ensure_ascii=False)
+        Output(os.path.join(archive, name), force=True).complete(text.encode("utf-8", "surrogateescape"))
 
     @classmethod
     def read(cls, archive: str) -> Manifest:

@@ -68,13 +68,7 @@ def _topology(options: argparse.Namespace) -> int:
         observe(found, options.files, Given(**given), options.array, lambda path: progress.advance(1))
     if not found.channels:
         raise UsageError("no recordings that are long enough to compare channels")
-    output = outputs.open(target)
-    try:
-        output.file.write(found.to_json().encode())
-        output.commit()
-    except BaseException:
-        output.abort()
-        raise
+    outputs.open(target).complete(found.to_json().encode())
     count = f"{len(found.channels)} channels, {len(found.recordings)} recordings"
     print(f"{count}: {len(found.significant())} pairs are correlated", file=sys.stderr)
     return 0

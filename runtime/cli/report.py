@@ -66,13 +66,7 @@ def _run(options: argparse.Namespace) -> int:
                     worst = max(worst, complain(as_error(error), file))
     if not verdicts:
         return worst
-    output = outputs.open(target)
-    try:
-        output.file.write(page.html().encode())
-        output.commit()
-    except BaseException:
-        output.abort()
-        raise
+    outputs.open(target).complete(page.html().encode())
     if not options.quiet:
         for file, verdict in verdicts:
             say(f"{file}: {verdict.title}")

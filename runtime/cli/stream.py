@@ -233,12 +233,6 @@ def _calibrate(options: argparse.Namespace) -> int:
     with Recording(options.files, given, options.array) as recording:
         samples = recording.source.read(MOST_FRAMES)
         made = Calibration.of_samples(samples, options.model or DEFAULT_MODEL)
-    output = outputs.open(target)
-    try:
-        output.file.write(made.pack())
-        output.commit()
-    except BaseException:
-        output.abort()
-        raise
+    outputs.open(target).complete(made.pack())
     print(f"{printable(options.output)}: {made.channels} channels, from {len(samples)} frames", file=sys.stderr)
     return 0

@@ -130,6 +130,15 @@ class Output:
             check(self)
         publish([self])
 
+    def complete(self, data: bytes) -> None:
+        """Write the whole file at once, and `commit`; nothing of it is left if that fails."""
+        try:
+            self.file.write(data)
+            self.commit()
+        except BaseException:
+            self.abort()
+            raise
+
     def withdraw(self) -> None:
         """Undo `publish` where it replaced nothing, and nothing has replaced the file."""
         if self._given is not None and self._temporary is None and not self._force:
