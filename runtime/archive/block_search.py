@@ -16,7 +16,7 @@ from typing import BinaryIO
 import zstandard
 
 from ..container.blocks import BLOCK_HEAD, MAGIC, VERSION, block_crc
-from ..container.chunk_head import CHUNK_HEAD, chunk_type
+from ..container.chunk_head import CHUNK_HEAD, chunk_type, longest_chunk
 from ..container.header import BLOCK_OVERHEAD, DIGEST_BYTES, MAX_LENGTH, Header, parse_sum
 from ..core import limits, sample_formats
 from ..core.compressed_bytes import RAW
@@ -190,7 +190,7 @@ class Search:
         self._header = header.header
         self._most = _MOST
         self._start, self._from = header.end, header.end if header.certain else 0
-        self._longest = min(limits.MAX_CHUNK_FRAMES, limits.MAX_CHUNK_SAMPLES // self._header.channels)
+        self._longest = longest_chunk(self._header.channels)
         self._frame_bytes = 2 * self._header.channels * (self._header.sample_bits // 8)
         self._extra = (1 << 16) + limits.MAX_FOREIGN_BYTES * self._header.has_front
         self._tags = b"BSE" if self._header.source == KEPT else b"MJFCBSE"

@@ -12,10 +12,9 @@ from ..container.blocks import BLOCK_HEAD
 from ..container.chunk_head import CHUNK_HEAD, chunk_frames
 from ..container.header import BLOCK_OVERHEAD, Header, parse_foreign, parse_model, parse_sum
 from ..container.index import Index
-from ..container.records import Layout
 from ..core.errors import CorruptError
 from ..core.terms import FILES, KEPT, NPY, RECORDS, SAMPLES, WAV
-from ..recording.outputs.originals import members_of
+from ..recording.outputs.originals import layout_of, members_of
 from .block_search import DamagedFile, Found, FoundHeader
 from .timeline import Chunks, Evidence, Stretch, arrange, usable
 
@@ -168,8 +167,8 @@ class Sorter:
             front = b"".join(parse_foreign(block.payload(self._file)) for block in fronts)
             if header.source == FILES:
                 members_of(header, front)
-            if header.source == RECORDS and Layout.parse(front, header.channels).frames != header.frames:
-                raise CorruptError("other frames than in the header")
+            if header.source == RECORDS:
+                layout_of(header, front)
             if not front:
                 raise CorruptError("nothing is there")
             made.front = front

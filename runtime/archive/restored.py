@@ -16,8 +16,7 @@ from ..container.blocks import BlockWriter, chunk_parts
 from ..core.terms import FILES, SAMPLES
 from ..predictor.model import Model
 from ..recording.outputs import paths
-from ..recording.outputs.originals import ChannelTimeSink, FileSink, MembersSink, Sink, members_of
-from ..recording.wav import WavFormat, canonical_header
+from ..recording.outputs.originals import MembersSink, Sink, canonical_front, members_of, sink_of
 from .block_search import DamagedFile, Found
 from .inventory import Inventory
 
@@ -88,11 +87,9 @@ class OriginalTarget:
             self._sink = MembersSink(outputs, targets, header, members)
             return
         target = outputs.claim(path, str)
-        kind = ChannelTimeSink if header.channel_time else FileSink
-        self._sink = kind(outputs, target, header, hashed=True)
+        self._sink = sink_of(outputs, target, header, hashed=True)
         if header.canonical or header.source == SAMPLES:
-            form = WavFormat.of(header.channels, header.sample_rate, header.dtype)
-            front = canonical_header(form, sum(stretch.frames for stretch in found.stretches))
+            front = canonical_front(header, sum(stretch.frames for stretch in found.stretches))
         self._compare = not header.bounded
         try:
             self._sink.front(front or b"")

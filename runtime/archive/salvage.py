@@ -16,13 +16,13 @@ from ..codec.coding import DecodeTask
 from ..container import record_bytes
 from ..container.blocks import chunk_parts
 from ..container.header import parse_foreign
-from ..container.records import Layout
 from ..core import limits, sample_formats
 from ..core.errors import CorruptError, MiddleoutError, ModelError, UsageError, as_error
 from ..core.terms import FILLS, HOLD, RECORDS, ZEROS
 from ..predictor import model as models
 from ..recording.input_file import Input
 from ..recording.outputs import paths
+from ..recording.outputs.originals import layout_of
 from .block_search import DamagedFile, Found, Search, find_header
 from .inventory import Inventory, Sorter
 from .restored import CodedTarget, End, Hole, OriginalTarget, Target
@@ -184,7 +184,7 @@ class _Job:
         self._file, self.found, self._decoder = file, found, decoder
         self._target, self._hold = target, hold
         header = found.header
-        self._layout = Layout.parse(found.front or b"", header.channels) if header.source == RECORDS else None
+        self._layout = layout_of(header, found.front or b"") if header.source == RECORDS else None
         self._last = np.zeros((1, header.channels), sample_formats.plain_type(header.dtype))
         self._queue: deque[tuple[Found | None, int, bytes, bool]] = deque()
 

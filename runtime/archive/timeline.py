@@ -9,7 +9,6 @@ from itertools import groupby
 
 from ..batch.chunking import ChunkLength
 from ..container.index import Index
-from ..core import limits
 from .block_search import Found
 
 _MOST_IN_FRONT = 20
@@ -158,7 +157,4 @@ def _mark(stretches: list[Stretch]) -> None:
 
 def usable(index: Index | None, channels: int, total: int | None) -> bool:
     """Tell whether an index can be that of a recording."""
-    longest = min(limits.MAX_CHUNK_FRAMES, limits.MAX_CHUNK_SAMPLES // channels)
-    if index is None or min(index.frames) < 1 or max(index.frames) > longest:
-        return False
-    return total in (None, index.total)
+    return index is not None and index.fits(channels) and total in (None, index.total)

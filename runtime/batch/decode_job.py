@@ -18,7 +18,7 @@ from ..core.terms import FILES, RECORDS, SAMPLES
 from ..predictor import model as models
 from ..recording.input_file import Input
 from ..recording.outputs import paths, removal
-from ..recording.outputs.originals import ChannelTimeSink, FileSink, MembersSink, Sink, members_of, wav_front
+from ..recording.outputs.originals import MembersSink, Sink, members_of, sink_of, wav_front
 from ..recording.outputs.output_file import Output
 from .coders import Decoder, model_of
 from .jobs import Job
@@ -114,8 +114,7 @@ class DecodeJob(Job):
         if outputs is not None:
             target = outputs.claim(self._files[0], partial(paths.original_name, suffix=header.suffix))
             self.outcome.output = target
-        kind = ChannelTimeSink if header.channel_time else FileSink
-        self._output = self._original = kind(outputs, target, header, header.summed or self._settings.sums)
+        self._output = self._original = sink_of(outputs, target, header, header.summed or self._settings.sums)
 
     def _open_several(self, header: Header, table: bytes) -> None:
         """Find out where the files go that an original consists of."""

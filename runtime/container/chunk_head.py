@@ -31,14 +31,15 @@ CODED_HEAD = struct.Struct("<IH")
 """What follows in a coded one: sample crc, segments; then the bound if there is one, and the side information."""
 
 
+def longest_chunk(channels: int) -> int:
+    """Return the most frames that a chunk can have."""
+    return min(limits.MAX_CHUNK_FRAMES, limits.MAX_CHUNK_SAMPLES // channels)
+
+
 def chunk_frames(payload: bytes, channels: int = 1) -> int:
     """Return the frames of a chunk by its first field. Raises `CorruptError` beyond the limits."""
     frames = int.from_bytes(payload[:4], "little")
-    if (
-        len(payload) < CHUNK_HEAD.size
-        or not 1 <= frames <= limits.MAX_CHUNK_FRAMES
-        or frames * channels > limits.MAX_CHUNK_SAMPLES
-    ):
+    if len(payload) < CHUNK_HEAD.size or not 1 <= frames <= longest_chunk(channels):
         raise CorruptError("a chunk has an impossible number of frames")
     return frames
 

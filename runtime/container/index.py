@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from ..core import limits
 from ..core.compressed_bytes import index_from_bytes, index_to_bytes, pack_blob, parse_blob
 from ..core.errors import CorruptError
+from .chunk_head import longest_chunk
 from .header import BLOCK_OVERHEAD
 
 _END = struct.Struct("<BIQ")
@@ -28,6 +29,10 @@ class Index:
     def total(self) -> int:
         """Frames of the recording."""
         return sum(self.frames)
+
+    def fits(self, channels: int) -> bool:
+        """Return whether all chunks can be as long as it says."""
+        return 1 <= min(self.frames, default=1) and max(self.frames, default=1) <= longest_chunk(channels)
 
     def pack(self) -> bytes:
         """Return the payload of the block; no or one chunk need no index."""

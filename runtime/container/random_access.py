@@ -6,7 +6,6 @@ import os
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
-from ..core import limits
 from ..core.errors import CorruptError
 from ..core.file_io import read_up_to
 from .blocks import BlockReader
@@ -36,8 +35,7 @@ def read_layout(file: BinaryIO) -> Layout:
     index = _read_index(file)
     if index is None:  # no or one chunk
         return _scan(file)
-    longest = min(limits.MAX_CHUNK_FRAMES, limits.MAX_CHUNK_SAMPLES // blocks.header.channels)
-    if min(index.frames) < 1 or max(index.frames) > longest:
+    if not index.fits(blocks.header.channels):
         raise CorruptError("the index holds impossible numbers of frames")
     file.seek(blocks.offset)
     embedded = None

@@ -31,6 +31,19 @@ def members_of(header: Header, table: bytes) -> list[Member]:
     return parse(table, header.channels, canonical_header(form, header.frames))
 
 
+def layout_of(header: Header, front: bytes) -> Layout:
+    """Parse the layout of an original of records. Raises `CorruptError`."""
+    layout = Layout.parse(front, header.channels)
+    if layout.frames != header.frames:
+        raise CorruptError("the layout of the original has other frames than the header")
+    return layout
+
+
+def canonical_front(header: Header, frames: int | None) -> bytes:
+    """Return the header of a WAV file of so many frames, None if that is not known."""
+    return canonical_header(WavFormat.of(header.channels, header.sample_rate, header.dtype), frames)
+
+
 def wav_front(header: Header, source: Input) -> bytes:
     """Return the header of a WAV file, for a coded file that keeps none; its length is that of the index if need be."""
     frames = header.frames
@@ -39,7 +52,7 @@ def wav_front(header: Header, source: Input) -> bytes:
         with contextlib.suppress(CorruptError):  # reading on will come across the damage too
             frames = read_layout(source.file).index.total
         source.file.seek(back)
-    return canonical_header(WavFormat.of(header.channels, header.sample_rate, header.dtype), frames)
+    return canonical_front(header, frames)
 
 
 class InOrder:
@@ -59,10 +72,7 @@ class InOrder:
         if self._header.source != RECORDS:
             yield data
             return
-        layout = Layout.parse(data, self._header.channels)
-        if layout.frames != self._header.frames:
-            raise CorruptError("the layout of the original has other frames than the header")
-        self._assembler = Assembler(layout, self._dtype)
+        self._assembler = Assembler(layout_of(self._header, data), self._dtype)
         yield from self._assembler.start()
 
     def samples(self, samples: np.ndarray, kept: bytes) -> Iterator[bytes]:
@@ -206,6 +216,11 @@ class ChannelTimeSink(FileSink):
         if not output.seekable:
             raise UsageError("its samples lie channel by channel, which only a file can take; say with -o which")
         return output
+
+
+def sink_of(outputs: paths.Outputs | None, target: str, header: Header, hashed: bool) -> FileSink:
+    """Return where an original of one file goes; parameters are those of `FileSink`."""
+    return (ChannelTimeSink if header.channel_time else FileSink)(outputs, target, header, hashed)
 
 
 class MembersSink(Sink):
