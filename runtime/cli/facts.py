@@ -9,28 +9,21 @@ from typing import Any
 from ..core.errors import UsageError, as_error
 from .outcomes import complain
 from .progress import Progress
-from .shared_options import given_by, input_options, verbose
+from .shared_options import add_command, given_by, input_options
 
 
 def add(commands: Any, epilog: str) -> None:
     """Add the commands to those of a parser."""
-
-    def command(name: str, run: Any, summary: str) -> argparse.ArgumentParser:
-        made: argparse.ArgumentParser = commands.add_parser(name, help=summary, description=summary, epilog=epilog)
-        verbose(made)
-        made.set_defaults(run=run)
-        return made
-
-    info = command("info", _info, "print the facts of header and index")
+    info = add_command(commands, "info", _info, "print the facts of header and index", epilog)
     info.add_argument("files", nargs="+", metavar="FILE")
     info.add_argument("--json", action="store_true", help="as a JSON list with one object per file")
-    topology = command("topology", _topology, "find out which channels are correlated")
+    topology = add_command(commands, "topology", _topology, "find out which channels are correlated", epilog)
     topology.add_argument("files", nargs="+", metavar="FILE")
     topology.add_argument("-o", "--output", required=True, metavar="OUT", help="file to write, for encode --topology")
     topology.add_argument("-f", "--force", action="store_true", help="overwrite an existing file")
     topology.add_argument("--update", metavar="OLD", help="topology to go on from, e.g. of the day before")
     input_options(topology)
-    models = command("models", _models, "list the models that are available")
+    models = add_command(commands, "models", _models, "list the models that are available", epilog)
     models.add_argument("--check", action="store_true", help="load each, and tell which engine it gets here and why")
 
 

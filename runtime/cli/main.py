@@ -19,7 +19,16 @@ from . import completion, facts, report, salvage
 from . import stream as live
 from .outcomes import complain, run
 from .parser import Parser
-from .shared_options import chunk_length, given_by, input_options, loss_options, positive, shard, verbose
+from .shared_options import (
+    add_command,
+    chunk_length,
+    given_by,
+    input_options,
+    loss_options,
+    model_options,
+    positive,
+    shard,
+)
 
 _ENCODING = ("model", "max_error", "keep", "threshold", "window", "target_rate")
 _HOW = ("independent", "topology", "embed_model", "verify", "metadata", "sha256")
@@ -98,13 +107,7 @@ def _parser() -> argparse.ArgumentParser:
     test = _command(commands, "test", _test, "check files by decoding them")
     test.add_argument("--against", metavar="ORIGINAL", help="also compare with the original, for one file")
     for command in (decode, test):
-        command.add_argument("--model", metavar="PATH", help="the model, where it is neither shipped nor in the file")
-        command.add_argument(
-            "--no-embedded-model",
-            dest="embedded_model",
-            action="store_false",
-            help="refuse models in files: only shipped ones and --model are run",
-        )
+        model_options(command)
     done = "leave files whose output is there already, complete and of the same time of modification"
     encode.add_argument("--skip-done", action="store_true", help=done)
     for command in (encode, decode, test):
@@ -121,10 +124,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _command(commands: Any, name: str, run: Any, summary: str) -> argparse.ArgumentParser:
-    command: argparse.ArgumentParser = commands.add_parser(name, help=summary, description=summary, epilog=_EPILOG)
+    command = add_command(commands, name, run, summary, _EPILOG)
     command.add_argument("files", nargs="*", metavar="FILE")
-    verbose(command)
-    command.set_defaults(run=run)
     return command
 
 

@@ -10,22 +10,20 @@ from typing import Any
 from ..core.errors import UsageError, as_error
 from .outcomes import complain, say
 from .progress import Progress
-from .shared_options import verbose
+from .shared_options import add_command, given_model
 
 
 def add(commands: Any, epilog: str) -> None:
     """Add the command to those of a parser."""
     summary = "a page on coded files: whether they are intact, sizes, channels, signals (needs matplotlib)"
-    command = commands.add_parser("report", help=summary, description=summary, epilog=epilog)
+    command = add_command(commands, "report", _run, summary, epilog)
     command.add_argument("files", nargs="+", metavar="FILE", help="coded files; all of them are decoded")
     command.add_argument("-o", "--output", required=True, metavar="PAGE.html", help="the page to write")
     command.add_argument("-f", "--force", action="store_true", help="overwrite an existing page")
     more = "compare with this recording (a folder where it is one file for each channel), for one FILE"
     command.add_argument("--original", metavar="X", help=more)
-    command.add_argument("--model", metavar="PATH", help="the model, where it is neither shipped nor in the file")
+    given_model(command)
     command.add_argument("-q", "--quiet", action="store_true", help="no progress, no summary; only errors")
-    verbose(command)
-    command.set_defaults(run=_run)
 
 
 def _run(options: argparse.Namespace) -> int:

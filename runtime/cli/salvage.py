@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ..core.errors import UsageError
 from ..core.terms import FILLS, STREAM, ZEROS
 from .outcomes import say
-from .shared_options import positive, verbose
+from .shared_options import add_command, model_options, positive
 
 if TYPE_CHECKING:
     from ..archive.restored import Hole
@@ -21,19 +21,15 @@ _EPILOG = "Exit codes: 0 the file is intact, 1 it is damaged (what is lost is pr
 
 def add(commands: Any) -> None:
     """Add the command."""
-    command = commands.add_parser("salvage", help=_SUMMARY, description=_SUMMARY, epilog=_EPILOG)
+    command = add_command(commands, "salvage", _run, _SUMMARY, _EPILOG)
     command.add_argument("file", metavar="FILE", help="a coded file, or what a killed process left of one")
     output = "a new coded file if it ends in .mdo; else the original, or the folder of its files"
     command.add_argument("-o", "--output", required=True, metavar="OUT", help=output)
     fill = "what takes the place of lost frames: zeros, or the last frame in front (default: zeros)"
     command.add_argument("--fill", choices=FILLS, default=ZEROS, help=fill)
     command.add_argument("-f", "--force", action="store_true", help="overwrite an existing file")
-    command.add_argument("--model", metavar="PATH", help="the model, where it is neither shipped nor in the file")
-    refuse = "refuse a model in the file: only shipped ones and --model are run"
-    command.add_argument("--no-embedded-model", dest="embedded_model", action="store_false", help=refuse)
+    model_options(command)
     command.add_argument("--jobs", type=positive, metavar="N", help="threads (default: one per core)")
-    verbose(command)
-    command.set_defaults(run=_run)
 
 
 def _run(options: argparse.Namespace) -> int:

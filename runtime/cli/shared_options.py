@@ -3,9 +3,32 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from typing import Any
 
 from ..core.terms import CHANNEL_TIME, LAYOUTS, TYPES
+
+
+def add_command(
+    commands: Any, name: str, run: Callable[[argparse.Namespace], int], summary: str, epilog: str | None = None
+) -> argparse.ArgumentParser:
+    """Add a command to those of a parser: its name, what runs it, what is said of it."""
+    command: argparse.ArgumentParser = commands.add_parser(name, help=summary, description=summary, epilog=epilog)
+    verbose(command)
+    command.set_defaults(run=run)
+    return command
+
+
+def model_options(command: argparse.ArgumentParser) -> None:
+    """Add the options on the model that decodes."""
+    given_model(command)
+    refuse = "refuse models in files: only shipped ones and --model are run"
+    command.add_argument("--no-embedded-model", dest="embedded_model", action="store_false", help=refuse)
+
+
+def given_model(command: argparse.ArgumentParser) -> None:
+    """Add the option for a model that decodes."""
+    command.add_argument("--model", metavar="PATH", help="the model, where it is neither shipped nor in the file")
 
 
 def input_options(command: argparse.ArgumentParser) -> None:

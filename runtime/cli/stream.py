@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from ..core.errors import UsageError
 from ..core.names import printable
 from ..core.terms import FILLS
-from .shared_options import bound, hertz, input_options, positive, verbose, window
+from .shared_options import add_command, bound, hertz, input_options, positive, verbose, window
 
 if TYPE_CHECKING:
     from ..streaming.decoder import StreamDecoder
@@ -38,14 +38,12 @@ def add(commands: Any) -> None:
     verbose(decode)
     decode.set_defaults(run=_decode)
     summary = "fit the parameters of channels to a recording, for their streams"
-    calibrate = commands.add_parser("calibrate", help=summary, description=summary)
+    calibrate = add_command(commands, "calibrate", _calibrate, summary)
     calibrate.add_argument("files", nargs="+", metavar="RECORDING")
     calibrate.add_argument("-o", "--output", required=True, metavar="OUT", help="the file to write")
     calibrate.add_argument("-f", "--force", action="store_true", help="overwrite an existing file")
     calibrate.add_argument("--model", metavar="NAME|PATH", help="the model of the streams (default: n0)")
     input_options(calibrate)
-    verbose(calibrate)
-    calibrate.set_defaults(run=_calibrate)
 
 
 _DECODE = (
