@@ -42,7 +42,7 @@ class DecodeJob(Job):
     ) -> None:
         super().__init__(files, settings)
         self._network, self._embedded_model = network, embedded_model
-        self._original: Sink | None = None
+        self._original = Sink()
         self._expected: bytes | None = None
         self._kept: deque[bytes] = deque()
 
@@ -84,29 +84,24 @@ class DecodeJob(Job):
 
     def put_front(self, data: bytes) -> None:
         """Restore bytes in front of the samples, or of records all that is in front of the first one."""
-        self._sink.front(data)
+        self._original.front(data)
 
     def put_chunk(self, samples: np.ndarray) -> None:
         """Restore samples."""
         self.outcome.samples += samples.size
-        self._sink.samples(samples, self._kept.popleft())
+        self._original.samples(samples, self._kept.popleft())
 
     def put_back(self, data: bytes) -> None:
         """Restore bytes behind the samples."""
-        self._sink.back(data)
+        self._original.back(data)
 
     def finish(self) -> None:
         """Complete the original."""
-        digest, self.outcome.original_bytes = self._sink.digest, self._sink.size
+        digest, self.outcome.original_bytes = self._original.digest, self._original.size
         if self._expected is not None and digest != self._expected:
             raise CorruptError("what was decoded is not the original: its SHA-256 is another one")
         self.outcome.sha256 = None if digest is None else digest.hex()
         self._close(Output.check if self._settings.remove else None, partial(removal.coded_contents, self._files[0]))
-
-    @property
-    def _sink(self) -> Sink:
-        assert self._original is not None  # since `items` has begun
-        return self._original
 
     def _open_single(self, header: Header) -> None:
         """Find out where an original of one file goes."""

@@ -92,7 +92,7 @@ class EncodeJob(Job):
         self._loaded, self._given, self._array = loaded, given, array
         self._encoding: Encoding | None = None
         self._writer: BlockWriter | None = None
-        self._original: FileSink | None = None
+        self._original = Sink()
         self._kept: deque[bytes] = deque()
         self._target = ""
         self._whole = settings.outputs is not None and files[0] in settings.outputs.whole
@@ -125,8 +125,7 @@ class EncodeJob(Job):
                 self._contents = None  # the SHA-256 tells as much
             outcome.original_bytes = source.outside
             self._note(source.front)
-            if self._original is not None:
-                self._original.front(source.front)
+            self._original.front(source.front)
             if header.has_front:
                 yield Front(source.front)
             chunks = itertools.chain(first, chunks)
@@ -136,14 +135,12 @@ class EncodeJob(Job):
                 outcome.samples += chunk.size
                 outcome.original_bytes += chunk.size * sample_formats.width(source.dtype)
                 kept = source.record_bytes(len(chunk))
-                if self._original is not None:
-                    self._original.samples(chunk, kept)
+                self._original.samples(chunk, kept)
                 self._kept.append(kept)
                 yield Chunk(encoding.encoder, encoding.task(chunk), chunk.size)
             for piece in source.back():
                 self._note(piece)
-                if self._original is not None:
-                    self._original.back(piece)
+                self._original.back(piece)
                 outcome.original_bytes += len(piece)
                 yield Back(piece)
             if recording.size not in (None, outcome.original_bytes) or any(seen.changed() for seen in recording.seen):
@@ -170,7 +167,7 @@ class EncodeJob(Job):
             return
         writer = self._started()
         assert self._encoding is not None  # since `items` has begun
-        digest = None if self._original is None else self._original.digest
+        digest = self._original.digest
         self.outcome.bit_rate = self._encoding.end(writer, digest)
         self._tell_sum(digest)
         self.outcome.coded_bytes = writer.offset

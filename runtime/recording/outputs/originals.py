@@ -84,7 +84,7 @@ class InOrder:
 
 
 class Sink:
-    """Where an original goes, or nowhere; its bytes are counted.
+    """Where an original goes: nowhere, unless a method says otherwise.
 
     Attributes
     ----------
@@ -102,7 +102,6 @@ class Sink:
 
     def samples(self, samples: np.ndarray, kept: bytes) -> None:
         """Take the next frames, plain samples [frames, channels], and what their chunk holds of records."""
-        raise NotImplementedError
 
     def back(self, data: bytes) -> None:
         """Take bytes behind the samples."""
