@@ -44,14 +44,16 @@ class Archive:
 
     def decode(self, call: Call, target: str, files: list[str], **options: Any) -> list[Outcome]:
         """Decode files, hold them against the manifest, and give them and their folders what it says of them."""
-        outcomes = self.test(call, files, **options)
-        settle(self.folder, target)
+        outcomes = call(files, **options)
+        said = Manifest.read(self.folder)
+        outcomes = outcomes + compare(self.folder, said, outcomes, options["done"])
+        settle(said, target)
         return outcomes
 
     def test(self, call: Call, files: list[str], **options: Any) -> list[Outcome]:
         """Decode files, with or without writing them, and hold them against the manifest."""
         outcomes = call(files, **options)
-        return outcomes + compare(self.folder, outcomes, options["done"])
+        return outcomes + compare(self.folder, Manifest.read(self.folder), outcomes, options["done"])
 
 
 def note(archive: Archive, outcomes: Sequence[Outcome], status: Mapping[str, os.stat_result]) -> None:
@@ -82,8 +84,10 @@ def note(archive: Archive, outcomes: Sequence[Outcome], status: Mapping[str, os.
     made.write(archive.folder, archive.share)
 
 
-def compare(archive: str, outcomes: Sequence[Outcome], done: Callable[[Outcome], None]) -> list[Outcome]:
-    """Hold what was decoded against the manifest of an archive.
+def compare(
+    archive: str, said: Manifest, outcomes: Sequence[Outcome], done: Callable[[Outcome], None]
+) -> list[Outcome]:
+    """Hold what was decoded of an archive against its manifest.
 
     Returns
     -------
@@ -91,7 +95,7 @@ def compare(archive: str, outcomes: Sequence[Outcome], done: Callable[[Outcome],
         One with an error for each original that is missing or another one; `done` was called with them.
     """
     wrong, found = [], {_posix(os.path.relpath(outcome.path, archive)): outcome for outcome in outcomes}
-    for one in Manifest.read(archive).files:
+    for one in said.files:
         outcome = found.get(one.coded)
         text = None
         if outcome is None:
@@ -121,9 +125,8 @@ def against(
     return [outcome]
 
 
-def settle(archive: str, target: str) -> None:
+def settle(said: Manifest, target: str) -> None:
     """Give restored files and folders the permissions and times that the manifest has; make the empty folders."""
-    said = Manifest.read(archive)
     for folder in said.folders:
         os.makedirs(os.path.join(target, folder.path), exist_ok=True)
     entries: list[Original | Folder] = [*said.files, *sorted(said.folders, key=lambda one: one.path, reverse=True)]
