@@ -7,7 +7,7 @@ says no more than where samples are; all other bytes come back whatever they mea
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
@@ -214,21 +214,20 @@ class Layout:
 def _sections(packed: bytes) -> Iterator[bytes | Records]:
     at = parts = 0
     while at < len(packed):
-        parts += 1
-        if parts > limits.MAX_LAYOUT_PARTS:
-            raise ValueError("a layout of too many parts")
         kind, at = packed[at], at + 1
         count, at = varint.parse(packed, at)
+        fields, at = varint.parse(packed, at) if kind == _RECORDS else (0, at)
+        parts += 1 + fields
+        if parts > limits.MAX_LAYOUT_PARTS:  # before there are any
+            raise ValueError("a layout of too many parts")
         if kind == _LITERAL:
             part, at = packed[at : at + count], at + count
             if len(part) < count:
                 raise ValueError("cut")
             yield part
         elif kind == _RECORDS:
-            fields, at = varint.parse(packed, at)
-            parts += fields
             found: list[Field] = []
-            for _ in range(min(fields, limits.MAX_LAYOUT_PARTS)):
+            for _ in range(fields):
                 field, at = _field(packed, at)
                 found.append(field)
             yield Records(count, tuple(found))
@@ -248,10 +247,3 @@ def _field(packed: bytes, at: int) -> tuple[Field, int]:
         raise ValueError("unknown field")
     frames, at = varint.parse(packed, at)
     return Samples(count, frames, kind == _CHANNELS), at
-
-
-def whole(count: int, fields: Sequence[Field], left: int, width: int) -> Records | None:
-    """Return as many of `count` records as `left` bytes hold; None if they hold none."""
-    records = Records(1, tuple(fields))
-    count = min(count, left // records.size(width))
-    return Records(count, records.fields) if count > 0 else None

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...container.metadata import ANNOTATIONS, CHANNEL_IDS, GAIN, OFFSET, START_TIME
-from ...container.records import Field, Layout, Records, Samples, whole
+from ...container.records import Field, Layout, Records, Samples
 from ...core import limits, sample_formats
 from ..records import Description
 from .found import Found
@@ -95,12 +95,12 @@ def claimed_frames(found: Found, at: int, channels: int, dtype: str, claimed: in
 
     What is odd about them is the second result. Raises `ValueError` if not one frame is there.
     """
-    records = whole(claimed, [Samples(channels)], found.size - at, sample_formats.width(dtype))
-    if records is None:
+    fields = (Samples(channels),)
+    count = min(claimed, (found.size - at) // Records(1, fields).size(sample_formats.width(dtype)))
+    if count < 1:
         raise ValueError("no frame is whole")
-    if records.count == claimed:
-        return records, ()
-    return records, (f"its header tells of {claimed} frames, and {records.count} are there",)
+    odd = () if count == claimed else (f"its header tells of {claimed} frames, and {count} are there",)
+    return Records(count, fields), odd
 
 
 def interleaved(
