@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..access.array import RecordingArray
+from ..container.metadata import GAIN
 from . import signals
 
 _CANDIDATES, _TRACES = 32, 6
@@ -110,7 +111,7 @@ def of_samples(
         residual = signals.residual(source[:, candidates].astype(np.float64))
     peaks = [np.abs(row).max() / max(signals.deviation(row), 1e-9) for row in residual.T]
     drawn = sorted(np.argsort(peaks)[::-1][:_TRACES].tolist())
-    known = recording.metadata.get("gain_to_uV")
+    known = recording.metadata.get(GAIN)
     gain = np.ones(samples.shape[1]) if known is None else np.array(known, float)
     unit = "sample units" if known is None else "µV"
     step = signals.adc_step(source[:, candidates] * gain[candidates])

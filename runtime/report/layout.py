@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from ..container.metadata import PROBE
+
 _THIN = 6.0
 _LONG = 3.0
 """Probes that are so many times longer than wide are drawn lying."""
@@ -63,7 +65,7 @@ def _pitch(along: np.ndarray, across: np.ndarray) -> float:
 def of_recording(metadata: dict[str, Any], channels: int) -> Layout:
     """Return where the channels of a recording are, by the probe in its metadata."""
     places = np.full((channels, 2), np.nan)
-    probe = metadata.get("probe")
+    probe = metadata.get(PROBE)
     shift = 0.0
     for one in () if probe is None else probe.get("probes", [probe]):
         contacts = np.array([at[:2] for at in one["contact_positions"]], float).reshape(-1, 2)

@@ -13,10 +13,8 @@ from runtime.container.records import Bytes, Integers, Layout, Records, Samples
 from runtime.core import sample_formats
 from runtime.core.terms import CHANNEL_TIME
 from runtime.recording import npy as npy_files
-from runtime.recording.formats.found import Found
-from runtime.recording.formats.table import describe
 from runtime.recording.raw import Form, RawReader
-from runtime.recording.records import Assembler, RecordsReader
+from runtime.recording.records import Assembler
 from runtime.recording.wav import WavReader
 
 from .vectors import TESTS, files
@@ -24,6 +22,7 @@ from .vectors import TESTS, files
 sys.path.append(str(TESTS / "recording" / "formats"))
 
 import acquisition_files  # noqa: E402  (of the tests)
+from parsed import parse  # noqa: E402
 
 _READ = 1 << 16
 
@@ -50,14 +49,8 @@ def raw(data: bytes) -> None:
 
 def acquisition(data: bytes) -> None:
     """Describe a file, take it apart, and put it together again: a file that comes back otherwise is a finding."""
-    described = describe(Found.of(io.BytesIO(data)))
-    if described is None:
-        return
-    reader, assembler = RecordsReader(io.BytesIO(data), described), Assembler(described.layout, described.dtype)
-    back = list(assembler.start())
-    while len(samples := reader.read(_READ)):
-        back += assembler.add(samples, reader.record_bytes(len(samples)))
-    if b"".join([*back, *reader.back()]) != data:
+    found = parse(data, step=_READ)
+    if found is not None and found.back != data:
         raise AssertionError("the file comes back as another one")
 
 
