@@ -24,7 +24,7 @@ class StreamSignal:
     ----------
     samples : int16 [frames, channels]
     values : int16 [past + frames, channels]
-    rendered : int64 [reach, channels], values decoded last
+    rendered : int16 [reach, channels], values decoded last
     level : int64 [channels], where lines go on
     base : level of quiet channels
     linear : whether values are samples
@@ -34,7 +34,7 @@ class StreamSignal:
         self._past, self._is_new = past, True
         self.samples = np.zeros((0, channels), np.int16)
         self.values = np.zeros((0, channels), np.int16)
-        self.rendered = np.zeros((reach, channels), np.int64)
+        self.rendered = np.zeros((reach, channels), np.int16)
         self.level = np.zeros(channels, np.int64)
         self.base, self.linear = 0, False
 
@@ -63,7 +63,7 @@ class StreamSignal:
             self.rendered[:] = self.level[:] = self.base
         else:
             self.base = int(CODE_TO_SAMPLE[self.base + HALF_CODES])
-            self.rendered = CODE_TO_SAMPLE[self.rendered + HALF_CODES].astype(np.int64)
+            self.rendered = CODE_TO_SAMPLE[self.rendered + HALF_CODES]
             self.level = CODE_TO_SAMPLE[self.level + HALF_CODES].astype(np.int64)
 
     def repeat_last(self, frames: int) -> None:

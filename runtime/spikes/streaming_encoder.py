@@ -224,8 +224,8 @@ class SpikeEncoder:
         elsewhere.
         """
         after, past, ahead = self._options.window_frames[1], self._reach, self._reach + shape.before
-        values = self._signal.values[self._past - past :][: past + shape.frames + ahead].astype(np.int64)
-        behind = np.repeat(rendered[-1:].astype(np.int64), ahead, axis=0)
+        values = self._signal.values[self._past - past :][: past + shape.frames + ahead]
+        behind = np.repeat(rendered[-1:], ahead, axis=0)
         until = self._detector.open_frames.copy()
         np.maximum.at(until, found.channel, found.frame + after - shape.frames)
         last = past + shape.frames + np.clip(until, 0, ahead) - 1

@@ -6,8 +6,6 @@ response at the crossing's peak is known, and so is how much is missing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from ...core.limits import MAX_CHUNK_FRAMES
@@ -15,7 +13,7 @@ from ..options import SpikeOptions
 from ..payload.times import gaps
 from ..render.rendering import correction_pulse
 from . import filters
-from .offline import Detections, exact_type
+from .offline import Detections
 
 _MARGIN = 1.01
 """Thresholds that a crossing should reach."""
@@ -23,8 +21,6 @@ _SEARCH_SECONDS = 0.0006
 _EARLY_FRAMES = 2
 _MAX_HEIGHT = 15
 _LEAST_RESPONSE = 0.03
-_BAND_SAMPLES = 1 << 17
-"""Samples that are filtered at once."""
 
 
 def corrections(
@@ -44,44 +40,34 @@ def corrections(
     response = np.convolve(correction_pulse(1, before, unit), taps) / (1 << filters.TAP_BITS)
     window = np.searchsorted(_order(windows.channel, windows.start), _order(found.channel, found.frame), "right") - 1
     opens = np.diff(window, prepend=-1) > 0
-    useful = opens & (gaps(windows)[window] >= 2 * before)
+    event = np.flatnonzero(opens & (gaps(windows)[window] >= 2 * before))
     search = max(2, round(_SEARCH_SECONDS * options.sample_rate))
-    for channel, plain, drawn in _bands_of(np.unique(found.channel[useful]), values, rendered, options.sample_rate):
-        threshold = float(found.threshold[channel])
-        aim = -threshold * _MARGIN
-        for event in np.flatnonzero(useful & (found.channel == channel)).tolist():
-            t, start = int(found.frame[event]), int(windows.start[window[event]])
-            if drawn[max(t - _EARLY_FRAMES, 0) : t + search].min() <= aim:
-                continue
-            span = np.arange(t, min(t + search, len(values)))
-            place = span - start + 2 * before + len(taps) // 2
-            effect = response[np.clip(place, 0, len(response) - 1)]
-            good = (np.abs(effect) > _LEAST_RESPONSE * unit) & (plain[span] <= -threshold)
-            heights[window[event]] = _height((aim - drawn[span][good]) / effect[good])
+    number = np.arange(-_EARLY_FRAMES, search)
+    channel, first = found.channel[event], found.frame[event] - _EARLY_FRAMES
+    threshold, missing = found.threshold[channel, None], first[:, None] + number - number[0] >= len(values)
+    drawn = filters.band_at(rendered, channel, first, len(number), options.sample_rate)
+    drawn[missing | (first[:, None] + number - number[0] < 0)] = np.inf
+    lost = np.flatnonzero(drawn.min(axis=1, initial=np.inf) > -_MARGIN * threshold[:, 0])
+    plain = filters.band_at(values, channel[lost], found.frame[event[lost]], search, options.sample_rate)
+    place = found.frame[event[lost], None] + number[_EARLY_FRAMES:] - windows.start[window[event[lost]], None]
+    effect = response[np.clip(place + 2 * before + len(taps) // 2, 0, len(response) - 1)]
+    good = (np.abs(effect) > _LEAST_RESPONSE * unit) & (plain <= -threshold[lost]) & ~missing[lost, _EARLY_FRAMES:]
+    needed = np.divide(-_MARGIN * threshold[lost] - drawn[lost, _EARLY_FRAMES:], effect, where=good, out=effect)
+    heights[window[event[lost]]] = _heights(needed, good)
     return heights
 
 
-def _height(needed: np.ndarray) -> int:
-    """Return the smallest of the heights that would do, rounded up."""
-    if not len(needed):
-        return 0
-    least = float(needed[np.argmin(np.abs(needed))])
-    return int(np.clip(np.sign(least) * np.ceil(abs(least)), -_MAX_HEIGHT, _MAX_HEIGHT))
+def _heights(needed: np.ndarray, good: np.ndarray) -> np.ndarray:
+    """Return the smallest of the heights that would do, rounded up, int64 [windows]; 0 where there is none.
+
+    needed, good : float64, bool [windows, frames]
+    """
+    size = np.where(good, np.abs(needed), np.inf)
+    place = np.arange(len(size)), size.argmin(axis=1)
+    least = np.where(good[place], needed[place], 0)
+    return np.clip(np.sign(least) * np.ceil(np.abs(least)), -_MAX_HEIGHT, _MAX_HEIGHT).astype(np.int64)
 
 
 def _order(channel: np.ndarray, frame: np.ndarray) -> np.ndarray:
     """Return numbers in order of channel, then of frame."""
     return channel * MAX_CHUNK_FRAMES + frame
-
-
-def _bands_of(
-    channels: np.ndarray, values: np.ndarray, rendered: np.ndarray, sample_rate: float
-) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
-    """Yield every channel with its band-passed signal and that of what is rendered."""
-    some = max(1, _BAND_SAMPLES // max(len(values), 1))
-    for first in range(0, len(channels), some):
-        part = channels[first : first + some]
-        chosen = [signals[:, part] for signals in (values, rendered)]
-        bands = [filters.band_of(x, sample_rate, exact_type(int(np.abs(x).max()))) for x in chosen]
-        for column, channel in enumerate(part.tolist()):
-            yield channel, bands[0][:, column], bands[1][:, column]

@@ -97,9 +97,8 @@ class OnlineDetector:
             self._noise = filters.Noise(filtered[:frames])
         else:
             self._noise.update(filtered[:frames])
-        block = values[reach : reach + frames]
-        ends = ((block == self._range[0]) | (block == self._range[1])).mean(axis=0)
-        self._average(self._saturation, ends, frames)
+        ends = filters.count_values(values[reach : reach + frames], *self._range)
+        self._average(self._saturation, ends / frames, frames)
         threshold = self._noise.deviation * self._options.threshold * _RAISES[self.raised]
         threshold[self._saturation > SATURATED_SHARE] = np.inf
         dead = dead_frames(self._options.sample_rate)
