@@ -175,13 +175,13 @@ def draw_lines(shape, ends, windows, values, limits, out):
     Parameters
     ----------
     shape : (frames in front of a crossing, unit of correction pulses)
-    ends : (base, level int64 [channels], hold bool [channels]), see `Lines`
+    ends : (base, level int64 [channels]), see `Lines`
     windows : (channel, start, length, correction), int64 [windows]
     values : int64 [samples], in order of window
     limits : (low, high), range of the values
     out : int16 [frames, channels], which holds the level of channels without windows
     """
-    (before, unit), (base, levels, hold), (low, high) = shape, ends, limits
+    (before, unit), (base, levels), (low, high) = shape, ends, limits
     channel, start, length, correction = windows
     frames, place = len(out), 0
     for number in range(len(channel)):
@@ -198,7 +198,7 @@ def draw_lines(shape, ends, windows, values, limits, out):
         place += length[number]
         at, level = begin + length[number] - 1, values[place - 1]
         if number + 1 == len(channel) or channel[number + 1] != c:
-            _line(out, c, at, frames, level, level if hold[c] else base, low, high)
+            _line(out, c, at, frames, level, base, low, high)
 
 
 @njit

@@ -13,7 +13,7 @@ SYNC = b"\xa7\x4d"
 _KEY, _LAST = 1, 2
 """Flags of a packet."""
 MAX_BLOCK = 1 << 16
-MAX_BLOCK_SAMPLES = 1 << 20
+MAX_BLOCK_SAMPLES = 1 << 22
 SEQUENCES = 1 << 32
 
 _HEAD = struct.Struct("<2sBBI3s")

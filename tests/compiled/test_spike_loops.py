@@ -14,7 +14,7 @@ from runtime.spikes.bins import Units
 from runtime.spikes.detection import filters
 from runtime.spikes.render.rendering import Lines, render_all
 from runtime.spikes.shape import ChunkShape
-from runtime.spikes.windows import around
+from runtime.spikes.windows import Events
 
 pytestmark = pytest.mark.skipif(not compiled.loads(), reason="numba is not installed")
 
@@ -76,13 +76,13 @@ def test_lines_and_pulses():
         units = Units(entropy, 3, linear, 0, 16)
         channel, frame = np.sort(random.integers(0, 30, 300)), random.integers(0, 500, 300)
         order = np.lexsort((frame, channel))
-        windows = around(channel[order], frame[order], 9, 20, 500)
+        windows = Events(channel[order], frame[order]).windows(9, 20, 500)
         windows = replace(windows, correction=random.integers(-15, 16, len(windows)))
         low, high = max(units.low, -20000), min(units.high, 20000)
         level = random.integers(low, high, 31)
-        lines = Lines(int(random.integers(low, high)), level, random.random(31) < 0.3)
+        lines = Lines(int(random.integers(low, high)), level)
         values = random.integers(low, high, windows.length.sum())
-        shape = ChunkShape(500, 0, 9, 29, 40)
+        shape = ChunkShape(500, 0, 9, 20, 40)
         plain, fast = with_each(lambda: render_all(shape, units, lines, windows, values, None))  # noqa: B023
         assert np.array_equal(plain, fast) and plain.dtype == fast.dtype
 

@@ -10,7 +10,6 @@ import numpy as np
 
 from ...core.limits import MAX_CHUNK_FRAMES
 from ..options import SpikeOptions
-from ..payload.times import gaps
 from ..render.rendering import correction_pulse
 from . import filters
 from .offline import Detections
@@ -40,7 +39,7 @@ def corrections(
     response = np.convolve(correction_pulse(1, before, unit), taps) / (1 << filters.TAP_BITS)
     window = np.searchsorted(_order(windows.channel, windows.start), _order(found.channel, found.frame), "right") - 1
     opens = np.diff(window, prepend=-1) > 0
-    event = np.flatnonzero(opens & (gaps(windows)[window] >= 2 * before))
+    event = np.flatnonzero(opens & (windows.gaps()[window] >= 2 * before))
     search = max(2, round(_SEARCH_SECONDS * options.sample_rate))
     number = np.arange(-_EARLY_FRAMES, search)
     channel, first = found.channel[event], found.frame[event] - _EARLY_FRAMES

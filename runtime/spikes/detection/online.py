@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..options import SpikeOptions
-from ..windows import Windows, around
+from ..windows import Events
 from . import filters
 from .offline import MAX_FIRING_LOAD, RAISE_FACTOR, SATURATED_SHARE, Detections, dead_frames, exact_type
 
@@ -106,26 +106,25 @@ class OnlineDetector:
         new = frame >= self._open.dead[channel]
         channel, frame = channel[new], frame[new]
         self._ends_below = filtered[frames - 1] < -threshold
-        windows = self._windows(channel, frame, frames)
+        events = self._events(channel, frame, frames)
+        windows = events.windows(*self._options.window_frames, frames)
         noise = self._noise.deviation / (1 << filters.TAP_BITS)
-        return Detections(windows, channel, frame, threshold, noise, self.raised)
+        return Detections(events, windows, channel, frame, threshold, noise, self.raised)
 
     def _average(self, share: np.ndarray, new: np.ndarray, frames: int) -> None:
         """Move running shares on by a block."""
         memory = min(self._seen + frames, max(_MEMORY_SECONDS * self._options.sample_rate, frames))
         share += (new - share) * (frames / memory)
 
-    def _windows(self, channel: np.ndarray, frame: np.ndarray, frames: int) -> Windows:
-        """Return the windows that are open, those that begin, and the front of those whose crossing is behind."""
+    def _events(self, channel: np.ndarray, frame: np.ndarray, frames: int) -> Events:
+        """Return the events of windows that are open, of those that begin, and of those that begin with their front."""
         before, after = self._options.window_frames
         going = np.flatnonzero(self._open.window > 0)
-        channels = np.concatenate([going, channel])
-        times = np.concatenate([self._open.window[going] - after, frame])
+        near = frame < frames + before
+        channels = np.concatenate([going, channel[near]])
+        times = np.concatenate([self._open.window[going] - after, frame[near]])
         order = np.lexsort((times, channels))
-        windows = around(channels[order], times[order], before, after, frames)
-        windows.start = np.minimum(windows.start, frames)
-        windows.length = np.minimum(windows.length, frames - windows.start)
-        return windows.select(windows.length > 0)
+        return Events(channels[order], times[order])
 
     def advance(self, coded: Detections, frames: int, dropped: np.ndarray, may_lower: bool = True) -> None:
         """Go on behind a block, as it was coded.
@@ -162,6 +161,8 @@ class OnlineDetector:
 
 def without(found: Detections, dropped: np.ndarray) -> Detections:
     """Return what is found in a block where some channels (bool [channels]) have no windows."""
-    stay, events = ~dropped[found.windows.channel], ~dropped[found.channel]
-    windows = found.windows.select(stay)
-    return replace(found, windows=windows, channel=found.channel[events], frame=found.frame[events])
+    stay, crossings = ~dropped[found.windows.channel], ~dropped[found.channel]
+    windows, events = found.windows.select(stay), found.events.select(~dropped[found.events.channel])
+    return replace(
+        found, events=events, windows=windows, channel=found.channel[crossings], frame=found.frame[crossings]
+    )

@@ -25,14 +25,12 @@ _WINDOW = 1e-4
 class Lines:
     """Ends of the lines of every channel.
 
-    base : level of a quiet channel, and where lines end that do not hold
+    base : level of a quiet channel, and where lines end
     level : int64 [channels], level in front of the first frame
-    hold : bool [channels], whether the last window's last value goes on to the end, instead of a line to the base
     """
 
     base: int
     level: np.ndarray
-    hold: np.ndarray
 
 
 def line(first: int, last: int, steps: int) -> np.ndarray:
@@ -76,8 +74,6 @@ def render_channel(
     if at >= 0:
         if curve is not None:
             _blend(out, curve, (at, level), (shape.frames, None), shape.before)
-        elif lines.hold[channel]:
-            out[at + 1 :] = level
         else:
             out[at + 1 :] = line(level, lines.base, shape.frames - at)
     return out
@@ -93,7 +89,7 @@ def render_all(
     if loops is not None:
         out[:] = lines.level
         places = windows.channel, windows.start, windows.length, windows.correction
-        ends, limits = (lines.base, lines.level, lines.hold), (units.low, units.high)
+        ends, limits = (lines.base, lines.level), (units.low, units.high)
         loops.draw_lines((shape.before, shape.correction_step), ends, places, values, limits, out)
         return out
     some = channels if lfp is None else max(1, _CURVE_SAMPLES // shape.frames)
