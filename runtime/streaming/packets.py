@@ -89,32 +89,42 @@ class PacketReader:
         self._buffer += data
 
     def next(self) -> Packet | None:
-        """Return the next whole packet, None if it has not arrived yet."""
+        """Return the next whole packet, None if it has not arrived yet.
+
+        Damage may give a head a wrong length and a right check. A packet that is not complete is given up when two
+        whole ones in a row have come behind its head.
+        """
         self.skipped = 0
-        buffer, start = self._buffer, 0
-        while True:
-            at = buffer.find(SYNC, start)
-            if at < 0:  # the marker's first byte may be the last one here
-                self._drop(len(buffer) - (buffer[-1:] == SYNC[:1]))
-                return None
-            if len(buffer) - at < HEAD_BYTES:
-                self._drop(at)
-                return None
-            head = bytes(buffer[at : at + HEAD_BYTES])
-            if head[-1] != _check(head[:-1]) or not are_flags(head[2]):
-                start = at + 1
-                continue
-            end = at + OVERHEAD + int.from_bytes(head[-4:-1], "little")
-            if len(buffer) < end:
-                self._drop(at)
-                return None
-            data = bytes(buffer[at:end])
-            if zlib.crc32(data[:-4]) != _CRC.unpack_from(data, len(data) - 4)[0]:
-                start = at + 1
-                continue
-            self.skipped += at
-            del buffer[:end]
-            return parse(data)
+        buffer, start, begun = self._buffer, 0, -1
+        while (at := buffer.find(SYNC, start)) >= 0:
+            start, end = at + 1, self._end(at)
+            if 0 <= end <= len(buffer) and self._is_good(at, end):
+                if begun >= 0 and not self._is_good(end, self._end(end)):
+                    break
+                self.skipped += at
+                data = bytes(buffer[at:end])
+                del buffer[:end]
+                return parse(data)
+            begun = at if begun < 0 and end > len(buffer) else begun
+        # the marker's first byte may be the last one here
+        self._drop(begun if begun >= 0 else len(buffer) - (buffer[-1:] == SYNC[:1]))
+        return None
+
+    def _end(self, at: int) -> int:
+        """Return where a packet ends, -1 if there is none; behind all that is here where its head is not complete."""
+        head = bytes(self._buffer[at : at + HEAD_BYTES])
+        if len(head) < HEAD_BYTES:
+            return len(self._buffer) + 1
+        if not head.startswith(SYNC) or head[-1] != _check(head[:-1]) or not are_flags(head[2]):
+            return -1
+        return at + OVERHEAD + int.from_bytes(head[-4:-1], "little")
+
+    def _is_good(self, at: int, end: int) -> bool:
+        """Return whether the bytes of a packet are here and right."""
+        if not at < end <= len(self._buffer):
+            return False
+        data = self._buffer[at:end]
+        return zlib.crc32(data[:-4]) == _CRC.unpack_from(data, len(data) - 4)[0]
 
     def _drop(self, count: int) -> None:
         """Drop the first bytes."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import zlib
 from dataclasses import replace
 
 import numpy as np
@@ -205,6 +206,24 @@ def test_flags_that_no_packet_has_are_not_read():
         reader.push(packet.pack())
     reader.push(Packet(0, 1, True, True, b"", 31).pack())
     assert reader.next() == Packet(0, 1, True, True, b"", 31)
+
+
+def test_a_damaged_length_with_a_right_check_does_not_stop_a_stream():
+    """Of the packet in front, 16 MB seem to follow; it is given up when two packets are whole behind its head."""
+    packets = [packet.pack() for packet in Source(6).packets]
+    wrong = bytearray(packets[1])
+    for size in range(1 << 16, 1 << 24, 257):
+        wrong[8:11] = size.to_bytes(3, "little")
+        if zlib.crc32(wrong[:11]) & 255 == wrong[11]:
+            break
+    reader, found = PacketReader(), []
+    for data in (packets[0], bytes(wrong), *packets[2:]):
+        reader.push(data)
+        some = []
+        while (packet := reader.next()) is not None:
+            some.append(packet.sequence)
+        found.append(some)
+    assert found == [[0], [], [], [2, 3], [4], [5]]
 
 
 @pytest.mark.parametrize("every", [0, 32, 1.5, -1])
