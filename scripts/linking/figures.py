@@ -139,13 +139,23 @@ class Original:
         return Found(*(np.concatenate(part) for part in (times, again, clear)), others)
 
 
-def compare(original: np.ndarray, decoded: np.ndarray, rate: float) -> Found:
-    """Return which spikes of long recordings [frames, channels] are found again, piece by piece."""
+def compare(recording: np.ndarray, start: int, decoded: np.ndarray, rate: float) -> Found:
+    """Return which spikes are found again, piece by piece.
+
+    Parameters
+    ----------
+    recording : int16 [frames, channels], which is repeated
+    start : its frame, counted through, that the first decoded one stands for
+    decoded : int16 [frames, channels]
+    rate : Hz
+    """
     size, parts = round(PIECE * rate), []
     for first in range(0, len(decoded), size):
-        if len(decoded) - first < rate / 4:
+        piece = decoded[first : first + size]
+        if len(piece) < rate / 4:
             break
-        part = Original(original[first : first + size], rate).compare(decoded[first : first + size])
+        original = recording[(start + first + np.arange(len(piece))) % len(recording)]
+        part = Original(original, rate).compare(piece)
         part.times += first / rate
         parts.append(part)
     fields = ([getattr(part, name) for part in parts] for name in ("times", "again", "clear"))
