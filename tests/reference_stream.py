@@ -23,11 +23,9 @@ def decode(data, model):
     -------
     dict of frame number to list of samples, and the number of frames of the stream (None if it has no last packet)
     """
-    stream = Stream(model)
-    for packet in packets(data):
-        if stream.number not in (None, packet["stream"]):
-            continue
-        stream.number = packet["stream"]
+    stream, found = Stream(model), list(packets(data))
+    found = [packet for packet in found if packet["stream"] == found[0]["stream"]]
+    for packet in in_order(found) if found and found[0]["group"] else found:
         try:
             stream.take(packet)
         except Refused:
@@ -45,14 +43,64 @@ def packets(data):
         head = data[at : at + HEAD]
         size = int.from_bytes(head[8:11], "little") + HEAD + 4
         whole = data[at : at + size]
-        good = len(head) == HEAD and head[11] == zlib.crc32(head[:11]) & 255 and len(whole) == size and head[2] < 4
+        good = len(head) == HEAD and head[11] == zlib.crc32(head[:11]) & 255 and len(whole) == size
+        good = good and (not head[2] & 4 or head[2] >= 8 and not head[2] & 3)
         if not good or zlib.crc32(whole[:-4]) != int.from_bytes(whole[-4:], "little"):
             at += 1
             continue
-        flags, stream, sequence = struct.unpack_from("<BBI", head, 2)
-        flags = {"key": bool(flags & 1), "last": bool(flags & 2)}
-        yield {**flags, "stream": stream, "sequence": sequence, "payload": whole[HEAD:-4]}
+        yield fields(whole)
         at += size
+
+
+def fields(whole):
+    """The fields of a packet."""
+    flags, stream, sequence = struct.unpack_from("<BBI", whole, 2)
+    kinds = {"key": bool(flags & 1), "last": bool(flags & 2), "parity": bool(flags & 4), "group": flags >> 3}
+    return {**kinds, "stream": stream, "sequence": sequence, "payload": whole[HEAD:-4], "whole": whole}
+
+
+def in_order(found):
+    """Section 11.5: packets of a stream with parity, in order, and those that parity restores."""
+    blocks = {}
+    for packet in reversed(found):
+        if not packet["parity"] and packet["group"] == found[0]["group"]:
+            blocks[packet["sequence"]] = packet
+    for packet in found:
+        if packet["parity"]:
+            restore(packet, blocks)
+    return [blocks[number] for number in sorted(blocks)]
+
+
+def record(whole):
+    """A packet's flags, length, crc and payload."""
+    return whole[2:3] + whole[8:11] + whole[-4:] + whole[HEAD:-4]
+
+
+def restore(parity, blocks):
+    """Put the one packet into `blocks` that a group lacks, if parity gives it."""
+    first, (count, check), bits = (
+        parity["sequence"],
+        struct.unpack_from("<BI", parity["payload"]),
+        parity["payload"][5:],
+    )
+    numbers = range(first, first + count)
+    lost = [number for number in numbers if number not in blocks]
+    if len(lost) != 1 or first % parity["group"] or count > parity["group"] or first + count > 1 << 32:
+        return
+    for number in numbers:
+        other = record(blocks[number]["whole"]) if number in blocks else b""
+        size = max(len(bits), len(other))
+        bits = bytes(a ^ b for a, b in zip(bits.ljust(size, b"\0"), other.ljust(size, b"\0")))
+    end = 8 + int.from_bytes(bits[1:4], "little")
+    head = struct.pack("<2sBBI3s", b"\xa7\x4d", bits[0], parity["stream"], lost[0], bits[1:4])
+    whole = head + bytes([zlib.crc32(head) & 255]) + bits[8:end]
+    whole += struct.pack("<I", zlib.crc32(whole))
+    same = bits[0] >> 3 == parity["group"] and not bits[0] & 4 and whole[-4:] == bits[4:8]
+    if not same or len(bits) < end or any(bits[end:]):
+        return
+    crcs = [whole[-4:] if number == lost[0] else blocks[number]["whole"][-4:] for number in numbers]
+    if zlib.crc32(b"".join(crcs)) == check:
+        blocks[lost[0]] = fields(whole)
 
 
 class Stream:

@@ -10,7 +10,7 @@ import numpy as np
 import vector_recipes
 
 from runtime.spikes import SpikeOptions
-from runtime.streaming import Calibration, SpikeStreamEncoder, StreamEncoder
+from runtime.streaming import Calibration, ParityEncoder, SpikeStreamEncoder, StreamEncoder
 from training.simulate import simulate
 
 FOLDER = conformance.FOLDER.parent / "streams"
@@ -41,6 +41,12 @@ def valid():
         ("runs", "bounded error, runs", channels[:300], packets(channels[:300], max_error=25)),
         ("whole-blocks", "the last packet has no frames", channels[:200], packets(channels[:200])),
         ("empty", "no frames", channels[:0], packets(channels[:0])),
+        (
+            "parity",
+            "a parity packet behind every fourth packet and the last one",
+            channels,
+            packets(channels, parity=4),
+        ),
         ("spikes", "windows around spikes", spikes, spike_packets(spikes)),
         ("spikes-exact", "exact windows, the last packet has no frames", spikes[:800, :3], exact(spikes)),
         ("spikes-lfp", "windows on a field potential", spikes[:, :3], slow(spikes[:, :3])),
@@ -70,9 +76,10 @@ def exact(frames):
     return spike_packets(frames[:800, :3], max_error=0, window=(0.2, 0.8))
 
 
-def packets(frames, **options):
+def packets(frames, parity=None, **options):
     options = {"block": BLOCK, "resync": BLOCK * PERIOD / RATE, "model": conformance.MODEL, **options}
     encoder = StreamEncoder(frames.shape[1], RATE, **options)
+    encoder = encoder if parity is None else ParityEncoder(encoder, parity)
     return encoder.push(frames) + encoder.finish()
 
 
@@ -85,7 +92,7 @@ def faulty(made):
     length[8] ^= 1
     marker = bytearray(plain[12])
     marker[0] = 0
-    end = len(plain) - 1
+    end, parity = len(plain) - 1, made["parity"]
     return [
         ("lost", "packet 7 is lost", without(plain, 7), [[140, 60]], True),
         ("lost-key", "key packet 10 is lost", without(plain, 10), [[200, 100]], True),
@@ -107,6 +114,28 @@ def faulty(made):
         ("duplicated", "packet 7 comes twice", [*plain[:8], *plain[7:]], [], True),
         ("truncated", "ends within packet 20", [*plain[:20], plain[20][:25]], [], False),
         ("joined", "two streams of different numbers", [*plain, *renumbered(made["calibrated"], 9)], [], True),
+        (
+            "parity-lost",
+            "one packet of each group is lost, and the last packet",
+            [packet for n, packet in enumerate(parity) if n not in (0, 6, 12, 18, 20, 26, 31, 35)],
+            [],
+            True,
+        ),
+        ("parity-beyond", "two packets of a group are lost", without(without(parity, 7), 6), [[100, 100]], True),
+        (
+            "parity-late",
+            "the packets of a group in another order",
+            [*parity[:5], *parity[9:4:-1], *parity[10:]],
+            [],
+            True,
+        ),
+        (
+            "parity-mixed",
+            "parity packet 1 is of other packets, of which one is lost",
+            [*parity[:6], *parity[7:9], wrong_parity(parity[9]), *parity[10:]],
+            [[100, 100]],
+            True,
+        ),
         (
             "spikes-lost",
             "packets of blocks 1 and 4 are lost",
@@ -137,6 +166,11 @@ def sealed(packet):
 
 def renumbered(some, stream):
     return [sealed(packet[:3] + bytes([stream]) + packet[4:]) for packet in some]
+
+
+def wrong_parity(packet):
+    """A parity packet with another CRC of its packets' CRCs."""
+    return sealed(packet[:13] + bytes([packet[13] ^ 1]) + packet[14:])
 
 
 def wrong_chunk(some):

@@ -16,8 +16,7 @@ from .shared_options import add_command, bound, hertz, input_options, positive, 
 
 if TYPE_CHECKING:
     from ..streaming.decoder import StreamDecoder
-    from ..streaming.encoder import StreamEncoder
-    from ..streaming.spikes import SpikeStreamEncoder
+    from ..streaming.parity import Encoder, RateShare
 
 _READ = 1 << 16
 
@@ -32,6 +31,8 @@ def add(commands: Any) -> None:
     decode = commands.add_parser("decode", help=summary, description=_DECODE)
     decode.add_argument("--model", metavar="PATH", help="the model, where it is not a shipped one")
     decode.add_argument("--join", action="store_true", help="begin with the first frames that can be decoded")
+    reorder = "packets that may come before one that was sent earlier, for which the decoder waits (default: 0)"
+    decode.add_argument("--reorder", type=int, default=0, metavar="N", help=reorder)
     fill = "frames in the place of lost ones, so that time does not shift: zeros, or the last frame before"
     decode.add_argument("--fill", choices=FILLS, help=f"{fill} (default: lost frames are left out)")
     decode.add_argument("-q", "--quiet", action="store_true", help="no summary")
@@ -67,6 +68,8 @@ def _add_encode(commands: Any) -> None:
     resync = "time between points where a decoder can join, or go on after a loss (default: 1)"
     encode.add_argument("--resync", type=_seconds, default=1.0, metavar="SECONDS", help=resync)
     encode.add_argument("--stream", type=int, default=0, metavar="NUMBER", help="number of the stream, 0 to 255")
+    parity = "after every N packets one more, with which a decoder restores a lost one of them, 1 to 31 (default: none)"
+    encode.add_argument("--parity", type=positive, metavar="N", help=parity)
     encode.add_argument("-q", "--quiet", action="store_true", help="no summary")
     verbose(encode)
     encode.set_defaults(run=_encode)
@@ -120,25 +123,38 @@ def _encode(options: argparse.Namespace) -> int:
 
 def _encode_spikes(options: argparse.Namespace) -> int:
     from ..spikes import resolve
-    from ..streaming.spikes import SpikeStreamEncoder
+    from ..streaming.parity import RateShare
+    from ..streaming.spikes import SpikeStreamEncoder, default_block
 
     if options.calibration is not None:
         raise UsageError("with --keep there is no calibration")
     kept, _ = resolve(options.keep, options.max_error, options.threshold, options.window)
     settings = {name: getattr(options, name) for name in ("target_rate", "block", "resync", "stream", "model")}
+    share = None
+    if options.parity is not None and options.target_rate is not None:
+        block = options.block or default_block(options.channels, options.sample_rate)
+        share = RateShare(options.target_rate, options.sample_rate / block, options.parity)
+        settings["target_rate"] = share.packets_rate
     encoder = SpikeStreamEncoder(options.channels, options.sample_rate, kept, **settings)
-    return _encode_all(encoder, *_pipes(), options, encoder.report)
+    return _encode_all(encoder, *_pipes(), options, share, encoder.report)
 
 
 def _encode_all(
-    encoder: StreamEncoder | SpikeStreamEncoder,
+    encoder: Encoder,
     source: int,
     out: BinaryIO,
     options: argparse.Namespace,
+    share: RateShare | None = None,
     report: Callable[[], str] = str,
 ) -> int:
     import numpy as np
 
+    from ..streaming.parity import ParityEncoder
+
+    reports = [report]
+    if options.parity is not None:
+        encoder = ParityEncoder(encoder, options.parity, share)
+        reports.append(encoder.report)
     gc.freeze()  # collections need not visit what is there for good, which takes milliseconds
     width, rest, frames, size = 2 * encoder.channels, b"", 0, 0
 
@@ -163,8 +179,7 @@ def _encode_all(
         count = frames * encoder.channels
         bits = f", {8 * size / count:.3f} bits/sample" if count else ""
         print(f"{frames} frames of {encoder.channels} channels: {2 * count} -> {size} bytes{bits}", file=sys.stderr)
-        if text := report():
-            print(text, file=sys.stderr)
+        print(*(f"{text}\n" for text in (each() for each in reports) if text), sep="", end="", file=sys.stderr)
     if rest:
         print(f"runtime: the input ends within a frame: {len(rest)} bytes were left out", file=sys.stderr)
         return 1
@@ -175,7 +190,7 @@ def _decode(options: argparse.Namespace) -> int:
     from ..streaming.decoder import StreamDecoder
 
     source, out = _pipes()
-    decoder = StreamDecoder(model=options.model, join=options.join)
+    decoder = StreamDecoder(model=options.model, join=options.join, reorder=options.reorder)
     return _decode_all(decoder, source, out, options)
 
 
@@ -200,7 +215,7 @@ def _decode_all(decoder: StreamDecoder, source: int, out: BinaryIO, options: arg
         if blocks:
             out.flush()
         for event in decoder.events:
-            bad, end = True, max(end, event.first + event.frames)
+            bad, end = bad or event.kind != "restored", max(end, event.first + event.frames)
             print(f"runtime: {event.text}", file=sys.stderr)
         decoder.events.clear()
 

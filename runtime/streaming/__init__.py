@@ -19,6 +19,9 @@ _HOMES = {
     "SpikeStreamEncoder": "spikes",
     "Calibration": "calibration",
     "Event": "decoder",
+    "ParityEncoder": "parity",
+    "Radio": "radio",
+    "RateShare": "parity",
     "StreamDecoder": "decoder",
     "StreamEncoder": "encoder",
 }

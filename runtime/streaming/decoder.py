@@ -7,12 +7,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..core.errors import CorruptError, ModelError
+from ..core.errors import CorruptError, ModelError, UsageError
 from ..predictor import model as models
 from ..predictor.networks.recurrent import stateless
+from .ordering import BAD, LATE, RESTORED, Ordered, PacketOrder
 from .packet_decoder import PacketDecoder
-from .packets import SEQUENCES, Description, Packet, PacketReader
+from .packets import Description, Packet, PacketReader
 from .spikes import SpikePacketDecoder, mask
+
+MAX_REORDER = 1 << 12
 
 
 @dataclass(frozen=True)
@@ -20,10 +23,11 @@ class Event:
     """Something that went wrong.
 
     kind : "missing": `frames` frames from `first` on were lost or can't be decoded; "damaged": `count` bytes belong to
-        no packet; "undecodable": a packet is good but can't be decoded; "late": a packet came twice or too late;
-        "foreign": a packet is of another stream; "truncated": the bytes end without the stream's last packet
+        no packet; "restored": `frames` frames from `first` on were lost, and came back through a parity packet;
+        "undecodable": a packet is good but can't be decoded; "late": a packet came twice or too late; "foreign": a
+        packet is of another stream; "truncated": the bytes end without the stream's last packet
     text : the same for people
-    first, frames : what is missing; 0, 0 for other kinds
+    first, frames : what is missing or was restored; 0, 0 for other kinds
     count : bytes
     """
 
@@ -34,27 +38,11 @@ class Event:
     count: int = 0
 
 
-class BlockOrder:
-    """Which block comes next.
-
-    Attributes
-    ----------
-    next_sequence : number of the block behind the newest packet's, without the wrap at 2^32; None before the first key
-        packet
-    """
-
-    def __init__(self) -> None:
-        self.next_sequence: int | None = None
-
-    def extend(self, number: int) -> int:
-        """Return a packet's block number without the wrap: the one nearest to the block that comes next."""
-        if self.next_sequence is None:
-            return number
-        return self.next_sequence + (number - self.next_sequence + SEQUENCES // 2) % SEQUENCES - SEQUENCES // 2
-
-
 class StreamDecoder:
     """Decodes packets as they come, in any pieces.
+
+    Blocks come out in order. Where one is missing, those behind it are kept back until it comes, is restored through
+    parity, or is given up: when more than `reorder` later packets have come, and its parity group has ended.
 
     Parameters
     ----------
@@ -62,6 +50,11 @@ class StreamDecoder:
     join : whether to begin with the first block that can be decoded, without regarding earlier ones as missing
     stream : number of the stream, None for that of the first packet
     masks : whether `masks` shall be filled
+    reorder : packets that may come before one that was sent earlier
+
+    Raises
+    ------
+    UsageError
 
     Attributes
     ----------
@@ -80,15 +73,19 @@ class StreamDecoder:
         join: bool = False,
         stream: int | None = None,
         masks: bool = False,
+        reorder: int = 0,
     ):
+        if reorder != int(reorder) or not 0 <= reorder <= MAX_REORDER:
+            raise UsageError(f"reordering over {reorder} packets; possible are 0 to {MAX_REORDER}")
         self.description: Description | None = None
         self.events: list[Event] = []
         self.complete = False
         self.missing = 0
         self.masks: list[tuple[int, np.ndarray]] = []
         self._model = None if model is None else models.load(model)
-        self._joining, self._stream, self._with_masks = join, stream, masks
-        self._reader, self._order = PacketReader(), BlockOrder()
+        self._joining, self._stream, self._with_masks, self._reorder = join, stream, masks, reorder
+        self._reader, self._expected = PacketReader(), 0
+        self._order: PacketOrder | None = None
         self._decoder: PacketDecoder | SpikePacketDecoder | None = None
         self._total_frames: int | None = None
         """Frames of the stream, once its last packet has come."""
@@ -110,7 +107,8 @@ class StreamDecoder:
         blocks: list[tuple[int, np.ndarray]] = []
         while (packet := self._reader.next()) is not None:
             self._note_skipped()
-            blocks += self._take(packet)
+            for ordered in self._ordered(packet):
+                blocks += self._take(ordered)
         self._note_skipped()
         return blocks
 
@@ -120,6 +118,8 @@ class StreamDecoder:
         while self._reader.finish():
             self._note_skipped()
             blocks += self.push(b"")
+        for ordered in self._order.finish() if self._order is not None else ():
+            blocks += self._take(ordered)
         if not self.complete:
             self._note("truncated", "the stream ends without its last packet")
         return blocks
@@ -135,19 +135,41 @@ class StreamDecoder:
             count += self.events.pop().count
         self._note("damaged", f"{count} bytes belong to no packet", count=count)
 
-    def _take(self, packet: Packet) -> list[tuple[int, np.ndarray]]:
-        """Return the block of a packet, if it has one that can be decoded."""
+    def _ordered(self, packet: Packet) -> list[Ordered]:
+        """Return the packets whose turn has come with one that arrives."""
         self._stream = packet.stream if self._stream is None else self._stream
         if packet.stream != self._stream:
             self._note("foreign", f"a packet of stream {packet.stream}, in stream {self._stream}")
             return []
-        if packet.key and not self._introduced(packet) or self.description is None:
+        known = self.description is not None
+        if packet.key and not self._introduced(packet) or self._joining and self.description is None:
             return []
-        sequence, expected = self._order.extend(packet.sequence), self._order.next_sequence or 0
-        if sequence < expected:
+        if (
+            not known
+            and packet.key
+            and self._order
+            and (self._order.group != packet.group or self._order.is_late(packet))
+        ):
+            self._order = None  # what came before was of another stream
+        if self._order is None:
+            self._order = PacketOrder(packet.group, self._reorder, packet.sequence if self._joining else 0)
+        if packet.group != self._order.group:
+            self._note("foreign", "a packet is of a stream with another parity")
+            return []
+        return self._order.push(packet)
+
+    def _take(self, ordered: Ordered) -> list[tuple[int, np.ndarray]]:
+        """Return the block of a packet, if it has one that can be decoded."""
+        packet, sequence = ordered.packet, ordered.sequence
+        if ordered.kind == RESTORED and packet.key and not self._introduced(packet) or self.description is None:
+            return []
+        if ordered.kind == LATE:
             self._note("late", f"block {sequence} came twice or too late")
+        if ordered.kind == BAD:
+            self._note("undecodable", f"the parity packet of the blocks from {sequence} on holds impossible values")
+        if ordered.kind in (LATE, BAD):
             return []
-        self._order.next_sequence = sequence + 1
+        expected, self._expected = self._expected, sequence + 1
         first = sequence * self.description.block
         if packet.last and not packet.key:
             self._total_frames = first + int.from_bytes(packet.payload[:2], "little")
@@ -156,6 +178,9 @@ class StreamDecoder:
         if samples is None:
             self._lost(sequence, sequence + 1)
             return []
+        if ordered.kind == RESTORED:
+            text = f"frames {first} to {first + len(samples) - 1} were lost and restored"
+            self._note("restored", text, first=first, frames=len(samples))
         self._joining = False
         if packet.last:
             self._total_frames, self.complete = first + len(samples), True

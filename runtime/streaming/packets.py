@@ -10,8 +10,10 @@ from ..core.errors import CorruptError
 from ..core.names import IDENTITY_BYTES
 
 SYNC = b"\xa7\x4d"
-_KEY, _LAST = 1, 2
-"""Flags of a packet."""
+_KEY, _LAST, _PARITY = 1, 2, 4
+"""Flags of a packet; the bits above are the size of parity groups."""
+_GROUP_SHIFT = 3
+MAX_GROUP = 31
 MAX_BLOCK = 1 << 16
 MAX_BLOCK_SAMPLES = 1 << 22
 SEQUENCES = 1 << 32
@@ -29,13 +31,15 @@ _LOSSLESS, _SPIKES = 1, 2
 
 @dataclass(frozen=True)
 class Packet:
-    """One block of frames.
+    """One block of frames, or what restores one of a group's packets.
 
     stream : number of the stream, 0..255
-    sequence : number of the block, modulo 2^32
+    sequence : number of the block, modulo 2^32; of a parity packet, of its group's first one
     key : whether the state begins anew, with everything that a decoder needs to join
     last : whether the stream ends with it
     payload : bytes
+    group : packets of a parity group, 0 in streams without parity
+    parity : whether it is a parity packet
     """
 
     stream: int
@@ -43,18 +47,29 @@ class Packet:
     key: bool
     last: bool
     payload: bytes
+    group: int = 0
+    parity: bool = False
+
+    @property
+    def flags(self) -> int:
+        """The byte of flags."""
+        return _KEY * self.key | _LAST * self.last | _PARITY * self.parity | self.group << _GROUP_SHIFT
 
     def pack(self) -> bytes:
         """Return the packet with sync marker, check and CRC."""
-        flags = _KEY * self.key | _LAST * self.last
         size = len(self.payload).to_bytes(3, "little")
-        head = _HEAD.pack(SYNC, flags, self.stream, self.sequence % SEQUENCES, size)
+        head = _HEAD.pack(SYNC, self.flags, self.stream, self.sequence % SEQUENCES, size)
         data = head + bytes([_check(head)]) + self.payload
         return data + _CRC.pack(zlib.crc32(data))
 
 
 def _check(head: bytes) -> int:
     return zlib.crc32(head) & 255
+
+
+def are_flags(flags: int) -> bool:
+    """Return whether a packet may have these flags."""
+    return not flags & _PARITY or flags >> _GROUP_SHIFT > 0 and not flags & (_KEY | _LAST)
 
 
 class PacketReader:
@@ -74,32 +89,42 @@ class PacketReader:
         self._buffer += data
 
     def next(self) -> Packet | None:
-        """Return the next whole packet, None if it has not arrived yet."""
+        """Return the next whole packet, None if it has not arrived yet.
+
+        Damage may give a head a wrong length and a right check. A packet that is not complete is given up when two
+        whole ones in a row have come behind its head.
+        """
         self.skipped = 0
-        buffer, start = self._buffer, 0
-        while True:
-            at = buffer.find(SYNC, start)
-            if at < 0:  # the marker's first byte may be the last one here
-                self._drop(len(buffer) - (buffer[-1:] == SYNC[:1]))
-                return None
-            if len(buffer) - at < HEAD_BYTES:
-                self._drop(at)
-                return None
-            head = bytes(buffer[at : at + HEAD_BYTES])
-            if head[-1] != _check(head[:-1]) or head[2] & ~(_KEY | _LAST):
-                start = at + 1
-                continue
-            end = at + OVERHEAD + int.from_bytes(head[-4:-1], "little")
-            if len(buffer) < end:
-                self._drop(at)
-                return None
-            data = bytes(buffer[at:end])
-            if zlib.crc32(data[:-4]) != _CRC.unpack_from(data, len(data) - 4)[0]:
-                start = at + 1
-                continue
-            self.skipped += at
-            del buffer[:end]
-            return _parse(data)
+        buffer, start, begun = self._buffer, 0, -1
+        while (at := buffer.find(SYNC, start)) >= 0:
+            start, end = at + 1, self._end(at)
+            if 0 <= end <= len(buffer) and self._is_good(at, end):
+                if begun >= 0 and not self._is_good(end, self._end(end)):
+                    break
+                self.skipped += at
+                data = bytes(buffer[at:end])
+                del buffer[:end]
+                return parse(data)
+            begun = at if begun < 0 and end > len(buffer) else begun
+        # the marker's first byte may be the last one here
+        self._drop(begun if begun >= 0 else len(buffer) - (buffer[-1:] == SYNC[:1]))
+        return None
+
+    def _end(self, at: int) -> int:
+        """Return where a packet ends, -1 if there is none; behind all that is here where its head is not complete."""
+        head = bytes(self._buffer[at : at + HEAD_BYTES])
+        if len(head) < HEAD_BYTES:
+            return len(self._buffer) + 1
+        if not head.startswith(SYNC) or head[-1] != _check(head[:-1]) or not are_flags(head[2]):
+            return -1
+        return at + OVERHEAD + int.from_bytes(head[-4:-1], "little")
+
+    def _is_good(self, at: int, end: int) -> bool:
+        """Return whether the bytes of a packet are here and right."""
+        if not at < end <= len(self._buffer):
+            return False
+        data = self._buffer[at:end]
+        return zlib.crc32(data[:-4]) == _CRC.unpack_from(data, len(data) - 4)[0]
 
     def _drop(self, count: int) -> None:
         """Drop the first bytes."""
@@ -121,9 +146,16 @@ class PacketReader:
         return True
 
 
-def _parse(data: bytes) -> Packet:
+def parse(data: bytes) -> Packet:
+    """Return the packet that a whole good one's bytes are."""
     _, flags, stream, sequence, _ = _HEAD.unpack_from(data)
-    return Packet(stream, sequence, bool(flags & _KEY), bool(flags & _LAST), data[HEAD_BYTES:-4])
+    return of_flags(flags, stream, sequence, data[HEAD_BYTES:-4])
+
+
+def of_flags(flags: int, stream: int, sequence: int, payload: bytes) -> Packet:
+    """Return the packet with a byte of flags."""
+    key, last, parity = (bool(flags & bit) for bit in (_KEY, _LAST, _PARITY))
+    return Packet(stream, sequence, key, last, payload, flags >> _GROUP_SHIFT, parity)
 
 
 @dataclass(frozen=True)
