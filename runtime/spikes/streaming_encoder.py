@@ -21,7 +21,6 @@ from .detection.offline import Detections
 from .detection.online import OnlineDetector, without
 from .options import SpikeOptions
 from .payload.sequence import lane_count
-from .payload.times import gaps
 from .render.lfp import Lfp
 from .render.lfp_fit import RunningLfp, reach_of
 from .render.rendering import Lines
@@ -233,7 +232,4 @@ class SpikeEncoder:
         following = np.where(number < until, values[-ahead:], values[last, np.arange(len(last))])
         behind = np.where(until > 0, following, behind)
         drawn = np.concatenate([self._signal.rendered, rendered, behind])
-        room = gaps(found.windows) >= 2 * shape.before
-        moved = replace(found.windows, start=found.windows.start + past)
-        found = replace(found, windows=moved, frame=found.frame + past)
-        return corrections(found, values, drawn, self._options, shape.correction_step) * room
+        return corrections(found, values, drawn, self._options, shape.correction_step, past)
