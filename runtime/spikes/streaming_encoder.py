@@ -6,7 +6,7 @@ in the next block, and what is drawn between windows continues where it was.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -223,7 +223,4 @@ class SpikeEncoder:
         following = np.where(number < until, values[-ahead:], values[last, np.arange(len(last))])
         behind = np.where(until > 0, following, behind)
         drawn = np.concatenate([self._signal.rendered, rendered, behind])
-        room = found.windows.gaps() >= 2 * shape.before
-        moved = replace(found.windows, start=found.windows.start + past)
-        found = replace(found, windows=moved, frame=found.frame + past)
-        return corrections(found, values, drawn, self._options, shape.correction_step) * room
+        return corrections(found, values, drawn, self._options, shape.correction_step, past)

@@ -227,7 +227,7 @@ def test_running_noise_settles_at_the_robust_deviation():
     random = np.random.default_rng(6)
     signal = random.normal(0, [[3000.0, 40000.0]], (200_000, 2))
     signal[::50] *= 20
-    noise = filters.Noise(signal[:2000] * 3)
+    noise = filters.Noise(signal[:2000] * 2, RATE)
     for first in range(2000, 200_000, 2000):
         noise.update(signal[first : first + 2000])
     expected = np.median(np.abs(signal[-100_000:]), axis=0) / 0.6745

@@ -1,7 +1,8 @@
 """Find the correction pulses that keep crossings where they are. Encoder only.
 
 What is left out in front of a window moves the band-passed signal within it. A pulse there puts it right again: its
-response at the crossing's peak is known, and so is how much is missing.
+response is known, and so is how much is missing. A crossing near the threshold shall be as deep as in the original, so
+that another detector, with a slightly different threshold, decides about it as it did before.
 """
 
 from __future__ import annotations
@@ -14,57 +15,83 @@ from ..render.rendering import correction_pulse
 from . import filters
 from .offline import Detections
 
-_MARGIN = 1.01
-"""Thresholds that a crossing should reach."""
+_NEAR = 0.08
+"""Depth beyond the threshold, in thresholds, from which on a crossing need not be as deep as in the original."""
+_TOLERANCE = 0.01
+"""Difference of depth, in thresholds, that is left as it is."""
 _SEARCH_SECONDS = 0.0006
 _EARLY_FRAMES = 2
 _MAX_HEIGHT = 15
-_LEAST_RESPONSE = 0.03
+_EVENTS = 1 << 12
+"""Events whose pulses are chosen at once."""
 
 
 def corrections(
-    found: Detections, values: np.ndarray, rendered: np.ndarray, options: SpikeOptions, step: int
+    found: Detections, values: np.ndarray, rendered: np.ndarray, options: SpikeOptions, step: int, past: int = 0
 ) -> np.ndarray:
-    """Return the heights of pulses, int64 [windows]: 0 unless the window's first crossing gets lost without.
+    """Return the heights of pulses, int64 [windows], that keep the depth of every window's first crossing.
+
+    A pulse is drawn as far as there is room between its window and the one in front.
 
     Parameters
     ----------
     values, rendered : integers [frames, channels], of the original, and of what is decoded without pulses
     step : unit of the heights
+    past : frames of these in front of the first one that windows and events count from
     """
-    windows, before = found.windows, options.window_frames[0]
+    windows = found.windows
     heights = np.zeros(len(windows), np.int64)
-    unit = step << filters.TAP_BITS
-    taps = filters.band_taps(options.sample_rate)
-    response = np.convolve(correction_pulse(1, before, unit), taps) / (1 << filters.TAP_BITS)
     window = np.searchsorted(_order(windows.channel, windows.start), _order(found.channel, found.frame), "right") - 1
-    opens = np.diff(window, prepend=-1) > 0
-    event = np.flatnonzero(opens & (windows.gaps()[window] >= 2 * before))
+    events = np.flatnonzero(np.diff(window, prepend=-1) > 0)
     search = max(2, round(_SEARCH_SECONDS * options.sample_rate))
-    number = np.arange(-_EARLY_FRAMES, search)
-    channel, first = found.channel[event], found.frame[event] - _EARLY_FRAMES
-    threshold, missing = found.threshold[channel, None], first[:, None] + number - number[0] >= len(values)
-    drawn = filters.band_at(rendered, channel, first, len(number), options.sample_rate)
-    drawn[missing | (first[:, None] + number - number[0] < 0)] = np.inf
-    lost = np.flatnonzero(drawn.min(axis=1, initial=np.inf) > -_MARGIN * threshold[:, 0])
-    plain = filters.band_at(values, channel[lost], found.frame[event[lost]], search, options.sample_rate)
-    place = found.frame[event[lost], None] + number[_EARLY_FRAMES:] - windows.start[window[event[lost]], None]
-    effect = response[np.clip(place + 2 * before + len(taps) // 2, 0, len(response) - 1)]
-    good = (np.abs(effect) > _LEAST_RESPONSE * unit) & (plain <= -threshold[lost]) & ~missing[lost, _EARLY_FRAMES:]
-    needed = np.divide(-_MARGIN * threshold[lost] - drawn[lost, _EARLY_FRAMES:], effect, where=good, out=effect)
-    heights[window[event[lost]]] = _heights(needed, good)
+    responses, room = _responses(options, step), np.minimum(windows.gaps(), 2 * options.window_frames[0])
+    for begin in range(0, len(events), _EVENTS):
+        event = events[begin : begin + _EVENTS]
+        channel, frame, own = found.channel[event], found.frame[event], window[events[begin : begin + _EVENTS]]
+        first, length = frame - _EARLY_FRAMES + past, _EARLY_FRAMES + search
+        span = first[:, None] + np.arange(length)
+        place = np.clip(span - past - windows.start[own, None] + responses.shape[1] // 2, 0, responses.shape[1] - 1)
+        threshold = found.threshold[channel]
+        effect = responses[room[own, None], place] / threshold[:, None]
+        signals = [filters.band_at(x, channel, first, length, options.sample_rate) for x in (values, rendered)]
+        plain, drawn = (band / threshold[:, None] for band in signals)
+        outside = (span < 0) | (span >= len(values))
+        plain[outside] = drawn[outside] = 0
+        heights[own] = _heights(plain.min(axis=1), drawn, effect)
     return heights
 
 
-def _heights(needed: np.ndarray, good: np.ndarray) -> np.ndarray:
-    """Return the smallest of the heights that would do, rounded up, int64 [windows]; 0 where there is none.
+def _responses(options: SpikeOptions, step: int) -> np.ndarray:
+    """Return what pulses of height 1 add to the band, float64 [2 * before + 1, frames], for each room they may have.
 
-    needed, good : float64, bool [windows, frames]
+    The middle frame is the window's first one.
     """
-    size = np.where(good, np.abs(needed), np.inf)
-    place = np.arange(len(size)), size.argmin(axis=1)
-    least = np.where(good[place], needed[place], 0)
-    return np.clip(np.sign(least) * np.ceil(np.abs(least)), -_MAX_HEIGHT, _MAX_HEIGHT).astype(np.int64)
+    before, taps = options.window_frames[0], filters.band_taps(options.sample_rate)
+    reach = len(taps) // 2
+    out = np.zeros((2 * before + 1, 2 * (2 * before + reach) + 1))
+    for room in range(1, 2 * before + 1):
+        pulse = correction_pulse(1, before, step << filters.TAP_BITS)[2 * before - room :]
+        response = np.convolve(pulse, taps) / (1 << filters.TAP_BITS)
+        first = 2 * before - room
+        out[room, first : first + len(response)] = response
+    return out
+
+
+def _heights(depth: np.ndarray, drawn: np.ndarray, effect: np.ndarray) -> np.ndarray:
+    """Return the heights with which crossings are as deep as they should be, int64 [events], 0 where that will do.
+
+    Parameters
+    ----------
+    depth : float64 [events], least values of the original, in thresholds
+    drawn, effect : float64 [events, frames], without a pulse and what a pulse of height 1 adds, in thresholds
+    """
+    height = np.arange(-_MAX_HEIGHT, _MAX_HEIGHT + 1)
+    least = (drawn[:, None] + height[:, None] * effect[:, None]).min(axis=2)
+    deep = -1 - _NEAR
+    miss = np.abs(np.maximum(least, deep) - np.maximum(depth, deep)[:, None])
+    best = np.lexsort((np.broadcast_to(np.abs(height), miss.shape), miss), axis=1)[:, 0]
+    fine = miss[:, _MAX_HEIGHT] <= _TOLERANCE
+    return np.where(fine, 0, height[best])
 
 
 def _order(channel: np.ndarray, frame: np.ndarray) -> np.ndarray:

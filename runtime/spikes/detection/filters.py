@@ -29,8 +29,8 @@ _MEDIAN = 0.674489750196
 """The median of |x| for a normal x of deviation 1."""
 _SLOPE = 0.428670
 """By how much the share above the median changes with the logarithm of the estimate."""
-_SLOWEST = 1 / 64
-"""Gain of the running estimate in the long run: at 0.1 s a block its memory is some 6 s."""
+_MEMORY_SECONDS = 10.0
+"""Time that the running estimate averages over in the long run; before, it is all that has been."""
 LEAST_NOISE = 1.0
 """Least noise in values, so that a dead channel has no crossings."""
 
@@ -144,19 +144,24 @@ class Noise:
     Parameters
     ----------
     filtered : [frames, channels], whose median it starts with
-    settled : whether that is long enough to count for as much as the running estimate ever remembers
+    sample_rate : Hz
     """
 
-    def __init__(self, filtered: np.ndarray, settled: bool = False):
+    def __init__(self, filtered: np.ndarray, sample_rate: float):
         half = len(filtered) // 2
         self._median = np.partition(np.abs(filtered), half, axis=0)[half].astype(np.float64)
-        self._seen = 1 / _SLOWEST if settled else 1.0
+        self._seen, self._most = len(filtered), round(_MEMORY_SECONDS * sample_rate)
 
     def update(self, filtered: np.ndarray) -> None:
-        """Move on by a block of some 0.1 s: towards where half of its samples are above the median."""
-        self._seen = min(self._seen + 1, 1 / _SLOWEST)
-        above = count_beyond(filtered, self._median) / len(filtered)
-        x = (above - 0.5) / _SLOPE / self._seen
+        """Move on by a block: towards where half of its samples are above the median.
+
+        The share above the median of n frames, divided by its slope and n, makes the estimate as good as a median of
+        all frames.
+        """
+        frames = len(filtered)
+        self._seen = min(self._seen + frames, max(self._most, frames))
+        above = count_beyond(filtered, self._median) / frames
+        x = (above - 0.5) / _SLOPE * (frames / self._seen)
         self._median *= (12 + 6 * x + x * x) / (12 - 6 * x + x * x)  # e^x, by operations that are the same everywhere
 
     def change_unit(self, factor: int) -> None:

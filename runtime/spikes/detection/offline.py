@@ -74,7 +74,7 @@ def detect(values: np.ndarray, options: SpikeOptions, low: int, high: int, most:
         if not len(live):
             continue
         filtered = filters.band_of(values[:, live], options.sample_rate, exact_type(high))
-        deviation = filters.Noise(filtered, settled=True).deviation
+        deviation = filters.Noise(filtered, options.sample_rate).deviation
         limit, raises = deviation * options.threshold, np.zeros(len(live), np.int64)
         channel, frame = _limited(filtered, limit, raises, most, options)
         found.append(np.stack([live[channel], frame]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,12 +14,17 @@ from .offline import MAX_FIRING_LOAD, RAISE_FACTOR, SATURATED_SHARE, Detections,
 
 _MEMORY_SECONDS = 4.0
 """Time over which saturation and firing load are averaged."""
+_FIRST_SECONDS = 1.0
+"""Time over which they are averaged at least, with zeros before the stream."""
 _LEAST_SECONDS = 0.25
-"""Time after which a channel's load counts, and between two changes of its threshold."""
+"""Time between two changes of a channel's threshold."""
 _EFFECT = 0.8
 """Assumed share of its load that a channel keeps when its threshold is raised."""
 _CALM = 0.4
 """Share of the highest load below which a raised threshold is lowered again."""
+_DOUBT, _MOST_DOUBT = 0.015, 0.04
+"""Share by which thresholds are lowered a second after a stream's beginning, and at most: the noise is not well known
+then. It falls with the root of time."""
 MOST_RAISES = 24
 _RAISES = np.cumprod([1.0] + [RAISE_FACTOR] * MOST_RAISES)
 
@@ -94,12 +100,12 @@ class OnlineDetector:
         reach = len(taps) // 2
         filtered = filters.band(values[: frames + before + 2 * reach], taps, exact_type(self._range[1]))
         if self._noise is None:
-            self._noise = filters.Noise(filtered[:frames])
+            self._noise = filters.Noise(filtered[:frames], self._options.sample_rate)
         else:
             self._noise.update(filtered[:frames])
         ends = filters.count_values(values[reach : reach + frames], *self._range)
         self._average(self._saturation, ends / frames, frames)
-        threshold = self._noise.deviation * self._options.threshold * _RAISES[self.raised]
+        threshold = self._noise.deviation * self._options.threshold * _RAISES[self.raised] * self._certainty(frames)
         threshold[self._saturation > SATURATED_SHARE] = np.inf
         dead = dead_frames(self._options.sample_rate)
         channel, frame = filters.crossings(filtered, threshold, dead, self._open.below)
@@ -111,9 +117,15 @@ class OnlineDetector:
         noise = self._noise.deviation / (1 << filters.TAP_BITS)
         return Detections(events, windows, channel, frame, threshold, noise, self.raised)
 
+    def _certainty(self, frames: int) -> float:
+        """Return the factor of all thresholds in the next block."""
+        seconds = (self._seen + frames) / self._options.sample_rate
+        return 1 - min(_DOUBT / math.sqrt(seconds), _MOST_DOUBT)
+
     def _average(self, share: np.ndarray, new: np.ndarray, frames: int) -> None:
         """Move running shares on by a block."""
-        memory = min(self._seen + frames, max(_MEMORY_SECONDS * self._options.sample_rate, frames))
+        first, most = (seconds * self._options.sample_rate for seconds in (_FIRST_SECONDS, _MEMORY_SECONDS))
+        memory = max(min(max(self._seen + frames, first), most), frames)
         share += (new - share) * (frames / memory)
 
     def _events(self, channel: np.ndarray, frame: np.ndarray, frames: int) -> Events:
@@ -145,8 +157,7 @@ class OnlineDetector:
         self._seen += frames
         self._changed += frames
         load = self.firing_load / MAX_FIRING_LOAD
-        if self._seen >= _LEAST_SECONDS * self._options.sample_rate:
-            self._raise((load > 1) | dropped, 1 + (load > 1.5) + (load > 2))
+        self._raise((load > 1) | dropped, 1 + (load > 1.5) + (load > 2))
         if may_lower:
             self._raise((self.firing_load < _CALM * MAX_FIRING_LOAD) & (self.raised > 0), np.full(len(dropped), -1))
 
