@@ -1,4 +1,4 @@
-"""The command line of streams: `runtime stream encode | decode | calibrate`."""
+"""The command line of streams: `runtime stream encode | decode | events | calibrate`."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from ..core.errors import UsageError
 from ..core.names import printable
 from ..core.terms import FILLS
+from . import stream_events
 from .shared_options import add_command, bound, hertz, input_options, positive, verbose, window
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ def add(commands: Any) -> None:
     decode.add_argument("-q", "--quiet", action="store_true", help="no summary")
     verbose(decode)
     decode.set_defaults(run=_decode)
+    stream_events.add(commands)
     summary = "fit the parameters of channels to a recording, for their streams"
     calibrate = add_command(commands, "calibrate", _calibrate, summary)
     calibrate.add_argument("files", nargs="+", metavar="RECORDING")

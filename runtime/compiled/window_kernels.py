@@ -128,3 +128,36 @@ def decode(windows, engine, units, states, words, low, escapes, bins):
                 if k + 1 == length[w]:
                     window[lane], place[lane] = w + 1, 0
     return next_word == len(words) and next_escape == len(escapes) and (states == _LOW).all()
+
+
+@njit
+def decode_knots(states, words, scale, tables, location, out):
+    """Decode numbers of known scales at one location; returns whether the words ended where they should.
+
+    Parameters
+    ----------
+    states : uint64 [lanes]
+    words : uint32 [n], which lanes take by step, then by lane
+    scale : int64 [numbers]; lane after lane, all but the last one with equally many
+    tables : of linear codes
+    location : int, Q6 units
+    out : int64 [numbers], codes, filled in
+    """
+    lanes, next_word = len(states), 0
+    steps = (len(scale) + lanes - 1) // lanes
+    for t in range(steps):
+        for lane in range(lanes):
+            number = lane * steps + t
+            if number >= len(scale):
+                continue
+            slot = np.int64(states[lane] & _SLOT_MASK)
+            code, start, end = find(tables, slot, LINEAR_OFFSET, location, scale[number])
+            coder = (states[lane] >> _PRECISION) * np.uint64(end - start) + np.uint64(slot - start)
+            if coder < _LOW:
+                if next_word == len(words):
+                    return False
+                coder = (coder << _WORD) | np.uint64(words[next_word])
+                next_word += 1
+            states[lane] = coder
+            out[number] = code
+    return next_word == len(words) and (states == _LOW).all()

@@ -14,6 +14,7 @@ _HOMES = {
     "SpikeOptions": "options",
     "decode": "codec",
     "encode": "encoder",
+    "events": "codec",
     "mask": "codec",
     "resolve": "options",
 }

@@ -134,6 +134,13 @@ def within(samples: np.ndarray, decoded: np.ndarray, payload: bytes, sample_bits
     return bool((np.abs(before - after) <= units.max_error).all())
 
 
+def events(payload: bytes, channels: int, sample_bits: int) -> tuple[int, Events]:
+    """Return the frames of a chunk, and the threshold crossings in it. Raises `CorruptError`."""
+    head = chunks.parse_head(payload, channels, sample_bits)
+    found, frames = head.plan.events, head.shape.frames
+    return frames, found.select((found.frame >= 0) & (found.frame < frames))
+
+
 def mask(payload: bytes, channels: int, sample_bits: int) -> np.ndarray:
     """Return which samples of a chunk are within its bound, bool [frames, channels]."""
     head = chunks.parse_head(payload, channels, sample_bits)

@@ -16,6 +16,8 @@ from __future__ import annotations
 from ..core.imports import getter as _getter
 
 _HOMES = {
+    "SpikeCounter": "spike_events",
+    "SpikeEventDecoder": "spike_events",
     "SpikeStreamEncoder": "spikes",
     "Calibration": "calibration",
     "Event": "decoder",

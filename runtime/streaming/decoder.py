@@ -196,13 +196,17 @@ class StreamDecoder:
         if self.description is None:
             if self._model is not None and self._model.identity != description.model:
                 raise ModelError(f"made with model {description.model.hex()}; the one given is another one")
-            model = stateless(self._model or models.find(description.model))
-            self._decoder = (SpikePacketDecoder if description.spikes else PacketDecoder)(model, description)
+            self._decoder = self._decoder_of(description)
             self.description = description
         if description != self.description:
             self._note("foreign", "a key packet describes another stream")
             return False
         return True
+
+    def _decoder_of(self, description: Description) -> PacketDecoder | SpikePacketDecoder:
+        """Return what decodes the packets of a stream."""
+        model = stateless(self._model or models.find(description.model))
+        return (SpikePacketDecoder if description.spikes else PacketDecoder)(model, description)
 
     def _decoded(self, packet: Packet, sequence: int) -> np.ndarray | None:
         """Return a packet's samples, None where they can't be decoded."""

@@ -22,7 +22,8 @@ from .packets import DESCRIPTION_BYTES, MAX_BLOCK_SAMPLES, OVERHEAD, Description
 
 BLOCK_SECONDS = 0.05
 """Default length of a block: shorter ones cost more, longer ones hardly less."""
-_BITS = 16
+BITS = 16
+"""Of samples."""
 
 
 def default_block(channels: int, sample_rate: int) -> int:
@@ -142,7 +143,7 @@ class SpikePacketDecoder:
         chunk = chunk_of(packet, self.description)
         if not chunk:
             return np.empty((0, self.description.channels), np.int16)
-        return spikes.decode(chunk, self.description.channels, _BITS, self._model)
+        return spikes.decode(chunk, self.description.channels, BITS, self._model)
 
 
 def chunk_of(packet: Packet, description: Description) -> bytes:
@@ -166,4 +167,4 @@ def mask(packet: Packet, description: Description, frames: int) -> np.ndarray:
     """Return which samples of a good packet are within the bound, bool [frames, channels]."""
     if not description.spikes or not frames:
         return np.ones((frames, description.channels), bool)
-    return spikes.mask(chunk_of(packet, description), description.channels, _BITS)
+    return spikes.mask(chunk_of(packet, description), description.channels, BITS)

@@ -206,7 +206,7 @@ def test_off_the_table(array):
     error = np.abs(np.concatenate([part for _, part in blocks]).astype(int) - samples)
     assert decoder.complete and error[mask].max() == 100 < error[~mask].max() and 0.005 < mask.mean() < 0.2
     told = Description.parse(coded[0][HEAD_BYTES:-4])
-    assert told.model == models.load("device").identity and 8 * sum(map(len, coded)) / samples.size < 0.6
+    assert told.model == models.load("spikes").identity and 8 * sum(map(len, coded)) / samples.size < 0.6
 
 
 def test_leaves_the_table_when_a_sample_does(array):

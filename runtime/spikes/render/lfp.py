@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ...compiled.choice import engine_of
 from ...core.errors import CorruptError
 from ...entropy import rans
 from ...entropy.entropy_model import CODES, LINEAR_OFFSET, PRECISION
@@ -28,6 +29,9 @@ _ZERO = np.array([0, 1 << 16, 0, 32, 32])
 """What is added to them, so that they are not negative."""
 _MAX_LANES = 4096
 _MAX_VALUE = 1 << 24
+_RAN_OUT = "the coded words of a field potential do not end where they should"
+_STEP = 1e-4
+"""Seconds that numpy takes for a step of any number of lanes."""
 CENTRE = 32
 """Q6 location of all knots' residuals: the middle of linear code 512."""
 
@@ -177,6 +181,14 @@ def _decode(states: np.ndarray, words: np.ndarray, scale: np.ndarray, model: Mod
     """Return the residuals int64 of all channels, one after the other. Raises `CorruptError`."""
     lanes = len(states)
     steps = _lane_length(len(scale), lanes)
+    engine = engine_of(model, steps * _STEP)
+    if engine is not None:
+        from ...compiled.window_kernels import decode_knots
+
+        codes = np.zeros(len(scale), np.int64)
+        if not decode_knots(states.copy(), words, scale, engine.tables, CENTRE, codes):
+            raise CorruptError(_RAN_OUT)
+        return codes - CODES // 2
     out = np.zeros((steps, lanes), np.int64)
     padded = np.zeros(steps * lanes, np.int64)
     padded[: len(scale)] = scale
@@ -189,5 +201,5 @@ def _decode(states: np.ndarray, words: np.ndarray, scale: np.ndarray, model: Mod
         active[-1] = t < last
         out[t] = source.next(location, scales[t], active)
     if not coder.used_up():
-        raise CorruptError("the coded words of a field potential do not end where they should")
+        raise CorruptError(_RAN_OUT)
     return out.T.ravel()[: len(scale)] - CODES // 2

@@ -26,7 +26,7 @@ from .lfp import (
 
 HIGHEST = 200.0
 """Hz."""
-CORRELATION = 0.981
+CORRELATION = 0.979
 """With the channel's band, at least: how coarse knots may be."""
 _FINER = 4
 """Places between knots at which the band is compared."""
