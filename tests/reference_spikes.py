@@ -6,39 +6,101 @@ import zlib
 from reference_chunk import Bits, implant_sample, level, must, q8, stored_bytes
 
 
-class Fields(Bits):
-    """The codes of a plan."""
+class Distribution:
+    """How likely the classes of a number are (section 12.1)."""
 
-    def rice(self, k):
-        ones = 0
-        while ones < 24 and self.take(1):
-            ones += 1
-        return self.take(27) if ones == 24 else ones << k | self.take(k)
+    def __init__(self):
+        self.counts = [1] * 32
 
-    def gamma(self):
-        zeros = 0
-        while not self.take(1):
-            zeros += 1
-        return (1 << zeros | self.take(zeros)) - 1
+    def find(self, slot):
+        total, number = sum(self.counts), 0
+        while slot >= (sum(self.counts[: number + 1]) << 20) // total:
+            number += 1
+        start, end = ((sum(self.counts[:n]) << 20) // total for n in (number, number + 1))
+        self.counts[number] += 24
+        if total + 24 > 1 << 13:
+            self.counts = [count + 1 >> 1 for count in self.counts]
+        return number, start, end - start
 
-    def signed(self, value):
-        return -(value >> 1) - 1 if value & 1 else value >> 1
+
+class Symbols:
+    """The numbers of section 12.1, from one state and its words."""
+
+    def __init__(self, data):
+        (self.state,), self.words = take_states(Bits(data), 1)
+
+    def step(self, start, frequency):
+        self.state = frequency * (self.state >> 20) + (self.state & 0xFFFFF) - start
+        if self.state < 1 << 24:
+            must(self.words, "too few words of numbers")
+            self.state = self.state << 32 | self.words.pop()
+
+    def bits(self, width):
+        value = 0
+        while width:
+            some = min(width, 16)
+            width -= some
+            part = (self.state & 0xFFFFF) >> 20 - some
+            self.step(part << 20 - some, 1 << 20 - some)
+            value = value << some | part
+        return value
+
+    def number(self, distribution):
+        c, start, frequency = distribution.find(self.state & 0xFFFFF)
+        self.step(start, frequency)
+        return (1 << c) - 1 + self.bits(c)
+
+    def sparse(self, count):
+        values, at = [0] * count, 0
+        skips, sizes = Distribution(), Distribution()
+        for _ in range(self.number(Distribution())):
+            at += self.number(skips)
+            must(at < count, "a number for something that is not there")
+            z = self.number(sizes)
+            values[at] = -(z + 1 >> 1) if z & 1 else (z >> 1) + 1
+            at += 1
+        return values
+
+    def near(self, count, width):
+        usual = self.bits(width)
+        values = [usual + more for more in self.sparse(count)]
+        must(all(0 <= value < 1 << width for value in values), "a parameter of a channel")
+        return values
+
+    def finish(self):
+        must(not self.words and self.state == 1 << 24, "numbers do not end where they should")
+
+
+def varint(data, at):
+    value = shift = 0
+    while True:
+        must(at < len(data) and shift < 63, "a number's end")
+        byte = data[at]
+        at, value, shift = at + 1, value | (byte & 127) << shift, shift + 7
+        if byte < 128:
+            must(byte or shift == 7, "a number in more bytes than it needs")
+            return value, at
 
 
 def decode_spikes(body, frames, channels, bits, model):
     """A list of frames, each a list of samples; `body` is what follows the coding byte."""
-    must(len(body) >= 22, "a spike chunk's length")
-    crc, lanes, bound, flags, _, before, standard, lift, base, size = struct.unpack_from("<IHBBHHHHhI", body)
-    must(not flags & 12 and before and standard and lanes <= 4096, "a spike chunk's head")
-    must(size <= len(body) - 22, "a spike chunk's plan")
+    must(len(body) >= 8, "a spike chunk's length")
+    crc, lanes, bound, flags = struct.unpack_from("<IHBB", body)
+    numbers, at = [], 8
+    for _ in range(6):
+        number, at = varint(body, at)
+        numbers.append(number)
+    _, before, after, lift, folded, size = numbers
+    base = -(folded + 1 >> 1) if folded & 1 else folded >> 1
+    must(not flags & 12 and before and after and lanes <= 4096, "a spike chunk's head")
+    must(max(numbers[:5]) < 1 << 16 and size <= len(body) - at, "a spike chunk's plan")
     units = Units(model, bound, flags & 1, flags >> 4, bits)
     must((units.linear or not units.shift) and units.low <= base <= -1 - units.low, "a spike chunk's head")
     must(units.linear or bits == 16, "an implant's table of 8 bits")
-    plan = read_plan(Fields(body[22 : 22 + size]), channels, base, standard, units)
+    plan = read_plan(body[at : at + size], frames, channels, base, before, after, units)
     windows = [window for channel in plan for window in channel["windows"]]
     must(bool(lanes) == bool(windows), "a spike chunk's lanes")
-    must(all(w["start"] <= frames - w["length"] < frames for w in windows), "a window leaves the chunk")
-    rest = body[22 + size :]
+    rest = body[at + size :]
     if flags & 2:
         curves, rest = field_potential(rest, frames, channels, model)
         for channel, curve in zip(plan, curves, strict=True):
@@ -56,7 +118,6 @@ class Units:
     def __init__(self, model, bound, linear, shift, bits):
         self.model, self.bound, self.linear, self.shift = model, bound, linear, shift
         self.low = -(1 << bits - 1) if linear else -512
-        self.level_bits = bits if linear else 10
         first, self.codes = [], []
         step = 2 * bound + 1
         below = list(range(510, 0, -step))
@@ -89,50 +150,36 @@ class Units:
         return value if self.linear else implant_sample(value)
 
 
-def read_plan(reader, channels, base, standard, units):
+def read_plan(data, frames, channels, base, before, after, units):
     """Section 12.1."""
-    ranges = [(reader.take(low), reader.take(width)) for low, width in ((8, 4), (7, 3), (5, 3))]
-    if reader.take(1):
-        for _ in range(channels):
-            reader.gamma()
-    plan = []
-    for _ in range(channels):
-        channel = {"level": base, "windows": [], "hold": 0, "curve": None}
-        plan.append(channel)
-        if not reader.take(1):
-            continue
-        if not reader.take(1):
-            channel["level"] = reader.take(units.level_bits, signed=True)
-        count = reader.gamma()
-        if not count:
-            continue
-        channel["hold"] = reader.take(1)
-        initial_scale, scale, k = (low + reader.take(width) for low, width in ranges)
-        must(initial_scale <= 255 and scale <= 127 and k <= 26, "a channel's parameters")
-        common = {
-            "channel": channel,
-            "initial_scale": initial_scale,
-            "scale": scale,
-            "length": standard,
-            "correction": 0,
-        }
-        channel["windows"] = [{**common, "gap": reader.rice(k)} for _ in range(count)]
-    windows = [window for channel in plan for window in channel["windows"]]
-    count, at = reader.gamma(), -1
-    if count:
-        a, b = (min(reader.take(5), 26) for _ in range(2))
+    reader, gaps = Symbols(data), Distribution()
+    plan = [{"windows": [], "curve": None} for _ in range(channels)]
+    width, place, used = frames + before + after, 0, []
+    count = reader.bits(24)
+    must(count <= 8 * len(data), "a number of spikes")
     for _ in range(count):
-        at += 1 + reader.rice(a)
-        must(at < len(windows), "an exception without a window")
-        windows[at]["length"] = standard + reader.signed(reader.rice(b))
-        windows[at]["correction"] = reader.signed(reader.gamma())
-        must(abs(windows[at]["correction"]) <= 255, "a correction pulse's height")
-    must(8 * len(reader.data) - reader.at < 8 and not reader.take(8 * len(reader.data) - reader.at), "a plan's end")
-    for channel in plan:
-        end = 0
-        for window in channel["windows"]:
-            window["start"] = end + window["gap"]
-            end = window["start"] + window["length"]
+        place += reader.number(gaps) + 1
+        number, e = divmod(place, width)
+        must(number < channels and e, "a spike's place")
+        channel = plan[number]
+        start, end = max(e - after - before, 0), min(e, frames)
+        if channel["windows"] and start <= channel["windows"][-1]["start"] + channel["windows"][-1]["length"] + 6:
+            channel["windows"][-1]["length"] = end - channel["windows"][-1]["start"]
+        else:
+            channel["windows"].append({"channel": channel, "start": start, "length": end - start})
+        if not used or used[-1] is not channel:
+            used.append(channel)
+    for channel, scale in zip(used, reader.near(len(used), 7), strict=True):
+        channel["scale"] = scale
+    windows = [window for channel in plan for window in channel["windows"]]
+    for window, correction in zip(windows, reader.sparse(len(windows)), strict=True):
+        window["correction"] = correction
+        must(abs(correction) <= 255, "a correction pulse's height")
+    for channel, more in zip(plan, reader.sparse(channels), strict=True):
+        channel["level"] = base + more
+        must(units.low <= base + more <= -1 - units.low, "a channel's level")
+    must(all(0 <= raised < 256 for raised in reader.sparse(channels)), "a channel's threshold")
+    reader.finish()
     return plan
 
 
@@ -185,23 +232,20 @@ def take_states(reader, lanes):
 
 def coder(queue, states, lane, units, escapes, words):
     """One lane: gives features and is sent what the network says, sample by sample."""
-    channel, template, rank, x, state = None, [], 0, 0, states[lane]
+    channel, x, state = None, 0, states[lane]
     for window in queue:
-        fresh = window["channel"] is not channel
-        rank = 0 if fresh else rank + 1
-        if fresh:
-            channel, template = window["channel"], [0] * 64
+        fresh, channel = window["channel"] is not channel, window["channel"]
         if channel["curve"] is not None:
             x = units.level_q6(channel["curve"][window["start"]])
         elif fresh:
             x = units.level_q6(channel["level"])
         window["values"], window["q6"], residuals = [], [], [128] * 16
-        means = [(16 + (window["initial_scale"] & 15)) << (window["initial_scale"] + 128 >> 4)] * 3
+        means = [(16 + (140 & 15)) << (140 + 128 >> 4)] * 3
         for place in range(window["length"]):
-            r = x + (template[place] >> 4 if 0 < place < 64 else 0)
-            offset, scale = yield [*residuals, q8(x - r), *map(level, means)]
+            r = x
+            offset, scale = yield [*residuals, 128, *map(level, means)]
             if not place:
-                offset, scale = 0, window["scale"]
+                offset, scale = 0, channel["scale"]
             c = r + 32 >> 6 if units.linear else 0
             slot = state & (1 << 20) - 1
             code, start, frequency = units.model.find(slot, units.levels, r + 4 * offset - 64 * c, scale)
@@ -225,9 +269,6 @@ def coder(queue, states, lane, units, escapes, words):
                 residuals = [*residuals[1:], q8(e)]
                 a = min(abs(e), 65535) << 12
                 means = [m + (a - m >> rate) for m, rate in zip(means, (4, 7, 11), strict=True)]
-            if 0 < place < 64:
-                step = q6 - x
-                template[place] += ((step << 4) - template[place]) >> min(rank + 1, 3)
             x = q6
             yield None
 
@@ -257,7 +298,7 @@ def draw(channel, frames, base, before, lift, units):
         if curve is not None:
             blend(out, curve, at, last, frames, None, before)
         else:
-            out[at + 1 :] = [last] * (frames - at - 1) if channel["hold"] else line(last, base, frames - at)
+            out[at + 1 :] = line(last, base, frames - at)
     return [min(max(v, units.low), -1 - units.low) for v in out]
 
 
@@ -281,11 +322,11 @@ def blend(out, curve, at, last, start, first, before):
 
 def field_potential(data, frames, channels, model):
     """Section 12.4: the curve of every channel, and what follows."""
-    must(len(data) >= 8, "a field potential's length")
-    d, lanes, size = struct.unpack_from("<HHI", data)
-    must(1 <= d <= 4096 and size <= len(data) - 8, "a field potential's head")
-    reader, rest = Bits(data[8 : 8 + size]), data[8 + size :]
-    sides = read_sides(reader, channels)
+    must(len(data) >= 10, "a field potential's length")
+    d, lanes, some, size = struct.unpack_from("<HHHI", data)
+    must(1 <= d <= 4096 and some <= size <= len(data) - 10, "a field potential's head")
+    reader, rest = Bits(data[10 + some : 10 + size]), data[10 + size :]
+    sides = read_sides(Symbols(data[10 : 10 + some]), channels)
     knots = -(-(frames - 1) // d) + 1
     scales = [side[2] for side in sides if side[0] for _ in range(knots)]
     total = len(scales)
@@ -312,16 +353,9 @@ def field_potential(data, frames, channels, model):
 
 def read_sides(reader, channels):
     """Step, mean, scale, a, b of every channel."""
-    least = [reader.take(width) for width in (12, 17, 7, 6, 6)]
-    widths = [reader.take(width) for width in (4, 5, 3, 3, 3)]
-    must(max(widths) <= 20, "a field potential's widths")
-    sides = []
-    for _ in range(channels):
-        step, mean, scale, a, b = (low + reader.take(width) for low, width in zip(least, widths, strict=True))
-        fits = step < 1 << 12 and mean < 1 << 17 and scale < 1 << 7 and a < 1 << 6 and b < 1 << 6
-        must(fits, "a field potential's parameters")
-        sides.append([step, mean - 65536, scale, a - 32, b - 32])
-    return sides
+    columns = [reader.near(channels, width) for width in (12, 17, 7, 6, 6)]
+    reader.finish()
+    return [[step, mean - 65536, scale, a - 32, b - 32] for step, mean, scale, a, b in zip(*columns, strict=True)]
 
 
 def curve_of(side, residuals, d, frames):

@@ -630,28 +630,40 @@ def map_faults(stream):
 def spike_faults(streams):
     """name -> (what, stream) of spike mode."""
     plain, slow, linear = (streams[f"spikes{name}"] for name in ("", "-lfp", "-linear"))
-    chunk = next(payload for tag, payload in split(slow) if tag == b"C")
-    band = 27 + int.from_bytes(chunk[23:27], "little")
+    band = _plan_of(slow).stop
     head = next(payload for tag, payload in split(plain) if tag == b"C")
-    size = int.from_bytes(head[23:27], "little")
-    longer = head[:23] + struct.pack("<I", size + 1) + head[27 : 27 + size] + b"\0" + head[27 + size :]
+    plan = _plan_of(plain)
+    size = varint.pack(plan.stop - plan.start)
+    longer = varint.pack(plan.stop - plan.start + 1)
+    longer = head[: plan.start - len(size)] + longer + head[plan] + b"\0" + head[plan.stop :]
     return {
         "spikes-unannounced": ("spike mode against the header", patched(plain, b"H", 0, b"\x0b")),
         "spikes-no-lanes": ("windows but no lanes", patched(plain, b"C", 9, b"\0\0")),
         "spikes-many-lanes": ("65535 lanes", patched(plain, b"C", 9, b"\xff\xff")),
         "spikes-flags": ("unknown flags", patched(plain, b"C", 12, b"\x0c")),
         "spikes-shift": ("low bits on the implant's table", patched(plain, b"C", 12, b"\x10")),
-        "spikes-no-window": ("a standard length of 0", patched(plain, b"C", 17, b"\0\0")),
-        "spikes-long-window": ("windows beyond the chunk", patched(plain, b"C", 17, b"\xff\xff")),
-        "spikes-huge-plan": ("a plan of 2^31 bytes", patched(plain, b"C", 23, struct.pack("<I", 2**31))),
+        "spikes-no-front": ("windows without a front", patched(plain, b"C", 15, b"\0")),
+        "spikes-no-window": ("windows that end with the crossing", patched(plain, b"C", 16, b"\0")),
+        "spikes-otherwise-windows": ("windows of another length", patched(plain, b"C", 16, b"\x7f")),
+        "spikes-huge-plan": ("a plan beyond the chunk", patched(plain, b"C", plan.start - 1, b"\x7f")),
+        "spikes-plan": ("a byte of the plan", patched(plain, b"C", plan.start + 4, bytes([head[plan.start + 4] ^ 64]))),
         "spikes-plan-end": ("a plan with a byte too many", _with_chunk(plain, longer)),
         "spikes-otherwise": ("another bound", patched(plain, b"C", 11, b"\x04")),
         "spikes-word": ("a coded word", patched(linear, b"C", -1, b"\0")),
         "spikes-spacing": ("a field potential of 5000 frames", patched(slow, b"C", band, struct.pack("<H", 5000))),
         "spikes-lfp-lanes": ("a field potential of 4097 lanes", patched(slow, b"C", band + 2, b"\1\x10")),
-        "spikes-lfp-size": ("a field potential beyond the chunk", patched(slow, b"C", band + 4, b"\xff\xff\xff\x7f")),
-        "spikes-short": ("ends within the plan", _cut_chunk(plain, 29)),
+        "spikes-lfp-size": ("a field potential beyond the chunk", patched(slow, b"C", band + 6, b"\xff\xff\xff\x7f")),
+        "spikes-short": ("ends within the plan", _cut_chunk(plain, plan.start + 2)),
     }
+
+
+def _plan_of(stream):
+    """Where the plan of a stream's spike chunk lies."""
+    chunk = next(payload for tag, payload in split(stream) if tag == b"C")
+    at = 13
+    for _ in range(6):
+        size, at = varint.parse(chunk, at)
+    return slice(at, at + size)
 
 
 def _with_chunk(stream, chunk):

@@ -60,11 +60,13 @@ def levels(options: Namespace) -> None:
 
 def open_data(options: Namespace, found: np.ndarray, config: dict):
     """Return training data, and validation sets by name, as a configuration asks for them."""
-    from .data import training_sets
+    from .data import training_sets, windows
 
     bounds = config["training"].get("bounds")
     if "shares" in config["training"]:
         return training_sets.open_mixture(options, found, config)
+    if config["training"].get("windows"):
+        return windows.open_windows(options, found, bounds or [0])
     if bounds:
         return training_sets.open_bounds(options, found, bounds)
     training, validation = training_sets.open_single(options, found)

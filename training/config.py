@@ -88,6 +88,7 @@ def check_training(training: dict, path: Path) -> None:
     )
     need(not (shares and training.get("bounds")), path, "training.shares and training.bounds do not go together")
     need(isinstance(training.get("cross_channel", True), bool), path, "training.cross_channel must be true or false")
+    need(isinstance(training.get("windows", False), bool), path, "training.windows must be true or false")
     need(0 <= training.get("held", 0) <= 0.5, path, "training.held must be a share of the arrays' frames, 0 to 0.5")
     for key in ("seed", "batch", "rate", "float_part"):
         need(isinstance(training.get(key), int | float), path, f"training.{key} must be a number")

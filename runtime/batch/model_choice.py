@@ -25,19 +25,21 @@ def choose(
     """Choose a shipped model by the first samples of a recording. Returns its name.
 
     Single channels get their model by whether their values are in the implant's table. Channels that may be predicted
-    from each other are encoded with both models: which one is smaller depends on what they have in common. In spikes
-    mode (`kept`) no channel is predicted from another, so that the rule of single channels holds.
+    from each other are encoded with both models: which one is smaller depends on what they have in common. Spike mode
+    (`kept`) has a model of its own.
 
     Parameters
     ----------
     samples : int16 [time, channels], of the recording's beginning or of all of it
     """
-    usual = models.default() if kept else models.default(max_error, target_rate)
+    if kept:
+        return models.SPIKES
+    usual = models.default(max_error, target_rate)
     if usual != models.DEFAULT or not samples.size:
         return usual
     part = np.ascontiguousarray(samples[:CHOICE_FRAMES, :_CHANNELS])
     alone = models.DEFAULT if mostly_in_table(part) else models.DEVICES
-    if independent or kept or part.shape[1] == 1:
+    if independent or part.shape[1] == 1:
         return alone
     part = part[-max(_SAMPLES // part.shape[1], 1) :]  # recordings may begin with transients
     names = dict.fromkeys((alone, models.DEFAULT, models.DEVICES))  # of equal ones the first is taken

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 import warnings
 import weakref
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 from ..core import compiled
@@ -16,9 +18,11 @@ from ..predictor.model import Model
 if TYPE_CHECKING:
     from .engine import Engine
 
-__all__ = ["engine_of", "explain", "use"]
+__all__ = ["engine_of", "explain", "spike_loops", "use"]
 
 _LOOPS = Path(__file__).parent / "rans_kernels.py"
+_SPIKE_LOOPS = Path(__file__).parent / "spike_loops.py"
+_LOADED: list[ModuleType] = []
 _LOCK = ForkSafeLock()
 _KEPT: weakref.WeakKeyDictionary[Model, Engine | None] = weakref.WeakKeyDictionary()
 
@@ -40,6 +44,15 @@ def engine_of(model: Model, seconds: float) -> Engine | None:
         if model not in _KEPT:
             _KEPT[model] = _made(model)
         return _KEPT[model]
+
+
+def spike_loops(seconds: float) -> ModuleType | None:
+    """Return the module `spike_loops`, or None where numpy, which would take so many seconds, is to do a job."""
+    if compiled.wanted() == compiled.NUMPY:
+        return None
+    if not _LOADED and compiled.worth(seconds, _SPIKE_LOOPS, "band") and compiled.loads():
+        _LOADED.append(import_module(".spike_loops", __package__))
+    return _LOADED[0] if _LOADED else None
 
 
 def explain(model: Model) -> str:

@@ -25,23 +25,23 @@ from .rans_kernels import HALF_CODES, LAST_CODE, LINEAR_OFFSET, Q6, find
 from .vectors import WIDTH
 
 _SLOT_MASK, _PRECISION, _LOW, _WORD = np.uint64(0xFFFFF), np.uint64(20), np.uint64(1 << 24), np.uint64(32)
-_TEMPLATE, _TEMPLATE_BITS, _SLOWEST = 64, 4, 3
 
 
 class WindowTable(NamedTuple):
     """Windows in order of lane, then of time; int64.
 
     first [lanes + 1]: first window of each lane
-    length, offset, level, rank, initial_mean, scale [windows]; see `WindowLayout`, `Sequence` and `WindowDecoder`
+    length, offset, level, scale [windows]; follows (bool [windows]): whether a window's first sample is
+        expected near the last one of the window before it; see `WindowLayout`, `Sequence` and `WindowDecoder`
     """
 
     first: np.ndarray
     length: np.ndarray
     offset: np.ndarray
     level: np.ndarray
-    rank: np.ndarray
-    initial_mean: np.ndarray
+    follows: np.ndarray
     scale: np.ndarray
+    initial_mean: int
 
 
 @njit
@@ -52,7 +52,7 @@ def decode(windows, engine, units, states, words, low, escapes, bins):
     ----------
     windows : WindowTable
     engine : (weights of the network, its sizes, tables)
-    units : (whether linear, shift, whether windows are chained)
+    units : (whether linear, shift)
     states : uint64 [lanes]
     words : uint32 [n], which lanes take by step, then by lane
     low : int64 [samples], low bits
@@ -60,11 +60,11 @@ def decode(windows, engine, units, states, words, low, escapes, bins):
     bins : int64 [samples], filled in
     """
     weights, sizes, tables = engine
-    linear, shift, chained = units
-    first, length, rank, initial_mean = windows.first, windows.length, windows.rank, windows.initial_mean
+    linear, shift = units
+    first, length, initial_mean = windows.first, windows.length, windows.initial_mean
     lanes = len(states)
     window, place = first[:lanes].copy(), np.zeros(lanes, np.int64)
-    expected, templates = np.zeros(lanes, np.int64), np.zeros((lanes, _TEMPLATE), np.int64)
+    expected = np.zeros(lanes, np.int64)
     state, x, hidden = new_state(), new_inputs(), new_hidden(sizes)
     blocks = (lanes + WIDTH - 1) // WIDTH
     kept, inputs = np.zeros((blocks, *state.shape), np.int32), np.zeros((blocks, *x.shape), np.float32)
@@ -81,12 +81,9 @@ def decode(windows, engine, units, states, words, low, escapes, bins):
                 if w == first[lane + 1]:
                     continue
                 going = True
-                if k == 0 and rank[w] == 0:
-                    templates[lane] = 0
-                if k == 0 and (rank[w] == 0 or not chained):
+                if k == 0 and not windows.follows[w]:
                     expected[lane] = windows.level[w]
-                usual = templates[lane, k] >> _TEMPLATE_BITS if 0 < k < _TEMPLATE else 0
-                state[PREDICTION, i], state[DIFFERENCE, i] = expected[lane] + usual, -usual
+                state[PREDICTION, i], state[DIFFERENCE, i] = expected[lane], 0
             infer(state, x, hidden, weights, sizes)
             for i in range(present):
                 lane = block * WIDTH + i
@@ -116,9 +113,6 @@ def decode(windows, engine, units, states, words, low, escapes, bins):
                         sample, next_escape = escapes[next_escape], next_escape + 1
                     value = ((2 * sample + 1) << 5) >> shift
                 bins[windows.offset[w] + k] = sample
-                if 0 < k < _TEMPLATE:
-                    move = ((value - expected[lane]) << _TEMPLATE_BITS) - templates[lane, k]
-                    templates[lane, k] += move >> min(rank[w] + 1, _SLOWEST)
                 state[RESIDUAL, i], expected[lane] = value - prediction, value
             move_means(state)
             for i in range(present):
@@ -128,7 +122,7 @@ def decode(windows, engine, units, states, words, low, escapes, bins):
                     continue
                 if k == 0:
                     state[RESIDUAL, i] = 0
-                    state[MEANS : MEANS + 3, i] = initial_mean[w]
+                    state[MEANS : MEANS + 3, i] = initial_mean
                     x[:TAPS, i] = 0
                 place[lane] = k + 1
                 if k + 1 == length[w]:

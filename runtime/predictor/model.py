@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 DEFAULT, DEVICES = "implant", "device"
 """The models for channels of the implant, and for other devices and channels with much cross-channel gain."""
+SPIKES = "spikes"
+"""The model of spike mode, for all recordings."""
 _COARSE, _COARSE_FROM = "near-lossless", 5
 """The model trained on coarse histories, and the bound from which on it is the better one (docs/models.md)."""
 FORMAT = "1"

@@ -40,11 +40,6 @@ class Units:
         return -1 - self.low
 
     @property
-    def level_bits(self) -> int:
-        """Bits of a value."""
-        return self.sample_bits if self.linear else 10
-
-    @property
     def offset(self) -> int:
         """The place of the first level in the entropy model."""
         return LINEAR_OFFSET if self.linear else 0

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from ..predictor.model import Model
@@ -56,10 +54,9 @@ class Candidates:
         units, values = self._units(max_error)
         shape = ChunkShape.of(self.options, units, len(values))
         lfp = lfp_fit.fit(values, self.options.sample_rate, self._model) if self.options.lfp else None
-        windows = replace(found.windows, correction=np.zeros(len(found.windows), np.int64))
-        draft = Draft(self._samples, shape, units, windows, _lines(values, units), lfp)
+        draft = Draft(self._samples, shape, units, found.events, _lines(values, units), lfp)
         rendered = draft.render()
-        if len(windows):
+        if len(draft.windows):
             heights = corrections(found, values, rendered, self.options, shape.correction_step)
             rendered = draft.correct(heights, rendered)
         chunk = encode_draft(draft, rendered, self._model)
@@ -79,8 +76,7 @@ def _change(samples: np.ndarray) -> np.ndarray:
 def _lines(values: np.ndarray, units: Units) -> Lines:
     """Return lines from 0 on the implant's table; of other channels, which may have offsets, from their medians."""
     channels = values.shape[1]
-    hold = np.zeros(channels, bool)
     if not units.linear:
-        return Lines(0, np.zeros(channels, np.int64), hold)
+        return Lines(0, np.zeros(channels, np.int64))
     some = values[:: max(1, len(values) // _LEVEL_FRAMES)]
-    return Lines(int(np.median(some)), np.median(some, axis=0).astype(np.int64), hold)
+    return Lines(int(np.median(some)), np.median(some, axis=0).astype(np.int64))

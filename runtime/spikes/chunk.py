@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ..container import varint
 from ..container.chunk_head import CHUNK_HEAD, CODED_HEAD, SPIKES, chunk_frames
 from ..core import bits
 from ..core.errors import CorruptError
@@ -19,8 +20,12 @@ from .render import lfp
 from .render.lfp import Lfp
 from .shape import ChunkShape
 
-_HEAD = struct.Struct("<BBHHHHhI")
-"""bound, flags and shift, threshold, before, standard length, step of correction pulses, base, bytes of the plan."""
+_HEAD = struct.Struct("<BB")
+"""bound, flags and shift."""
+_NUMBERS = 6
+"""Numbers behind it: threshold, before, after, step of correction pulses, base (sign folded), bytes of the plan."""
+_MOST = (1 << 16) - 1
+"""Of the first five."""
 _LINEAR, _LFP, _RESERVED = 1, 2, 12
 _SHIFT = 4
 _SPARE_CELLS = 1 << 22
@@ -78,15 +83,16 @@ class ChunkHead:
 def pack(chunk: SpikeChunk) -> bytes:
     """Return the payload."""
     units, shape = chunk.units, chunk.shape
-    plan = pack_plan(chunk.plan, shape.standard, units.level_bits)
+    plan, base = pack_plan(chunk.plan, shape), chunk.plan.lines.base
     flags = _LINEAR * units.linear | _LFP * (chunk.lfp is not None) | units.shift << _SHIFT
-    numbers = shape.threshold, shape.before, shape.standard, shape.correction_step, chunk.plan.lines.base
+    numbers = shape.threshold, shape.before, shape.after, shape.correction_step, base << 1 ^ base >> 63, len(plan)
     low = bits.pack(chunk.low_bits, np.full(len(chunk.low_bits), units.shift))
     return b"".join(
         [
             CHUNK_HEAD.pack(shape.frames, SPIKES),
             CODED_HEAD.pack(chunk.sample_crc, len(chunk.states)),
-            _HEAD.pack(units.max_error, flags, *numbers, len(plan)),
+            _HEAD.pack(units.max_error, flags),
+            *map(varint.pack, numbers),
             plan,
             lfp.pack(chunk.lfp) if chunk.lfp is not None else b"",
             bits.to_bytes(low),
@@ -103,20 +109,27 @@ def parse_head(payload: bytes, channels: int, sample_bits: int, model: Model | N
     try:
         crc, lanes = CODED_HEAD.unpack_from(payload, CHUNK_HEAD.size)
         at = CHUNK_HEAD.size + CODED_HEAD.size
-        max_error, flags, threshold, before, standard, step, base, size = _HEAD.unpack_from(payload, at)
-    except struct.error as error:
+        max_error, flags = _HEAD.unpack_from(payload, at)
+        at += _HEAD.size
+        numbers = []
+        for _ in range(_NUMBERS):
+            number, at = varint.parse(payload, at)
+            numbers.append(number)
+    except (struct.error, IndexError) as error:
         raise CorruptError("a chunk ends too early") from error
-    at += _HEAD.size
-    linear, shift = bool(flags & _LINEAR), flags >> _SHIFT
-    possible = not flags & _RESERVED and (linear or not shift) and before >= 1 and standard >= 1
-    if not possible or size > len(payload) - at:
+    threshold, before, after, step, folded, size = numbers
+    linear, shift, base = bool(flags & _LINEAR), flags >> _SHIFT, folded >> 1 ^ -(folded & 1)
+    possible = not flags & _RESERVED and (linear or not shift) and before >= 1 and after >= 1
+    if not possible or max(numbers[:-1]) > _MOST or size > len(payload) - at:
         raise CorruptError("the head of a chunk holds impossible values")
     entropy = None if model is None else model.coarse(max_error).entropy
     units = Units(entropy, max_error, linear, shift, sample_bits)
     if not units.low <= base <= units.high or (sample_bits == 8 and not linear):
         raise CorruptError("the head of a chunk holds impossible values")
-    shape = ChunkShape(frames, threshold, before, standard, step)
-    plan = parse_plan(payload[at : at + size], shape, channels, base, units.level_bits)
+    shape = ChunkShape(frames, threshold, before, after, step)
+    plan = parse_plan(payload[at : at + size], shape, channels, base)
+    if (plan.lines.level < units.low).any() or (plan.lines.level > units.high).any():
+        raise CorruptError("the level of a channel is out of range")
     return ChunkHead(shape, units, plan, crc, lanes, bool(flags & _LFP), size, at + size)
 
 

@@ -20,7 +20,7 @@ from .shape import ChunkShape
 from .waveforms.encoding import encode_windows
 from .waveforms.window_coder import WindowLayout
 from .waveforms.window_decoder import WindowDecoder
-from .windows import Windows
+from .windows import Events, Windows
 
 _SAMPLES = 1 << 20
 """Samples whose values are looked up at once."""
@@ -33,7 +33,7 @@ class Draft:
     samples : int16 [frames, channels]
     shape : ChunkShape
     units : Units
-    windows : Windows
+    events : Events
     lines : Lines
     lfp : Lfp or None
     """
@@ -41,9 +41,13 @@ class Draft:
     samples: np.ndarray
     shape: ChunkShape
     units: Units
-    windows: Windows
+    events: Events
     lines: Lines
     lfp: Lfp | None
+
+    def __post_init__(self) -> None:
+        self.windows = self.events.windows(self.shape.before, self.shape.after, self.shape.frames)
+        """Windows around the events."""
 
     def bins(self) -> np.ndarray:
         """Return the bins of the samples in windows, int64."""
@@ -69,8 +73,8 @@ def encode_draft(draft: Draft, rendered: np.ndarray, model: Model, lanes: int | 
     lanes : at most so many; None for what is good for files
     """
     units, windows = draft.units, draft.windows
-    parameters = ChannelParameters(*np.zeros((4, draft.samples.shape[1]), np.int64))
-    chunk = SpikeChunk(draft.shape, units, Plan(windows, draft.lines, parameters), draft.lfp)
+    parameters = ChannelParameters(*np.zeros((2, draft.samples.shape[1]), np.int64))
+    chunk = SpikeChunk(draft.shape, units, Plan(draft.events, windows, draft.lines, parameters), draft.lfp)
     if len(windows):
         bins, level = draft.bins(), first_levels(windows, draft.lines, draft.lfp, units)
         lanes = lane_count(len(bins)) if lanes is None else lanes
@@ -108,8 +112,8 @@ def decode(payload: bytes, channels: int, sample_bits: int, model: Model) -> np.
         low = chunk.low_bits if units.shift else np.zeros(int(windows.length.sum()), np.int64)
         level = first_levels(windows, chunk.plan.lines, chunk.lfp, units)
         layout = WindowLayout(units, windows, sequence, level, chunk.lfp is None)
-        scales = parameters.initial_scale[windows.channel], parameters.scale[windows.channel]
-        decoder = WindowDecoder(model.coarse(units.max_error), layout, *scales, low, chunk.escapes)
+        scale = parameters.scale[windows.channel]
+        decoder = WindowDecoder(model.coarse(units.max_error), layout, scale, low, chunk.escapes)
         decoder.run(chunk.states, chunk.words)
         values = units.reconstruct(decoder.bins)
     elif len(chunk.words) or len(chunk.escapes):

@@ -20,14 +20,14 @@ class ChunkShape:
     frames : of the chunk
     threshold : in 1/64 deviations; nothing depends on it
     before : frames in front of a crossing, half the length of a correction pulse
-    standard : length of a window that is not written
+    after : frames of a window from a crossing on
     correction_step : unit of a correction pulse's height, in values
     """
 
     frames: int
     threshold: int
     before: int
-    standard: int
+    after: int
     correction_step: int
 
     @classmethod
@@ -35,4 +35,4 @@ class ChunkShape:
         """Return the shape of a chunk that is encoded with these options and units."""
         before, after = options.window_frames
         step = _CORRECTION_STEP * ((2 * units.max_error + 1 << units.shift) if units.linear else 1)
-        return cls(frames, round(options.threshold * THRESHOLD_UNIT), before, before + after, min(step, _MAX_STEP))
+        return cls(frames, round(options.threshold * THRESHOLD_UNIT), before, after, min(step, _MAX_STEP))

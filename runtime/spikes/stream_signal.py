@@ -24,9 +24,8 @@ class StreamSignal:
     ----------
     samples : int16 [frames, channels]
     values : int16 [past + frames, channels]
-    rendered : int64 [reach, channels], values decoded last
-    level : int64 [channels], where lines go on
-    base : level of quiet channels
+    rendered : int16 [reach, channels], values decoded last
+    base : where lines begin and end
     linear : whether values are samples
     """
 
@@ -34,8 +33,7 @@ class StreamSignal:
         self._past, self._is_new = past, True
         self.samples = np.zeros((0, channels), np.int16)
         self.values = np.zeros((0, channels), np.int16)
-        self.rendered = np.zeros((reach, channels), np.int64)
-        self.level = np.zeros(channels, np.int64)
+        self.rendered = np.zeros((reach, channels), np.int16)
         self.base, self.linear = 0, False
 
     def add(self, samples: np.ndarray, is_fresh: bool) -> bool:
@@ -60,23 +58,22 @@ class StreamSignal:
         self.linear, self.values = True, CODE_TO_SAMPLE[self.values + HALF_CODES]
         if is_fresh:
             self.base = int(np.median(samples))
-            self.rendered[:] = self.level[:] = self.base
+            self.rendered[:] = self.base
         else:
             self.base = int(CODE_TO_SAMPLE[self.base + HALF_CODES])
-            self.rendered = CODE_TO_SAMPLE[self.rendered + HALF_CODES].astype(np.int64)
-            self.level = CODE_TO_SAMPLE[self.level + HALF_CODES].astype(np.int64)
+            self.rendered = CODE_TO_SAMPLE[self.rendered + HALF_CODES]
 
     def repeat_last(self, frames: int) -> None:
         """Assume that the last frame goes on."""
         self.values = np.concatenate([self.values, np.repeat(self.values[-1:], frames, axis=0)])
 
-    def advance(self, rendered: np.ndarray, level: np.ndarray) -> None:
+    def advance(self, rendered: np.ndarray) -> None:
         """Go on behind a block that was encoded."""
         frames = len(rendered)
         self.rendered = np.concatenate([self.rendered, rendered])[-len(self.rendered) :]
-        self.samples, self.values, self.level = self.samples[frames:], self.values[frames:], level
+        self.samples, self.values = self.samples[frames:], self.values[frames:]
 
     def restart(self) -> None:
         """Begin a new recording of the same channels."""
         self._is_new = True
-        self.level[:] = self.rendered[:] = self.base
+        self.rendered[:] = self.base

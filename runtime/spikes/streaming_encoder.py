@@ -6,7 +6,7 @@ in the next block, and what is drawn between windows continues where it was.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -21,7 +21,6 @@ from .detection.offline import Detections
 from .detection.online import OnlineDetector, without
 from .options import SpikeOptions
 from .payload.sequence import lane_count
-from .payload.times import gaps
 from .render.lfp import Lfp
 from .render.lfp_fit import RunningLfp, reach_of
 from .render.rendering import Lines
@@ -30,10 +29,8 @@ from .stream_signal import HALF_CODES, StreamSignal
 from .token_bucket import TokenBucket
 from .waveforms.fitting import units_of
 
-_LANE_SHARE, _LEAST_LANE = 0.25, 64
-"""Samples of a lane, in frames of a block: a decoder's steps shall not take longer than the block."""
-_RAMP = 8
-"""Frames a code, at least, of a line back to the base."""
+_LANE_SAMPLES = 4096
+"""Samples of a lane: more lanes are quicker to decode, and take more bits."""
 _CODE = 64
 """Samples that are about a code of the implant."""
 _ENOUGH = 0.85
@@ -62,14 +59,12 @@ class _Candidate:
     found : Detections that were coded
     max_error : int
     rendered : int16 [frames, channels], values
-    level : int64 [channels], where lines go on behind the block
     payload : bytes
     """
 
     found: Detections
     max_error: int
     rendered: np.ndarray
-    level: np.ndarray
     payload: bytes
 
 
@@ -98,7 +93,7 @@ class SpikeEncoder:
     ):
         if block < 1 or channels < 1:
             raise UsageError("a block needs a frame and a channel")
-        self._options, self._block, self._model, self._bucket = options, block, model, bucket
+        self._channels, self._options, self._block, self._model, self._bucket = channels, options, block, model, bucket
         self._reach = len(filters.band_taps(options.sample_rate)) // 2
         self._past = max(self._reach, reach_of(options.sample_rate) if options.lfp else 0)
         self._signal = StreamSignal(channels, self._past, self._reach)
@@ -120,7 +115,7 @@ class SpikeEncoder:
 
     def push(self, samples: np.ndarray) -> list[bytes]:
         """Take int16 [frames, channels]; return the chunks that are complete."""
-        if samples.ndim != 2 or samples.shape[1] != len(self._signal.level):
+        if samples.ndim != 2 or samples.shape[1] != self._channels:
             raise UsageError("blocks are int16 [frames, channels]")
         if self._signal.add(samples, self._detector.is_fresh):
             self._detector.change_unit(_CODE, -(1 << 15), (1 << 15) - 1)
@@ -155,10 +150,10 @@ class SpikeEncoder:
         else:
             best, has_room = self._within(block, self._bucket), self._bucket.has_room
             self._bucket.spend(len(best.payload), frames)
-        dropped = np.isin(np.arange(len(signal.level)), found.windows.channel)
+        dropped = np.isin(np.arange(self._channels), found.windows.channel)
         dropped[best.found.windows.channel] = False
         detector.advance(best.found, frames, dropped, has_room)
-        signal.advance(best.rendered, best.level)
+        signal.advance(best.rendered)
         self.errors.add(best.max_error)
         return best.payload
 
@@ -184,7 +179,7 @@ class SpikeEncoder:
         low, high, best = 0, len(busiest), None
         while high - low > 1 or best is None:
             count = (low + high + 1) // 2 if best else high
-            dropped = np.isin(np.arange(len(self._signal.level)), busiest[:count])
+            dropped = np.isin(np.arange(self._channels), busiest[:count])
             candidate = self._candidate(block, without(block.found, dropped), error)
             if best is None or len(candidate.payload) <= allowed:
                 high, best = count, candidate
@@ -201,21 +196,16 @@ class SpikeEncoder:
         noise = np.median(np.abs(change), axis=0)
         units = units_of(samples, noise, error, _SAMPLE_BITS, self._model, signal.linear)
         shape = ChunkShape.of(self._options, units, len(samples))
-        windows = replace(found.windows, correction=np.zeros(len(found.windows), np.int64))
-        last = np.full(samples.shape[1], -1, np.int64)
-        last[windows.channel] = windows.stop - 1
-        ends = units.reconstruct(units.bins(units.values(samples[np.maximum(last, 0), np.arange(len(last))])))
-        away = np.abs(ends - signal.base) // (_CODE if signal.linear else 1)
-        hold = (last >= 0) & (len(samples) - last < _RAMP * away) & (block.lfp is None)
-        level = signal.level if block.lfp is None else np.full(len(last), signal.base)
-        draft = Draft(samples, shape, units, windows, Lines(signal.base, level.copy(), hold), block.lfp)
+        draft = Draft(samples, shape, units, found.events, self._lines(), block.lfp)
         rendered = draft.render()
-        if len(windows):
-            rendered = draft.correct(self._heights(replace(found, windows=windows), rendered, shape), rendered)
-        lanes = lane_count(int(windows.length.sum()), max(_LEAST_LANE, round(_LANE_SHARE * self._block)))
+        if len(draft.windows):
+            rendered = draft.correct(self._heights(found, rendered, shape), rendered)
+        lanes = lane_count(int(draft.windows.length.sum()), _LANE_SAMPLES)
         chunk = encode_draft(draft, rendered, self._model, lanes)
-        level = np.where(hold, ends, np.where(last >= 0, signal.base, signal.level))
-        return _Candidate(found, error, rendered, level, chunks.pack(chunk))
+        return _Candidate(found, error, rendered, chunks.pack(chunk))
+
+    def _lines(self) -> Lines:
+        return Lines(self._signal.base, np.full(self._channels, self._signal.base))
 
     def _heights(self, found: Detections, rendered: np.ndarray, shape: ChunkShape) -> np.ndarray:
         """Return the heights of correction pulses, from what is rendered before the block, in it, and probably behind.
@@ -224,8 +214,8 @@ class SpikeEncoder:
         elsewhere.
         """
         after, past, ahead = self._options.window_frames[1], self._reach, self._reach + shape.before
-        values = self._signal.values[self._past - past :][: past + shape.frames + ahead].astype(np.int64)
-        behind = np.repeat(rendered[-1:].astype(np.int64), ahead, axis=0)
+        values = self._signal.values[self._past - past :][: past + shape.frames + ahead]
+        behind = np.repeat(rendered[-1:], ahead, axis=0)
         until = self._detector.open_frames.copy()
         np.maximum.at(until, found.channel, found.frame + after - shape.frames)
         last = past + shape.frames + np.clip(until, 0, ahead) - 1
@@ -233,7 +223,4 @@ class SpikeEncoder:
         following = np.where(number < until, values[-ahead:], values[last, np.arange(len(last))])
         behind = np.where(until > 0, following, behind)
         drawn = np.concatenate([self._signal.rendered, rendered, behind])
-        room = gaps(found.windows) >= 2 * shape.before
-        moved = replace(found.windows, start=found.windows.start + past)
-        found = replace(found, windows=moved, frame=found.frame + past)
-        return corrections(found, values, drawn, self._options, shape.correction_step) * room
+        return corrections(found, values, drawn, self._options, shape.correction_step, past)

@@ -1,4 +1,4 @@
-"""Windows around spikes: the samples that are kept."""
+"""Spikes and the windows around them: the samples that are kept (docs/format.md section 12.1)."""
 
 from __future__ import annotations
 
@@ -6,10 +6,44 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..core.errors import CorruptError
-
 JOIN = 6
 """Frames between two windows that are joined: to start anew costs more than so many frames."""
+
+
+@dataclass
+class Events:
+    """Spikes in order of channel, then of time; int64 [events].
+
+    channel : of each
+    frame : of its threshold crossing, from the chunk's start on; where a window reaches into the chunk from one that is
+        in front of it or behind it, it is below 0 or not below the chunk's length
+    """
+
+    channel: np.ndarray
+    frame: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.channel)
+
+    def select(self, which: np.ndarray) -> Events:
+        """Return some of them."""
+        return Events(self.channel[which], self.frame[which])
+
+    def windows(self, before: int, after: int, frames: int) -> Windows:
+        """Return the windows around them; those that touch, or almost, are one.
+
+        Parameters
+        ----------
+        before, after : frames of a window before an event, and from it on
+        frames : of the chunk, with whose ends windows end
+        """
+        channel = self.channel
+        first, last = np.maximum(self.frame - before, 0), np.minimum(self.frame + after, frames)
+        opens = np.ones(len(channel), bool)
+        opens[1:] = (channel[1:] != channel[:-1]) | (first[1:] > last[:-1] + JOIN)
+        closes = np.append(opens[1:], True)[: len(channel)]
+        start = first[opens]
+        return Windows(channel[opens], start, last[closes] - start, np.zeros(len(start), np.int64))
 
 
 @dataclass
@@ -59,27 +93,8 @@ class Windows:
         mask[frame, channel] = True
         return mask
 
-    def check(self, frames: int) -> None:
-        """Refuse windows that overlap or leave the chunk. Raises `CorruptError`."""
-        stop = self.stop
-        overlap = (self.channel[1:] == self.channel[:-1]) & (self.start[1:] < stop[:-1])
-        if (self.length < 1).any() or (self.start < 0).any() or (stop > frames).any() or overlap.any():
-            raise CorruptError("the windows of a chunk overlap or leave it")
-
-
-def around(channels: np.ndarray, frames: np.ndarray, before: int, after: int, stop: int) -> Windows:
-    """Return the windows around events, which are in order of channel and time.
-
-    Parameters
-    ----------
-    channels, frames : int64 [events]
-    before, after : frames of a window before an event, and from it on
-    stop : frames of the chunk
-    """
-    first = np.maximum(frames - before, 0)
-    last = np.minimum(frames + after, stop)
-    opens = np.ones(len(channels), bool)
-    opens[1:] = (channels[1:] != channels[:-1]) | (first[1:] > last[:-1] + JOIN)
-    closes = np.append(opens[1:], True)[: len(channels)]
-    start = first[opens]
-    return Windows(channels[opens], start, last[closes] - start, np.zeros(len(start), np.int64))
+    def gaps(self) -> np.ndarray:
+        """Return the frames between each and the one before it on its channel, or the chunk's start, int64."""
+        before = np.concatenate([[0], self.stop[:-1]])
+        before[np.concatenate([[True], self.channel[1:] != self.channel[:-1]])[: len(self)]] = 0
+        return self.start - before[: len(self)]

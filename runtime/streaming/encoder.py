@@ -204,7 +204,7 @@ def check(channels: int, sample_rate: int, block: int, resync: float, stream: in
     if sample_rate != int(sample_rate) or not 1 <= sample_rate < 1 << 32:
         raise UsageError(f"the sample rate is a whole number of Hz from 1 on, not {sample_rate}")
     if block != int(block) or not 1 <= block <= MAX_BLOCK or block * channels > MAX_BLOCK_SAMPLES:
-        raise UsageError(f"a block of {block} frames; possible are 1 to {MAX_BLOCK} and no more than 2^20 samples")
+        raise UsageError(f"a block of {block} frames; possible are 1 to {MAX_BLOCK} and no more than 2^22 samples")
     if not 0 < resync <= 86400:
         raise UsageError(f"{resync} s between resync points; possible are up to a day")
     if not 0 <= stream <= 255:

@@ -11,7 +11,6 @@ import numpy as np
 from .. import spikes
 from ..container.chunk_head import CHUNK_HEAD, SPIKES, chunk_bound
 from ..core.errors import CorruptError, UsageError
-from ..core.implant_table import mostly_in_table
 from ..core.limits import MAX_CHANNELS
 from ..predictor import model as models
 from ..predictor.model import Model
@@ -24,8 +23,6 @@ from .packets import DESCRIPTION_BYTES, MAX_BLOCK_SAMPLES, OVERHEAD, Description
 BLOCK_SECONDS = 0.05
 """Default length of a block: shorter ones cost more, longer ones hardly less."""
 _BITS = 16
-_CHOICE_FRAMES, _CHOICE_CHANNELS = 1 << 14, 64
-"""The most frames and channels that the choice of a model looks at."""
 
 
 def default_block(channels: int, sample_rate: int) -> int:
@@ -46,8 +43,7 @@ class SpikeStreamEncoder:
     target_rate : bit/s of all channels and packets; the bound is then the least one, and grows where it must;
         None for no such
     block : frames of a packet; None for 50 ms
-    model : name, path or bytes of the model; None for implant, or array where most first samples are not
-        in the implant's table
+    model : name, path or bytes of the model; None for that of spike mode
     resync : seconds between the packets that describe the stream, with which a decoder can join
     stream : as for `StreamEncoder`
 
@@ -75,10 +71,10 @@ class SpikeStreamEncoder:
             raise UsageError(f"a target rate is a number of bits per second above 0, not {target_rate}")
         self.channels, self.block, self._stream = channels, block, stream
         options = (options or SpikeOptions()).with_rate(sample_rate)
-        self._options, self._target, self._chooses = options, target_rate, model is None
+        self._options, self._target = options, target_rate
         period = max(1, round(resync * sample_rate / block))
         self._shape = Description(b"", sample_rate, block, period, options.max_error, channels, spikes=True)
-        network = stateless(models.load(models.DEFAULT if model is None else model))
+        network = stateless(models.load(models.SPIKES if model is None else model))
         self._description, self._bucket, self._encoder = self._coding(network)
         self._sequence = self._frames = 0
 
@@ -98,10 +94,6 @@ class SpikeStreamEncoder:
     def push(self, frames: np.ndarray) -> list[bytes]:
         """Take int16 [frames, channels]; return the packets of the blocks that are complete."""
         lossless.check_frames(frames, self.channels)
-        if self._chooses and len(frames):
-            self._chooses = False
-            if not mostly_in_table(frames[:_CHOICE_FRAMES, :_CHOICE_CHANNELS]):
-                self._description, self._bucket, self._encoder = self._coding(models.load(models.DEVICES))
         self._frames += len(frames)
         return [self._packet(chunk) for chunk in self._encoder.push(frames)]
 

@@ -10,7 +10,7 @@ from runtime import ModelError
 from runtime.predictor.metadata import parse_answers, parse_network
 from runtime.predictor.model import available, load
 
-PLAIN = {"device-v1", "implant-small-v1", "implant-v1", "near-lossless-v1"}
+PLAIN = {"device-v1", "implant-small-v1", "implant-v1", "near-lossless-v1", "spikes-v1"}
 ROWS = 20000
 
 

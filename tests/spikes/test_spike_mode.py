@@ -18,7 +18,7 @@ from runtime.spikes.chunk import parse
 from runtime.spikes.detection import filters
 from runtime.spikes.detection.offline import detect
 from runtime.spikes.options import SpikeOptions
-from runtime.spikes.payload.fields import FieldReader, FieldWriter, unzigzag, zigzag
+from runtime.spikes.payload.symbols import Distribution, SymbolReader, SymbolWriter
 from runtime.spikes.render import lfp, rendering
 from runtime.spikes.summary import summary
 from training.simulate import RATE, simulate
@@ -227,7 +227,7 @@ def test_running_noise_settles_at_the_robust_deviation():
     random = np.random.default_rng(6)
     signal = random.normal(0, [[3000.0, 40000.0]], (200_000, 2))
     signal[::50] *= 20
-    noise = filters.Noise(signal[:2000] * 3)
+    noise = filters.Noise(signal[:2000] * 2, RATE)
     for first in range(2000, 200_000, 2000):
         noise.update(signal[first : first + 2000])
     expected = np.median(np.abs(signal[-100_000:]), axis=0) / 0.6745
@@ -260,21 +260,42 @@ def test_curves_go_through_their_knots():
     assert lfp.interpolate(knots * 0 + 9, 8, 20).tolist() == [9] * 20
 
 
-def test_fields_come_back():
+def test_numbers_of_a_plan_come_back():
     random = np.random.default_rng(8)
-    values = [int(v) for v in np.concatenate([np.arange(40), 2 ** random.uniform(0, 26, 200)])]
-    writer = FieldWriter()
+    values = [int(v) for v in np.concatenate([np.arange(40), 2 ** random.uniform(0, 31, 900)])]
+    signed = np.where(random.random(300) < 0.1, random.integers(-90, 90, 300), 0)
+    near, width = random.integers(60, 66, 50), 27
+    writer, numbers = SymbolWriter(), Distribution()
     for value in values:
-        writer.put_rice(value, 5)
-        writer.put_gamma(value)
-        writer.put(value, 27)
+        writer.put(value, numbers)
+        writer.put_bits(value & (1 << width) - 1, width)
+    writer.put_sparse(signed)
+    writer.put_near(near, 7)
     data = writer.to_bytes()
-    reader = FieldReader(data)
-    assert [(reader.take_rice(5), reader.take_gamma(), reader.take(27)) for _ in values] == [(v, v, v) for v in values]
+    reader, numbers = SymbolReader(data), Distribution()
+    assert [(reader.take(numbers), reader.take_bits(width)) for _ in values] == [
+        (value, value & (1 << width) - 1) for value in values
+    ]
+    assert np.array_equal(reader.take_sparse(300), signed) and np.array_equal(reader.take_near(50, 7), near)
     reader.finish()
-    with pytest.raises(runtime.CorruptError):
-        FieldReader(data + b"\0").finish()
-    assert [unzigzag(zigzag(v)) for v in range(-9, 9)] == list(range(-9, 9))
+    for wrong in (data + bytes(4), data + b"\0", data[:-4], data[:3]):
+        with pytest.raises(runtime.CorruptError):
+            reader, numbers = SymbolReader(wrong), Distribution()
+            for _ in values:
+                reader.take(numbers)
+                reader.take_bits(width)
+            reader.take_sparse(300)
+            reader.take_near(50, 7)
+            reader.finish()
+
+
+def test_a_plan_takes_few_bits():
+    random = np.random.default_rng(5)
+    writer, gaps = SymbolWriter(), Distribution()
+    for gap in random.geometric(1 / 2300, 450).tolist():
+        writer.put(gap, gaps)
+    writer.put_sparse((random.random(1024) < 0.03).astype(np.int64))
+    assert 8 * len(writer.to_bytes()) < 450 * 13.1 + 1024 * 0.3 + 80
 
 
 def test_mask_of_other_files_is_all_true(simulation):

@@ -85,7 +85,16 @@ def test_checkpoint_round_trip(trained, rows, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name", ["device-v1", "near-lossless-v1", "implant-lstm-v1", "array-messages-v1", "implant-small-v1", "implant-v1"]
+    "name",
+    [
+        "device-v1",
+        "near-lossless-v1",
+        "spikes-v1",
+        "implant-lstm-v1",
+        "array-messages-v1",
+        "implant-small-v1",
+        "implant-v1",
+    ],
 )
 def test_shipped_model_comes_from_its_checkpoint(name, root, tmp_path):
     checkpoint = root / "training" / "checkpoints" / f"{name}.npz"

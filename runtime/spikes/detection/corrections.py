@@ -1,87 +1,99 @@
 """Find the correction pulses that keep crossings where they are. Encoder only.
 
 What is left out in front of a window moves the band-passed signal within it. A pulse there puts it right again: its
-response at the crossing's peak is known, and so is how much is missing.
+response is known, and so is how much is missing. A crossing near the threshold shall be as deep as in the original, so
+that another detector, with a slightly different threshold, decides about it as it did before.
 """
 
 from __future__ import annotations
-
-from collections.abc import Iterator
 
 import numpy as np
 
 from ...core.limits import MAX_CHUNK_FRAMES
 from ..options import SpikeOptions
-from ..payload.times import gaps
 from ..render.rendering import correction_pulse
 from . import filters
-from .offline import Detections, exact_type
+from .offline import Detections
 
-_MARGIN = 1.01
-"""Thresholds that a crossing should reach."""
+_NEAR = 0.08
+"""Depth beyond the threshold, in thresholds, from which on a crossing need not be as deep as in the original."""
+_TOLERANCE = 0.01
+"""Difference of depth, in thresholds, that is left as it is."""
 _SEARCH_SECONDS = 0.0006
 _EARLY_FRAMES = 2
 _MAX_HEIGHT = 15
-_LEAST_RESPONSE = 0.03
-_BAND_SAMPLES = 1 << 17
-"""Samples that are filtered at once."""
+_EVENTS = 1 << 12
+"""Events whose pulses are chosen at once."""
 
 
 def corrections(
-    found: Detections, values: np.ndarray, rendered: np.ndarray, options: SpikeOptions, step: int
+    found: Detections, values: np.ndarray, rendered: np.ndarray, options: SpikeOptions, step: int, past: int = 0
 ) -> np.ndarray:
-    """Return the heights of pulses, int64 [windows]: 0 unless the window's first crossing gets lost without.
+    """Return the heights of pulses, int64 [windows], that keep the depth of every window's first crossing.
+
+    A pulse is drawn as far as there is room between its window and the one in front.
 
     Parameters
     ----------
     values, rendered : integers [frames, channels], of the original, and of what is decoded without pulses
     step : unit of the heights
+    past : frames of these in front of the first one that windows and events count from
     """
-    windows, before = found.windows, options.window_frames[0]
+    windows = found.windows
     heights = np.zeros(len(windows), np.int64)
-    unit = step << filters.TAP_BITS
-    taps = filters.band_taps(options.sample_rate)
-    response = np.convolve(correction_pulse(1, before, unit), taps) / (1 << filters.TAP_BITS)
     window = np.searchsorted(_order(windows.channel, windows.start), _order(found.channel, found.frame), "right") - 1
-    opens = np.diff(window, prepend=-1) > 0
-    useful = opens & (gaps(windows)[window] >= 2 * before)
+    events = np.flatnonzero(np.diff(window, prepend=-1) > 0)
     search = max(2, round(_SEARCH_SECONDS * options.sample_rate))
-    for channel, plain, drawn in _bands_of(np.unique(found.channel[useful]), values, rendered, options.sample_rate):
-        threshold = float(found.threshold[channel])
-        aim = -threshold * _MARGIN
-        for event in np.flatnonzero(useful & (found.channel == channel)).tolist():
-            t, start = int(found.frame[event]), int(windows.start[window[event]])
-            if drawn[max(t - _EARLY_FRAMES, 0) : t + search].min() <= aim:
-                continue
-            span = np.arange(t, min(t + search, len(values)))
-            place = span - start + 2 * before + len(taps) // 2
-            effect = response[np.clip(place, 0, len(response) - 1)]
-            good = (np.abs(effect) > _LEAST_RESPONSE * unit) & (plain[span] <= -threshold)
-            heights[window[event]] = _height((aim - drawn[span][good]) / effect[good])
+    responses, room = _responses(options, step), np.minimum(windows.gaps(), 2 * options.window_frames[0])
+    for begin in range(0, len(events), _EVENTS):
+        event = events[begin : begin + _EVENTS]
+        channel, frame, own = found.channel[event], found.frame[event], window[events[begin : begin + _EVENTS]]
+        first, length = frame - _EARLY_FRAMES + past, _EARLY_FRAMES + search
+        span = first[:, None] + np.arange(length)
+        place = np.clip(span - past - windows.start[own, None] + responses.shape[1] // 2, 0, responses.shape[1] - 1)
+        threshold = found.threshold[channel]
+        effect = responses[room[own, None], place] / threshold[:, None]
+        signals = [filters.band_at(x, channel, first, length, options.sample_rate) for x in (values, rendered)]
+        plain, drawn = (band / threshold[:, None] for band in signals)
+        outside = (span < 0) | (span >= len(values))
+        plain[outside] = drawn[outside] = 0
+        heights[own] = _heights(plain.min(axis=1), drawn, effect)
     return heights
 
 
-def _height(needed: np.ndarray) -> int:
-    """Return the smallest of the heights that would do, rounded up."""
-    if not len(needed):
-        return 0
-    least = float(needed[np.argmin(np.abs(needed))])
-    return int(np.clip(np.sign(least) * np.ceil(abs(least)), -_MAX_HEIGHT, _MAX_HEIGHT))
+def _responses(options: SpikeOptions, step: int) -> np.ndarray:
+    """Return what pulses of height 1 add to the band, float64 [2 * before + 1, frames], for each room they may have.
+
+    The middle frame is the window's first one.
+    """
+    before, taps = options.window_frames[0], filters.band_taps(options.sample_rate)
+    reach = len(taps) // 2
+    out = np.zeros((2 * before + 1, 2 * (2 * before + reach) + 1))
+    for room in range(1, 2 * before + 1):
+        pulse = correction_pulse(1, before, step << filters.TAP_BITS)[2 * before - room :]
+        response = np.convolve(pulse, taps) / (1 << filters.TAP_BITS)
+        first = 2 * before - room
+        out[room, first : first + len(response)] = response
+    return out
+
+
+def _heights(depth: np.ndarray, drawn: np.ndarray, effect: np.ndarray) -> np.ndarray:
+    """Return the heights with which crossings are as deep as they should be, int64 [events], 0 where that will do.
+
+    Parameters
+    ----------
+    depth : float64 [events], least values of the original, in thresholds
+    drawn, effect : float64 [events, frames], without a pulse and what a pulse of height 1 adds, in thresholds
+    """
+    height = np.arange(-_MAX_HEIGHT, _MAX_HEIGHT + 1)
+    least = (drawn[:, None] + height[:, None] * effect[:, None]).min(axis=2)
+    deep = -1 - _NEAR
+    miss = np.abs(np.maximum(least, deep) - np.maximum(depth, deep)[:, None])
+    best = np.lexsort((np.broadcast_to(np.abs(height), miss.shape), miss), axis=1)[:, 0]
+    fine = miss[:, _MAX_HEIGHT] <= _TOLERANCE
+    return np.where(fine, 0, height[best])
 
 
 def _order(channel: np.ndarray, frame: np.ndarray) -> np.ndarray:
     """Return numbers in order of channel, then of frame."""
     return channel * MAX_CHUNK_FRAMES + frame
-
-
-def _bands_of(
-    channels: np.ndarray, values: np.ndarray, rendered: np.ndarray, sample_rate: float
-) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
-    """Yield every channel with its band-passed signal and that of what is rendered."""
-    some = max(1, _BAND_SAMPLES // max(len(values), 1))
-    for first in range(0, len(channels), some):
-        part = channels[first : first + some]
-        chosen = [signals[:, part] for signals in (values, rendered)]
-        bands = [filters.band_of(x, sample_rate, exact_type(int(np.abs(x).max()))) for x in chosen]
-        for column, channel in enumerate(part.tolist()):
-            yield channel, bands[0][:, column], bands[1][:, column]

@@ -11,20 +11,26 @@ import functools
 
 import numpy as np
 
+from ...compiled.choice import spike_loops
+
 BAND = (300.0, 3000.0)
 """Hz."""
 _REACH_SECONDS = 0.0033
 """Half the length of the filter."""
 TAP_BITS = 12
 """Filter taps, and so band-passed signals, are in units of 2^-12."""
-_BLOCK = 128
+_BLOCK = 32
 """Frames of a product."""
+_FILTER, _PASS = 1e-8, 1e-9
+"""Seconds that numpy takes to filter a sample, and to look at one."""
+_SPANS = 1 << 12
+"""Spans that are in memory at once."""
 _MEDIAN = 0.674489750196
 """The median of |x| for a normal x of deviation 1."""
 _SLOPE = 0.428670
 """By how much the share above the median changes with the logarithm of the estimate."""
-_SLOWEST = 1 / 64
-"""Gain of the running estimate in the long run: at 0.1 s a block its memory is some 6 s."""
+_MEMORY_SECONDS = 10.0
+"""Time that the running estimate averages over in the long run; before, it is all that has been."""
 LEAST_NOISE = 1.0
 """Least noise in values, so that a dead channel has no crossings."""
 
@@ -65,6 +71,11 @@ def band(values: np.ndarray, taps: np.ndarray, exact: type = np.float32) -> np.n
     """
     reach = len(taps) // 2
     frames, channels = len(values) - 2 * reach, values.shape[1]
+    loops = spike_loops(_FILTER * values.size)
+    if loops is not None:
+        out: np.ndarray = np.empty((frames, channels), exact)
+        loops.band(values, taps.astype(exact), out)
+        return out
     blocks = -(-frames // _BLOCK)
     padded: np.ndarray = np.zeros((blocks * _BLOCK + 2 * reach, channels), exact)
     padded[: len(values)] = values
@@ -85,25 +96,72 @@ def band_of(values: np.ndarray, sample_rate: float, exact: type = np.float32) ->
     return band(np.concatenate([ends[0], values, ends[1]]), taps, exact)
 
 
+def band_at(values: np.ndarray, channel: np.ndarray, first: np.ndarray, length: int, sample_rate: float) -> np.ndarray:
+    """Return the band of spans, float64 [spans, length]; the signals' first and last frame go on at their ends.
+
+    Parameters
+    ----------
+    values : integers [frames, channels]
+    channel, first : int64 [spans], where they are
+    """
+    taps = band_taps(sample_rate)
+    out: np.ndarray = np.empty((len(first), length))
+    loops = spike_loops(_FILTER * out.size)
+    if loops is not None:
+        loops.band_at(values, channel, first, taps, out)
+        return out
+    frame = first[:, None] + np.arange(-(len(taps) // 2), length + len(taps) // 2)
+    for begin in range(0, len(first), _SPANS):
+        some = slice(begin, begin + _SPANS)
+        signals = values[np.clip(frame[some], 0, len(values) - 1), channel[some, None]].astype(np.float64)
+        out[some] = np.matmul(np.lib.stride_tricks.sliding_window_view(signals, len(taps), axis=1), taps)
+    return out
+
+
+def count_beyond(filtered: np.ndarray, level: np.ndarray) -> np.ndarray:
+    """Return in how many frames the size of each channel is beyond its level [channels], int32 [channels]."""
+    loops, level = spike_loops(_PASS * filtered.size), level.astype(filtered.dtype)
+    if loops is None:
+        return (np.abs(filtered) > level).sum(axis=0, dtype=np.int32)
+    counts: np.ndarray = np.zeros(len(level), np.int32)
+    loops.count_beyond(filtered, level, counts)
+    return counts
+
+
+def count_values(values: np.ndarray, low: int, high: int) -> np.ndarray:
+    """Return in how many frames each channel has one of two values, int32 [channels]."""
+    loops = spike_loops(_PASS * values.size)
+    if loops is None:
+        return ((values == low) | (values == high)).sum(axis=0, dtype=np.int32)
+    counts: np.ndarray = np.zeros(values.shape[1], np.int32)
+    loops.count_values(values, low, high, counts)
+    return counts
+
+
 class Noise:
     """Tracks the robust deviation of band-passed channels, the median of |x| / 0.6745, by counting.
 
     Parameters
     ----------
     filtered : [frames, channels], whose median it starts with
-    settled : whether that is long enough to count for as much as the running estimate ever remembers
+    sample_rate : Hz
     """
 
-    def __init__(self, filtered: np.ndarray, settled: bool = False):
+    def __init__(self, filtered: np.ndarray, sample_rate: float):
         half = len(filtered) // 2
         self._median = np.partition(np.abs(filtered), half, axis=0)[half].astype(np.float64)
-        self._seen = 1 / _SLOWEST if settled else 1.0
+        self._seen, self._most = len(filtered), round(_MEMORY_SECONDS * sample_rate)
 
     def update(self, filtered: np.ndarray) -> None:
-        """Move on by a block of some 0.1 s: towards where half of its samples are above the median."""
-        self._seen = min(self._seen + 1, 1 / _SLOWEST)
-        above = (np.abs(filtered) > self._median).mean(axis=0)
-        x = (above - 0.5) / _SLOPE / self._seen
+        """Move on by a block: towards where half of its samples are above the median.
+
+        The share above the median of n frames, divided by its slope and n, makes the estimate as good as a median of
+        all frames.
+        """
+        frames = len(filtered)
+        self._seen = min(self._seen + frames, max(self._most, frames))
+        above = count_beyond(filtered, self._median) / frames
+        x = (above - 0.5) / _SLOPE * (frames / self._seen)
         self._median *= (12 + 6 * x + x * x) / (12 - 6 * x + x * x)  # e^x, by operations that are the same everywhere
 
     def change_unit(self, factor: int) -> None:
@@ -128,15 +186,30 @@ def crossings(
     dead : frames after an event in which there is no other
     below : bool [channels], whether channels were below before the first frame
     """
-    under = (filtered < -threshold.astype(filtered.dtype)).T
-    begins = under.copy()
-    begins[:, 1:] &= ~under[:, :-1]
-    if below is not None:
-        begins[:, 0] &= ~below
-    channels, frames = np.nonzero(begins)
+    before = np.zeros(len(threshold), bool) if below is None else below
+    channels, frames = _begins(filtered, threshold.astype(filtered.dtype), before)
+    order = np.lexsort((frames, channels))
+    channels, frames = channels[order], frames[order]
     kept, last = [], (-1, 0)
     for index, event in enumerate(zip(channels.tolist(), frames.tolist(), strict=True)):
         if event[0] != last[0] or event[1] - last[1] >= dead:
             kept.append(index)
             last = event
     return channels[kept], frames[kept]
+
+
+def _begins(filtered: np.ndarray, threshold: np.ndarray, below: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the channels and frames in which channels go below, in order of time."""
+    loops = spike_loops(_PASS * filtered.size)
+    if loops is None:
+        under = filtered < -threshold
+        under[1:] &= ~under[:-1]
+        under[:1] &= ~below
+        frames, channels = np.nonzero(under)
+        return channels, frames
+    room = max(len(threshold), filtered.size >> 6)
+    while True:
+        where = np.empty((2, room), np.int64)
+        if (count := loops.begins(filtered, threshold, below.copy(), *where)) <= room:
+            return where[0, :count], where[1, :count]
+        room = count

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..options import SpikeOptions
-from ..windows import Windows, around
+from ..windows import Events, Windows
 from . import filters
 
 _GROUP = 64
@@ -26,13 +26,15 @@ SATURATED_SHARE = 0.005
 class Detections:
     """The spikes of a chunk or block.
 
-    windows : Windows
-    channel, frame : int64 [events]
+    events : Events whose windows reach into it
+    windows : these
+    channel, frame : int64 [n], threshold crossings that were found
     threshold : float64 [channels], positive, in units of the filtered signal; infinite for channels without a detector
     noise : float64 [channels], in-band deviations, in values; 0 for channels without a detector
     raised : int64 [channels], by how many steps thresholds are raised
     """
 
+    events: Events
     windows: Windows
     channel: np.ndarray
     frame: np.ndarray
@@ -72,14 +74,14 @@ def detect(values: np.ndarray, options: SpikeOptions, low: int, high: int, most:
         if not len(live):
             continue
         filtered = filters.band_of(values[:, live], options.sample_rate, exact_type(high))
-        deviation = filters.Noise(filtered, settled=True).deviation
+        deviation = filters.Noise(filtered, options.sample_rate).deviation
         limit, raises = deviation * options.threshold, np.zeros(len(live), np.int64)
         channel, frame = _limited(filtered, limit, raises, most, options)
         found.append(np.stack([live[channel], frame]))
         threshold[live], noise[live], raised[live] = limit, deviation / (1 << filters.TAP_BITS), raises
     channel, frame = np.concatenate(found, axis=1)
-    windows = around(channel, frame, *options.window_frames, frames)
-    return Detections(windows, channel, frame, threshold, noise, raised)
+    events = Events(channel, frame)
+    return Detections(events, events.windows(*options.window_frames, frames), channel, frame, threshold, noise, raised)
 
 
 def _limited(
@@ -89,7 +91,7 @@ def _limited(
     dead, window = dead_frames(options.sample_rate), options.window_frames
     channel, frame = filters.crossings(filtered, threshold, dead)
     while len(channel):
-        windows = around(channel, frame, *window, len(filtered))
+        windows = Events(channel, frame).windows(*window, len(filtered))
         beyond = np.flatnonzero(np.bincount(windows.channel, windows.length, len(threshold)) > most)
         if not len(beyond):
             break

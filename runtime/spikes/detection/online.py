@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ..options import SpikeOptions
-from ..windows import Windows, around
+from ..windows import Events
 from . import filters
 from .offline import MAX_FIRING_LOAD, RAISE_FACTOR, SATURATED_SHARE, Detections, dead_frames, exact_type
 
 _MEMORY_SECONDS = 4.0
 """Time over which saturation and firing load are averaged."""
+_FIRST_SECONDS = 1.0
+"""Time over which they are averaged at least, with zeros before the stream."""
 _LEAST_SECONDS = 0.25
-"""Time after which a channel's load counts, and between two changes of its threshold."""
+"""Time between two changes of a channel's threshold."""
 _EFFECT = 0.8
 """Assumed share of its load that a channel keeps when its threshold is raised."""
 _CALM = 0.4
 """Share of the highest load below which a raised threshold is lowered again."""
+_DOUBT, _MOST_DOUBT = 0.015, 0.04
+"""Share by which thresholds are lowered a second after a stream's beginning, and at most: the noise is not well known
+then. It falls with the root of time."""
 MOST_RAISES = 24
 _RAISES = np.cumprod([1.0] + [RAISE_FACTOR] * MOST_RAISES)
 
@@ -94,39 +100,43 @@ class OnlineDetector:
         reach = len(taps) // 2
         filtered = filters.band(values[: frames + before + 2 * reach], taps, exact_type(self._range[1]))
         if self._noise is None:
-            self._noise = filters.Noise(filtered[:frames])
+            self._noise = filters.Noise(filtered[:frames], self._options.sample_rate)
         else:
             self._noise.update(filtered[:frames])
-        block = values[reach : reach + frames]
-        ends = ((block == self._range[0]) | (block == self._range[1])).mean(axis=0)
-        self._average(self._saturation, ends, frames)
-        threshold = self._noise.deviation * self._options.threshold * _RAISES[self.raised]
+        ends = filters.count_values(values[reach : reach + frames], *self._range)
+        self._average(self._saturation, ends / frames, frames)
+        threshold = self._noise.deviation * self._options.threshold * _RAISES[self.raised] * self._certainty(frames)
         threshold[self._saturation > SATURATED_SHARE] = np.inf
         dead = dead_frames(self._options.sample_rate)
         channel, frame = filters.crossings(filtered, threshold, dead, self._open.below)
         new = frame >= self._open.dead[channel]
         channel, frame = channel[new], frame[new]
         self._ends_below = filtered[frames - 1] < -threshold
-        windows = self._windows(channel, frame, frames)
+        events = self._events(channel, frame, frames)
+        windows = events.windows(*self._options.window_frames, frames)
         noise = self._noise.deviation / (1 << filters.TAP_BITS)
-        return Detections(windows, channel, frame, threshold, noise, self.raised)
+        return Detections(events, windows, channel, frame, threshold, noise, self.raised)
+
+    def _certainty(self, frames: int) -> float:
+        """Return the factor of all thresholds in the next block."""
+        seconds = (self._seen + frames) / self._options.sample_rate
+        return 1 - min(_DOUBT / math.sqrt(seconds), _MOST_DOUBT)
 
     def _average(self, share: np.ndarray, new: np.ndarray, frames: int) -> None:
         """Move running shares on by a block."""
-        memory = min(self._seen + frames, max(_MEMORY_SECONDS * self._options.sample_rate, frames))
+        first, most = (seconds * self._options.sample_rate for seconds in (_FIRST_SECONDS, _MEMORY_SECONDS))
+        memory = max(min(max(self._seen + frames, first), most), frames)
         share += (new - share) * (frames / memory)
 
-    def _windows(self, channel: np.ndarray, frame: np.ndarray, frames: int) -> Windows:
-        """Return the windows that are open, those that begin, and the front of those whose crossing is behind."""
+    def _events(self, channel: np.ndarray, frame: np.ndarray, frames: int) -> Events:
+        """Return the events of windows that are open, of those that begin, and of those that begin with their front."""
         before, after = self._options.window_frames
         going = np.flatnonzero(self._open.window > 0)
-        channels = np.concatenate([going, channel])
-        times = np.concatenate([self._open.window[going] - after, frame])
+        near = frame < frames + before
+        channels = np.concatenate([going, channel[near]])
+        times = np.concatenate([self._open.window[going] - after, frame[near]])
         order = np.lexsort((times, channels))
-        windows = around(channels[order], times[order], before, after, frames)
-        windows.start = np.minimum(windows.start, frames)
-        windows.length = np.minimum(windows.length, frames - windows.start)
-        return windows.select(windows.length > 0)
+        return Events(channels[order], times[order])
 
     def advance(self, coded: Detections, frames: int, dropped: np.ndarray, may_lower: bool = True) -> None:
         """Go on behind a block, as it was coded.
@@ -147,8 +157,7 @@ class OnlineDetector:
         self._seen += frames
         self._changed += frames
         load = self.firing_load / MAX_FIRING_LOAD
-        if self._seen >= _LEAST_SECONDS * self._options.sample_rate:
-            self._raise((load > 1) | dropped, 1 + (load > 1.5) + (load > 2))
+        self._raise((load > 1) | dropped, 1 + (load > 1.5) + (load > 2))
         if may_lower:
             self._raise((self.firing_load < _CALM * MAX_FIRING_LOAD) & (self.raised > 0), np.full(len(dropped), -1))
 
@@ -163,6 +172,8 @@ class OnlineDetector:
 
 def without(found: Detections, dropped: np.ndarray) -> Detections:
     """Return what is found in a block where some channels (bool [channels]) have no windows."""
-    stay, events = ~dropped[found.windows.channel], ~dropped[found.channel]
-    windows = found.windows.select(stay)
-    return replace(found, windows=windows, channel=found.channel[events], frame=found.frame[events])
+    stay, crossings = ~dropped[found.windows.channel], ~dropped[found.channel]
+    windows, events = found.windows.select(stay), found.events.select(~dropped[found.events.channel])
+    return replace(
+        found, events=events, windows=windows, channel=found.channel[crossings], frame=found.frame[crossings]
+    )

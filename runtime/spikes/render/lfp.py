@@ -10,24 +10,22 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ...core import bits
 from ...core.errors import CorruptError
 from ...entropy import rans
 from ...entropy.entropy_model import CODES, LINEAR_OFFSET, PRECISION
 from ...entropy.rans_source import RansSource
 from ...predictor.model import Model
+from ..payload.symbols import SymbolReader, SymbolWriter
 
 COEFFICIENT_BITS = 4
 MAX_SPACING = 4096
 MAX_RESIDUAL = CODES // 2 - 1
-_HEAD = struct.Struct("<HHI")
-"""spacing, lanes, bytes that follow."""
-_LEAST_BITS = np.array([12, 17, 7, 6, 6])
-_WIDTH_BITS = np.array([4, 5, 3, 3, 3])
-"""Bits of the least step, mean, scale and coefficients, and of the width of what channels add to it."""
+_HEAD = struct.Struct("<HHHI")
+"""spacing, lanes, bytes of the parameters, bytes that follow."""
+_BITS = 12, 17, 7, 6, 6
+"""Of step, mean, scale and coefficients."""
 _ZERO = np.array([0, 1 << 16, 0, 32, 32])
 """What is added to them, so that they are not negative."""
-_MAX_WIDTH = 20
 _MAX_LANES = 4096
 _MAX_VALUE = 1 << 24
 CENTRE = 32
@@ -132,29 +130,31 @@ def _lane_length(symbols: int, lanes: int) -> int:
 
 def pack(lfp: Lfp) -> bytes:
     """Serialise."""
-    fields = np.column_stack([lfp.step, lfp.mean, lfp.scale, lfp.coefficients]) + _ZERO
-    least = fields.min(axis=0)
-    widths = bits.bit_length(fields.max(axis=0) - least)
-    values = np.concatenate([least, widths, (fields - least).ravel()])
-    body = bits.to_bytes(bits.pack(values, np.concatenate([_LEAST_BITS, _WIDTH_BITS, np.tile(widths, len(fields))])))
-    body += rans.pack_states(lfp.states) + lfp.words.astype("<u4").tobytes()
-    return _HEAD.pack(lfp.spacing, len(lfp.states), len(body)) + body
+    fields = (np.column_stack([lfp.step, lfp.mean, lfp.scale, lfp.coefficients]) + _ZERO).T
+    writer = SymbolWriter()
+    for values, width in zip(fields, _BITS, strict=True):
+        writer.put_near(values, width)
+    parameters = writer.to_bytes()
+    body = parameters + rans.pack_states(lfp.states) + lfp.words.astype("<u4").tobytes()
+    return _HEAD.pack(lfp.spacing, len(lfp.states), len(parameters), len(body)) + body
 
 
 def packed_size(payload: bytes, at: int) -> int:
     """Return the bytes of what `pack` gave, at an offset. Raises `struct.error` where the payload ends first."""
-    return _HEAD.size + _HEAD.unpack_from(payload, at)[2]
+    return _HEAD.size + _HEAD.unpack_from(payload, at)[3]
 
 
 def parse(payload: bytes, at: int, frames: int, channels: int, model: Model) -> tuple[Lfp, int]:
     """Undo `pack`; also return the offset behind it. Raises `CorruptError`."""
-    spacing, lanes, size = _HEAD.unpack_from(payload, at)
-    end = at + _HEAD.size + size
-    if not 1 <= spacing <= MAX_SPACING or end > len(payload):
+    spacing, lanes, some, size = _HEAD.unpack_from(payload, at)
+    at += _HEAD.size
+    end = at + size
+    if not 1 <= spacing <= MAX_SPACING or some > size or end > len(payload):
         raise CorruptError("a field potential has an impossible spacing or size")
-    reader = bits.BitReader(payload[:end], at + _HEAD.size)
-    fields = _take_fields(reader, channels)
-    states, at = rans.unpack_states(payload[:end], reader.align(), lanes)
+    reader = SymbolReader(payload[at : at + some])
+    fields = np.stack([reader.take_near(channels, width) for width in _BITS], axis=1) - _ZERO
+    reader.finish()
+    states, at = rans.unpack_states(payload[:end], at + some, lanes)
     words = np.frombuffer(payload[:end], "<u4", offset=at).astype(np.uint32)
     knots = knot_count(frames, spacing)
     step, mean, scale = fields[:, :3].T
@@ -171,17 +171,6 @@ def parse(payload: bytes, at: int, frames: int, channels: int, model: Model) -> 
     if (np.abs(lfp.knots) > _MAX_VALUE // np.maximum(lfp.step, 1)[:, None]).any():
         raise CorruptError("a field potential is out of range")
     return lfp, end
-
-
-def _take_fields(reader: bits.BitReader, channels: int) -> np.ndarray:
-    """Return step, mean, scale and coefficients, int64 [channels, 5]. Raises `CorruptError`."""
-    least, widths = reader.read(_LEAST_BITS), reader.read(_WIDTH_BITS)
-    if (widths > _MAX_WIDTH).any():
-        raise CorruptError("a field potential has parameters that are too wide")
-    fields = reader.read(np.tile(widths, channels)).reshape(channels, -1) + least
-    if (fields >> _LEAST_BITS > 0).any():
-        raise CorruptError("a field potential has parameters that are out of range")
-    return fields - _ZERO
 
 
 def _decode(states: np.ndarray, words: np.ndarray, scale: np.ndarray, model: Model) -> np.ndarray:

@@ -26,7 +26,7 @@ from .lfp import (
 
 HIGHEST = 200.0
 """Hz."""
-CORRELATION = 0.985
+CORRELATION = 0.981
 """With the channel's band, at least: how coarse knots may be."""
 _FINER = 4
 """Places between knots at which the band is compared."""
@@ -44,7 +44,7 @@ _LEAST_KNOTS = 16
 """Knots for which coefficients are fitted."""
 _MEMORY_SECONDS = 4.0
 """Time over which blocks follow the power of a channel's band."""
-_CHUNK_LANE_KNOTS, _BLOCK_LANE_KNOTS = 4096, 256
+_LANE_KNOTS = 2048
 
 
 def spacing_of(sample_rate: float) -> int:
@@ -83,7 +83,7 @@ def fit(values: np.ndarray, sample_rate: float, model: Model) -> Lfp:
     knots = band[:, ::_FINER]
     coefficients = _coefficients(np.rint(knots / step[:, None]).astype(np.int64))
     lfp = _quantise(knots, step, coefficients, frames, spacing)
-    _encode(lfp, model, _CHUNK_LANE_KNOTS)
+    _encode(lfp, model)
     return lfp
 
 
@@ -113,7 +113,7 @@ def _quantise(knots: np.ndarray, step: np.ndarray, coefficients: np.ndarray, fra
         step = np.where(steep, 2 * step, step)
 
 
-def _encode(lfp: Lfp, model: Model, lane_knots: int) -> None:
+def _encode(lfp: Lfp, model: Model) -> None:
     """Choose the scale index of the fewest bits for each channel, and code the knots."""
     residuals = residuals_of(lfp.knots, lfp.mean, lfp.coefficients)
     best = np.full(len(residuals), np.iinfo(np.int64).max)
@@ -124,7 +124,7 @@ def _encode(lfp: Lfp, model: Model, lane_knots: int) -> None:
         cost = bits_of(frequency)[residuals + CODES // 2].sum(axis=1)
         better = cost < best
         lfp.scale[better], best[better] = scale, cost[better]
-    encode(lfp, model, lane_knots)
+    encode(lfp, model, _LANE_KNOTS)
 
 
 def _coefficients(knots: np.ndarray) -> np.ndarray:
@@ -210,7 +210,7 @@ class RunningLfp:
         allowed = (1 / CORRELATION**2 - 1) * power - missed
         step = np.clip(np.rint(np.sqrt(12 * np.maximum(allowed, 0))), 1, _MAX_STEP).astype(np.int64)
         lfp = _quantise(knots, step, np.tile(_USUAL, (len(step), 1)), frames, spacing)
-        _encode(lfp, model, _BLOCK_LANE_KNOTS)
+        _encode(lfp, model)
         return lfp
 
     def change_unit(self, factor: int) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ...compiled.choice import spike_loops
 from ..bins import Units
 from ..shape import ChunkShape
 from ..windows import Windows
@@ -16,20 +17,20 @@ from .lfp import Lfp
 
 _CURVE_SAMPLES = 1 << 20
 """Samples of field potentials that are drawn at once."""
+_WINDOW = 1e-4
+"""Seconds that numpy takes for a window."""
 
 
 @dataclass
 class Lines:
     """Ends of the lines of every channel.
 
-    base : level of a quiet channel, and where lines end that do not hold
+    base : level of a quiet channel, and where lines end
     level : int64 [channels], level in front of the first frame
-    hold : bool [channels], whether the last window's last value goes on to the end, instead of a line to the base
     """
 
     base: int
     level: np.ndarray
-    hold: np.ndarray
 
 
 def line(first: int, last: int, steps: int) -> np.ndarray:
@@ -73,8 +74,6 @@ def render_channel(
     if at >= 0:
         if curve is not None:
             _blend(out, curve, (at, level), (shape.frames, None), shape.before)
-        elif lines.hold[channel]:
-            out[at + 1 :] = level
         else:
             out[at + 1 :] = line(level, lines.base, shape.frames - at)
     return out
@@ -86,6 +85,13 @@ def render_all(
     """Return all values of all channels, int16 [frames, channels], from those in windows, int64 [samples]."""
     channels, offset = len(lines.level), windows.offset
     out = np.empty((shape.frames, channels), np.int16)
+    loops = spike_loops(_WINDOW * len(windows)) if lfp is None else None
+    if loops is not None:
+        out[:] = lines.level
+        places = windows.channel, windows.start, windows.length, windows.correction
+        ends, limits = (lines.base, lines.level), (units.low, units.high)
+        loops.draw_lines((shape.before, shape.correction_step), ends, places, values, limits, out)
+        return out
     some = channels if lfp is None else max(1, _CURVE_SAMPLES // shape.frames)
     for first in range(0, channels, some):
         group = slice(first, first + some)

@@ -27,9 +27,9 @@ def encode_windows(chunk: SpikeChunk, model: Model, bins: np.ndarray, level: np.
     windows, channels = chunk.plan.windows, len(chunk.plan.lines.level)
     sequence = Sequence.of(windows, min(lanes, len(windows)))
     coder = WindowCoder(model, WindowLayout(chunk.units, windows, sequence, level, chunk.lfp is None), bins)
-    parameters = channel_parameters(coder, windows, chunk.shape.before, channels)
+    parameters = channel_parameters(coder, windows, channels)
     chunk.plan.parameters = parameters
-    coded = coder.run(parameters.initial_scale[windows.channel], parameters.scale[windows.channel])
+    coded = coder.run(parameters.scale[windows.channel])
     start, frequency, order = _in_lanes(windows, sequence, coded)
     chunk.states, words = rans.encode(start, frequency)
     chunk.words = words.values

@@ -6,11 +6,9 @@ import numpy as np
 
 from ...core.implant_table import codes_of
 from ...entropy.entropy_model import SCALES
-from ...predictor import input_arithmetic
 from ...predictor.model import Model
 from ..bins import Units
 from ..payload.plan import ChannelParameters
-from ..payload.times import best_rice, gaps
 from ..windows import Windows
 from .costs import bits_of
 from .window_coder import WindowCoder
@@ -21,7 +19,6 @@ _MAX_SHIFT = 8
 _FEW = 4
 """Mean number of windows of a channel, below which channels share their parameters."""
 _SCALE_STEP = 4
-_DEFAULT_INITIAL_SCALE = 96
 
 
 def units_of(
@@ -56,34 +53,15 @@ def on_implant(samples: np.ndarray) -> bool:
     return all(int(codes_of(part).min()) >= 0 for part in np.array_split(samples, -(-samples.size // (1 << 22))))
 
 
-def channel_parameters(coder: WindowCoder, windows: Windows, before: int, channels: int) -> ChannelParameters:
+def channel_parameters(coder: WindowCoder, windows: Windows, channels: int) -> ChannelParameters:
     """Return the parameters of every channel; channels share them where windows are few."""
     used = np.unique(windows.channel)
     alone = len(windows) >= _FEW * len(used)
     group = windows.channel if alone else np.zeros(len(windows), np.int64)
-    parameters = ChannelParameters(*np.zeros((4, channels), np.int64))
-    gap = gaps(windows)
-    initial_scales = _initial_scales(coder, windows, group, before, channels)
+    parameters = ChannelParameters(*np.zeros((2, channels), np.int64))
     scales = _scales(coder, group, channels)
-    for channel in used.tolist():
-        which = channel if alone else 0
-        own = gap[group == which]
-        parameters.initial_scale[channel], parameters.scale[channel] = initial_scales[which], scales[which]
-        parameters.rice[channel] = best_rice(own)
+    parameters.scale[used] = scales[used] if alone else scales[0]
     return parameters
-
-
-def _initial_scales(coder: WindowCoder, windows: Windows, group: np.ndarray, before: int, channels: int) -> np.ndarray:
-    """Return the mean residuals in front of the crossings, as initial running means."""
-    place = np.arange(1, max(before - 1, 2))
-    inside = place[None] < windows.length[:, None]
-    index = (coder.first[:, None] + place)[inside]
-    owner = np.repeat(group, inside.sum(axis=1))
-    size = np.minimum(np.abs(coder.residual[index]), input_arithmetic.MAX_MAGNITUDE)
-    total, count = np.bincount(owner, size, channels), np.bincount(owner, minlength=channels)
-    mean = np.maximum(total // np.maximum(count, 1), 1).astype(np.int32)
-    initial_scale = input_arithmetic.log_means(mean << input_arithmetic.MEAN_BITS).astype(np.int64)
-    return np.where(count > 0, initial_scale, _DEFAULT_INITIAL_SCALE)
 
 
 def _scales(coder: WindowCoder, group: np.ndarray, channels: int) -> np.ndarray:

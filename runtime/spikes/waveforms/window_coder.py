@@ -16,9 +16,11 @@ from ...predictor.inputs import NetworkInputs
 from ...predictor.model import Model
 from ...predictor.past import Past
 from ..bins import Units
-from ..payload.sequence import TEMPLATE, Sequence, expected_steps
+from ..payload.sequence import Sequence
 from ..windows import Windows
 
+INITIAL_SCALE = 140
+"""Of every window, for its running means."""
 _ROWS = 1 << 15
 """Samples that go through the network at once."""
 
@@ -28,7 +30,7 @@ class WindowLayout:
     """What encoder and decoder know of the windows of a chunk before their samples.
 
     level : int64 [windows], Q6 units, what a window's first sample is expected near
-    chained : whether a window's first sample is expected near the last one of the window before it in its run
+    chained : whether a window's first sample is expected near the last one of the window that it follows
     """
 
     units: Units
@@ -68,31 +70,20 @@ class WindowCoder:
         self._expected = np.concatenate([[0], self._q6[:-1]])
         self._expected[self.first] = layout.level
         if layout.chained:
-            later = layout.sequence.rank > 0
-            self._expected[self.first[later]] = self._q6[self.first[later] - 1]
-        self._bias = self._templates(layout.sequence)
-
-    def _templates(self, sequence: Sequence) -> np.ndarray:
-        """Return the running templates as they are at every sample, int64 [samples]."""
-        place = np.arange(TEMPLATE)
-        inside = (place[None] < self._windows.length[:, None]) & (place[None] > 0)
-        index = np.minimum(self.first[:, None] + place[None], max(len(self.bins) - 1, 0))
-        difference = (self._q6 - self._expected)[index]
-        bias = np.zeros(len(self.bins), np.int64)
-        bias[index[inside]] = expected_steps(difference, inside, sequence)[inside]
-        return bias
+            later = self.first[layout.sequence.follows]
+            self._expected[later] = self._q6[later - 1]
 
     @property
     def residual(self) -> np.ndarray:
         """int64 [samples]; of a window's first sample, its deviation from its expected level."""
-        return self._q6 - self._expected - self._bias
+        return self._q6 - self._expected
 
     def first_intervals(self, scale: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return start, frequency and whether it is an escape, of first samples at scale indices int64 [windows]."""
         return self._intervals(self.first, np.zeros(len(self.first), np.int64), scale)
 
-    def run(self, initial_scale: np.ndarray, scale: np.ndarray) -> Coded:
-        """Return all intervals; initial scales and the first samples' scale indices are int64 [windows]."""
+    def run(self, scale: np.ndarray) -> Coded:
+        """Return all intervals; the first samples' scale indices are int64 [windows]."""
         count = len(self.bins)
         coded = Coded(np.zeros(count, np.uint32), np.zeros(count, np.uint32), np.zeros(0, np.int64))
         escaped = np.zeros(count, bool)
@@ -103,7 +94,7 @@ class WindowCoder:
             count = max(1, _ROWS // longest)
             part, order = order[:count], order[count:]
             if longest > 1:
-                index, output = self._network(part, longest, initial_scale[part])
+                index, output = self._network(part, longest)
                 start, frequency, out = self._intervals(index, output[:, 0] << 2, output[:, 1])
                 coded.start[index], coded.frequency[index], escaped[index] = start, frequency, out
         coded.escapes = np.flatnonzero(escaped)
@@ -114,7 +105,7 @@ class WindowCoder:
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return start, frequency, escape of samples, for the network's offset in Q6 units and scale index."""
         units = self._units
-        prediction = self._expected[index] + self._bias[index]
+        prediction = self._expected[index]
         location, code = prediction + offset, self.bins[index]
         escaped = np.zeros(len(index), bool)
         if units.linear:
@@ -126,13 +117,13 @@ class WindowCoder:
         start, frequency = self._model.entropy.intervals(code, location, scale, np.int64(units.offset))
         return start, frequency, escaped
 
-    def _network(self, part: np.ndarray, longest: int, initial_scale: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _network(self, part: np.ndarray, longest: int) -> tuple[np.ndarray, np.ndarray]:
         """Return the samples of some windows but the first ones, and the network's outputs int64 [n, 2] for them."""
         place = np.arange(1, longest)
         inside = place[:, None] < self._windows.length[part][None]
         index = np.minimum(self.first[part][None] + place[:, None], len(self.bins) - 1)
         residual = np.where(inside, self.residual[index], 0).astype(np.int32)
         steps = longest - 1
-        inputs = NetworkInputs(Past(initial_scale, steps), steps=steps)
-        rows = inputs.run_block(residual, -self._bias[index].astype(np.int32))
+        inputs = NetworkInputs(Past(np.full(len(part), INITIAL_SCALE), steps), steps=steps)
+        rows = inputs.run_block(residual, np.zeros_like(residual))
         return index[inside], self._model.run(rows[inside]).astype(np.int64)

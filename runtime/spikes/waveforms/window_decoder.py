@@ -16,8 +16,7 @@ from ...predictor.input_arithmetic import initial_means
 from ...predictor.inputs import NetworkInputs
 from ...predictor.model import Model
 from ...predictor.past import Past
-from ..payload.sequence import TEMPLATE, TEMPLATE_BITS, template_shift
-from .window_coder import WindowLayout
+from .window_coder import INITIAL_SCALE, WindowLayout
 
 if TYPE_CHECKING:
     from ...compiled.engine import Engine
@@ -26,37 +25,13 @@ _STEP, _SAMPLE = 1e-4, 1e-7
 """Seconds that numpy and onnxruntime take for a step of any number of lanes, and for a sample."""
 
 
-class _Templates:
-    """The running templates of lanes: what the first samples of a channel's windows have in common."""
-
-    def __init__(self, lanes: int):
-        self._values = np.zeros((lanes, TEMPLATE), np.int64)
-        self._lanes = self._place = np.zeros(0, np.int64)
-
-    def begin(self, lanes: np.ndarray) -> None:
-        """Start runs of windows in some lanes."""
-        self._values[lanes] = 0
-
-    def add(self, prediction: np.ndarray, place: np.ndarray) -> None:
-        """Add the templates to predictions int64 [lanes], at places within windows."""
-        self._lanes = np.flatnonzero((place > 0) & (place < TEMPLATE))
-        self._place = place[self._lanes]
-        prediction[self._lanes] += self._values[self._lanes, self._place] >> TEMPLATE_BITS
-
-    def learn(self, step: np.ndarray, rank: np.ndarray) -> None:
-        """Move the templates that were used last towards the decoded steps; both int64 [lanes]."""
-        before = self._values[self._lanes, self._place]
-        moved = (step[self._lanes] << TEMPLATE_BITS) - before
-        self._values[self._lanes, self._place] = before + (moved >> template_shift(rank[self._lanes]))
-
-
 class WindowDecoder:
     """Decodes the windows of a chunk.
 
     Parameters
     ----------
     model : for bins of the chunk's bound
-    initial_scale, scale : int64 [windows]
+    scale : int64 [windows], of first samples
     low : int64 [samples], low bits in order of window; all zero if there are none
     escapes : int64, bins
 
@@ -69,20 +44,19 @@ class WindowDecoder:
         self,
         model: Model,
         layout: WindowLayout,
-        initial_scale: np.ndarray,
         scale: np.ndarray,
         low: np.ndarray,
         escapes: np.ndarray,
     ):
         self._model, self._layout = model, layout
-        self._initial_scale, self._scale = initial_scale, scale
+        self._scale = scale
         self._low, self._escapes, self._used = low, escapes, 0
         lanes = layout.sequence.lanes
-        self._past = Past(np.zeros(lanes, np.int64))
+        self._past = Past(np.full(lanes, INITIAL_SCALE))
         self._inputs = NetworkInputs(self._past)
         self._output = np.zeros((lanes, 2), np.int32)
         self._network = model.bind(self._inputs.inputs[0], self._output)
-        self._templates, self._expected = _Templates(lanes), np.zeros(lanes, np.int64)
+        self._expected = np.zeros(lanes, np.int64)
         self.bins = np.zeros(int(layout.windows.length.sum()), np.int64)
 
     def run(self, states: np.ndarray, words: np.ndarray) -> None:
@@ -109,11 +83,11 @@ class WindowDecoder:
             length=windows.length,
             offset=windows.offset,
             level=self._layout.level,
-            rank=sequence.rank,
-            initial_mean=initial_means(self._initial_scale)[0].astype(np.int64),
+            follows=sequence.follows & self._layout.chained,
+            initial_mean=int(initial_means(np.array([INITIAL_SCALE]))[0, 0]),
             scale=self._scale,
         )
-        settings = units.linear, units.shift, self._layout.chained
+        settings = units.linear, units.shift
         parts = states.copy(), words, self._low, self._escapes.astype(np.int64), self.bins
         if not decode(table, (*engine.network, engine.tables), settings, *parts):
             raise CorruptError(rans.RAN_OUT)
@@ -135,8 +109,7 @@ class WindowDecoder:
         first, active = np.flatnonzero(place == 0), place >= 0
         self._expect(first, window[first])
         prediction = self._expected.copy()
-        self._templates.add(prediction, place)
-        np.subtract(self._expected, prediction, out=inputs.difference, casting="unsafe")
+        inputs.difference[:] = 0
         inputs.fill()
         self._network()
         offset, scale = self._output[:, 0].astype(np.int64) << 2, self._output[:, 1].astype(np.int64)
@@ -146,19 +119,16 @@ class WindowDecoder:
         bins = self._linear_bins(code, centre, active, index) if units.linear else code.copy()
         q6 = units.q6(bins)
         self.bins[index[active]] = bins[active]
-        self._templates.learn(q6 - self._expected, self._layout.sequence.rank[window])
         np.subtract(q6, prediction, out=inputs.residual, casting="unsafe")
         inputs.learn()
         self._past.advance()
         inputs.residual[first] = 0
-        self._past.restart(first, self._initial_scale[window[first]])
+        self._past.restart(first, np.full(len(first), INITIAL_SCALE))
         self._expected = q6
 
     def _expect(self, lanes: np.ndarray, window: np.ndarray) -> None:
         """Start windows in some lanes: what their first samples are expected near."""
-        opens = self._layout.sequence.rank[window] == 0
-        self._templates.begin(lanes[opens])
-        known = opens if self._layout.chained else slice(None)
+        known = ~self._layout.sequence.follows[window] if self._layout.chained else slice(None)
         self._expected[lanes[known]] = self._layout.level[window[known]]
 
     def _linear_bins(

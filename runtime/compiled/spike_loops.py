@@ -1,0 +1,214 @@
+"""Compiled loops of spike mode: the band of channels, and what is drawn between windows (docs/format.md, 12.3).
+
+Signals are time-major. Channels go through the filter side by side, `_SIDE` at a time, so that a vector holds the same
+frame of neighbouring channels.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..core.compiled import njit, njit_exact
+
+_SIDE = 64
+"""Channels side by side."""
+_GROUP = 8
+"""Pairs of taps that go through memory at once."""
+_FRAMES = 512
+"""Frames that are filtered at once."""
+
+
+@njit_exact
+def _load(values, first, count, frame, padding, out):
+    """Copy some channels of some frames, without those that are not there."""
+    for row in range(len(out)):
+        t = frame + row - padding
+        inside = 0 <= t < len(values)
+        for c in range(_SIDE):
+            out[row, c] = values[t, first + c] if inside and c < count else 0
+
+
+@njit_exact
+def _centre(tap, values, out):
+    for i in range(len(out)):
+        out[i] = tap * values[i]
+
+
+@njit_exact
+def _add(taps, early, late, out):
+    """Add the products of eight pairs of taps, those for the earliest and the latest frames first."""
+    a, b, c, d, e, f, g, h = taps[0], taps[1], taps[2], taps[3], taps[4], taps[5], taps[6], taps[7]
+    for i in range(len(out)):
+        some = a * (early[i] + late[i + 7 * _SIDE]) + b * (early[i + _SIDE] + late[i + 6 * _SIDE])
+        some += c * (early[i + 2 * _SIDE] + late[i + 5 * _SIDE]) + d * (early[i + 3 * _SIDE] + late[i + 4 * _SIDE])
+        more = e * (early[i + 4 * _SIDE] + late[i + 3 * _SIDE]) + f * (early[i + 5 * _SIDE] + late[i + 2 * _SIDE])
+        more += g * (early[i + 6 * _SIDE] + late[i + _SIDE]) + h * (early[i + 7 * _SIDE] + late[i])
+        out[i] += some + more
+
+
+@njit
+def band(values, taps, out):
+    """Filter all channels.
+
+    Parameters
+    ----------
+    values : integers [frames + 2 * reach, channels]
+    taps : float32 or float64 [2 * reach + 1], symmetric; products and their sums are exact in this type
+    out : of the same type [frames, channels], filled in
+    """
+    frames, channels = out.shape
+    reach = len(taps) // 2
+    groups = (reach + _GROUP - 1) // _GROUP
+    padding = groups * _GROUP - reach
+    half = np.zeros(groups * _GROUP + 1, taps.dtype)
+    half[padding:] = taps[: reach + 1]
+    tile = np.zeros((_FRAMES + 2 * groups * _GROUP, _SIDE), taps.dtype)
+    result = np.zeros((_FRAMES, _SIDE), taps.dtype)
+    flat, sums = tile.ravel(), result.ravel()
+    for first in range(0, channels, _SIDE):
+        count = min(_SIDE, channels - first)
+        for frame in range(0, frames, _FRAMES):
+            some = min(_FRAMES, frames - frame)
+            _load(values, first, count, frame, padding, tile[: some + 2 * groups * _GROUP])
+            part = sums[: some * _SIDE]
+            _centre(half[-1], flat[groups * _GROUP * _SIDE :], part)
+            for group in range(groups):
+                begin, end = group * _GROUP, (2 * groups - group) * _GROUP - _GROUP + 1
+                _add(half[begin : begin + _GROUP], flat[begin * _SIDE :], flat[end * _SIDE :], part)
+            for t in range(some):
+                for c in range(count):
+                    out[frame + t, first + c] = result[t, c]
+
+
+@njit_exact
+def _convolve(taps, signal, out):
+    for t in range(len(out)):
+        total = 0.0
+        for k in range(len(taps)):
+            total += taps[k] * signal[t + k]
+        out[t] = total
+
+
+@njit
+def band_at(values, channel, first, taps, out):
+    """Filter some spans of signals, whose first and last frame go on at the ends.
+
+    Parameters
+    ----------
+    values : integers [frames, channels]
+    channel, first : int64 [spans], where they are
+    taps : float64 [2 * reach + 1]
+    out : float64 [spans, length], filled in
+    """
+    reach = len(taps) // 2
+    signal = np.zeros(out.shape[1] + 2 * reach)
+    for span in range(len(out)):
+        for t in range(len(signal)):
+            frame = min(max(first[span] - reach + t, 0), len(values) - 1)
+            signal[t] = values[frame, channel[span]]
+        _convolve(taps, signal, out[span])
+
+
+@njit
+def count_beyond(filtered, level, counts):
+    """Count the frames in which the size of each channel is beyond its level, into int32 [channels]."""
+    for t in range(len(filtered)):
+        row = filtered[t]
+        for c in range(len(counts)):
+            counts[c] += abs(row[c]) > level[c]
+
+
+@njit
+def count_values(values, low, high, counts):
+    """Count the frames in which each channel has one of two values, into int32 [channels]."""
+    for t in range(len(values)):
+        row = values[t]
+        for c in range(len(counts)):
+            counts[c] += (row[c] == low) | (row[c] == high)
+
+
+@njit
+def begins(filtered, threshold, below, channel, frame):
+    """Find where channels go below minus their thresholds, in order of time; return how many there are.
+
+    Parameters
+    ----------
+    filtered : float [frames, channels]
+    threshold : of the same type [channels]
+    below : bool [channels], whether channels were below before the first frame; afterwards, in the last one
+    channel, frame : int64 [n], filled in as far as they go
+    """
+    found, row_begins = 0, np.zeros(len(below), np.bool_)
+    for t in range(len(filtered)):
+        row, some = filtered[t], False
+        for c in range(len(below)):
+            under = row[c] < -threshold[c]
+            row_begins[c] = under & ~below[c]
+            some |= row_begins[c]
+            below[c] = under
+        if some:
+            for c in range(len(below)):
+                if row_begins[c]:
+                    if found < len(channel):
+                        channel[found], frame[found] = c, t
+                    found += 1
+    return found
+
+
+@njit
+def _line(out, channel, begin, end, first, last, low, high):
+    """Draw the values between two frames, rounded (halves up), cut to a range."""
+    steps = end - begin
+    whole, part = (2 * (last - first)) // (2 * steps), (2 * (last - first)) % (2 * steps)
+    value, rest = first, steps
+    for t in range(begin + 1, end):
+        value, rest = value + whole, rest + part
+        if rest >= 2 * steps:
+            value, rest = value + 1, rest - 2 * steps
+        out[t, channel] = min(max(value, low), high)
+
+
+@njit
+def draw_lines(shape, ends, windows, values, limits, out):
+    """Draw all channels that have windows, without a field potential.
+
+    Parameters
+    ----------
+    shape : (frames in front of a crossing, unit of correction pulses)
+    ends : (base, level int64 [channels]), see `Lines`
+    windows : (channel, start, length, correction), int64 [windows]
+    values : int64 [samples], in order of window
+    limits : (low, high), range of the values
+    out : int16 [frames, channels], which holds the level of channels without windows
+    """
+    (before, unit), (base, levels), (low, high) = shape, ends, limits
+    channel, start, length, correction = windows
+    frames, place = len(out), 0
+    for number in range(len(channel)):
+        c, begin = channel[number], start[number]
+        if number == 0 or channel[number - 1] != c:
+            at, level = -1, levels[c]
+        height, front = correction[number], values[place]
+        if height == 0:
+            _line(out, c, at, begin, level, front, low, high)
+        else:
+            _line_with_pulse(out, c, (at, begin), (level, front), (before, 2 * height * unit), (low, high))
+        for k in range(length[number]):
+            out[begin + k, c] = min(max(values[place + k], low), high)
+        place += length[number]
+        at, level = begin + length[number] - 1, values[place - 1]
+        if number + 1 == len(channel) or channel[number + 1] != c:
+            _line(out, c, at, frames, level, base, low, high)
+
+
+@njit
+def _line_with_pulse(out, channel, span, ends, pulse, limits):
+    """Draw a line, and a correction pulse at its end."""
+    (begin, end), (first, last), (before, rise), (low, high) = span, ends, pulse, limits
+    steps = end - begin
+    for t in range(begin + 1, end):
+        value = first + (2 * (last - first) * (t - begin) + steps) // (2 * steps)
+        place = t - end + 2 * before
+        if place >= 0:
+            value += (rise * (before - abs(place - before)) + before) // (2 * before)
+        out[t, channel] = min(max(value, low), high)
