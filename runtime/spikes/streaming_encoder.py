@@ -75,7 +75,7 @@ class _Candidate:
 class SpikeEncoder:
     """Takes frames and returns spike chunks, each of which decodes on its own, every so many frames.
 
-    A block comes out when what follows it is known: see `delay`. A correction pulse needs room in front of a window
+    A block comes out when a little of what follows it is known. A correction pulse needs room in front of a window
     within its block, so that a few less of the weakest crossings are found again than in files.
 
     Parameters
@@ -88,6 +88,8 @@ class SpikeEncoder:
 
     Attributes
     ----------
+    delay : int, frames behind a block that must be known before it comes out: the front of a window, and what the
+        filter waits for
     errors : set of int, bounds that blocks have had
     crowded : int, blocks that took more than they should have
     """
@@ -99,6 +101,7 @@ class SpikeEncoder:
             raise UsageError("a block needs a frame and a channel")
         self._options, self._block, self._model, self._bucket = options, block, model, bucket
         self._reach = len(filters.band_taps(options.sample_rate)) // 2
+        self.delay = options.window_frames[0] + filters.frames_ahead(options.sample_rate)
         self._past = max(self._reach, reach_of(options.sample_rate) if options.lfp else 0)
         self._signal = StreamSignal(channels, self._past, self._reach)
         self._detector = OnlineDetector(channels, options, -HALF_CODES, HALF_CODES - 1)
@@ -106,11 +109,6 @@ class SpikeEncoder:
         self._error = options.max_error
         self.errors: set[int] = set()
         self.crowded = 0
-
-    @property
-    def delay(self) -> int:
-        """Frames behind a block that must be known before it comes out."""
-        return max(self._reach + self._options.window_frames[0], self._lfp.ahead if self._lfp else 0)
 
     @property
     def raised(self) -> np.ndarray:
@@ -146,8 +144,9 @@ class SpikeEncoder:
     def _encode(self, frames: int) -> bytes:
         """Return the payload of the next block."""
         signal, detector = self._signal, self._detector
-        found = detector.detect(signal.values[self._past - self._reach :], frames)
-        lfp = self._lfp.fit(signal.values, self._past, frames, self._model) if self._lfp else None
+        known = signal.values[: self._past + frames + self.delay]
+        found = detector.detect(known[self._past - self._reach :], frames)
+        lfp = self._lfp.fit(known, self._past, frames, self._model) if self._lfp else None
         block, has_room = _Block(signal.samples[:frames], found, lfp), True
         if self._bucket is None:
             best = self._candidate(block, found, self._error)
@@ -222,7 +221,7 @@ class SpikeEncoder:
         Behind the block, channels are assumed to be exact in windows that are open, and to keep their last value
         elsewhere.
         """
-        after, past, ahead = self._options.window_frames[1], self._reach, self._reach + shape.before
+        after, past, ahead = self._options.window_frames[1], self._reach, self.delay
         values = self._signal.values[self._past - past :][: past + shape.frames + ahead]
         behind = np.repeat(rendered[-1:], ahead, axis=0)
         until = self._detector.open_frames.copy()

@@ -198,6 +198,26 @@ def test_what_goes_with_keep_only():
     assert run("encode", "--channels", 1, "--sample-rate", RATE, "--threshold", 4).returncode == 2
 
 
+@pytest.mark.parametrize("rate", [2000, 19531, 20000, 30000])
+@pytest.mark.parametrize("keep", ["spikes", "spikes,lfp"])
+def test_packets_wait_for_a_millisecond_at_most(rate, keep):
+    assert 0 < SpikeStreamEncoder(2, rate, SpikeOptions(keep)).delay <= rate / 1000
+
+
+def test_spikes_at_the_ends_of_blocks_are_found_once():
+    """Spikes lie all around the ends; none gets lost where the filter does not know all that follows."""
+    random, shape = np.random.default_rng(12), np.array([-60, -150, -110, -30, 25, 40, 35, 20, 10])
+    codes = random.normal(0, 6, (40 * BLOCK, 4))
+    times = 5 * BLOCK + np.arange(35) * (BLOCK + 3) - 55
+    for time in times:
+        codes[time : time + len(shape)] += shape[:, None]
+    samples = CODE_TO_SAMPLE[np.rint(codes).astype(int) + 512]
+    mask = np.concatenate([part for _, part in decoded(encoded(samples, threshold=6))[1].masks])
+    assert all(mask[time - 5 : time + 20].all() for time in times)
+    begins = (mask[1:] & ~mask[:-1]).sum(axis=0)
+    assert (begins <= len(times) + 3).all()
+
+
 def test_off_the_table(array):
     samples = (array.codes * 45 - 700).astype(np.int16)
     coded = encoded(samples, max_error=100)

@@ -94,11 +94,13 @@ class OnlineDetector:
     def detect(self, values: np.ndarray, frames: int) -> Detections:
         """Return the spikes of the next block, and of what is known behind it; windows end with the block.
 
-        values : integers [reach + frames + before + reach, channels], with what is in front of it and behind
+        values : integers [reach + frames + ahead, channels], with what is in front of it and known behind; the last
+            frame is assumed to go on
         """
         taps, before = filters.band_taps(self._options.sample_rate), self._options.window_frames[0]
         reach = len(taps) // 2
-        filtered = filters.band(values[: frames + before + 2 * reach], taps, exact_type(self._range[1]))
+        unknown = np.repeat(values[-1:], frames + before + 2 * reach - len(values), axis=0)
+        filtered = filters.band(np.concatenate([values, unknown]), taps, exact_type(self._range[1]))
         if self._noise is None:
             self._noise = filters.Noise(filtered[:frames], self._options.sample_rate)
         else:
