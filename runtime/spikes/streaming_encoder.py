@@ -18,7 +18,8 @@ from .codec import Draft, encode_draft
 from .detection import filters
 from .detection.corrections import corrections
 from .detection.offline import Detections
-from .detection.online import OnlineDetector, without
+from .detection.online import BlockDetections, OnlineDetector
+from .link_budget import LinkBudget
 from .options import SpikeOptions
 from .payload.sequence import lane_count
 from .render.lfp import Lfp
@@ -26,13 +27,15 @@ from .render.lfp_fit import RunningLfp, reach_of
 from .render.rendering import Lines
 from .shape import ChunkShape
 from .stream_signal import HALF_CODES, StreamSignal
-from .token_bucket import TokenBucket
 from .waveforms.fitting import units_of
 
 _LANE_SAMPLES = 4096
 """Samples of a lane: more lanes are quicker to decode, and take more bits."""
 _CODE = 64
 """Samples that are about a code of the implant."""
+_SEARCHES, _FULL, _AIM = 5, 0.93, 0.97
+"""Candidates in a search for the windows that fit, the share of what a block may take that is enough, and what is
+aimed at."""
 _ENOUGH = 0.85
 """Share of what a block may take, below which the next one has a smaller error."""
 _SAMPLE_BITS = 16
@@ -43,12 +46,12 @@ class _Block:
     """A block that is to be encoded.
 
     samples : int16 [frames, channels]
-    found : Detections
+    found : BlockDetections
     lfp : Lfp or None
     """
 
     samples: np.ndarray
-    found: Detections
+    found: BlockDetections
     lfp: Lfp | None
 
 
@@ -71,7 +74,7 @@ class _Candidate:
 class SpikeEncoder:
     """Takes frames and returns spike chunks, each of which decodes on its own, every so many frames.
 
-    A block comes out when what follows it is known: see `delay`. A correction pulse needs room in front of a window
+    A block comes out when a little of what follows it is known. A correction pulse needs room in front of a window
     within its block, so that a few less of the weakest crossings are found again than in files.
 
     Parameters
@@ -80,33 +83,32 @@ class SpikeEncoder:
     options : SpikeOptions, with a sample rate
     block : frames of a chunk
     model : Model
-    bucket : limits the bytes of chunks, by larger errors, and then by fewer windows on the busiest channels
+    budget : limits the bytes of chunks, by larger errors, and then without the least clear windows
 
     Attributes
     ----------
+    delay : int, frames behind a block that must be known before it comes out: the front of a window, and what the
+        filter waits for
     errors : set of int, bounds that blocks have had
+    windows, left_out : int, windows that were found, and that were left out for want of bytes
     crowded : int, blocks that took more than they should have
     """
 
     def __init__(
-        self, channels: int, options: SpikeOptions, block: int, model: Model, bucket: TokenBucket | None = None
+        self, channels: int, options: SpikeOptions, block: int, model: Model, budget: LinkBudget | None = None
     ):
         if block < 1 or channels < 1:
             raise UsageError("a block needs a frame and a channel")
-        self._channels, self._options, self._block, self._model, self._bucket = channels, options, block, model, bucket
+        self._channels, self._options, self._block, self._model, self._budget = channels, options, block, model, budget
         self._reach = len(filters.band_taps(options.sample_rate)) // 2
+        self.delay = options.window_frames[0] + filters.frames_ahead(options.sample_rate)
         self._past = max(self._reach, reach_of(options.sample_rate) if options.lfp else 0)
         self._signal = StreamSignal(channels, self._past, self._reach)
         self._detector = OnlineDetector(channels, options, -HALF_CODES, HALF_CODES - 1)
         self._lfp = RunningLfp(channels, options.sample_rate) if options.lfp else None
         self._error = options.max_error
         self.errors: set[int] = set()
-        self.crowded = 0
-
-    @property
-    def delay(self) -> int:
-        """Frames behind a block that must be known before it comes out."""
-        return max(self._reach + self._options.window_frames[0], self._lfp.ahead if self._lfp else 0)
+        self.crowded = self.windows = self.left_out = 0
 
     @property
     def raised(self) -> np.ndarray:
@@ -142,51 +144,59 @@ class SpikeEncoder:
     def _encode(self, frames: int) -> bytes:
         """Return the payload of the next block."""
         signal, detector = self._signal, self._detector
-        found = detector.detect(signal.values[self._past - self._reach :], frames)
-        lfp = self._lfp.fit(signal.values, self._past, frames, self._model) if self._lfp else None
-        block, has_room = _Block(signal.samples[:frames], found, lfp), True
-        if self._bucket is None:
+        known = signal.values[: self._past + frames + self.delay]
+        found = detector.detect(known[self._past - self._reach :], frames)
+        lfp = self._lfp.fit(known, self._past, frames, self._model) if self._lfp else None
+        block = _Block(signal.samples[:frames], found, lfp)
+        if self._budget is None:
             best = self._candidate(block, found, self._error)
         else:
-            best, has_room = self._within(block, self._bucket), self._bucket.has_room
-            self._bucket.spend(len(best.payload), frames)
-        dropped = np.isin(np.arange(self._channels), found.windows.channel)
-        dropped[best.found.windows.channel] = False
-        detector.advance(best.found, frames, dropped, has_room)
+            best = self._within(block, *self._budget.allowance())
+            self._budget.spend(len(best.payload))
+        self.windows += len(found.windows)
+        self.left_out += len(found.windows) - len(best.found.windows)
+        detector.advance(best.found, frames)
         signal.advance(best.rendered)
         self.errors.add(best.max_error)
         return best.payload
 
-    def _within(self, block: _Block, bucket: TokenBucket) -> _Candidate:
-        """Return a block within what it may take: with a larger error, and then with fewer windows."""
-        (wanted, allowed), least = bucket.allowance(len(block.samples)), self._options.max_error
+    def _within(self, block: _Block, wanted: int, allowed: int) -> _Candidate:
+        """Return a block within the bytes that it may take: with a larger error, and then with fewer windows."""
+        least = self._options.max_error
         highest = min(max(least, int(np.median(block.found.noise))), MAX_ERROR)
         error = self._error
         best = self._candidate(block, block.found, error)
-        while len(best.payload) > min(wanted, allowed) and error < highest:
+        while len(best.payload) > wanted and error < highest:
             error = min(error + 1 + error // 4, highest)
             best = self._candidate(block, block.found, error)
         self._error = error - (error > least and len(best.payload) < _ENOUGH * wanted)
         if len(best.payload) > allowed:
-            best = self._fewer(block, error, allowed)
+            best = self._fewer(block, best, allowed)
             self.crowded += len(best.payload) > allowed
         return best
 
-    def _fewer(self, block: _Block, error: int, allowed: int) -> _Candidate:
-        """Return a block without the windows of the busiest channels, as few as possible."""
-        channels = np.unique(block.found.windows.channel)
-        busiest = channels[np.argsort(-self._detector.firing_load[channels], kind="stable")]
-        low, high, best = 0, len(busiest), None
-        while high - low > 1 or best is None:
-            count = (low + high + 1) // 2 if best else high
-            dropped = np.isin(np.arange(self._channels), busiest[:count])
-            candidate = self._candidate(block, without(block.found, dropped), error)
-            if best is None or len(candidate.payload) <= allowed:
-                high, best = count, candidate
-            else:
-                low = count
-            if len(best.payload) > allowed:
+    def _fewer(self, block: _Block, full: _Candidate, allowed: int) -> _Candidate:
+        """Return a block without its least clear windows, as few as `_SEARCHES` candidates find.
+
+        full : with all of them
+        """
+        order = np.argsort(-block.found.clarity(), kind="stable")
+        samples = np.concatenate([[0], np.cumsum(block.found.windows.length[order])])
+        kept = np.zeros(len(order), bool)
+        best = self._candidate(block, block.found.only(kept), full.max_error)
+        low, high = (0, len(best.payload)), (len(order), len(full.payload))
+        for _ in range(_SEARCHES):
+            if high[0] - low[0] <= 1 or low[1] > _FULL * allowed:
                 break
+            share = (_AIM * allowed - low[1]) / (high[1] - low[1])
+            count = int(np.searchsorted(samples, samples[low[0]] + share * (samples[high[0]] - samples[low[0]])))
+            count = min(max(count, low[0] + 1), high[0] - 1)
+            kept[:], kept[order[:count]] = False, True
+            candidate = self._candidate(block, block.found.only(kept), full.max_error)
+            if len(candidate.payload) > allowed:
+                high = count, len(candidate.payload)
+            else:
+                low, best = (count, len(candidate.payload)), candidate
         return best
 
     def _candidate(self, block: _Block, found: Detections, error: int) -> _Candidate:
@@ -213,7 +223,7 @@ class SpikeEncoder:
         Behind the block, channels are assumed to be exact in windows that are open, and to keep their last value
         elsewhere.
         """
-        after, past, ahead = self._options.window_frames[1], self._reach, self._reach + shape.before
+        after, past, ahead = self._options.window_frames[1], self._reach, self.delay
         values = self._signal.values[self._past - past :][: past + shape.frames + ahead]
         behind = np.repeat(rendered[-1:], ahead, axis=0)
         until = self._detector.open_frames.copy()

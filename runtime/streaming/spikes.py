@@ -15,8 +15,8 @@ from ..core.limits import MAX_CHANNELS
 from ..predictor import model as models
 from ..predictor.model import Model
 from ..predictor.networks.recurrent import stateless
+from ..spikes.link_budget import LinkBudget
 from ..spikes.options import SpikeOptions
-from ..spikes.token_bucket import TokenBucket
 from . import encoder as lossless
 from .packets import DESCRIPTION_BYTES, MAX_BLOCK_SAMPLES, OVERHEAD, Description, Packet
 
@@ -24,6 +24,8 @@ BLOCK_SECONDS = 0.05
 """Default length of a block: shorter ones cost more, longer ones hardly less."""
 BITS = 16
 """Of samples."""
+_LENGTH_BYTES = 2
+"""Length of a last block."""
 
 
 def default_block(channels: int, sample_rate: int) -> int:
@@ -41,8 +43,8 @@ class SpikeStreamEncoder:
     channels : int
     sample_rate : Hz, a whole number of at least 2000
     options : SpikeOptions, whose sample rate does not count; None for the defaults
-    target_rate : bit/s of all channels and packets; the bound is then the least one, and grows where it must;
-        None for no such
+    target_rate : bit/s of all channels and packets, which no second of packets exceeds; the bound is then the least
+        one, and grows where it must; None for no such
     block : frames of a packet; None for 50 ms
     model : name, path or bytes of the model; None for that of spike mode
     resync : seconds between the packets that describe the stream, with which a decoder can join
@@ -76,16 +78,17 @@ class SpikeStreamEncoder:
         period = max(1, round(resync * sample_rate / block))
         self._shape = Description(b"", sample_rate, block, period, options.max_error, channels, spikes=True)
         network = stateless(models.load(models.SPIKES if model is None else model))
-        self._description, self._bucket, self._encoder = self._coding(network)
+        self._description, self._budget, self._encoder = self._coding(network)
         self._sequence = self._frames = 0
 
-    def _coding(self, network: Model) -> tuple[Description, TokenBucket | None, spikes.SpikeEncoder]:
+    def _coding(self, network: Model) -> tuple[Description, LinkBudget | None, spikes.SpikeEncoder]:
         """Return what depends on the model."""
-        description, bucket = replace(self._shape, model=network.identity), None
+        description, budget = replace(self._shape, model=network.identity), None
         if self._target is not None:
-            rates = self._target, description.sample_rate
-            bucket = TokenBucket(*rates, OVERHEAD, description.period, DESCRIPTION_BYTES)
-        return description, bucket, spikes.SpikeEncoder(self.channels, self._options, self.block, network, bucket)
+            blocks = description.sample_rate, self.block
+            overhead = OVERHEAD + _LENGTH_BYTES
+            budget = LinkBudget(self._target, *blocks, overhead, description.period, DESCRIPTION_BYTES)
+        return description, budget, spikes.SpikeEncoder(self.channels, self._options, self.block, network, budget)
 
     @property
     def delay(self) -> int:
@@ -113,12 +116,13 @@ class SpikeStreamEncoder:
 
     def report(self) -> str:
         """Return a summary of the stream so far, empty without a target rate."""
-        if self._bucket is None or self._target is None:
+        if self._budget is None or self._target is None:
             return ""
         errors = sorted(self.errors)
         raised, crowded = int((self._encoder.raised > 0).sum()), self._encoder.crowded
         text = f"errors within {errors[0]} to {errors[-1]}, " if errors else ""
-        text += f"at most {self._bucket.highest:.0f} of {self._target:.0f} bit/s over a second, "
+        text += f"at most {self._budget.highest} of {self._target:.0f} bit/s over a second, "
+        text += f"{self._encoder.left_out} of {self._encoder.windows} windows left out, "
         text += f"thresholds of {raised} channels raised"
         return text + (f", {crowded} packets larger than they should be" if crowded else "")
 
@@ -128,7 +132,7 @@ class SpikeStreamEncoder:
         self._sequence += 1
         key = sequence % self._description.period == 0
         head = self._description.pack() if key else b""
-        length = b"" if left is None else left.to_bytes(2, "little")
+        length = b"" if left is None else left.to_bytes(_LENGTH_BYTES, "little")
         return Packet(self._stream, sequence, key, last, head + length + chunk).pack()
 
 
@@ -150,7 +154,7 @@ def chunk_of(packet: Packet, description: Description) -> bytes:
     """Return the chunk in a packet of spike mode, empty for a last packet without frames. Raises `CorruptError`."""
     payload, at, frames = packet.payload, DESCRIPTION_BYTES if packet.key else 0, description.block
     if packet.last:
-        frames, at = int.from_bytes(payload[at : at + 2], "little"), at + 2
+        frames, at = int.from_bytes(payload[at : at + _LENGTH_BYTES], "little"), at + _LENGTH_BYTES
         if frames >= description.block or len(payload) < at:
             raise CorruptError("a last packet holds impossible values")
     chunk = payload[at:]

@@ -198,6 +198,26 @@ def test_what_goes_with_keep_only():
     assert run("encode", "--channels", 1, "--sample-rate", RATE, "--threshold", 4).returncode == 2
 
 
+@pytest.mark.parametrize("rate", [2000, 19531, 20000, 30000])
+@pytest.mark.parametrize("keep", ["spikes", "spikes,lfp"])
+def test_packets_wait_for_a_millisecond_at_most(rate, keep):
+    assert 0 < SpikeStreamEncoder(2, rate, SpikeOptions(keep)).delay <= rate / 1000
+
+
+def test_spikes_at_the_ends_of_blocks_are_found_once():
+    """Spikes lie all around the ends; none gets lost where the filter does not know all that follows."""
+    random, shape = np.random.default_rng(12), np.array([-60, -150, -110, -30, 25, 40, 35, 20, 10])
+    codes = random.normal(0, 6, (40 * BLOCK, 4))
+    times = 5 * BLOCK + np.arange(35) * (BLOCK + 3) - 55
+    for time in times:
+        codes[time : time + len(shape)] += shape[:, None]
+    samples = CODE_TO_SAMPLE[np.rint(codes).astype(int) + 512]
+    mask = np.concatenate([part for _, part in decoded(encoded(samples, threshold=6))[1].masks])
+    assert all(mask[time - 5 : time + 20].all() for time in times)
+    begins = (mask[1:] & ~mask[:-1]).sum(axis=0)
+    assert (begins <= len(times) + 3).all()
+
+
 def test_off_the_table(array):
     samples = (array.codes * 45 - 700).astype(np.int16)
     coded = encoded(samples, max_error=100)
@@ -242,29 +262,69 @@ def test_lfp_goes_on_from_block_to_block(array, implant):
     assert len(clear) > 3 and steps[clear].max() < 20
 
 
-def rates(packets, block=BLOCK):
-    """Bits per second of every packet, and since the beginning."""
-    sizes = np.array([len(packet) for packet in packets])
-    return 8 * sizes * RATE / block, 8 * np.cumsum(sizes) * RATE / block / np.arange(1, len(sizes) + 1)
+def fullest(packets, block=BLOCK):
+    """Bits of the fullest second: packets come with the ends of their blocks."""
+    sizes = 8 * np.array([len(packet) for packet in packets])
+    ends = block * np.arange(1, len(sizes) + 1)
+    return max(sizes[(ends > end - RATE) & (ends <= end)].sum() for end in ends)
 
 
-def test_a_target_rate_is_kept_over_time(array):
-    free, _ = rates(encoded(array.samples))
+def test_a_target_rate_is_kept_in_every_second(array):
+    samples = np.tile(array.samples, (2, 1))
+    free = encoded(samples)
     for share in (0.9, 0.6):
-        target = share * free.mean()
+        target = int(share * fullest(free))
         encoder = SpikeStreamEncoder(5, RATE, block=BLOCK, target_rate=target)
-        coded = encoder.push(array.samples) + encoder.finish()
-        each, since = rates(coded[:-1])
-        assert (since[5:] <= target).all() and since[-1] > 0.75 * target
+        coded = encoder.push(samples) + encoder.finish()
+        assert 0.75 * target < fullest(coded) <= target
         blocks, decoder = decoded(coded)
         bounds = [packet[HEAD_BYTES + DESCRIPTION_BYTES * bool(packet[2] & 1) :][11] for packet in coded[:-1]]
         assert min(bounds) >= 3 and max(bounds) > 3 and decoder.complete
         mask = np.concatenate([part for _, part in decoder.masks])
-        error = error_of(array, np.concatenate([part for _, part in blocks]))
+        error = np.abs(codes_of(np.concatenate([part for _, part in blocks])).astype(int) - codes_of(samples))
         for block, bound in enumerate(bounds):
             part = slice(block * BLOCK, (block + 1) * BLOCK)
             assert error[part][mask[part]].max(initial=0) <= bound
-        assert f"{min(bounds)} to " in encoder.report() and f"of {target:.0f} bit/s" in encoder.report()
+        assert f"{min(bounds)} to " in encoder.report() and f"of {target} bit/s" in encoder.report()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_no_second_is_beyond_its_target_whatever_fires(seed):
+    """Bursts of all channels at once, channels that fire all the time, silence, and targets that are hardly enough."""
+    random, channels = np.random.default_rng(seed), 12
+    block, frames = int(random.integers(300, 2500)), int(random.integers(2 * RATE, 3 * RATE))
+    codes = random.normal(0, 6, (frames, channels))
+    for begin in random.integers(0, frames - 3000, 3):
+        codes[begin : begin + 2500 : int(random.integers(25, 120))] -= random.uniform(40, 200, channels)
+    codes[::90, 0] -= 150
+    samples = CODE_TO_SAMPLE[np.rint(codes).astype(int).clip(-512, 511) + 512]
+    empty = max(map(len, encoded(samples[:4000] // 64 * 0, block=block)))
+    for target in (9 * empty * RATE // block + 2000, 60000):
+        encoder = SpikeStreamEncoder(channels, RATE, block=block, target_rate=target, resync=0.5)
+        coded = [packet for first in range(0, frames, 999) for packet in encoder.push(samples[first : first + 999])]
+        coded += encoder.finish()
+        assert fullest(coded, block) <= target and "larger" not in encoder.report()
+        assert " 0 of " not in encoder.report() and decoded(coded)[1].complete
+
+
+def test_the_clearest_spikes_stay(array):
+    """With few bytes, what is left out passes the threshold by less than what stays."""
+    random = np.random.default_rng(3)
+    codes = random.normal(0, 6, (2 * FRAMES, 4))
+    shape = np.array([-0.5, -1, -0.6, 0, 0.3, 0.3, 0.1])[:, None]
+    small, large = np.arange(3000, 2 * FRAMES - 200, 211), np.arange(3100, 2 * FRAMES - 200, 633)
+    for times, size in ((small, 45), (large, 160)):
+        for time in times:
+            codes[time : time + len(shape)] += size * shape
+    samples = CODE_TO_SAMPLE[np.rint(codes).astype(int).clip(-512, 511) + 512]
+    usual, few = (
+        np.concatenate([part for _, part in decoded(encoded(samples, **options))[1].masks])
+        for options in ({}, {"target_rate": 0.6 * fullest(encoded(samples))})
+    )
+    late = FRAMES
+    shares = [[mask[t[t > late]].mean() for t in (small, large)] for mask in (usual, few)]
+    assert shares[0][1] > 0.99 and shares[1][1] > 0.95 and shares[1][0] < 0.7 * shares[0][0]
+    assert few[late:].any(axis=0).all()
 
 
 def test_busy_channels_and_saturated_ones_are_held_back(array):

@@ -17,6 +17,8 @@ BAND = (300.0, 3000.0)
 """Hz."""
 _REACH_SECONDS = 0.0033
 """Half the length of the filter."""
+_AHEAD_SECONDS = 0.00045
+"""Time behind a frame that a stream's filter waits for; what follows is taken to be as the last frame that is known."""
 TAP_BITS = 12
 """Filter taps, and so band-passed signals, are in units of 2^-12."""
 _BLOCK = 32
@@ -136,6 +138,11 @@ def count_values(values: np.ndarray, low: int, high: int) -> np.ndarray:
     counts: np.ndarray = np.zeros(values.shape[1], np.int32)
     loops.count_values(values, low, high, counts)
     return counts
+
+
+def frames_ahead(sample_rate: float) -> int:
+    """Return the frames behind a frame that a stream's filter waits for."""
+    return int(_AHEAD_SECONDS * sample_rate)
 
 
 class Noise:

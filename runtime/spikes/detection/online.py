@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ...core.limits import MAX_CHUNK_FRAMES
 from ..options import SpikeOptions
 from ..windows import Events
 from . import filters
@@ -27,6 +28,57 @@ _DOUBT, _MOST_DOUBT = 0.015, 0.04
 then. It falls with the root of time."""
 MOST_RAISES = 24
 _RAISES = np.cumprod([1.0] + [RAISE_FACTOR] * MOST_RAISES)
+
+
+_DEPTH_SECONDS = 0.0006
+"""Time after a crossing in which its depth is looked for."""
+_STALE = 0.1
+"""Thresholds by which each further window of a channel in a block counts as less clear."""
+
+
+@dataclass
+class BlockDetections(Detections):
+    """The spikes of a block.
+
+    depth : float64 [n], least values of the band after crossings, in thresholds
+    before : frames of a window before an event
+    """
+
+    depth: np.ndarray
+    before: int
+
+    def clarity(self) -> np.ndarray:
+        """Return how far each window passes its threshold, float64 [windows].
+
+        Infinite where it was begun in the block before and has no crossing of its own. Each further window of a
+        channel counts as a little less clear, so that no channel crowds out others.
+        """
+        clear = np.full(len(self.windows), -np.inf)
+        np.maximum.at(clear, self._owners(Events(self.channel, self.frame)), self.depth)
+        clear[np.isneginf(clear)] = np.inf
+        order = np.lexsort((-clear, self.windows.channel))
+        rank = np.arange(len(order)) - np.searchsorted(self.windows.channel, self.windows.channel)
+        out = np.empty(len(order))
+        out[order] = clear[order] - _STALE * rank
+        return out
+
+    def only(self, kept: np.ndarray) -> BlockDetections:
+        """Return these without some windows; `kept` is bool [windows]."""
+        events = kept[self._owners(Events(self.channel, self.frame))]
+        return replace(
+            self,
+            events=self.events.select(kept[self._owners(self.events)]),
+            windows=self.windows.select(kept),
+            channel=self.channel[events],
+            frame=self.frame[events],
+            depth=self.depth[events],
+        )
+
+    def _owners(self, events: Events) -> np.ndarray:
+        """Return the window of each event, int64 [events]."""
+        begins = self.windows.channel * MAX_CHUNK_FRAMES + self.windows.start
+        places = events.channel * MAX_CHUNK_FRAMES + np.maximum(events.frame - self.before, 0)
+        return np.searchsorted(begins, places, "right") - 1
 
 
 @dataclass
@@ -91,14 +143,16 @@ class OnlineDetector:
         if self._noise is not None:
             self._noise.change_unit(factor)
 
-    def detect(self, values: np.ndarray, frames: int) -> Detections:
+    def detect(self, values: np.ndarray, frames: int) -> BlockDetections:
         """Return the spikes of the next block, and of what is known behind it; windows end with the block.
 
-        values : integers [reach + frames + before + reach, channels], with what is in front of it and behind
+        values : integers [reach + frames + ahead, channels], with what is in front of it and known behind; the last
+            frame is assumed to go on
         """
         taps, before = filters.band_taps(self._options.sample_rate), self._options.window_frames[0]
         reach = len(taps) // 2
-        filtered = filters.band(values[: frames + before + 2 * reach], taps, exact_type(self._range[1]))
+        unknown = np.repeat(values[-1:], frames + before + 2 * reach - len(values), axis=0)
+        filtered = filters.band(np.concatenate([values, unknown]), taps, exact_type(self._range[1]))
         if self._noise is None:
             self._noise = filters.Noise(filtered[:frames], self._options.sample_rate)
         else:
@@ -115,7 +169,12 @@ class OnlineDetector:
         events = self._events(channel, frame, frames)
         windows = events.windows(*self._options.window_frames, frames)
         noise = self._noise.deviation / (1 << filters.TAP_BITS)
-        return Detections(events, windows, channel, frame, threshold, noise, self.raised)
+        behind = frame[:, None] + np.arange(1 + int(_DEPTH_SECONDS * self._options.sample_rate))
+        least = filtered[np.minimum(behind, len(filtered) - 1), channel[:, None]].min(axis=1, initial=0)
+        depth = -least / threshold[channel]
+        return BlockDetections(
+            events, windows, channel, frame, threshold, noise, self.raised, depth, self._options.window_frames[0]
+        )
 
     def _certainty(self, frames: int) -> float:
         """Return the factor of all thresholds in the next block."""
@@ -138,28 +197,29 @@ class OnlineDetector:
         order = np.lexsort((times, channels))
         return Events(channels[order], times[order])
 
-    def advance(self, coded: Detections, frames: int, dropped: np.ndarray, may_lower: bool = True) -> None:
-        """Go on behind a block, as it was coded.
-
-        dropped : bool [channels], whose windows were left out for want of bytes; their thresholds are raised
-        may_lower : whether thresholds may be lowered
-        """
+    def advance(self, coded: Detections, frames: int) -> None:
+        """Go on behind a block, as it was coded."""
         after, inside = self._options.window_frames[1], coded.frame < frames
         dead = dead_frames(self._options.sample_rate)
-        window = np.maximum(np.where(dropped, 0, self._open.window - frames), 0)
+        window = np.maximum(np.where(self._goes_on(coded), self._open.window - frames, 0), 0)
         quiet = np.maximum(self._open.dead - frames, 0)
         channel, frame = coded.channel[inside], coded.frame[inside]
         np.maximum.at(window, channel, frame + after - frames)
         np.maximum.at(quiet, channel, frame + dead - frames)
         self._open = _Open(self._ends_below, quiet, window)
-        kept = np.bincount(coded.windows.channel, coded.windows.length, len(dropped))
+        kept = np.bincount(coded.windows.channel, coded.windows.length, len(window))
         self._average(self.firing_load, kept / frames, frames)
         self._seen += frames
         self._changed += frames
         load = self.firing_load / MAX_FIRING_LOAD
-        self._raise((load > 1) | dropped, 1 + (load > 1.5) + (load > 2))
-        if may_lower:
-            self._raise((self.firing_load < _CALM * MAX_FIRING_LOAD) & (self.raised > 0), np.full(len(dropped), -1))
+        self._raise(load > 1, 1 + (load > 1.5) + (load > 2))
+        self._raise((load < _CALM) & (self.raised > 0), np.full(len(load), -1))
+
+    def _goes_on(self, coded: Detections) -> np.ndarray:
+        """Return which channels have a window from the first frame on, bool [channels]."""
+        out = np.zeros(len(self.raised), bool)
+        out[coded.windows.channel[coded.windows.start == 0]] = True
+        return out
 
     def _raise(self, which: np.ndarray, steps: np.ndarray) -> None:
         """Raise or lower the thresholds of some channels, unless they were changed just now."""
@@ -168,12 +228,3 @@ class OnlineDetector:
         self.raised[which] = np.clip(self.raised[which] + steps[which], 0, MOST_RAISES)
         self._changed[which] = 0
         self.firing_load[which & (steps > 0)] *= _EFFECT
-
-
-def without(found: Detections, dropped: np.ndarray) -> Detections:
-    """Return what is found in a block where some channels (bool [channels]) have no windows."""
-    stay, crossings = ~dropped[found.windows.channel], ~dropped[found.channel]
-    windows, events = found.windows.select(stay), found.events.select(~dropped[found.events.channel])
-    return replace(
-        found, events=events, windows=windows, channel=found.channel[crossings], frame=found.frame[crossings]
-    )

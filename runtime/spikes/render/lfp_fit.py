@@ -189,15 +189,11 @@ class RunningLfp:
         self._mean, self._power = np.zeros((2, channels))
         self._spacing = spacing_of(sample_rate)
 
-    @property
-    def ahead(self) -> int:
-        """Frames behind a block that must be known."""
-        return self._spacing + reach_of(self._sample_rate)
-
     def fit(self, values: np.ndarray, first: int, frames: int, model: Model) -> Lfp:
         """Return the field potential of a block, coded.
 
-        values : integers [first + frames + ahead, channels], the block and what is around it
+        values : integers [first + frames + n, channels], the block, what is in front of it, and what is known behind;
+            the last frame is taken to go on
         """
         spacing, every = self._spacing, self._spacing // _FINER
         places = (knot_count(frames, spacing) - 1) * _FINER + 1
