@@ -9,6 +9,43 @@ from ..core.implant_table import CODE_TO_SAMPLE, CODES, codes_of
 HALF_CODES = CODES // 2
 
 
+class _Frames:
+    """Frames in the order in which they came, those behind added without moving the others each time.
+
+    Parameters
+    ----------
+    channels : int
+    """
+
+    def __init__(self, channels: int):
+        self._rows = np.zeros((0, channels), np.int16)
+        self._first = self._end = 0
+
+    @property
+    def all(self) -> np.ndarray:
+        """int16 [frames, channels]"""
+        return self._rows[self._first : self._end]
+
+    def add(self, new: np.ndarray) -> None:
+        """Put frames behind the others."""
+        end = self._end + len(new)
+        if end > len(self._rows):
+            kept = self.all
+            rows = np.empty((2 * (len(kept) + len(new)), kept.shape[1]), np.int16)
+            rows[: len(kept)] = kept
+            self._rows, self._first, self._end, end = rows, 0, len(kept), len(kept) + len(new)
+        self._rows[self._end : end] = new
+        self._end = end
+
+    def drop(self, frames: int) -> None:
+        """Remove the first ones."""
+        self._first += frames
+
+    def replace(self, frames: np.ndarray) -> None:
+        """Take others."""
+        self._rows, self._first, self._end = np.ascontiguousarray(frames), 0, len(frames)
+
+
 class StreamSignal:
     """Samples that have come and are not encoded yet, and what is known in front of them.
 
@@ -22,8 +59,6 @@ class StreamSignal:
 
     Attributes
     ----------
-    samples : int16 [frames, channels]
-    values : int16 [past + frames, channels]
     rendered : int16 [reach, channels], values decoded last
     base : where lines begin and end
     linear : whether values are samples
@@ -31,10 +66,19 @@ class StreamSignal:
 
     def __init__(self, channels: int, past: int, reach: int):
         self._past, self._is_new = past, True
-        self.samples = np.zeros((0, channels), np.int16)
-        self.values = np.zeros((0, channels), np.int16)
+        self._samples, self._values = _Frames(channels), _Frames(channels)
         self.rendered = np.zeros((reach, channels), np.int16)
         self.base, self.linear = 0, False
+
+    @property
+    def samples(self) -> np.ndarray:
+        """int16 [frames, channels], those that are not encoded yet."""
+        return self._samples.all
+
+    @property
+    def values(self) -> np.ndarray:
+        """int16 [past + frames, channels], with those in front."""
+        return self._values.all
 
     def add(self, samples: np.ndarray, is_fresh: bool) -> bool:
         """Take int16 [frames, channels]; return whether they change the unit of values.
@@ -48,14 +92,16 @@ class StreamSignal:
             self._become_linear(samples, is_fresh)
             values = samples
         if self._is_new and len(values):
-            self.values, self._is_new = np.repeat(values[:1], self._past, axis=0), False
-        self.values = np.concatenate([self.values, values])
-        self.samples = np.concatenate([self.samples, samples])
+            self._values.replace(np.repeat(values[:1], self._past, axis=0))
+            self._is_new = False
+        self._values.add(values)
+        self._samples.add(samples)
         return changed
 
     def _become_linear(self, samples: np.ndarray, is_fresh: bool) -> None:
         """Count samples instead of codes."""
-        self.linear, self.values = True, CODE_TO_SAMPLE[self.values + HALF_CODES]
+        self.linear = True
+        self._values.replace(CODE_TO_SAMPLE[self.values + HALF_CODES])
         if is_fresh:
             self.base = int(np.median(samples))
             self.rendered[:] = self.base
@@ -65,13 +111,14 @@ class StreamSignal:
 
     def repeat_last(self, frames: int) -> None:
         """Assume that the last frame goes on."""
-        self.values = np.concatenate([self.values, np.repeat(self.values[-1:], frames, axis=0)])
+        self._values.add(np.repeat(self.values[-1:], frames, axis=0))
 
     def advance(self, rendered: np.ndarray) -> None:
         """Go on behind a block that was encoded."""
         frames = len(rendered)
         self.rendered = np.concatenate([self.rendered, rendered])[-len(self.rendered) :]
-        self.samples, self.values = self.samples[frames:], self.values[frames:]
+        self._samples.drop(frames)
+        self._values.drop(frames)
 
     def restart(self) -> None:
         """Begin a new recording of the same channels."""

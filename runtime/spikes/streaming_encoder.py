@@ -126,6 +126,8 @@ class SpikeEncoder:
         payloads = []
         while len(self._signal.samples) >= self._block + self.delay:
             payloads.append(self._encode(self._block))
+        known = min(len(self._signal.samples), self._block + self.delay) - self._reach
+        self._detector.prepare(self._signal.values[self._past - self._reach :], known)
         return payloads
 
     def flush(self) -> list[bytes]:

@@ -12,6 +12,7 @@ from ..options import SpikeOptions
 from ..windows import Events
 from . import filters
 from .offline import MAX_FIRING_LOAD, RAISE_FACTOR, SATURATED_SHARE, Detections, dead_frames, exact_type
+from .running_band import RunningBand
 
 _MEMORY_SECONDS = 4.0
 """Time over which saturation and firing load are averaged."""
@@ -117,6 +118,7 @@ class OnlineDetector:
     def __init__(self, channels: int, options: SpikeOptions, low: int, high: int):
         self._options, self._range = options, (low, high)
         self._noise: filters.Noise | None = None
+        self._band = RunningBand(options.sample_rate)
         self._seen = 0
         self._saturation, self.firing_load = np.zeros((2, channels))
         self.raised, self._changed = np.zeros((2, channels), np.int64)
@@ -140,8 +142,13 @@ class OnlineDetector:
     def change_unit(self, factor: int, low: int, high: int) -> None:
         """Go on with values that are `factor` times as large, and of another range."""
         self._range = low, high
+        self._band.clear()
         if self._noise is not None:
             self._noise.change_unit(factor)
+
+    def prepare(self, values: np.ndarray, frames: int) -> None:
+        """Begin to filter the next block: frames of it that everything is known around. `values` as in `detect`."""
+        self._band.go_on(values, frames, exact_type(self._range[1]))
 
     def detect(self, values: np.ndarray, frames: int) -> BlockDetections:
         """Return the spikes of the next block, and of what is known behind it; windows end with the block.
@@ -149,10 +156,8 @@ class OnlineDetector:
         values : integers [reach + frames + ahead, channels], with what is in front of it and known behind; the last
             frame is assumed to go on
         """
-        taps, before = filters.band_taps(self._options.sample_rate), self._options.window_frames[0]
-        reach = len(taps) // 2
-        unknown = np.repeat(values[-1:], frames + before + 2 * reach - len(values), axis=0)
-        filtered = filters.band(np.concatenate([values, unknown]), taps, exact_type(self._range[1]))
+        reach, before = self._band.reach, self._options.window_frames[0]
+        filtered = self._band.finish(values, frames + before, exact_type(self._range[1]))
         if self._noise is None:
             self._noise = filters.Noise(filtered[:frames], self._options.sample_rate)
         else:
