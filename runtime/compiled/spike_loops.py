@@ -14,6 +14,8 @@ _SIDE = 64
 """Channels side by side."""
 _GROUP = 8
 """Pairs of taps that go through memory at once."""
+_EMIT, _WORD, _WORD_MASK = np.uint64(36), np.uint64(32), np.uint64(0xFFFFFFFF)
+_PRECISION = np.uint64(20)
 _FRAMES = 512
 """Frames that are filtered at once."""
 
@@ -212,3 +214,26 @@ def _line_with_pulse(out, channel, span, ends, pulse, limits):
         if place >= 0:
             value += (rise * (before - abs(place - before)) + before) // (2 * before)
         out[t, channel] = min(max(value, low), high)
+
+
+@njit
+def encode_lanes(start, frequency, states, words):
+    """Code all steps of all lanes, the last one first; return where the words begin.
+
+    Parameters
+    ----------
+    start, frequency : uint32 [steps, lanes]
+    states : uint64 [lanes], which are moved on
+    words : uint32 [steps * lanes], filled in from the end
+    """
+    steps, lanes = start.shape
+    place = len(words)
+    for t in range(steps - 1, -1, -1):
+        for lane in range(lanes - 1, -1, -1):
+            state, share = states[lane], np.uint64(frequency[t, lane])
+            if state >= share << _EMIT:
+                place -= 1
+                words[place] = state & _WORD_MASK
+                state >>= _WORD
+            states[lane] = (state // share << _PRECISION) + state % share + np.uint64(start[t, lane])
+    return place

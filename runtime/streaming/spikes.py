@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from .. import spikes
+from ..compiled.choice import engine_of, spike_loops
 from ..container.chunk_head import CHUNK_HEAD, SPIKES, chunk_bound
 from ..core.errors import CorruptError, UsageError
 from ..core.limits import MAX_CHANNELS
@@ -73,6 +74,7 @@ class SpikeStreamEncoder:
         if target_rate is not None and not 0 < target_rate < math.inf:
             raise UsageError(f"a target rate is a number of bits per second above 0, not {target_rate}")
         self.channels, self.block, self._stream = channels, block, stream
+        spike_loops(math.inf)  # at once: a stream is long
         options = (options or SpikeOptions()).with_rate(sample_rate)
         self._options, self._target = options, target_rate
         period = max(1, round(resync * sample_rate / block))
@@ -141,6 +143,8 @@ class SpikePacketDecoder:
 
     def __init__(self, model: Model, description: Description):
         self.description, self._model = description, model
+        engine_of(model, math.inf)
+        spike_loops(math.inf)
 
     def decode(self, packet: Packet, sequence: int) -> np.ndarray:
         """Return the samples int16 [frames, channels] of a packet. Raises `CorruptError`."""

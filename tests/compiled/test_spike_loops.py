@@ -12,6 +12,7 @@ from runtime.predictor import model as models
 from runtime.spikes import SpikeEncoder, SpikeOptions
 from runtime.spikes.bins import Units
 from runtime.spikes.detection import filters
+from runtime.spikes.payload import lanes as payload_lanes
 from runtime.spikes.render.rendering import Lines, render_all
 from runtime.spikes.shape import ChunkShape
 from runtime.spikes.windows import Events
@@ -100,3 +101,12 @@ def test_streams(implant):
 
     plain, fast = with_each(chunks)
     assert plain == fast and sum(map(len, plain)) > 500
+
+
+def test_lanes():
+    random = np.random.default_rng(12)
+    for steps, lanes in ((900, 3), (40, 70), (1, 1)):
+        frequency = np.minimum(2 ** random.uniform(0, 20, (steps, lanes)), (1 << 20) - 1).astype(np.uint32) + 1
+        start = (random.random((steps, lanes)) * ((1 << 20) - frequency)).astype(np.uint32)
+        plain, fast = with_each(lambda: payload_lanes.encode(start, frequency))  # noqa: B023
+        assert equal(plain, fast) and len(plain[1]) < steps * lanes

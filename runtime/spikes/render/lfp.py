@@ -16,6 +16,7 @@ from ...entropy import rans
 from ...entropy.entropy_model import CODES, LINEAR_OFFSET, PRECISION
 from ...entropy.rans_source import RansSource
 from ...predictor.model import Model
+from ..payload import lanes as lanes_of
 from ..payload.symbols import SymbolReader, SymbolWriter
 
 COEFFICIENT_BITS = 4
@@ -123,8 +124,7 @@ def encode(lfp: Lfp, model: Model, lane_knots: int) -> None:
     intervals = model.entropy.intervals(code, np.int64(CENTRE), scale, np.int64(LINEAR_OFFSET))
     start[: len(code)], frequency[: len(code)] = intervals
     start, frequency = (x.reshape(lanes, steps).T.copy() for x in (start, frequency))
-    lfp.states, words = rans.encode(start, frequency)
-    lfp.words = words.values
+    lfp.states, lfp.words = lanes_of.encode(start, frequency)
 
 
 def _lane_length(symbols: int, lanes: int) -> int:

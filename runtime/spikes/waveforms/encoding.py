@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...entropy import rans
 from ...entropy.entropy_model import PRECISION
 from ...predictor.model import Model
 from ..chunk import SpikeChunk
+from ..payload import lanes as lanes_of
 from ..payload.sequence import Sequence
 from ..windows import Windows
 from .fitting import channel_parameters
@@ -31,8 +31,7 @@ def encode_windows(chunk: SpikeChunk, model: Model, bins: np.ndarray, level: np.
     chunk.plan.parameters = parameters
     coded = coder.run(parameters.scale[windows.channel])
     start, frequency, order = _in_lanes(windows, sequence, coded)
-    chunk.states, words = rans.encode(start, frequency)
-    chunk.words = words.values
+    chunk.states, chunk.words = lanes_of.encode(start, frequency)
     chunk.escapes = bins[order].astype(np.int16)
     if chunk.units.shift:
         chunk.low_bits = bins & ((1 << chunk.units.shift) - 1)
