@@ -16,7 +16,7 @@ from ..core import sample_formats
 from ..core.errors import FileFormatError, MiddleoutError, UsageError
 from ..core.file_io import read_up_to
 from ..core.names import channel_names
-from ..core.terms import CHANNEL_TIME, KEPT, SAMPLES, STREAM, TIME_CHANNEL
+from ..core.terms import CHANNEL_TIME, KEPT, NPY, SAMPLES, STREAM, TIME_CHANNEL, WAV
 from . import npy
 from .arrays import check_axes, check_layout, to_sample_rate
 from .audio import AudioReader
@@ -182,6 +182,8 @@ def _unused(source: Source, given: Given) -> Iterator[str]:
     """Say what a caller has said of a file that says otherwise itself."""
     if given.channels not in (None, source.channels) and source.kind != KEPT:
         yield f"it has {source.channels} channels, as its header says; a number of channels is for raw files"
+    if given.skip and source.kind in (WAV, NPY):
+        yield "bytes in front of the samples (--skip) are for raw files; nothing is skipped"
     if given.sample_rate not in (0, source.sample_rate) and source.sample_rate:
         yield f"its sample rate is {source.sample_rate} Hz, as its header says; a sample rate is for files without one"
 
@@ -219,6 +221,10 @@ def _reader(source: Input, given: Given) -> Source:
         raise wrong(f"{kind}: say with --channels how many channels it has, and --dtype if it is not int16")
     channel_time = given.layout == CHANNEL_TIME
     form = Form(given.channels, given.sample_rate, given.dtype, None, given.layout, channel_time)
+    if given.skip and (source.seen is None or channel_time):
+        raise UsageError(
+            "bytes in front of the samples (--skip) are for files of samples frame by frame, not for pipes"
+        )
     if source.seen is not None and not channel_time:
         front = read_up_to(file, given.skip)
         if described := _cut(source.seen.size, front, form):

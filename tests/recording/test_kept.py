@@ -1,6 +1,8 @@
 """Files that nobody understands are kept as they are, and say so; a SHA-256 proves what comes back."""
 
 import hashlib
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -59,6 +61,23 @@ def test_a_file_holds_the_sum_of_its_original(tmp_path):
     path.write_bytes(np.random.default_rng(3).integers(-9, 9, 1 << 19).astype("<i2").tobytes())
     _, facts = back(path, tmp_path, channels=2)
     assert facts["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_skipping_is_refused_where_nothing_could_be_skipped(tmp_path, capsys, monkeypatch):
+    path = tmp_path / "x.bin"
+    path.write_bytes(bytes(4000))
+    given = ["encode", "-q", "--channels", "2", "--skip", "100"]
+    assert main([*given, "--channels-first", str(path)]) == 2
+    assert "frame by frame" in capsys.readouterr().err and not (tmp_path / "x.mdo").exists()
+    done = subprocess.run(
+        [sys.executable, "-m", "runtime", *given, "-", "-o", str(tmp_path / "y.mdo")],
+        input=bytes(4000),
+        capture_output=True,
+    )
+    assert done.returncode == 2 and b"not for pipes" in done.stderr and not (tmp_path / "y.mdo").exists()
+    np.save(tmp_path / "z.npy", np.zeros((50, 2), np.int16))
+    assert main(["encode", "--skip", "100", str(tmp_path / "z.npy")]) == 0
+    assert "nothing is skipped" in capsys.readouterr().err
 
 
 def test_small_files_hold_a_sum_if_that_is_asked_for(tmp_path, capsys):
