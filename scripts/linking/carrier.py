@@ -1,9 +1,10 @@
 """The simulated radio, as a process between the encoder's and the decoder's.
 
-    carrier.py OPTIONS.json LOG.npz
+    carrier.py OPTIONS LOG.npz SPARED
 
-Packets go from standard input to standard output when they arrive by the clock. The log holds what was sent (block,
-parity, bytes, time) and which good packets arrived (block, parity, time), with times of the monotonic clock.
+OPTIONS are those of Radio, as JSON. Nothing happens to the packets of the first SPARED blocks, with which the others
+start. Packets go from standard input to standard output when they arrive by the clock. The log holds what was sent
+(block, parity, bytes, time) and which good packets arrived (block, parity, time), with times of the monotonic clock.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ from runtime.streaming.packets import Packet, PacketReader  # noqa: E402
 class Carrier:
     """Packets on their way."""
 
-    def __init__(self, radio: Radio) -> None:
+    def __init__(self, radio: Radio, spared: int) -> None:
+        self._spared = spared
         self._radio, self._reader, self._number = radio, PacketReader(), 0
         self._way: list[tuple[float, int, bytes]] = []
         self.sent: list[tuple[int, bool, int, float]] = []
@@ -40,7 +42,7 @@ class Carrier:
         while (packet := self._reader.next()) is not None:
             whole = packet.pack()
             self.sent.append((packet.sequence, packet.parity, len(whole), now))
-            self._start(self._radio.send(whole, now))
+            self._start([(now, whole)] if packet.sequence < self._spared else self._radio.send(whole, now))
 
     def finish(self) -> None:
         """Send what the radio has kept back."""
@@ -75,7 +77,7 @@ def good(data: bytes) -> Packet | None:
 
 def main() -> None:
     """Carry all packets, and write the log."""
-    carrier, open_ = Carrier(Radio(**json.loads(sys.argv[1]))), True
+    carrier, open_ = Carrier(Radio(**json.loads(sys.argv[1])), int(sys.argv[3])), True
     while open_ or carrier.pause() is not None:
         ready, _, _ = select.select([sys.stdin.fileno()] if open_ else [], [], [], carrier.pause())
         if ready:

@@ -19,8 +19,8 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[2]
 _PIPE = 1 << 20
 """Bytes that a pipe holds, where the system lets us say so."""
-_START, _QUIET = 120.0, 5.0
-"""Seconds to wait for the first decoded frames of the lead, and for more of them."""
+_PATIENCE = 120.0
+"""Seconds to wait for more decoded frames of the lead."""
 _MEASURED = ("encode", "decode")
 
 
@@ -54,6 +54,11 @@ class Setting:
     def lead(self) -> int:
         """Frames in front of the run, with which processes start: whole blocks of at least half a second."""
         return -(-self.rate // (2 * self.block)) * self.block
+
+    @property
+    def held_back(self) -> int:
+        """Frames of the lead that may come only with those behind it: two blocks, and what an encoder looks ahead."""
+        return 2 * self.block + self.rate // 20
 
     @property
     def frames(self) -> int:
@@ -92,11 +97,12 @@ def run(setting: Setting, folder: Path) -> Run:
     python, here = sys.executable, Path(__file__).parent
     piece = min(setting.block, max(1, setting.rate // 500))
     numbers = (setting.channels, setting.rate, setting.lead, setting.frames, piece)
+    spared = setting.lead // setting.block
     shape = ["--channels", setting.channels, "--sample-rate", setting.rate, "--block", setting.block]
     commands = {
         "source": [python, here / "source.py", setting.recording, *numbers, folder / "late.npy"],
         "encode": [python, "-m", "runtime", "stream", "encode", *shape, *setting.encode],
-        "radio": [python, here / "carrier.py", json.dumps(setting.radio), folder / "radio.npz"],
+        "radio": [python, here / "carrier.py", json.dumps(setting.radio), folder / "radio.npz", spared],
         "decode": [python, "-m", "runtime", "stream", "decode", "--fill", "hold", *setting.decode],
     }
     started: dict[str, subprocess.Popen] = {}
@@ -129,7 +135,7 @@ def _collect(setting: Setting, started: dict) -> tuple[float, dict, np.ndarray, 
     out, frames, rest, begin = started["decode"].stdout.fileno(), 0, b"", None
     before: dict[str, float] = {}
     while True:
-        if begin is None and (frames >= setting.lead - 2 * setting.block or not _comes(out, frames > 0)):
+        if begin is None and (frames >= setting.lead - setting.held_back or not _comes(out)):
             before = {name: _processor_time(started[name].pid) for name in _MEASURED}
             begin = time.monotonic() + 0.1
             with contextlib.suppress(BrokenPipeError), started["source"].stdin as pipe:
@@ -155,9 +161,9 @@ def _collect(setting: Setting, started: dict) -> tuple[float, dict, np.ndarray, 
     return begin or 0.0, {name: work[name] for name in _MEASURED}, times, samples
 
 
-def _comes(out: int, begun: bool) -> bool:
-    """Return whether something can be read before long; the start takes longest."""
-    ready, _, _ = select.select([out], [], [], _QUIET if begun else _START)
+def _comes(out: int) -> bool:
+    """Return whether something can be read before long."""
+    ready, _, _ = select.select([out], [], [], _PATIENCE)
     return bool(ready)
 
 
