@@ -30,6 +30,8 @@ _ZERO = np.array([0, 1 << 16, 0, 32, 32])
 _MAX_WIDTH = 20
 _MAX_LANES = 4096
 _MAX_VALUE = 1 << 24
+_KEPT_SAMPLES = 1 << 21
+"""Samples of a chunk whose field potential is kept once it is drawn."""
 CENTRE = 32
 """Q6 location of all knots' residuals: the middle of linear code 512."""
 
@@ -56,12 +58,18 @@ class Lfp:
     states: np.ndarray = field(default_factory=lambda: np.zeros(0, np.uint64))
     words: np.ndarray = field(default_factory=lambda: np.zeros(0, np.uint32))
 
+    _drawn: np.ndarray | None = None
+
     def curve(self, channel: int) -> np.ndarray:
         """Return the values of a channel, int64 [frames]."""
         return self.curves(slice(channel, channel + 1))[0]
 
     def curves(self, channels: slice) -> np.ndarray:
-        """Return the values of some channels, int64 [some, frames]."""
+        """Return the values of some channels, int64 [some, frames]; short chunks are drawn once, as a whole."""
+        if self._drawn is None and len(self.step) * self.frames <= _KEPT_SAMPLES:
+            self._drawn = interpolate(self.knots * self.step[:, None], self.spacing, self.frames)
+        if self._drawn is not None:
+            return self._drawn[channels]
         return interpolate(self.knots[channels] * self.step[channels, None], self.spacing, self.frames)
 
 
