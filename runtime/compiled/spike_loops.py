@@ -10,7 +10,7 @@ import numpy as np
 
 from ..core.compiled import njit, njit_exact
 
-_SIDE = 64
+_SIDE = 32
 """Channels side by side."""
 _GROUP = 8
 """Pairs of taps that go through memory at once."""
@@ -22,18 +22,30 @@ _FRAMES = 512
 
 @njit_exact
 def _load(values, first, count, frame, padding, out):
-    """Copy some channels of some frames, without those that are not there."""
+    """Copy some channels of some frames; those that are not there stay as they are, but for frames, which are 0."""
     for row in range(len(out)):
         t = frame + row - padding
-        inside = 0 <= t < len(values)
-        for c in range(_SIDE):
-            out[row, c] = values[t, first + c] if inside and c < count else 0
+        to = out[row]
+        if 0 <= t < len(values):
+            signal = values[t, first : first + count]
+            for c in range(len(signal)):
+                to[c] = signal[c]
+        else:
+            to[:] = 0
 
 
 @njit_exact
 def _centre(tap, values, out):
     for i in range(len(out)):
         out[i] = tap * values[i]
+
+
+@njit_exact
+def _store(result, out):
+    for t in range(len(out)):
+        signal, to = result[t], out[t]
+        for c in range(len(to)):
+            to[c] = signal[c]
 
 
 @njit_exact
@@ -48,6 +60,33 @@ def _add(taps, early, late, out):
         out[i] += some + more
 
 
+@njit_exact
+def _add_sums(taps, early, late, out):
+    """Add the products of eight pairs of taps for sums of four frames, the earliest and the latest ones first."""
+    a, b, c, d, e, f, g, h = taps[0], taps[1], taps[2], taps[3], taps[4], taps[5], taps[6], taps[7]
+    for i in range(len(out)):
+        some = a * (early[i] + late[i + 28 * _SIDE]) + b * (early[i + 4 * _SIDE] + late[i + 24 * _SIDE])
+        some += c * (early[i + 8 * _SIDE] + late[i + 20 * _SIDE]) + d * (early[i + 12 * _SIDE] + late[i + 16 * _SIDE])
+        more = e * (early[i + 16 * _SIDE] + late[i + 12 * _SIDE]) + f * (early[i + 20 * _SIDE] + late[i + 8 * _SIDE])
+        more += g * (early[i + 24 * _SIDE] + late[i + 4 * _SIDE]) + h * (early[i + 28 * _SIDE] + late[i])
+        out[i] += some + more
+
+
+@njit_exact
+def _sum_fours(values, out):
+    for i in range(len(out)):
+        out[i] = (values[i] + values[i + _SIDE]) + (values[i + 2 * _SIDE] + values[i + 3 * _SIDE])
+
+
+@njit
+def _equal_fours(taps):
+    """Return how many fours of equal taps follow each other at an end."""
+    fours = 0
+    while 4 * fours + 4 <= len(taps) // 2 and (taps[4 * fours : 4 * fours + 4] == taps[4 * fours]).all():
+        fours += 1
+    return fours
+
+
 @njit
 def band(values, taps, out):
     """Filter all channels.
@@ -55,31 +94,37 @@ def band(values, taps, out):
     Parameters
     ----------
     values : integers [frames + 2 * reach, channels]
-    taps : float32 or float64 [2 * reach + 1], symmetric; products and their sums are exact in this type
+    taps : float32 or float64 [2 * reach + 1], symmetric; products and their sums are exact in this type. Fours of equal
+        taps at the ends take the time of one.
     out : of the same type [frames, channels], filled in
     """
     frames, channels = out.shape
-    reach = len(taps) // 2
-    groups = (reach + _GROUP - 1) // _GROUP
-    padding = groups * _GROUP - reach
-    half = np.zeros(groups * _GROUP + 1, taps.dtype)
-    half[padding:] = taps[: reach + 1]
-    tile = np.zeros((_FRAMES + 2 * groups * _GROUP, _SIDE), taps.dtype)
-    result = np.zeros((_FRAMES, _SIDE), taps.dtype)
-    flat, sums = tile.ravel(), result.ravel()
+    reach, fours = len(taps) // 2, _equal_fours(taps)
+    core = reach - 4 * fours
+    near, far = (core + _GROUP - 1) // _GROUP * _GROUP, (fours + _GROUP - 1) // _GROUP * _GROUP
+    wide = max(near, core + 4 * far)
+    inner, outer = np.zeros(near, taps.dtype), np.zeros(far, taps.dtype)
+    inner[near - core :], outer[far - fours :] = taps[4 * fours : reach], taps[: 4 * fours : 4]
+    tile = np.zeros((_FRAMES + 2 * wide, _SIDE), taps.dtype)
+    sums, result = np.zeros(tile.size, taps.dtype), np.zeros((_FRAMES, _SIDE), taps.dtype)
+    flat, flat_result = tile.ravel(), result.ravel()
     for first in range(0, channels, _SIDE):
         count = min(_SIDE, channels - first)
         for frame in range(0, frames, _FRAMES):
             some = min(_FRAMES, frames - frame)
-            _load(values, first, count, frame, padding, tile[: some + 2 * groups * _GROUP])
-            part = sums[: some * _SIDE]
-            _centre(half[-1], flat[groups * _GROUP * _SIDE :], part)
-            for group in range(groups):
-                begin, end = group * _GROUP, (2 * groups - group) * _GROUP - _GROUP + 1
-                _add(half[begin : begin + _GROUP], flat[begin * _SIDE :], flat[end * _SIDE :], part)
-            for t in range(some):
-                for c in range(count):
-                    out[frame + t, first + c] = result[t, c]
+            rows = some + 2 * wide
+            _load(values, first, count, frame, wide - reach, tile[:rows])
+            part = flat_result[: some * _SIDE]
+            _centre(taps[reach], flat[wide * _SIDE :], part)
+            for k in range(0, near, _GROUP):
+                early, late = wide - near + k, wide + near - k - _GROUP + 1
+                _add(inner[k : k + _GROUP], flat[early * _SIDE :], flat[late * _SIDE :], part)
+            if far:
+                _sum_fours(flat, sums[: (rows - 3) * _SIDE])
+            for k in range(0, far, _GROUP):
+                early, late = wide - core - 4 * (far - k), wide + core + 1 + 4 * (far - k - _GROUP)
+                _add_sums(outer[k : k + _GROUP], sums[early * _SIDE :], sums[late * _SIDE :], part)
+            _store(result[:some], out[frame : frame + some, first : first + count])
 
 
 @njit_exact

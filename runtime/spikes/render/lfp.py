@@ -33,6 +33,8 @@ _MAX_VALUE = 1 << 24
 _RAN_OUT = "the coded words of a field potential do not end where they should"
 _STEP = 1e-4
 """Seconds that numpy takes for a step of any number of lanes."""
+_KEPT_SAMPLES = 1 << 21
+"""Samples of a chunk whose field potential is kept once it is drawn."""
 CENTRE = 32
 """Q6 location of all knots' residuals: the middle of linear code 512."""
 
@@ -59,12 +61,18 @@ class Lfp:
     states: np.ndarray = field(default_factory=lambda: np.zeros(0, np.uint64))
     words: np.ndarray = field(default_factory=lambda: np.zeros(0, np.uint32))
 
+    _drawn: np.ndarray | None = None
+
     def curve(self, channel: int) -> np.ndarray:
         """Return the values of a channel, int64 [frames]."""
         return self.curves(slice(channel, channel + 1))[0]
 
     def curves(self, channels: slice) -> np.ndarray:
-        """Return the values of some channels, int64 [some, frames]."""
+        """Return the values of some channels, int64 [some, frames]; short chunks are drawn once, as a whole."""
+        if self._drawn is None and len(self.step) * self.frames <= _KEPT_SAMPLES:
+            self._drawn = interpolate(self.knots * self.step[:, None], self.spacing, self.frames)
+        if self._drawn is not None:
+            return self._drawn[channels]
         return interpolate(self.knots[channels] * self.step[channels, None], self.spacing, self.frames)
 
 
