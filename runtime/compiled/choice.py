@@ -18,11 +18,12 @@ from ..predictor.model import Model
 if TYPE_CHECKING:
     from .engine import Engine
 
-__all__ = ["engine_of", "explain", "spike_loops", "use"]
+__all__ = ["engine_of", "explain", "line_loops", "spike_loops", "use"]
 
 _LOOPS = Path(__file__).parent / "rans_kernels.py"
-_SPIKE_LOOPS = Path(__file__).parent / "spike_loops.py"
-_LOADED: list[ModuleType] = []
+_BAND_LOOPS, _LINE_LOOPS = "spike_loops", "line_loops"
+_FIRST_OF = {_BAND_LOOPS: "band", _LINE_LOOPS: "draw_lines"}
+_LOADED: dict[str, ModuleType] = {}
 _LOCK = ForkSafeLock()
 _KEPT: weakref.WeakKeyDictionary[Model, Engine | None] = weakref.WeakKeyDictionary()
 
@@ -46,13 +47,19 @@ def engine_of(model: Model, seconds: float) -> Engine | None:
         return _KEPT[model]
 
 
-def spike_loops(seconds: float) -> ModuleType | None:
-    """Return the module `spike_loops`, or None where numpy, which would take so many seconds, is to do a job."""
+def spike_loops(seconds: float, name: str = _BAND_LOOPS) -> ModuleType | None:
+    """Return a module of spike mode's loops, or None where numpy, which would take so many seconds, is to do a job."""
     if compiled.wanted() == compiled.NUMPY:
         return None
-    if not _LOADED and compiled.worth(seconds, _SPIKE_LOOPS, "band") and compiled.loads():
-        _LOADED.append(import_module(".spike_loops", __package__))
-    return _LOADED[0] if _LOADED else None
+    path, function = Path(__file__).parent / f"{name}.py", _FIRST_OF[name]
+    if name not in _LOADED and compiled.worth(seconds, path, function) and compiled.loads():
+        _LOADED[name] = import_module(f".{name}", __package__)
+    return _LOADED.get(name)
+
+
+def line_loops(seconds: float) -> ModuleType | None:
+    """Return the loops that draw lines, as `spike_loops` does."""
+    return spike_loops(seconds, _LINE_LOOPS)
 
 
 def explain(model: Model) -> str:

@@ -1,4 +1,4 @@
-"""Compiled loops of spike mode: the band of channels, and what is drawn between windows (docs/format.md, 12.3).
+"""Compiled loops of spike mode: the band of channels, and where it goes below thresholds.
 
 Signals are time-major. Channels go through the filter side by side, `_SIDE` at a time, so that a vector holds the same
 frame of neighbouring channels.
@@ -200,65 +200,6 @@ def begins(filtered, threshold, below, channel, frame):
                         channel[found], frame[found] = c, t
                     found += 1
     return found
-
-
-@njit
-def _line(out, channel, begin, end, first, last, low, high):
-    """Draw the values between two frames, rounded (halves up), cut to a range."""
-    steps = end - begin
-    whole, part = (2 * (last - first)) // (2 * steps), (2 * (last - first)) % (2 * steps)
-    value, rest = first, steps
-    for t in range(begin + 1, end):
-        value, rest = value + whole, rest + part
-        if rest >= 2 * steps:
-            value, rest = value + 1, rest - 2 * steps
-        out[t, channel] = min(max(value, low), high)
-
-
-@njit
-def draw_lines(shape, ends, windows, values, limits, out):
-    """Draw all channels that have windows, without a field potential.
-
-    Parameters
-    ----------
-    shape : (frames in front of a crossing, unit of correction pulses)
-    ends : (base, level int64 [channels]), see `Lines`
-    windows : (channel, start, length, correction), int64 [windows]
-    values : int64 [samples], in order of window
-    limits : (low, high), range of the values
-    out : int16 [frames, channels], which holds the level of channels without windows
-    """
-    (before, unit), (base, levels), (low, high) = shape, ends, limits
-    channel, start, length, correction = windows
-    frames, place = len(out), 0
-    for number in range(len(channel)):
-        c, begin = channel[number], start[number]
-        if number == 0 or channel[number - 1] != c:
-            at, level = -1, levels[c]
-        height, front = correction[number], values[place]
-        if height == 0:
-            _line(out, c, at, begin, level, front, low, high)
-        else:
-            _line_with_pulse(out, c, (at, begin), (level, front), (before, 2 * height * unit), (low, high))
-        for k in range(length[number]):
-            out[begin + k, c] = min(max(values[place + k], low), high)
-        place += length[number]
-        at, level = begin + length[number] - 1, values[place - 1]
-        if number + 1 == len(channel) or channel[number + 1] != c:
-            _line(out, c, at, frames, level, base, low, high)
-
-
-@njit
-def _line_with_pulse(out, channel, span, ends, pulse, limits):
-    """Draw a line, and a correction pulse at its end."""
-    (begin, end), (first, last), (before, rise), (low, high) = span, ends, pulse, limits
-    steps = end - begin
-    for t in range(begin + 1, end):
-        value = first + (2 * (last - first) * (t - begin) + steps) // (2 * steps)
-        place = t - end + 2 * before
-        if place >= 0:
-            value += (rise * (before - abs(place - before)) + before) // (2 * before)
-        out[t, channel] = min(max(value, low), high)
 
 
 @njit

@@ -13,6 +13,7 @@ from runtime.spikes import SpikeEncoder, SpikeOptions
 from runtime.spikes.bins import Units
 from runtime.spikes.detection import filters
 from runtime.spikes.payload import lanes as payload_lanes
+from runtime.spikes.render.lfp import Lfp
 from runtime.spikes.render.rendering import Lines, render_all
 from runtime.spikes.shape import ChunkShape
 from runtime.spikes.windows import Events
@@ -85,6 +86,10 @@ def test_lines_and_pulses():
         values = random.integers(low, high, windows.length.sum())
         shape = ChunkShape(500, 0, 9, 20, 40)
         plain, fast = with_each(lambda: render_all(shape, units, lines, windows, values, None))  # noqa: B023
+        assert np.array_equal(plain, fast) and plain.dtype == fast.dtype
+        columns = np.full(31, 7), np.zeros(31, int), np.zeros(31, int), np.zeros((31, 2), int)
+        lfp = Lfp(50, 500, *columns, random.integers(low // 7, high // 7, (31, 11)))
+        plain, fast = with_each(lambda: render_all(shape, units, lines, windows, values, lfp))  # noqa: B023
         assert np.array_equal(plain, fast) and plain.dtype == fast.dtype
 
 

@@ -6,6 +6,7 @@ Sums are taken over integers, so that they are exact in any order, and the same 
 from __future__ import annotations
 
 import math
+import weakref
 
 import numpy as np
 
@@ -45,6 +46,7 @@ _LEAST_KNOTS = 16
 _MEMORY_SECONDS = 4.0
 """Time over which blocks follow the power of a channel's band."""
 _LANE_KNOTS = 2048
+_COSTS: weakref.WeakKeyDictionary[Model, np.ndarray] = weakref.WeakKeyDictionary()
 
 
 def spacing_of(sample_rate: float) -> int:
@@ -117,14 +119,21 @@ def _encode(lfp: Lfp, model: Model) -> None:
     """Choose the scale index of the fewest bits for each channel, and code the knots."""
     residuals = residuals_of(lfp.knots, lfp.mean, lfp.coefficients)
     best = np.full(len(residuals), np.iinfo(np.int64).max)
-    code = np.arange(CODES)
-    for scale in range(SCALES):
-        wide = np.full(CODES, scale)
-        _, frequency = model.entropy.intervals(code, np.int64(CENTRE), wide, np.int64(LINEAR_OFFSET))
-        cost = bits_of(frequency)[residuals + CODES // 2].sum(axis=1)
+    code = residuals + CODES // 2
+    for scale, costs in enumerate(_costs(model)):
+        cost = costs[code].sum(axis=1)
         better = cost < best
         lfp.scale[better], best[better] = scale, cost[better]
     encode(lfp, model, _LANE_KNOTS)
+
+
+def _costs(model: Model) -> np.ndarray:
+    """Return the bits of every residual with every scale index, in parts of a bit, int64 [SCALES, CODES]."""
+    if model not in _COSTS:
+        scale, code = np.divmod(np.arange(SCALES * CODES), CODES)
+        _, frequency = model.entropy.intervals(code, np.int64(CENTRE), scale, np.int64(LINEAR_OFFSET))
+        _COSTS[model] = bits_of(frequency).reshape(SCALES, CODES)
+    return _COSTS[model]
 
 
 def _coefficients(knots: np.ndarray) -> np.ndarray:

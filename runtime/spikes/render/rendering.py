@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...compiled.choice import spike_loops
+from ...compiled.choice import line_loops
 from ..bins import Units
 from ..shape import ChunkShape
 from ..windows import Windows
@@ -85,26 +85,35 @@ def render_all(
     """Return all values of all channels, int16 [frames, channels], from those in windows, int64 [samples]."""
     channels, offset = len(lines.level), windows.offset
     out = np.empty((shape.frames, channels), np.int16)
-    loops = spike_loops(_WINDOW * len(windows)) if lfp is None else None
-    if loops is not None:
+    loops = line_loops(_WINDOW * len(windows))
+    pulse, limits = (shape.before, shape.correction_step), (units.low, units.high)
+    if loops is not None and lfp is None:
         out[:] = lines.level
-        places = windows.channel, windows.start, windows.length, windows.correction
-        ends, limits = (lines.base, lines.level), (units.low, units.high)
-        loops.draw_lines((shape.before, shape.correction_step), ends, places, values, limits, out)
+        loops.draw_lines(pulse, (lines.base, lines.level), _columns(windows), values, limits, out)
         return out
     some = channels if lfp is None else max(1, _CURVE_SAMPLES // shape.frames)
     for first in range(0, channels, some):
         group = slice(first, first + some)
         curves = None if lfp is None else lfp.curves(group)
+        inside = slice(*np.searchsorted(windows.channel, [first, first + some]).tolist())
+        if loops is not None and curves is not None:
+            few = windows.select(inside)
+            few.channel = few.channel - first
+            part = values[offset[inside.start] : offset[inside.stop]]
+            loops.draw_curves(pulse, curves, _columns(few), part, limits, out[:, group])
+            continue
         out[:, group] = lines.level[group] if curves is None else np.clip(curves, units.low, units.high).T
-        inside = windows.channel[slice(*np.searchsorted(windows.channel, [first, first + some]))]
-        for channel in np.unique(inside).tolist():
+        for channel in np.unique(windows.channel[inside]).tolist():
             own = windows.of_channel(channel)
             part = values[offset[own.start] : offset[own.stop]]
             curve = None if curves is None else curves[channel - first]
             drawn = render_channel(shape, lines, channel, windows.select(own), part, curve)
             out[:, channel] = np.clip(drawn, units.low, units.high)
     return out
+
+
+def _columns(windows: Windows) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    return windows.channel, windows.start, windows.length, windows.correction
 
 
 def _blend(out: np.ndarray, curve: np.ndarray, last: tuple[int, int], first: tuple[int, int | None], fade: int) -> None:

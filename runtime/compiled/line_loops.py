@@ -1,0 +1,130 @@
+"""Compiled loops that draw what lies between spike windows (docs/format.md, 12.3)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..core.compiled import njit
+
+
+@njit
+def _line(out, channel, begin, end, first, last, low, high):
+    """Draw the values between two frames, rounded (halves up), cut to a range."""
+    steps = end - begin
+    whole, part = (2 * (last - first)) // (2 * steps), (2 * (last - first)) % (2 * steps)
+    value, rest = first, steps
+    for t in range(begin + 1, end):
+        value, rest = value + whole, rest + part
+        if rest >= 2 * steps:
+            value, rest = value + 1, rest - 2 * steps
+        out[t, channel] = min(max(value, low), high)
+
+
+@njit
+def draw_lines(shape, ends, windows, values, limits, out):
+    """Draw all channels that have windows, without a field potential.
+
+    Parameters
+    ----------
+    shape : (frames in front of a crossing, unit of correction pulses)
+    ends : (base, level int64 [channels]), see `Lines`
+    windows : (channel, start, length, correction), int64 [windows]
+    values : int64 [samples], in order of window
+    limits : (low, high), range of the values
+    out : int16 [frames, channels], which holds the level of channels without windows
+    """
+    (before, unit), (base, levels), (low, high) = shape, ends, limits
+    channel, start, length, correction = windows
+    frames, place = len(out), 0
+    for number in range(len(channel)):
+        c, begin = channel[number], start[number]
+        if number == 0 or channel[number - 1] != c:
+            at, level = -1, levels[c]
+        height, front = correction[number], values[place]
+        if height == 0:
+            _line(out, c, at, begin, level, front, low, high)
+        else:
+            _line_with_pulse(out, c, (at, begin), (level, front), (before, 2 * height * unit), (low, high))
+        for k in range(length[number]):
+            out[begin + k, c] = min(max(values[place + k], low), high)
+        place += length[number]
+        at, level = begin + length[number] - 1, values[place - 1]
+        if number + 1 == len(channel) or channel[number + 1] != c:
+            _line(out, c, at, frames, level, base, low, high)
+
+
+@njit
+def _line_with_pulse(out, channel, span, ends, pulse, limits):
+    """Draw a line, and a correction pulse at its end."""
+    (begin, end), (first, last), (before, rise), (low, high) = span, ends, pulse, limits
+    steps = end - begin
+    for t in range(begin + 1, end):
+        value = first + (2 * (last - first) * (t - begin) + steps) // (2 * steps)
+        place = t - end + 2 * before
+        if place >= 0:
+            value += (rise * (before - abs(place - before)) + before) // (2 * before)
+        out[t, channel] = min(max(value, low), high)
+
+
+@njit
+def _between(first, last, steps, place):
+    """Return a value of a line, rounded (halves up)."""
+    return first + (2 * (last - first) * place + steps) // (2 * steps)
+
+
+@njit
+def _draw_gap(row, curve, span, ends, pulse):
+    """Draw the curve between two windows, whose deviations from it fade to 0 or into each other.
+
+    Parameters
+    ----------
+    span : last frame of the window in front, or -1, and first one of the window behind, or the number of frames
+    ends : whether there are windows, and their deviations
+    pulse : frames in front of a crossing, which is how long a deviation fades, and twice the height of a pulse
+    """
+    (at, start), (is_behind, is_ahead, behind, ahead), (before, rise) = span, ends, pulse
+    gap = start - at - 1
+    steps = min(before, gap + 1)
+    for t in range(at + 1, start):
+        value = curve[t]
+        if is_behind and is_ahead and gap < 2 * before:
+            value += _between(behind, ahead, gap + 1, t - at)
+        else:
+            if is_behind and t - at < steps:
+                value += _between(behind, 0, steps, t - at)
+            if is_ahead and start - t < steps:
+                value += _between(0, ahead, steps, steps - (start - t))
+        place = t - start + 2 * before
+        if rise != 0 and place >= 0:
+            value += (rise * (before - abs(place - before)) + before) // (2 * before)
+        row[t] = value
+
+
+@njit
+def draw_curves(shape, curves, windows, values, limits, out):
+    """Draw channels with a field potential; parameters as in `draw_lines`, and its values.
+
+    Parameters
+    ----------
+    curves : int64 [channels, frames]
+    out : int16 [frames, channels]
+    """
+    (before, unit), (low, high) = shape, limits
+    channel, start, length, correction = windows
+    frames, channels = out.shape
+    number, place, row = 0, 0, np.empty(frames, np.int64)
+    for c in range(channels):
+        curve, at, behind = curves[c], -1, 0
+        while number < len(channel) and channel[number] == c:
+            begin, rise = start[number], 2 * correction[number] * unit
+            ahead = values[place] - curve[begin]
+            _draw_gap(row, curve, (at, begin), (at >= 0, True, behind, ahead), (before, rise))
+            for k in range(length[number]):
+                row[begin + k] = values[place + k]
+            place += length[number]
+            at = begin + length[number] - 1
+            behind = values[place - 1] - curve[at]
+            number += 1
+        _draw_gap(row, curve, (at, frames), (at >= 0, False, behind, 0), (before, 0))
+        for t in range(frames):
+            out[t, c] = min(max(row[t], low), high)
