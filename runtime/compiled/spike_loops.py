@@ -223,3 +223,11 @@ def encode_lanes(start, frequency, states, words):
                 state >>= _WORD
             states[lane] = (state // share << _PRECISION) + state % share + np.uint64(start[t, lane])
     return place
+
+
+@njit
+def look_up(table, values, offset, out):
+    """Look up int16 [frames, channels] in a table int16, whose place 0 is that of the value -offset."""
+    flat, found = values.ravel(), out.ravel()
+    for i in range(len(flat)):
+        found[i] = table[flat[i] + offset]

@@ -21,7 +21,7 @@ from .kernels import (
     new_inputs,
     new_state,
 )
-from .rans_kernels import HALF_CODES, LAST_CODE, LINEAR_OFFSET, Q6, find
+from .rans_kernels import HALF_CODES, LAST_CODE, LINEAR_OFFSET, Q6, cumulative, find
 from .vectors import WIDTH
 
 _SLOT_MASK, _PRECISION, _LOW, _WORD = np.uint64(0xFFFFF), np.uint64(20), np.uint64(1 << 24), np.uint64(32)
@@ -128,6 +128,57 @@ def decode(windows, engine, units, states, words, low, escapes, bins):
                 if k + 1 == length[w]:
                     window[lane], place[lane] = w + 1, 0
     return next_word == len(words) and next_escape == len(escapes) and (states == _LOW).all()
+
+
+@njit
+def encode(windows, engine, units, bins, expected, out):
+    """Find the intervals of all samples of windows, side by side.
+
+    Parameters
+    ----------
+    windows : (length, offset, scale int64 [windows], initial mean); see `WindowTable`
+    engine : (weights of the network, its sizes, tables)
+    units : (whether linear, shift)
+    bins : int64 [samples]
+    expected : int64 [windows], what first samples are expected near
+    out : (start, frequency uint32 [samples], escaped bool [samples]), filled in
+    """
+    (length, offset, scales, initial_mean), (weights, sizes, tables), (linear, shift) = windows, engine, units
+    start, frequency, escaped = out
+    levels = LINEAR_OFFSET if linear else 0
+    state, x, hidden = new_state(), new_inputs(), new_hidden(sizes)
+    for first in range(0, len(length), WIDTH):
+        present = min(WIDTH, len(length) - first)
+        for i in range(present):
+            state[PREDICTION, i] = expected[first + i]
+        for k in range(length[first : first + present].max()):
+            state[DIFFERENCE] = 0
+            infer(state, x, hidden, weights, sizes)
+            for i in range(present):
+                w, place = first + i, offset[first + i] + k
+                if k >= length[w]:
+                    continue
+                prediction, scale, sample = np.int64(state[PREDICTION, i]), np.int64(state[SCALE, i]), bins[place]
+                location = prediction + (np.int64(state[OFFSET, i]) << 2)
+                if k == 0:
+                    location, scale = prediction, min(max(scales[w], 0), 127)
+                code, value, centre = sample, np.int64(0), np.int64(0)
+                if linear:
+                    centre = (prediction + 32) >> 6
+                    code = (sample >> shift) - centre + HALF_CODES
+                    escaped[place] = code < 1 or code > LAST_CODE - 1
+                    code = min(max(code, 0), LAST_CODE)
+                    value = ((2 * sample + 1) << 5) >> shift
+                else:
+                    value = np.int64(tables[Q6 + code])
+                begin = cumulative(tables, code, levels, location - (centre << 6), scale)
+                start[place] = begin
+                frequency[place] = cumulative(tables, code + 1, levels, location - (centre << 6), scale) - begin
+                state[RESIDUAL, i], state[PREDICTION, i] = value - prediction, value
+            move_means(state)
+            if k == 0:
+                state[RESIDUAL], x[:TAPS] = 0, 0
+                state[MEANS : MEANS + 3] = initial_mean
 
 
 @njit

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..core.implant_table import CODE_TO_SAMPLE, codes_of
 from ..entropy.entropy_model import CODES, LINEAR_OFFSET, EntropyModel
+from .look_up import look_up
 
 _HALF = CODES // 2
 
@@ -55,8 +56,8 @@ class Units:
         return samples.astype(np.int64) if self.linear else codes_of(samples).astype(np.int64) - _HALF
 
     def samples(self, values: np.ndarray) -> np.ndarray:
-        """Return the samples int16 of values."""
-        return values.astype(np.int16) if self.linear else CODE_TO_SAMPLE.take(values + _HALF)
+        """Return the samples int16 of values int16."""
+        return values.copy() if self.linear else look_up(CODE_TO_SAMPLE, values, _HALF)
 
     def bins(self, values: np.ndarray) -> np.ndarray:
         """Return the bins of values."""

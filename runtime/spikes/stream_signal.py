@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..core.implant_table import CODE_TO_SAMPLE, CODES, codes_of
+from ..core.implant_table import CODE_TO_SAMPLE, CODES, SAMPLE_TO_CODE
+from .look_up import look_up
 
 HALF_CODES = CODES // 2
+_SAMPLE_TO_VALUE = SAMPLE_TO_CODE - np.int16(HALF_CODES)
 
 
 class _Frames:
@@ -86,7 +88,7 @@ class StreamSignal:
         is_fresh : whether nothing has been encoded yet
         """
         samples = np.ascontiguousarray(samples)
-        values = samples if self.linear else codes_of(samples) - np.int16(HALF_CODES)
+        values = samples if self.linear else look_up(_SAMPLE_TO_VALUE, samples, 1 << 15)
         changed = not self.linear and len(values) > 0 and values.min() < -HALF_CODES
         if changed:
             self._become_linear(samples, is_fresh)

@@ -74,13 +74,14 @@ class SpikeStreamEncoder:
         if target_rate is not None and not 0 < target_rate < math.inf:
             raise UsageError(f"a target rate is a number of bits per second above 0, not {target_rate}")
         self.channels, self.block, self._stream = channels, block, stream
-        spike_loops(math.inf)  # at once: a stream is long
         options = (options or SpikeOptions()).with_rate(sample_rate)
         self._options, self._target = options, target_rate
         period = max(1, round(resync * sample_rate / block))
         self._shape = Description(b"", sample_rate, block, period, options.max_error, channels, spikes=True)
         network = stateless(models.load(models.SPIKES if model is None else model))
         self._description, self._budget, self._encoder = self._coding(network)
+        engine_of(network, math.inf)  # at once: a stream is long
+        spike_loops(math.inf)
         self._sequence = self._frames = 0
 
     def _coding(self, network: Model) -> tuple[Description, LinkBudget | None, spikes.SpikeEncoder]:

@@ -26,8 +26,7 @@ class Distribution:
 
     def interval(self, number: int) -> tuple[int, int]:
         """Return start and frequency of a class, and learn that it occurred."""
-        below = sum(self._counts[:number])
-        return self._interval(number, below)
+        return self._interval(number, sum(self._counts[:number]))
 
     def find(self, slot: int) -> tuple[int, int, int]:
         """Return the class that a slot of 2^20 lies in, its start and frequency, and learn that it occurred."""
@@ -39,14 +38,14 @@ class Distribution:
 
     def _interval(self, number: int, below: int) -> tuple[int, int]:
         counts, total = self._counts, self._total
+        count = counts[number]
         start = (below << PRECISION) // total
-        frequency = ((below + counts[number]) << PRECISION) // total - start
-        counts[number] += _LEARN
-        self._total += _LEARN
-        if self._total > _MOST:
+        counts[number] = count + _LEARN
+        self._total = total + _LEARN
+        if total + _LEARN > _MOST:
             self._counts = [(count + 1) >> 1 for count in counts]
             self._total = sum(self._counts)
-        return start, frequency
+        return start, ((below + count) << PRECISION) // total - start
 
 
 class SymbolWriter:
@@ -67,7 +66,8 @@ class SymbolWriter:
         """Write a number from 0 on, below 2^32 - 1."""
         number = (value + 1).bit_length() - 1
         self._intervals.append(distribution.interval(number))
-        self.put_bits(value + 1 - (1 << number), number)
+        if number:
+            self.put_bits(value + 1 - (1 << number), number)
 
     def put_sparse(self, values: np.ndarray) -> None:
         """Write signed numbers, most of which are 0."""

@@ -19,6 +19,8 @@ _MAX_SHIFT = 8
 _FEW = 4
 """Mean number of windows of a channel, below which channels share their parameters."""
 _SCALE_STEP = 4
+_WINDOWS = 1 << 12
+"""Windows that are looked at together."""
 
 
 def units_of(
@@ -66,10 +68,9 @@ def channel_parameters(coder: WindowCoder, windows: Windows, channels: int) -> C
 
 def _scales(coder: WindowCoder, group: np.ndarray, channels: int) -> np.ndarray:
     """Return the scale indices of the fewest bits for windows' first samples."""
-    best, cost = np.zeros(channels, np.int64), np.full(channels, np.inf)  # sums of whole numbers
-    for scale in range(0, SCALES, _SCALE_STEP):
-        _, frequency, _ = coder.first_intervals(np.full(len(group), scale))
-        total = np.bincount(group, bits_of(frequency), channels)
-        better = total < cost
-        best[better], cost[better] = scale, total[better]
-    return best
+    scales, total = np.arange(0, SCALES, _SCALE_STEP), np.zeros((SCALES // _SCALE_STEP, channels), np.int64)
+    for first in range(0, len(group), _WINDOWS):
+        some = slice(first, first + _WINDOWS)
+        cost = bits_of(coder.first_frequencies(scales, some)).T
+        np.add.at(total.T, group[some], cost)
+    return scales[total.argmin(axis=0)]

@@ -7,11 +7,14 @@ together.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ...compiled.choice import engine_of
 from ...core.q6 import centres
 from ...entropy.entropy_model import CODES
+from ...predictor.input_arithmetic import initial_means
 from ...predictor.inputs import NetworkInputs
 from ...predictor.model import Model
 from ...predictor.past import Past
@@ -19,10 +22,20 @@ from ..bins import Units
 from ..payload.sequence import Sequence
 from ..windows import Windows
 
+if TYPE_CHECKING:
+    from ...compiled.engine import Engine
+
 INITIAL_SCALE = 140
 """Of every window, for its running means."""
+_SAMPLE = 5e-7
+"""Seconds that numpy and onnxruntime take for a sample."""
 _ROWS = 1 << 15
 """Samples that go through the network at once."""
+
+
+def first_mean() -> int:
+    """Return the running means that windows begin with."""
+    return int(initial_means(np.array([INITIAL_SCALE]))[0, 0])
 
 
 @dataclass(frozen=True)
@@ -78,6 +91,13 @@ class WindowCoder:
         """int64 [samples]; of a window's first sample, its deviation from its expected level."""
         return self._q6 - self._expected
 
+    def first_frequencies(self, scale: np.ndarray, some: slice) -> np.ndarray:
+        """Return the frequencies of some windows' first samples at scale indices int64 [n]: [n, windows]."""
+        first = self.first[some]
+        index, offset = np.tile(first, len(scale)), np.zeros(len(scale) * len(first), np.int64)
+        _, frequency, _ = self._intervals(index, offset, np.repeat(scale, len(first)))
+        return frequency.reshape(len(scale), -1)
+
     def first_intervals(self, scale: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return start, frequency and whether it is an escape, of first samples at scale indices int64 [windows]."""
         return self._intervals(self.first, np.zeros(len(self.first), np.int64), scale)
@@ -87,6 +107,11 @@ class WindowCoder:
         count = len(self.bins)
         coded = Coded(np.zeros(count, np.uint32), np.zeros(count, np.uint32), np.zeros(0, np.int64))
         escaped = np.zeros(count, bool)
+        engine = engine_of(self._model, len(self.bins) * _SAMPLE)
+        if engine is not None:
+            self._run_compiled(engine, scale, (coded.start, coded.frequency, escaped))
+            coded.escapes = np.flatnonzero(escaped)
+            return coded
         coded.start[self.first], coded.frequency[self.first], escaped[self.first] = self.first_intervals(scale)
         order = np.argsort(self._windows.length, kind="stable")[::-1]
         while len(order):
@@ -99,6 +124,13 @@ class WindowCoder:
                 coded.start[index], coded.frequency[index], escaped[index] = start, frequency, out
         coded.escapes = np.flatnonzero(escaped)
         return coded
+
+    def _run_compiled(self, engine: Engine, scale: np.ndarray, out: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
+        from ...compiled.window_kernels import encode
+
+        windows = self._windows.length, self.first, scale, first_mean()
+        settings = self._units.linear, self._units.shift
+        encode(windows, (*engine.network, engine.tables), settings, self.bins, self._expected[self.first], out)
 
     def _intervals(
         self, index: np.ndarray, offset: np.ndarray, scale: np.ndarray

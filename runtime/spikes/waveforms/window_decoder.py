@@ -12,11 +12,10 @@ from ...core.q6 import centres
 from ...entropy import rans
 from ...entropy.entropy_model import CODES
 from ...entropy.rans_source import RansSource
-from ...predictor.input_arithmetic import initial_means
 from ...predictor.inputs import NetworkInputs
 from ...predictor.model import Model
 from ...predictor.past import Past
-from .window_coder import INITIAL_SCALE, WindowLayout
+from .window_coder import INITIAL_SCALE, WindowLayout, first_mean
 
 if TYPE_CHECKING:
     from ...compiled.engine import Engine
@@ -84,7 +83,7 @@ class WindowDecoder:
             offset=windows.offset,
             level=self._layout.level,
             follows=sequence.follows & self._layout.chained,
-            initial_mean=int(initial_means(np.array([INITIAL_SCALE]))[0, 0]),
+            initial_mean=first_mean(),
             scale=self._scale,
         )
         settings = units.linear, units.shift
