@@ -12,6 +12,7 @@ from ..predictor.lanes import Lanes
 from ..predictor.metadata import Layer
 from ..predictor.model import Model
 from .kernels import LaneTable, run_network
+from .pair_network import pair_weights
 from .rans_kernels import TABLES_END
 
 _CHECKED_ROWS = 1 << 12
@@ -26,12 +27,14 @@ class Engine:
     ----------
     network : (float32 [n], int64 [layers + 1])
         Weights of all layers, and the sizes of these; see `kernels.infer`.
+    pair_network : (float32 [n], int64 [layers, 3])
+        The same for two blocks at once; see `pair_network`.
     tables : int32, see `rans_kernels.SCALES`
     """
 
     def __init__(self, model: Model):
         assert model.layers is not None
-        self.network = _network(model.layers)
+        self.network, self.pair_network = _network(model.layers), pair_weights(model.layers)
         self.tables = _tables(model.entropy, model.guesses)
 
     def wrong_rows(self, model: Model) -> int:

@@ -11,23 +11,16 @@ from typing import NamedTuple
 import numpy as np
 
 from ..core.compiled import inlined, njit
+from .network import network
 from .vectors import (
     WIDTH,
-    add_product,
     larger,
-    larger_float,
     load,
     pattern,
-    product,
-    round_even,
     smaller,
-    smaller_float,
     splat,
-    spread,
     store,
-    sum_of,
     to_float,
-    to_integer,
 )
 
 TAPS = 16
@@ -39,7 +32,6 @@ LEAD = REFERENCE_TAPS - 1
 
 _TILE = 256
 ROUND = 1 << 9
-_ZERO, _MOST = np.float32(0), np.float32(255)
 
 
 class LaneTable(NamedTuple):
@@ -158,15 +150,27 @@ def keep(values, lanes, first, count, series):
 @inlined
 def predict(state, values, x, hidden, weights, sizes, t):
     """Work out prediction, location, scale index and centre of a step; PART is given."""
+    extrapolate(state, values, t)
+    infer(state, x, hidden, weights, sizes)
+    locate(state)
+
+
+@inlined
+def extrapolate(state, values, t):
+    """Work out the prediction of a step, and how far the newest value is from it."""
     total = load(state, PART)
     for k in range(TAPS):
         total = total + load(values, t + k) * load(state, COEFFICIENTS + k)
     prediction = (total >> splat(np.int32(10))) + load(state, ADAPTIVE)
-    store(state, DIFFERENCE, load(values, t + TAPS - 1) - prediction)
-    infer(state, x, hidden, weights, sizes)
-    base, octaves = prediction + load(state, MEAN), load(state, OCTAVES)
-    minus_centre = ((base + load(state, HALF)) >> octaves) * load(state, LINEAR)
     store(state, PREDICTION, prediction)
+    store(state, DIFFERENCE, load(values, t + TAPS - 1) - prediction)
+
+
+@inlined
+def locate(state):
+    """Work out location and centre of a step from prediction and offset."""
+    base, octaves = load(state, PREDICTION) + load(state, MEAN), load(state, OCTAVES)
+    minus_centre = ((base + load(state, HALF)) >> octaves) * load(state, LINEAR)
     store(state, LOCATION, (load(state, OFFSET) << splat(np.int32(2))) + base + (minus_centre << octaves))
     store(state, CENTRE, splat(np.int32(0)) - minus_centre)
 
@@ -174,6 +178,15 @@ def predict(state, values, x, hidden, weights, sizes, t):
 @inlined
 def infer(state, x, hidden, weights, sizes):
     """Work out offset and scale index of a step from its difference, the residuals and their running means."""
+    enter(state, x)
+    offset, scale = network(x, hidden, weights, sizes)
+    store(state, OFFSET, offset)
+    store(state, SCALE, scale)
+
+
+@inlined
+def enter(state, x):
+    """Write the inputs of a step: its difference, the residuals and their running means."""
     least, most, shift = splat(np.int32(-128)), splat(np.int32(127)), splat(np.int32(5))
     for k in range(TAPS - 1):
         store(x, k, load(x, k + 1))
@@ -183,71 +196,6 @@ def infer(state, x, hidden, weights, sizes):
         bits = pattern(to_float(load(state, MEANS + k) >> splat(np.int32(4))))
         logarithm = (bits >> splat(np.int32(19))) - splat(np.int32(127 * 16 + 256))
         store(x, TAPS + 1 + k, to_float(larger(smaller(logarithm, most), least)))
-    _network(x, hidden, weights, sizes, state)
-
-
-@inlined
-def _network(x, hidden, weights, sizes, state):
-    """Work out offset and scale index.
-
-    weights : float32, of each layer: its scale; then for every eight outputs (of the last layer: for all two) the
-        biases, and for each input the weights
-    sizes : int64 [layers + 1], of all inputs and of the outputs; hidden ones are multiples of 8
-    """
-    last, room = len(sizes) - 2, len(hidden) // 2
-    at = _layer(x, 0, hidden, 0, weights, 0, sizes[0], sizes[1])
-    before = 0
-    for layer in range(1, last):
-        at = _layer(hidden, before, hidden, room - before, weights, at, sizes[layer], sizes[layer + 1])
-        before = room - before
-    scale, a, b = spread(weights, at), spread(weights, at + 1), spread(weights, at + 2)
-    c = d = e = f = g = h = splat(_ZERO)
-    at += 3
-    for k in range(0, sizes[last], 4):
-        v = load(hidden, before + k)
-        a, b = add_product(a, v, spread(weights, at)), add_product(b, v, spread(weights, at + 1))
-        v = load(hidden, before + k + 1)
-        c, d = add_product(c, v, spread(weights, at + 2)), add_product(d, v, spread(weights, at + 3))
-        v = load(hidden, before + k + 2)
-        e, f = add_product(e, v, spread(weights, at + 4)), add_product(f, v, spread(weights, at + 5))
-        v = load(hidden, before + k + 3)
-        g, h = add_product(g, v, spread(weights, at + 6)), add_product(h, v, spread(weights, at + 7))
-        at += 8
-    a, b = sum_of(sum_of(a, c), sum_of(e, g)), sum_of(sum_of(b, d), sum_of(f, h))
-    store(state, OFFSET, to_integer(round_even(product(a, scale))))
-    index = to_integer(round_even(product(b, scale)))
-    store(state, SCALE, larger(smaller(index, splat(np.int32(127))), splat(np.int32(0))))
-
-
-@inlined
-def _layer(x, before, y, after, weights, at, inputs, outputs):
-    """Run a hidden layer from rows of x to rows of y; eight sums at a time stay in registers. Returns where the weights
-    of the next one are."""
-    scale = spread(weights, at)
-    at += 1
-    for j in range(after, after + outputs, 8):
-        a, b, c, d = spread(weights, at), spread(weights, at + 1), spread(weights, at + 2), spread(weights, at + 3)
-        e, f, g, h = spread(weights, at + 4), spread(weights, at + 5), spread(weights, at + 6), spread(weights, at + 7)
-        at += 8
-        for k in range(before, before + inputs):
-            v = load(x, k)
-            a, b = add_product(a, v, spread(weights, at)), add_product(b, v, spread(weights, at + 1))
-            c, d = add_product(c, v, spread(weights, at + 2)), add_product(d, v, spread(weights, at + 3))
-            e, f = add_product(e, v, spread(weights, at + 4)), add_product(f, v, spread(weights, at + 5))
-            g, h = add_product(g, v, spread(weights, at + 6)), add_product(h, v, spread(weights, at + 7))
-            at += 8
-        _activate(y, j, scale, a, b, c, d)
-        _activate(y, j + 4, scale, e, f, g, h)
-    return at
-
-
-@inlined
-def _activate(x, row, scale, a, b, c, d):
-    zero, most = splat(_ZERO), splat(_MOST)
-    store(x, row, smaller_float(larger_float(round_even(product(a, scale)), zero), most))
-    store(x, row + 1, smaller_float(larger_float(round_even(product(b, scale)), zero), most))
-    store(x, row + 2, smaller_float(larger_float(round_even(product(c, scale)), zero), most))
-    store(x, row + 3, smaller_float(larger_float(round_even(product(d, scale)), zero), most))
 
 
 @inlined
@@ -276,7 +224,9 @@ def run_network(rows, weights, sizes):
         for i in range(WIDTH):
             for k in range(INPUTS):
                 x[k, i] = np.float32(np.int32(rows[first + i, k]) - 128)
-        _network(x, hidden, weights, sizes, state)
+        offset, scale = network(x, hidden, weights, sizes)
+        store(state, OFFSET, offset)
+        store(state, SCALE, scale)
         for i in range(WIDTH):
             out[first + i, 0], out[first + i, 1] = state[OFFSET, i], state[SCALE, i]
     return out

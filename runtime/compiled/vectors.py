@@ -7,12 +7,14 @@ not, depending on what surrounds them, which was worth a factor of five.
 from __future__ import annotations
 
 import operator
+import sys
 from typing import Any
 
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic, models, overload, register_model
+from numba.np.arrayobj import populate_array
 
 WIDTH = 8
 
@@ -199,3 +201,79 @@ for _function, _made in (
     (operator.rshift, _shift_right),
 ):
     _overload(_function, _made)
+
+
+@intrinsic
+def block_of(typingctx: Any, blocks: Any, place: Any) -> Any:
+    """Return a block of a C-ordered array [blocks, rows, 8], without counting a reference, which takes long in an inner
+    loop: the array itself has to stay."""
+    single = types.Array(blocks.dtype, 2, "C")
+
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        place = context.cast(builder, arguments[1], signature.args[1], types.intp)
+        whole = context.make_array(signature.args[0])(context, builder, arguments[0])
+        _, rows, width = cgutils.unpack_tuple(builder, whole.shape)
+        first, *strides = cgutils.unpack_tuple(builder, whole.strides)
+        data = cgutils.pointer_add(builder, whole.data, builder.mul(place, first), whole.data.type)
+        made = context.make_array(single)(context, builder)
+        populate_array(made, data, [rows, width], strides, whole.itemsize, None)
+        return made._getvalue()
+
+    return single(blocks, place), build
+
+
+@intrinsic
+def put(typingctx: Any, array: Any, place: Any, value: Any) -> Any:
+    """Write the number at a place of a flat array; see `number`."""
+
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        place = context.cast(builder, arguments[1], signature.args[1], types.intp)
+        value = context.cast(builder, arguments[2], signature.args[2], signature.args[0].dtype)
+        builder.store(value, _number(context, builder, signature.args[0], arguments[0], place))
+        return context.get_dummy_value()
+
+    return types.void(array, place, value), build
+
+
+def _little_endian(builder: Any, word: Any) -> Any:
+    """Return a word as it lies in memory, the least significant byte first, or the word of one that lies there so."""
+    if sys.byteorder == "little":
+        return word
+    swap = ir.FunctionType(word.type, [word.type])
+    return builder.call(cgutils.get_or_insert_function(builder.module, swap, "llvm.bswap.i64"), [word])
+
+
+@intrinsic
+def load_word(typingctx: Any, array: Any, place: Any) -> Any:
+    """Return the eight bytes from a place of a flat array uint8 as int64, the least significant one first."""
+
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        place = context.cast(builder, arguments[1], signature.args[1], types.intp)
+        pointer = _number(context, builder, signature.args[0], arguments[0], place)
+        return _little_endian(builder, builder.load(builder.bitcast(pointer, ir.IntType(64).as_pointer()), align=1))
+
+    return types.int64(array, place), build
+
+
+@intrinsic
+def store_word(typingctx: Any, array: Any, place: Any, word: Any) -> Any:
+    """Write int64 to eight bytes of a flat array uint8; see `load_word`."""
+
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        place = context.cast(builder, arguments[1], signature.args[1], types.intp)
+        pointer = _number(context, builder, signature.args[0], arguments[0], place)
+        word = _little_endian(builder, arguments[2])
+        builder.store(word, builder.bitcast(pointer, ir.IntType(64).as_pointer()), align=1)
+        return context.get_dummy_value()
+
+    return types.void(array, place, types.int64), build
+
+
+@intrinsic
+def trailing_zeros(typingctx: Any, word: Any) -> Any:
+    """Return how many zeros are below the lowest one of an int64 that is not 0."""
+
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 1))
+
+    return types.int64(types.int64), build

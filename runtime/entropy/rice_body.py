@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
@@ -13,6 +14,36 @@ from .rice_bits import field_windows, pack_varint, unary_numbers, unpack_varint
 Bytes: TypeAlias = bytes | memoryview
 
 
+@dataclass(frozen=True)
+class BodyParts:
+    """Where the parts of a body begin.
+
+    parameter : int
+        Of the runs, None where there are none.
+    bins, quotients, rests : int
+        Offsets of the unary bins, and of quotients and rests of runs. Remainders follow.
+    """
+
+    parameter: int | None
+    bins: int
+    quotients: int
+    rests: int
+
+
+def parts_of(data: Bytes) -> BodyParts:
+    """Return the parts of a body. Raises `CorruptError`."""
+    if not len(data) or data[0] & ~RUNS > MAX_RUN_BITS:
+        raise CorruptError("a Rice-coded body has an impossible head")
+    has_runs, parameter = bool(data[0] & RUNS), data[0] & ~RUNS
+    size, offset = unpack_varint(data, 1)
+    run_size, offset = unpack_varint(data, offset) if has_runs else (0, offset)
+    if offset + size > len(data):
+        raise CorruptError("a Rice-coded body ends within its bins")
+    if offset + size + run_size > len(data):
+        raise CorruptError("a Rice-coded body ends within its runs")
+    return BodyParts(parameter if has_runs else None, offset, offset + size, offset + size + run_size)
+
+
 class RiceBody:
     """A body in its parts.
 
@@ -21,25 +52,18 @@ class RiceBody:
     remainders : bytes
     """
 
-    def __init__(self, data: bytes | memoryview):
-        data = memoryview(data)
-        if not len(data) or data[0] & ~RUNS > MAX_RUN_BITS:
-            raise CorruptError("a Rice-coded body has an impossible head")
-        has_runs, parameter = bool(data[0] & RUNS), data[0] & ~RUNS
-        size, offset = unpack_varint(data, 1)
-        run_size, offset = unpack_varint(data, offset) if has_runs else (0, offset)
-        bins = _numbers(data, offset, size, "bins")
+    def __init__(self, data: Bytes):
+        data, parts = memoryview(data), parts_of(data)
+        bins = _numbers(data[parts.bins : parts.quotients], "bins")
         if len(bins) and bins.max() > ESCAPE:
             raise CorruptError("a Rice-coded body has an impossible bin")
-        self.bins, self.hits = bins.astype(np.uint8), None
-        offset += size
-        if has_runs:
-            lengths = _numbers(data, offset, run_size, "runs") << parameter
-            offset += run_size
-            end = offset + (len(lengths) * parameter + 7) // 8
-            self.hits = np.cumsum(lengths + _fields(data[offset:end], len(lengths), parameter) + 1) - 1
-            offset = end
-        self.remainders = data[offset:]
+        self.bins, self.hits, end = bins.astype(np.uint8), None, parts.rests
+        if parts.parameter is not None:
+            lengths = _numbers(data[parts.quotients : parts.rests], "runs") << parts.parameter
+            end += (len(lengths) * parts.parameter + 7) // 8
+            rests = _fields(data[parts.rests : end], len(lengths), parts.parameter)
+            self.hits = np.cumsum(lengths + rests + 1) - 1
+        self.remainders = data[end:]
 
 
 def join_body(parameter: int | None, bins: Bytes, quotients: Bytes, rests: Bytes, remainders: Bytes) -> bytes:
@@ -50,10 +74,8 @@ def join_body(parameter: int | None, bins: Bytes, quotients: Bytes, rests: Bytes
     return b"".join([head, bins, quotients, rests, remainders])
 
 
-def _numbers(data: memoryview, offset: int, size: int, what: str) -> np.ndarray:
-    if offset + size > len(data):
-        raise CorruptError(f"a Rice-coded body ends within its {what}")
-    numbers, padding = unary_numbers(data[offset : offset + size])
+def _numbers(data: memoryview, what: str) -> np.ndarray:
+    numbers, padding = unary_numbers(data)
     if padding > 7:
         raise CorruptError(f"a Rice-coded body has superfluous {what}")
     return numbers

@@ -34,7 +34,7 @@ class DecodingLanes(Protocol):
     def reset(self) -> None:
         """Go back to the start of all lanes."""
 
-    def decode(self, body: RiceBody, steps: int) -> tuple[np.ndarray, bool]:
+    def decode(self, body: bytes, steps: int) -> tuple[np.ndarray, bool]:
         """Return the samples int16 [steps, lanes] of a body, and whether it ended where it should."""
 
 
@@ -88,10 +88,10 @@ class _PlainDecoder:
         """Go back to the start of all lanes."""
         self._loop.reset()
 
-    def decode(self, body: RiceBody, steps: int) -> tuple[np.ndarray, bool]:
+    def decode(self, body: bytes, steps: int) -> tuple[np.ndarray, bool]:
         """Return the samples int16 [steps, lanes] of a body, and whether it ended where it should."""
         self._samples = np.empty((steps, self._samples.shape[1]), np.int16)
-        self._source.load(body)
+        self._source.load(RiceBody(body))
         self._loop.run(0, steps)
         self._loop.flush(steps)
         return self._samples, self._source.finish()

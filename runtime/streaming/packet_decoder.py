@@ -8,7 +8,6 @@ import numpy as np
 
 from ..core import near_lossless
 from ..core.errors import CorruptError
-from ..entropy.rice_body import RiceBody
 from ..predictor.channel_parameters import LINEAR
 from ..predictor.model import Model
 from . import parameters
@@ -78,7 +77,7 @@ class PacketDecoder:
         if frames == 0 and not body:
             return np.empty((0, self._description.channels), np.int16)
         assert self._lanes is not None  # a key packet came first
-        samples, good = self._lanes.decode(RiceBody(body), frames)
+        samples, good = self._lanes.decode(body, frames)
         if not good:
             raise CorruptError("a packet's coded bits do not end where they should")
         if self._description.max_error and self._linear.any():
