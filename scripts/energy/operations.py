@@ -16,7 +16,7 @@ from runtime.predictor.model import Model
 from runtime.predictor.past import Past
 from runtime.spikes.detection import filters
 from runtime.spikes.options import SpikeOptions
-from runtime.spikes.payload.sequence import TEMPLATE
+from runtime.spikes.payload.symbols import CLASSES
 from runtime.spikes.render import lfp_fit
 from runtime.spikes.render.lfp import COEFFICIENT_BITS as KNOT_BITS
 
@@ -128,7 +128,7 @@ def stream(model: Model, block: int, coded_bits: float) -> list[Cost]:
 
 
 def detector(sample_rate: float, block: int, windows: float) -> list[Cost]:
-    """Return the band-pass, of which symmetric taps share a product, and the comparisons behind it."""
+    """Return the band-pass, of which equal taps share a product, and the comparisons behind it."""
     taps = filters.band_taps(sample_rate)
     reach = len(taps) // 2
     bits = SAMPLE_BITS + 1, int(abs(taps).max()).bit_length() + 1
@@ -136,7 +136,7 @@ def detector(sample_rate: float, block: int, windows: float) -> list[Cost]:
     moved = SAMPLE_BITS * (1 + again + windows)
     memory = CHANNELS * SAMPLE_BITS * (block + 2 * reach) // 8
     return [
-        Cost("band-pass", products=Counter({bits: reach + 1}), additions=2 * reach),
+        Cost("band-pass", products=Counter({bits: len(np.unique(taps))}), additions=2 * reach),
         Cost("noise, threshold, dead time", additions=4),
         Cost("samples of a block", moved=moved, memory=memory),
     ]
@@ -157,14 +157,12 @@ def in_windows(model: Model, max_error: int, share: float) -> list[Cost]:
 
 
 def per_window(model: Model, options: SpikeOptions, windows: float) -> list[Cost]:
-    """Return what a window costs beside its samples: correction pulse, template, scale of the first sample, place."""
+    """Return what a window costs beside its samples: correction pulse, place, scale of the first sample."""
     frames, reach = sum(options.window_frames), len(filters.band_taps(options.sample_rate)) // 2
     bits = SAMPLE_BITS + 1, filters.TAP_BITS + 1
     correction = Cost("correction pulse (a window)", windows, Counter({bits: frames * (reach + 1)}))
     correction.additions = 2 * frames * reach
-    template = 2 * TEMPLATE * IMPLANT_MAGNITUDE_BITS
-    place = Cost("template, place (a window)", windows, additions=3 * TEMPLATE + 40, moved=template)
-    place.memory = CHANNELS * TEMPLATE * IMPLANT_MAGNITUDE_BITS // 8
+    place = Cost("place (a window)", windows, additions=CLASSES + _RANS_BITS)
     scale = Cost("scale of first samples (a window)", windows, additions=SCALES)
     scale.look_ups = Counter({model.entropy.rows.nbytes: 2 * SCALES})
     for step in (correction, place, scale):

@@ -10,7 +10,8 @@ from ...core.errors import CorruptError
 from ...entropy import rans
 from ...entropy.entropy_model import PRECISION
 
-_CLASSES = 32
+CLASSES = 32
+"""Of a distribution."""
 _LEARN, _MOST = 24, 1 << 13
 """What a class gains when it occurs, and the sum at which all are halved."""
 _CHUNK_BITS = 16
@@ -22,7 +23,7 @@ class Distribution:
     """How likely the classes of a number are: class c holds 2^c - 1 to 2^(c + 1) - 2."""
 
     def __init__(self) -> None:
-        self._counts, self._total = [1] * _CLASSES, _CLASSES
+        self._counts, self._total = [1] * CLASSES, CLASSES
 
     def interval(self, number: int) -> tuple[int, int]:
         """Return start and frequency of a class, and learn that it occurred."""
