@@ -32,11 +32,11 @@ def test_bounded_errors_have_their_own():
     assert choose(other_device(2), max_error=5) == choose(other_device(2), target_rate=1e5) == "near-lossless"
 
 
-def test_spike_mode_by_the_implant_table():
+def test_spike_mode_has_a_model_of_its_own():
     for channels in (1, 3):
         for bound in (0, 30):
-            assert choose(simulate(4000, channels, seed=2).samples, max_error=bound, kept=True) == "implant"
-            assert choose(other_device(channels), max_error=bound, kept=True) == "device"
+            assert choose(simulate(4000, channels, seed=2).samples, max_error=bound, kept=True) == "spikes"
+            assert choose(other_device(channels), max_error=bound, kept=True) == "spikes"
 
 
 @pytest.mark.parametrize("kind", ["implant", "other"])

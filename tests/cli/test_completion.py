@@ -51,7 +51,7 @@ def test_bash_completes(line, expected, capsys, tmp_path):
 def test_all_paths_are_known():
     """Words and numbers are not completed; everything else that an option takes is a path."""
     others = {"N", "BITS", "E", "WHAT", "K", "BEFORE,AFTER", "HZ", "LENGTH", "I/N", "FRAMES", "SECONDS", "NUMBER"}
-    others |= {"spikes[,lfp]", "COMMAND", "BYTES"}
+    others |= {"spikes[,lfp]", "COMMAND", "BYTES", "MS"}
     named = {action.metavar for action in _actions(_parser()) if isinstance(action.metavar, str)}
     assert named - others == {*_FILES, *_FOLDERS}
 

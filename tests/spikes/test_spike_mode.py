@@ -71,11 +71,11 @@ def test_off_the_table_too(array):
 def test_escapes_and_low_bits_come_back():
     random = np.random.default_rng(3)
     samples = random.normal(0, 300, (9000, 2))
-    samples[2000::1000] -= 25000
-    samples[2003::1000] += 29000
+    samples[2000::1000] -= 31000
+    samples[2001::1000] += 31000
     samples = np.clip(samples, -32768, 32767).astype(np.int16)
     decoded, mask = read(runtime.encode(samples, RATE, keep="spikes", max_error=0))
-    assert np.array_equal(decoded[mask], samples[mask]) and mask[2000::1000].all() and mask[2003::1000].all()
+    assert np.array_equal(decoded[mask], samples[mask]) and mask[2000::1000].all() and mask[2001::1000].all()
     payload = spikes.encode(samples, 16, SpikeOptions(max_error=0, sample_rate=RATE), None, model.load())
     chunk, _ = parse(payload, 2, 16, model.load())
     assert chunk.units.shift > 0 and len(chunk.escapes) > 0
@@ -116,9 +116,9 @@ def test_a_channel_that_is_all_crossings_does_not_starve_others(array):
     samples = np.hstack([array.samples, CODE_TO_SAMPLE[np.rint(wild).astype(int) + 512][:, None]])
     free = read(runtime.encode(samples, RATE, keep="spikes", verify=False))[1]
     assert free[:, 4].mean() <= 0.26
-    data = runtime.encode(samples, RATE, keep="spikes", target_rate=11000)
+    data = runtime.encode(samples, RATE, keep="spikes", target_rate=13000)
     mask = read(data)[1]
-    assert 8 * len(data) / 2 <= 11000
+    assert 8 * len(data) / 2 <= 13000
     kept = mask.sum(axis=0) / np.maximum(free.sum(axis=0), 1)
     assert kept[4] < 0.5 and kept[:4].min() > 2 * kept[4]
 

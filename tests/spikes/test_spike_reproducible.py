@@ -38,9 +38,9 @@ def sha256(payloads):
 @pytest.mark.parametrize(
     "keep, implant, expected",
     [
-        ("spikes", True, ("5db77124539658b0", "dce78c180257561b")),
-        ("spikes,lfp", True, ("0eebdc033e14a0b0", "1d0151f243054fca")),
-        ("spikes,lfp", False, ("8e1ddf6b3da50c23", "ca9ed36185d5c224")),
+        ("spikes", True, ("7f7db25a2fb7727a", "d5c049abdbdfa93d")),
+        ("spikes,lfp", True, ("9c1b02e9f0207170", "cd070483d582f1f3")),
+        ("spikes,lfp", False, ("40162b413a0db98f", "773757741a1ade51")),
     ],
 )
 def test_same_bytes(keep, implant, expected):
