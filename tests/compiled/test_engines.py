@@ -66,6 +66,7 @@ def test_implant_recordings(simulation):
         assert np.array_equal(codings.decode([DecodeTask(plain, 11)], model)[0], samples)
 
 
+@pytest.mark.long
 def test_any_part_of_a_chunk():
     samples, model, rng = recordings()["references"], models.load("device"), np.random.default_rng(1)
     payload = codings.encode([EncodeTask(samples)], model)[0]

@@ -35,6 +35,7 @@ def test_shares_nothing_with_the_runtime(root):
         assert not [line for line in imports if "runtime" in line or "training" in line or "conformance" in line]
 
 
+@pytest.mark.long
 def test_vectors_reach_every_part_of_the_format():
     """Kinds of channels, low bits, escapes, segments of different lengths, stored chunks, every block."""
     seen = set()

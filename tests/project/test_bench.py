@@ -68,7 +68,7 @@ def test_missing_packages_are_named(monkeypatch):
     assert coders.baselines()[1] == ["no_such_package"]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_it_writes_tables_and_a_plot_without_real_recordings(root, tmp_path):
     pytest.importorskip("matplotlib")
     page = tmp_path / "out" / "bench.md"

@@ -91,7 +91,7 @@ def test_checkpoint_round_trip(trained, rows, tmp_path):
         "near-lossless-v1",
         "spikes-v1",
         "implant-lstm-v1",
-        "array-messages-v1",
+        pytest.param("array-messages-v1", marks=pytest.mark.long),
         "implant-small-v1",
         "implant-v1",
     ],

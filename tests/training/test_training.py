@@ -142,6 +142,7 @@ def test_files_that_are_no_models(command, tmp_path, capsys):
     assert commands.MODELS.is_dir()
 
 
+@pytest.mark.long
 def test_retrain(folder, root):
     (folder / "data").rename(folder / "neuralink")
     (folder / "neuralink_pairs.json").write_text("[]")
