@@ -163,15 +163,20 @@ class SpikeEncoder:
         return best.payload
 
     def _within(self, block: _Block, wanted: int, allowed: int) -> _Candidate:
-        """Return a block within the bytes that it may take: with a larger error, and then with fewer windows."""
+        """Return a block within the bytes that it may take: with a larger error, and then with fewer windows.
+
+        Where it takes more than wanted, the next block has a larger error, so that most blocks are encoded once.
+        """
         least = self._options.max_error
         highest = min(max(least, int(np.median(block.found.noise))), MAX_ERROR)
         error = self._error
         best = self._candidate(block, block.found, error)
-        while len(best.payload) > wanted and error < highest:
+        while len(best.payload) > allowed and error < highest:
             error = min(error + 1 + error // 4, highest)
             best = self._candidate(block, block.found, error)
         self._error = error - (error > least and len(best.payload) < _ENOUGH * wanted)
+        if len(best.payload) > wanted:
+            self._error = max(min(error + 1 + error // 4, highest), error)
         if len(best.payload) > allowed:
             best = self._fewer(block, best, allowed)
             self.crowded += len(best.payload) > allowed
