@@ -59,10 +59,7 @@ def _line_with_pulse(out, channel, span, ends, pulse, limits):
     (begin, end), (first, last), (before, rise), (low, high) = span, ends, pulse, limits
     steps = end - begin
     for t in range(begin + 1, end):
-        value = first + (2 * (last - first) * (t - begin) + steps) // (2 * steps)
-        place = t - end + 2 * before
-        if place >= 0:
-            value += (rise * (before - abs(place - before)) + before) // (2 * before)
+        value = _between(first, last, steps, t - begin) + _pulse(rise, before, end - t)
         out[t, channel] = min(max(value, low), high)
 
 
@@ -70,6 +67,14 @@ def _line_with_pulse(out, channel, span, ends, pulse, limits):
 def _between(first, last, steps, place):
     """Return a value of a line, rounded (halves up)."""
     return first + (2 * (last - first) * place + steps) // (2 * steps)
+
+
+@njit
+def _pulse(rise, before, ahead):
+    """Return what a correction pulse of half the rise adds so many frames in front of its window."""
+    if ahead > 2 * before:
+        return 0
+    return (rise * (before - abs(before - ahead)) + before) // (2 * before)
 
 
 @njit
@@ -94,9 +99,8 @@ def _draw_gap(row, curve, span, ends, pulse):
                 value += _between(behind, 0, steps, t - at)
             if is_ahead and start - t < steps:
                 value += _between(0, ahead, steps, steps - (start - t))
-        place = t - start + 2 * before
-        if rise != 0 and place >= 0:
-            value += (rise * (before - abs(place - before)) + before) // (2 * before)
+        if rise != 0:
+            value += _pulse(rise, before, start - t)
         row[t] = value
 
 

@@ -172,11 +172,11 @@ class SpikeEncoder:
         error = self._error
         best = self._candidate(block, block.found, error)
         while len(best.payload) > allowed and error < highest:
-            error = min(error + 1 + error // 4, highest)
+            error = _larger(error, highest)
             best = self._candidate(block, block.found, error)
         self._error = error - (error > least and len(best.payload) < _ENOUGH * wanted)
         if len(best.payload) > wanted:
-            self._error = max(min(error + 1 + error // 4, highest), error)
+            self._error = _larger(error, highest)
         if len(best.payload) > allowed:
             best = self._fewer(block, best, allowed)
             self.crowded += len(best.payload) > allowed
@@ -241,3 +241,8 @@ class SpikeEncoder:
         behind = np.where(until > 0, following, behind)
         drawn = np.concatenate([self._signal.rendered, rendered, behind])
         return corrections(found, values, drawn, self._options, shape.correction_step, past)
+
+
+def _larger(error: int, highest: int) -> int:
+    """Return the next larger bound of the error, up to the highest one, or the same where it is beyond."""
+    return max(min(error + 1 + error // 4, highest), error)

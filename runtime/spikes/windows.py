@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..core.limits import MAX_CHUNK_FRAMES
+
 JOIN = 6
 """Frames between two windows that are joined: to start anew costs more than so many frames."""
 
@@ -92,6 +94,12 @@ class Windows:
         frame, channel = self.flat()
         mask[frame, channel] = True
         return mask
+
+    def owners(self, events: Events) -> np.ndarray:
+        """Return the window that each event has, int64 [events]."""
+        begins = self.channel * MAX_CHUNK_FRAMES + self.start
+        places = events.channel * MAX_CHUNK_FRAMES + np.maximum(events.frame, 0)
+        return np.searchsorted(begins, places, "right") - 1
 
     def gaps(self) -> np.ndarray:
         """Return the frames between each and the one before it on its channel, or the chunk's start, int64."""

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 import os
-from dataclasses import replace
 
 import numpy as np
 
 from .. import spikes
-from ..compiled.choice import engine_of, spike_loops
+from ..compiled.choice import prepare_stream
 from ..container.chunk_head import CHUNK_HEAD, SPIKES, chunk_bound
 from ..core.errors import CorruptError, UsageError
 from ..core.limits import MAX_CHANNELS
@@ -75,23 +74,17 @@ class SpikeStreamEncoder:
             raise UsageError(f"a target rate is a number of bits per second above 0, not {target_rate}")
         self.channels, self.block, self._stream = channels, block, stream
         options = (options or SpikeOptions()).with_rate(sample_rate)
-        self._options, self._target = options, target_rate
         period = max(1, round(resync * sample_rate / block))
-        self._shape = Description(b"", sample_rate, block, period, options.max_error, channels, spikes=True)
         network = stateless(models.load(models.SPIKES if model is None else model))
-        self._description, self._budget, self._encoder = self._coding(network)
-        engine_of(network, math.inf)  # at once: a stream is long
-        spike_loops(math.inf)
-        self._sequence = self._frames = 0
-
-    def _coding(self, network: Model) -> tuple[Description, LinkBudget | None, spikes.SpikeEncoder]:
-        """Return what depends on the model."""
-        description, budget = replace(self._shape, model=network.identity), None
-        if self._target is not None:
-            blocks = description.sample_rate, self.block
+        prepare_stream(network)
+        numbers = sample_rate, block, period, options.max_error, channels
+        self._description = Description(network.identity, *numbers, spikes=True)
+        self._target, self._budget = target_rate, None
+        if target_rate is not None:
             overhead = OVERHEAD + _LENGTH_BYTES
-            budget = LinkBudget(self._target, *blocks, overhead, description.period, DESCRIPTION_BYTES)
-        return description, budget, spikes.SpikeEncoder(self.channels, self._options, self.block, network, budget)
+            self._budget = LinkBudget(target_rate, sample_rate, block, overhead, period, DESCRIPTION_BYTES)
+        self._encoder = spikes.SpikeEncoder(channels, options, block, network, self._budget)
+        self._sequence = self._frames = 0
 
     @property
     def delay(self) -> int:
@@ -144,8 +137,7 @@ class SpikePacketDecoder:
 
     def __init__(self, model: Model, description: Description):
         self.description, self._model = description, model
-        engine_of(model, math.inf)
-        spike_loops(math.inf)
+        prepare_stream(model)
 
     def decode(self, packet: Packet, sequence: int) -> np.ndarray:
         """Return the samples int16 [frames, channels] of a packet. Raises `CorruptError`."""

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...core.limits import MAX_CHUNK_FRAMES
 from ..options import SpikeOptions
 from ..render.rendering import correction_pulse
+from ..windows import Events
 from . import filters
 from .offline import Detections
 
@@ -41,7 +41,7 @@ def corrections(
     """
     windows = found.windows
     heights = np.zeros(len(windows), np.int64)
-    window = np.searchsorted(_order(windows.channel, windows.start), _order(found.channel, found.frame), "right") - 1
+    window = windows.owners(Events(found.channel, found.frame))
     events = np.flatnonzero(np.diff(window, prepend=-1) > 0)
     search = max(2, round(_SEARCH_SECONDS * options.sample_rate))
     responses, room = _responses(options, step), np.minimum(windows.gaps(), 2 * options.window_frames[0])
@@ -92,8 +92,3 @@ def _heights(depth: np.ndarray, drawn: np.ndarray, effect: np.ndarray) -> np.nda
     best = np.lexsort((np.broadcast_to(np.abs(height), miss.shape), miss), axis=1)[:, 0]
     fine = miss[:, _MAX_HEIGHT] <= _TOLERANCE
     return np.where(fine, 0, height[best])
-
-
-def _order(channel: np.ndarray, frame: np.ndarray) -> np.ndarray:
-    """Return numbers in order of channel, then of frame."""
-    return channel * MAX_CHUNK_FRAMES + frame

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ...core.limits import MAX_CHUNK_FRAMES
 from ..options import SpikeOptions
 from ..windows import Events
 from . import filters
@@ -42,11 +41,9 @@ class BlockDetections(Detections):
     """The spikes of a block.
 
     depth : float64 [n], least values of the band after crossings, in thresholds
-    before : frames of a window before an event
     """
 
     depth: np.ndarray
-    before: int
 
     def clarity(self) -> np.ndarray:
         """Return how far each window passes its threshold, float64 [windows].
@@ -55,7 +52,7 @@ class BlockDetections(Detections):
         channel counts as a little less clear, so that no channel crowds out others.
         """
         clear = np.full(len(self.windows), -np.inf)
-        np.maximum.at(clear, self._owners(Events(self.channel, self.frame)), self.depth)
+        np.maximum.at(clear, self.windows.owners(Events(self.channel, self.frame)), self.depth)
         clear[np.isneginf(clear)] = np.inf
         order = np.lexsort((-clear, self.windows.channel))
         rank = np.arange(len(order)) - np.searchsorted(self.windows.channel, self.windows.channel)
@@ -65,21 +62,15 @@ class BlockDetections(Detections):
 
     def only(self, kept: np.ndarray) -> BlockDetections:
         """Return these without some windows; `kept` is bool [windows]."""
-        events = kept[self._owners(Events(self.channel, self.frame))]
+        crossings = kept[self.windows.owners(Events(self.channel, self.frame))]
         return replace(
             self,
-            events=self.events.select(kept[self._owners(self.events)]),
+            events=self.events.select(kept[self.windows.owners(self.events)]),
             windows=self.windows.select(kept),
-            channel=self.channel[events],
-            frame=self.frame[events],
-            depth=self.depth[events],
+            channel=self.channel[crossings],
+            frame=self.frame[crossings],
+            depth=self.depth[crossings],
         )
-
-    def _owners(self, events: Events) -> np.ndarray:
-        """Return the window of each event, int64 [events]."""
-        begins = self.windows.channel * MAX_CHUNK_FRAMES + self.windows.start
-        places = events.channel * MAX_CHUNK_FRAMES + np.maximum(events.frame - self.before, 0)
-        return np.searchsorted(begins, places, "right") - 1
 
 
 @dataclass
@@ -177,9 +168,7 @@ class OnlineDetector:
         behind = frame[:, None] + np.arange(1 + int(_DEPTH_SECONDS * self._options.sample_rate))
         least = filtered[np.minimum(behind, len(filtered) - 1), channel[:, None]].min(axis=1, initial=0)
         depth = -least / threshold[channel]
-        return BlockDetections(
-            events, windows, channel, frame, threshold, noise, self.raised, depth, self._options.window_frames[0]
-        )
+        return BlockDetections(events, windows, channel, frame, threshold, noise, self.raised, depth)
 
     def _certainty(self, frames: int) -> float:
         """Return the factor of all thresholds in the next block."""

@@ -9,6 +9,7 @@ import numpy as np
 from ...core.errors import CorruptError
 from ...entropy import rans
 from ...entropy.entropy_model import PRECISION
+from . import lanes
 
 CLASSES = 32
 """Of a distribution."""
@@ -16,7 +17,6 @@ _LEARN, _MOST = 24, 1 << 13
 """What a class gains when it occurs, and the sum at which all are halved."""
 _CHUNK_BITS = 16
 _MASK, _WORD_BITS = (1 << PRECISION) - 1, 32
-_WORD, _EMIT = (1 << _WORD_BITS) - 1, 24 + _WORD_BITS - PRECISION
 
 
 class Distribution:
@@ -88,14 +88,9 @@ class SymbolWriter:
 
     def to_bytes(self) -> bytes:
         """Return the coder's state and words."""
-        state, words = rans.LOW, []
-        for start, frequency in reversed(self._intervals):
-            if state >= frequency << _EMIT:
-                words.append(state & _WORD)
-                state >>= _WORD_BITS
-            state = (state // frequency << PRECISION) + state % frequency + start
-        packed = rans.pack_states(np.array([state], np.uint64))
-        return packed + struct.pack(f"<{len(words)}I", *reversed(words))
+        intervals = np.array(self._intervals, np.uint32).reshape(-1, 2)
+        states, words = lanes.encode(intervals[:, :1], intervals[:, 1:])
+        return rans.pack_states(states) + words.astype("<u4").tobytes()
 
 
 class SymbolReader:

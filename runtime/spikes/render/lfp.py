@@ -31,10 +31,10 @@ _ZERO = np.array([0, 1 << 16, 0, 32, 32])
 _MAX_LANES = 4096
 _MAX_VALUE = 1 << 24
 _RAN_OUT = "the coded words of a field potential do not end where they should"
-_STEP = 1e-4
-"""Seconds that numpy takes for a step of any number of lanes."""
 _KEPT_SAMPLES = 1 << 21
 """Samples of a chunk whose field potential is kept once it is drawn."""
+_STEP = 1e-4
+"""Seconds that numpy takes for a step of any number of lanes."""
 CENTRE = 32
 """Q6 location of all knots' residuals: the middle of linear code 512."""
 

@@ -98,10 +98,6 @@ class WindowCoder:
         _, frequency, _ = self._intervals(index, offset, np.repeat(scale, len(first)))
         return frequency.reshape(len(scale), -1)
 
-    def first_intervals(self, scale: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return start, frequency and whether it is an escape, of first samples at scale indices int64 [windows]."""
-        return self._intervals(self.first, np.zeros(len(self.first), np.int64), scale)
-
     def run(self, scale: np.ndarray) -> Coded:
         """Return all intervals; the first samples' scale indices are int64 [windows]."""
         count = len(self.bins)
@@ -112,7 +108,8 @@ class WindowCoder:
             self._run_compiled(engine, scale, (coded.start, coded.frequency, escaped))
             coded.escapes = np.flatnonzero(escaped)
             return coded
-        coded.start[self.first], coded.frequency[self.first], escaped[self.first] = self.first_intervals(scale)
+        alone = self._intervals(self.first, np.zeros(len(self.first), np.int64), scale)
+        coded.start[self.first], coded.frequency[self.first], escaped[self.first] = alone
         order = np.argsort(self._windows.length, kind="stable")[::-1]
         while len(order):
             longest = int(self._windows.length[order[0]])
