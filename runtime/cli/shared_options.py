@@ -107,6 +107,21 @@ def positive(text: str) -> int:
     return int(text)
 
 
+def number_of(what: str, most: float) -> Callable[[str], float]:
+    """Return a parser of numbers above 0, up to some."""
+
+    def parse(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = 0.0
+        if not 0 < value <= most:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a number of {what}")
+        return value
+
+    return parse
+
+
 def shard(text: str) -> tuple[int, int]:
     """Parse a share of the files: I/N."""
     number, _, shares = text.partition("/")

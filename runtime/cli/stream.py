@@ -13,13 +13,12 @@ from ..core.errors import UsageError
 from ..core.names import printable
 from ..core.terms import FILLS
 from . import stream_events
-from .shared_options import add_command, bound, hertz, input_options, positive, verbose, window
+from .received import READ, received, receiving_options, tell
+from .shared_options import add_command, bound, hertz, input_options, number_of, positive, verbose, window
 
 if TYPE_CHECKING:
     from ..streaming.decoder import StreamDecoder
     from ..streaming.parity import Encoder, RateShare
-
-_READ = 1 << 16
 
 
 def add(commands: Any) -> None:
@@ -31,13 +30,9 @@ def add(commands: Any) -> None:
     summary = "int16 frames on standard output, from packets on standard input"
     decode = commands.add_parser("decode", help=summary, description=_DECODE)
     decode.add_argument("--model", metavar="PATH", help="the model, where it is not a shipped one")
-    decode.add_argument("--join", action="store_true", help="begin with the first frames that can be decoded")
-    reorder = "packets that may come before one that was sent earlier, for which the decoder waits (default: 0)"
-    decode.add_argument("--reorder", type=int, default=0, metavar="N", help=reorder)
     fill = "frames in the place of lost ones, so that time does not shift: zeros, or the last frame before"
     decode.add_argument("--fill", choices=FILLS, help=f"{fill} (default: lost frames are left out)")
-    decode.add_argument("-q", "--quiet", action="store_true", help="no summary")
-    verbose(decode)
+    receiving_options(decode)
     decode.set_defaults(run=_decode)
     stream_events.add(commands)
     summary = "fit the parameters of channels to a recording, for their streams"
@@ -63,12 +58,13 @@ def _add_encode(commands: Any) -> None:
     encode.add_argument("--sample-rate", type=hertz, required=True, metavar="HZ")
     block = "frames of a packet (default: 0.4 ms; 0.7 ms for few channels, 5 ms for fewer than 16; with --keep 50 ms)"
     encode.add_argument("--block", type=positive, metavar="FRAMES", help=block)
-    model = "the model to code with (default: implant-small; with --keep implant or array, by the recording)"
+    model = "the model to code with (default: implant-small; with --keep spikes)"
     encode.add_argument("--model", metavar="NAME|PATH", help=model)
     _add_loss(encode)
     encode.add_argument("--calibration", metavar="FILE", help="of `stream calibrate`: parameters of the channels")
     resync = "time between points where a decoder can join, or go on after a loss (default: 1)"
-    encode.add_argument("--resync", type=_seconds, default=1.0, metavar="SECONDS", help=resync)
+    seconds = number_of("seconds, up to a day", 86400)
+    encode.add_argument("--resync", type=seconds, default=1.0, metavar="SECONDS", help=resync)
     encode.add_argument("--stream", type=int, default=0, metavar="NUMBER", help="number of the stream, 0 to 255")
     parity = "after every N packets one more, with which a decoder restores a lost one of them, 1 to 31 (default: none)"
     encode.add_argument("--parity", type=positive, metavar="N", help=parity)
@@ -82,22 +78,12 @@ def _add_loss(encode: argparse.ArgumentParser) -> None:
     encode.add_argument("--max-error", type=bound, metavar="E", help=error)
     keep = "not lossless: windows around spikes, and lines between them; with lfp a band below 200 Hz as well"
     encode.add_argument("--keep", metavar="spikes[,lfp]", help=keep)
-    target = "with --keep: bits per second; errors grow, and then the busiest channels have fewer windows, to keep it"
+    target = "with --keep: bits per second; errors grow, and then the least clear windows are left out, to keep it"
     encode.add_argument("--target-rate", type=float, metavar="BITS", help=target)
     threshold = "of spikes, in robust deviations (default: 4.5)"
     encode.add_argument("--threshold", type=float, metavar="K", help=threshold)
     length = "milliseconds before and after a spike's threshold crossing (default: 0.5,1.5)"
     encode.add_argument("--window", type=window, metavar="BEFORE,AFTER", help=length)
-
-
-def _seconds(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value <= 86400:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds, up to a day")
-    return value
 
 
 def _pipes() -> tuple[int, BinaryIO]:
@@ -168,7 +154,7 @@ def _encode_all(
             out.write(data)
             out.flush()
 
-    while data := os.read(source, max(_READ, width)):
+    while data := os.read(source, max(READ, width)):
         rest = rest + data if rest else data
         whole = len(rest) - len(rest) % width
         samples = np.frombuffer(rest, "<i2", whole // 2).astype(np.int16, copy=False).reshape(-1, encoder.channels)
@@ -191,12 +177,12 @@ def _encode_all(
 def _decode(options: argparse.Namespace) -> int:
     from ..streaming.decoder import StreamDecoder
 
-    source, out = _pipes()
+    _, out = _pipes()
     decoder = StreamDecoder(model=options.model, join=options.join, reorder=options.reorder)
-    return _decode_all(decoder, source, out, options)
+    return _decode_all(decoder, out, options)
 
 
-def _decode_all(decoder: StreamDecoder, source: int, out: BinaryIO, options: argparse.Namespace) -> int:
+def _decode_all(decoder: StreamDecoder, out: BinaryIO, options: argparse.Namespace) -> int:
     import numpy as np
 
     from ..streaming.filling import Filler
@@ -216,14 +202,11 @@ def _decode_all(decoder: StreamDecoder, source: int, out: BinaryIO, options: arg
                 write(piece)
         if blocks:
             out.flush()
-        for event in decoder.events:
-            bad, end = bad or event.kind != "restored", max(end, event.first + event.frames)
-            print(f"runtime: {event.text}", file=sys.stderr)
-        decoder.events.clear()
+        end = max([end, *(event.first + event.frames for event in decoder.events)])
+        bad |= tell(decoder.events)
 
-    while data := os.read(source, _READ):
-        deliver(decoder.push(data))
-    deliver(decoder.finish())
+    for blocks in received(decoder):
+        deliver(blocks)
     if filler is not None and decoder.description is not None:
         for piece in filler.up_to(end, decoder.description.channels):
             write(piece)

@@ -117,11 +117,8 @@ def prepare(recordings: Recordings, levels: np.ndarray, max_error: int = 0, bloc
     With a `max_error` the history is what a decoder has under that bound, and what is coded are bins, with their levels
     in the given block of `entropy.EntropyModel`.
     """
-    seen, target = recordings, np.arange(LEVELS - 1, dtype=np.int32)
-    if max_error:
-        _, decoded, bins = implant_bins(max_error)
-        seen = replace(recordings, codes=decoded[bins[recordings.codes]].astype(np.uint16))
-        target = (bins + block * LEVELS).astype(np.int32)
+    decoded, target = under_bound(max_error)
+    seen, target = replace(recordings, codes=decoded[recordings.codes].astype(np.uint16)), target + block * LEVELS
     reconstruction, random = reconstruction_of(levels), np.random.default_rng(0)
     lanes, starts = [], []
     for i in range(len(seen)):
@@ -140,6 +137,14 @@ def prepare(recordings: Recordings, levels: np.ndarray, max_error: int = 0, bloc
         np.stack([recordings.offsets[:-1], recordings.offsets[1:]], axis=1),
         (features, prediction, target[codes]),
     )
+
+
+def under_bound(max_error: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return what each code decodes to under an error bound, int64 [1024], and what is coded for it, int32 [1024]."""
+    if not max_error:
+        return np.arange(LEVELS - 1), np.arange(LEVELS - 1, dtype=np.int32)
+    _, decoded, bins = implant_bins(max_error)
+    return decoded[bins], bins
 
 
 def start_rows(lane: Lanes, codes: np.ndarray, reconstruction: np.ndarray, random: np.random.Generator) -> Rows:

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from runtime.core.implant_table import CODES
-from runtime.core.near_lossless import implant_bins
 from runtime.predictor.inputs import NetworkInputs
 from runtime.predictor.past import Past
 from runtime.spikes.detection.offline import detect
 from runtime.spikes.options import SpikeOptions
 
+from .dataset import under_bound
 from .features import reconstruction_of
 from .mixture import RowSet, joined
 from .recordings import LEVELS, Recordings
@@ -77,16 +77,13 @@ def rows(
     block : of `entropy.EntropyModel`'s levels, which are those of the bound
     random : for the windows' initial scales; None for the middle one
     """
-    seen, target = windows.codes, windows.codes
-    if max_error:
-        _, decoded, bins = implant_bins(max_error)
-        seen, target = decoded[bins[seen]], bins[windows.codes]
-    values = reconstruction_of(levels)[seen].T
+    decoded, target = under_bound(max_error)
+    values = reconstruction_of(levels)[decoded[windows.codes]].T
     steps, count = values.shape
     low, high = INITIAL_SCALES
     initial = np.full(count, (low + high) // 2) if random is None else random.integers(low, high, count, endpoint=True)
     inputs = NetworkInputs(Past(initial.astype(np.int64), steps - 1), steps=steps - 1)
     made = inputs.run_block(np.diff(values, axis=0), np.zeros((steps - 1, count), np.int32))
     inside = np.arange(1, steps)[:, None] < windows.length
-    codes = target.T[1:][inside] + block * LEVELS
+    codes = target[windows.codes].T[1:][inside] + block * LEVELS
     return RowSet(made[inside], values[:-1][inside].astype(np.int32), codes.astype(np.int32))

@@ -1,0 +1,42 @@
+"""What the commands that read packets have in common: options, standard input, and what went wrong."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from .shared_options import verbose
+
+if TYPE_CHECKING:
+    from ..streaming.decoder import Event, StreamDecoder
+
+READ = 1 << 16
+"""Bytes that are read from a pipe at once."""
+
+
+def receiving_options(command: argparse.ArgumentParser) -> None:
+    """Add the options of a decoder, and how much is told."""
+    command.add_argument("--join", action="store_true", help="begin with the first frames that can be decoded")
+    reorder = "packets that may come before one that was sent earlier, for which the decoder waits (default: 0)"
+    command.add_argument("--reorder", type=int, default=0, metavar="N", help=reorder)
+    command.add_argument("-q", "--quiet", action="store_true", help="no summary")
+    verbose(command)
+
+
+def received(decoder: StreamDecoder) -> Iterator[list[tuple[int, Any]]]:
+    """Yield the blocks of packets on standard input, as they come."""
+    while data := os.read(sys.stdin.fileno(), READ):
+        yield decoder.push(data)
+    yield decoder.finish()
+
+
+def tell(events: list[Event]) -> bool:
+    """Tell on standard error what went wrong, and forget it; return whether frames are lost by it."""
+    for event in events:
+        print(f"runtime: {event.text}", file=sys.stderr)
+    bad = any(event.kind != "restored" for event in events)
+    events.clear()
+    return bad
