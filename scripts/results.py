@@ -72,6 +72,11 @@ def command() -> str:
     return shlex.join([f"scripts/{Path(script).name}", *arguments])
 
 
+def wrapped(text: str, indent: str = "") -> str:
+    """Return a paragraph in lines of a page."""
+    return textwrap.fill(text, WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+
+
 class Results:
     """Print lines and tables, and write them all to a file at the end.
 
@@ -86,7 +91,7 @@ class Results:
     def __init__(self, title: str, output: Path | None):
         self.output, self.parts = output, [f"# {title}"]
         text = f"Measured by `{command()}` on {datetime.date.today()}. All bytes are counted."
-        self.parts.append(textwrap.fill(text, WIDTH, break_long_words=False, break_on_hyphens=False))
+        self.parts.append(wrapped(text))
         print(f"{title}\n", flush=True)
 
     def add(self, text: str) -> None:

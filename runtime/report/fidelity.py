@@ -64,13 +64,17 @@ class Channel:
         self.clear = self._is_clear(self.band, self.times)
         self._power, self._lfp = self._power_of(self.signal), band_passed(self.signal, sample_rate, LFP_BAND)
 
+    def again(self, band: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return the spikes of a decoded band, and which of the original's and of these are the same, by index."""
+        times = crossings(band, -THRESHOLD * self.noise, self.sample_rate)
+        return times, *match(self.times, times, round(TOLERANCE * self.sample_rate))
+
     def compare(self, decoded: np.ndarray) -> Fidelity:
         """Return the figures of a decoded form."""
         decoded = decoded.astype(float)
         error, rate = decoded - self.signal, self.sample_rate
         band = band_passed(decoded, rate, SPIKE_BAND)
-        times = crossings(band, -THRESHOLD * self.noise, rate)
-        own, other = match(self.times, times, round(TOLERANCE * rate))
+        times, own, other = self.again(band)
         clear, power = self._is_clear(band, times), self._power_of(decoded)
         noise = (error**2).mean()
         result = Fidelity(float(np.abs(error).max()))

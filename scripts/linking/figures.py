@@ -130,8 +130,7 @@ class Original:
         rate, times, again, clear, others = self._rate, [], [], [], 0
         for channel, signal in zip(self._channels, decoded.T, strict=True):
             band = fidelity.band_passed(signal.astype(float), rate, fidelity.SPIKE_BAND)
-            found = fidelity.crossings(band, -fidelity.THRESHOLD * channel.noise, rate)
-            own, _ = fidelity.match(channel.times, found, round(fidelity.TOLERANCE * rate))
+            found, own, _ = channel.again(band)
             times.append(channel.times / rate)
             again.append(np.isin(np.arange(len(channel.times)), own))
             clear.append(channel.clear)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from both_engines import with_each
 
 import runtime
 from runtime.batch import codings
@@ -12,21 +13,6 @@ from runtime.predictor import model as models
 from runtime.streaming import StreamDecoder, StreamEncoder
 
 pytestmark = pytest.mark.skipif(not compiled.loads(), reason="numba is not installed")
-
-
-@pytest.fixture(autouse=True)
-def automatic_afterwards():
-    yield
-    choice.use("auto")
-
-
-def with_each(call):
-    """What a call gives with numpy, and with compiled loops."""
-    results = []
-    for engine in ("numpy", "compiled"):
-        choice.use(engine)
-        results.append(call())
-    return results
 
 
 def recordings():

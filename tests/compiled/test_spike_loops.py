@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from both_engines import with_each
 
-from runtime.compiled import choice
 from runtime.core import compiled
 from runtime.core.implant_table import CODE_TO_SAMPLE
 from runtime.predictor import model as models
@@ -21,21 +21,6 @@ from runtime.spikes.windows import Events
 pytestmark = pytest.mark.skipif(not compiled.loads(), reason="numba is not installed")
 
 RATE = 20000
-
-
-@pytest.fixture(autouse=True)
-def automatic_afterwards():
-    yield
-    choice.use("auto")
-
-
-def with_each(call):
-    """What a call gives with numpy, and with compiled loops."""
-    results = []
-    for engine in ("numpy", "compiled"):
-        choice.use(engine)
-        results.append(call())
-    return results
 
 
 def equal(first, second):

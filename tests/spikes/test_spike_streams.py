@@ -9,10 +9,10 @@ import pytest
 
 import runtime
 from runtime import spikes
-from runtime.container import varint
 from runtime.core.implant_table import CODE_TO_SAMPLE, codes_of
 from runtime.predictor import model as models
 from runtime.spikes import SpikeEncoder, SpikeOptions
+from runtime.spikes.chunk import parse_head
 from runtime.streaming import SpikeStreamEncoder, StreamDecoder
 from runtime.streaming.packets import DESCRIPTION_BYTES, HEAD_BYTES, Description, PacketReader
 from runtime.streaming.spikes import chunk_of, default_block
@@ -355,10 +355,7 @@ def test_damage_to_a_field_potential_is_an_error(array):
     encoder = SpikeEncoder(5, SpikeOptions(("spikes", "lfp"), sample_rate=RATE), 2000, n1)
     payload = encoder.push(array.samples)[2]
     good, random = spikes.decode(payload, 5, 16, n1), np.random.default_rng(9)
-    plan = 13
-    for _ in range(6):
-        size, plan = varint.parse(payload, plan)
-    plan += size
+    plan = parse_head(payload, 5, 16).end
     assert payload[12] & 15 == 2
     for at in [plan + 1, plan + 2, *random.integers(plan, plan + 60, 60).tolist()]:
         broken = bytearray(payload)
