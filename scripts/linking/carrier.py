@@ -2,9 +2,10 @@
 
     carrier.py OPTIONS LOG.npz SPARED
 
-OPTIONS are those of Radio, as JSON. Nothing happens to the packets of the first SPARED blocks, with which the others
-start. Packets go from standard input to standard output when they arrive by the clock. The log holds what was sent
-(block, parity, bytes, time) and which good packets arrived (block, parity, time), with times of the monotonic clock.
+OPTIONS are those of Radio, as JSON. Nothing happens to the first SPARED blocks, with which the others start (their
+parity goes by the radio). Packets go from standard input to standard output when they arrive by the clock. The log
+holds what was sent (block, parity, bytes, time) and which good packets arrived (block, parity, time), with times of
+the monotonic clock.
 """
 
 from __future__ import annotations
@@ -42,7 +43,8 @@ class Carrier:
         while (packet := self._reader.next()) is not None:
             whole = packet.pack()
             self.sent.append((packet.sequence, packet.parity, len(whole), now))
-            self._start([(now, whole)] if packet.sequence < self._spared else self._radio.send(whole, now))
+            spared = packet.sequence < self._spared and not packet.parity  # parity may be of later blocks as well
+            self._start([(now, whole)] if spared else self._radio.send(whole, now))
 
     def finish(self) -> None:
         """Send what the radio has kept back."""
