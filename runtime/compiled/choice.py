@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["engine_of", "explain", "line_loops", "prepare_stream", "spike_loops", "use"]
 
-_LOOPS = Path(__file__).parent / "rans_kernels.py"
+_FOLDER = Path(__file__).parent
+_LOOPS = _FOLDER / "rans_kernels.py"
 _BAND_LOOPS, _LINE_LOOPS = "spike_loops", "line_loops"
 _FIRST_OF = {_BAND_LOOPS: "band", _LINE_LOOPS: "draw_lines"}
 _LOADED: dict[str, ModuleType] = {}
@@ -51,8 +52,7 @@ def spike_loops(seconds: float, name: str = _BAND_LOOPS) -> ModuleType | None:
     """Return a module of spike mode's loops, or None where numpy, which would take so many seconds, is to do a job."""
     if compiled.wanted() == compiled.NUMPY:
         return None
-    path, function = Path(__file__).parent / f"{name}.py", _FIRST_OF[name]
-    if name not in _LOADED and compiled.worth(seconds, path, function) and compiled.loads():
+    if name not in _LOADED and compiled.worth(seconds, _FOLDER / f"{name}.py", _FIRST_OF[name]) and compiled.loads():
         _LOADED[name] = import_module(f".{name}", __package__)
     return _LOADED.get(name)
 

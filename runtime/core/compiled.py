@@ -14,7 +14,8 @@ from collections.abc import Callable
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from types import FunctionType
+from typing import Any, TypeVar
 
 from .errors import UsageError
 
@@ -24,7 +25,10 @@ _LOADING, _COMPILING = 0.2, 10.0
 """Seconds for the import of numba and of loops that were compiled before, and for compiling them; of the machine on
 which numpy and onnxruntime take the seconds that callers of `worth` estimate."""
 
+_Function = TypeVar("_Function", bound=FunctionType)
 _wanted = AUTO
+_compiled: dict[Callable[..., Any], Any] = {}
+"""What `compiled_or_plain` has compiled."""
 _spent: dict[Path, float] = {}
 """Seconds of the jobs of this process so far, by the module that would have done them."""
 
@@ -104,6 +108,25 @@ def njit(function: Callable[..., Any]) -> Callable[..., Any]:
 def njit_exact(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile a function like `njit`, whose sums are of whole numbers that are exact in any order."""
     return _njit(function, fastmath={"reassoc", "contract", "nsz"})
+
+
+def compiled_or_plain(function: _Function, seconds: float, *inner: Callable[..., Any]) -> _Function:
+    """Return a function that runs compiled and as it is, in the one way or in the other.
+
+    Parameters
+    ----------
+    function : undecorated
+    seconds : what it takes as it is
+    inner : functions of its module that it calls, each after those that it calls itself
+    """
+    if _wanted == NUMPY:
+        return function
+    if function not in _compiled and worth(seconds, Path(function.__code__.co_filename), function.__name__) and loads():
+        names = dict(function.__globals__)
+        for one in (*inner, function):
+            names[one.__name__] = njit(FunctionType(one.__code__, names, one.__name__))
+        _compiled[function] = names[function.__name__]
+    return _compiled.get(function, function)
 
 
 def _last_change(folder: Path) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from .chunk import SpikeChunk
 from .payload.plan import ChannelParameters, Plan
 from .payload.sequence import lane_count
 from .render.lfp import Lfp
-from .render.rendering import Lines, render_all
+from .render.rendering import Lines, draw_lines, render_all
 from .shape import ChunkShape
 from .waveforms.encoding import encode_windows
 from .waveforms.window_coder import WindowLayout
@@ -49,19 +50,25 @@ class Draft:
         self.windows = self.events.windows(self.shape.before, self.shape.after, self.shape.frames)
         """Windows around the events."""
 
+    @cached_property
     def bins(self) -> np.ndarray:
-        """Return the bins of the samples in windows, int64."""
+        """Bins of the samples in windows, int64."""
         return self.units.bins(self.units.values(self.samples[self.windows.flat()]))
 
     def render(self) -> np.ndarray:
         """Return all values as they will be decoded, int16 [frames, channels]."""
-        values = self.units.reconstruct(self.bins())
+        values = self.units.reconstruct(self.bins)
         return render_all(self.shape, self.units, self.lines, self.windows, values, self.lfp)
 
     def correct(self, heights: np.ndarray, rendered: np.ndarray) -> np.ndarray:
-        """Set the heights of the correction pulses; return what `render` gives then."""
+        """Set the heights of the correction pulses; draw them into what `render` gave before, and return it."""
         self.windows.correction[:] = heights
-        return self.render() if heights.any() else rendered
+        if self.lfp is not None:
+            return self.render() if heights.any() else rendered
+        again = np.isin(self.windows.channel, self.windows.channel[heights != 0])
+        windows, bins = self.windows.select(again), self.bins[np.repeat(again, self.windows.length)]
+        draw_lines(rendered, self.shape, self.units, self.lines, windows, self.units.reconstruct(bins))
+        return rendered
 
 
 def encode_draft(draft: Draft, rendered: np.ndarray, model: Model, lanes: int | None = None) -> SpikeChunk:
@@ -76,7 +83,7 @@ def encode_draft(draft: Draft, rendered: np.ndarray, model: Model, lanes: int | 
     parameters = ChannelParameters(*np.zeros((2, draft.samples.shape[1]), np.int64))
     chunk = SpikeChunk(draft.shape, units, Plan(draft.events, windows, draft.lines, parameters), draft.lfp)
     if len(windows):
-        bins, level = draft.bins(), first_levels(windows, draft.lines, draft.lfp, units)
+        bins, level = draft.bins, first_levels(windows, draft.lines, draft.lfp, units)
         lanes = lane_count(len(bins)) if lanes is None else lanes
         encode_windows(chunk, model.coarse(units.max_error), bins, level, lanes)
     chunk.sample_crc = _crc(_samples(units, rendered))

@@ -10,6 +10,7 @@ import numpy as np
 
 from .. import spikes
 from ..core.errors import CorruptError, UsageError
+from ..spikes.payload import symbols
 from .decoder import StreamDecoder
 from .packets import Description, Packet
 from .spikes import BITS, chunk_of
@@ -62,6 +63,7 @@ class SpikeEventDecoder(StreamDecoder):
 class _EventPackets:
     def __init__(self, description: Description):
         self._description = description
+        symbols.prepare()
 
     def decode(self, packet: Packet, sequence: int) -> SpikeBlock:
         """Return the spikes of a packet. Raises `CorruptError`."""

@@ -17,6 +17,7 @@ from ..predictor.model import Model
 from ..predictor.networks.recurrent import stateless
 from ..spikes.link_budget import LinkBudget
 from ..spikes.options import SpikeOptions
+from ..spikes.payload import symbols
 from . import encoder as lossless
 from .packets import DESCRIPTION_BYTES, MAX_BLOCK_SAMPLES, OVERHEAD, Description, Packet
 
@@ -77,6 +78,7 @@ class SpikeStreamEncoder:
         period = max(1, round(resync * sample_rate / block))
         network = stateless(models.load(models.SPIKES if model is None else model))
         prepare_stream(network)
+        symbols.prepare()
         numbers = sample_rate, block, period, options.max_error, channels
         self._description = Description(network.identity, *numbers, spikes=True)
         self._target, self._budget = target_rate, None
@@ -138,6 +140,7 @@ class SpikePacketDecoder:
     def __init__(self, model: Model, description: Description):
         self.description, self._model = description, model
         prepare_stream(model)
+        symbols.prepare()
 
     def decode(self, packet: Packet, sequence: int) -> np.ndarray:
         """Return the samples int16 [frames, channels] of a packet. Raises `CorruptError`."""

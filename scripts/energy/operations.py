@@ -16,7 +16,7 @@ from runtime.predictor.model import Model
 from runtime.predictor.past import Past
 from runtime.spikes.detection import filters
 from runtime.spikes.options import SpikeOptions
-from runtime.spikes.payload.symbols import CLASSES
+from runtime.spikes.payload.symbol_loops import CLASSES
 from runtime.spikes.render import lfp_fit
 from runtime.spikes.render.lfp import COEFFICIENT_BITS as KNOT_BITS
 

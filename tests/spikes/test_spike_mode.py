@@ -18,7 +18,7 @@ from runtime.spikes.chunk import parse
 from runtime.spikes.detection import filters
 from runtime.spikes.detection.offline import detect
 from runtime.spikes.options import SpikeOptions
-from runtime.spikes.payload.symbols import Distribution, SymbolReader, SymbolWriter
+from runtime.spikes.payload.symbols import SymbolReader, SymbolWriter
 from runtime.spikes.render import lfp, rendering
 from runtime.spikes.summary import summary
 from training.simulate import RATE, simulate
@@ -260,40 +260,40 @@ def test_curves_go_through_their_knots():
     assert lfp.interpolate(knots * 0 + 9, 8, 20).tolist() == [9] * 20
 
 
-def test_numbers_of_a_plan_come_back():
+def test_numbers_of_a_plan_come_back(engine):
     random = np.random.default_rng(8)
-    values = [int(v) for v in np.concatenate([np.arange(40), 2 ** random.uniform(0, 31, 900)])]
+    values = np.concatenate([np.arange(40), 2 ** random.uniform(0, 31, 900), [2**32 - 2]]).astype(np.int64)
     signed = np.where(random.random(300) < 0.1, random.integers(-90, 90, 300), 0)
     near, width = random.integers(60, 66, 50), 27
-    writer, numbers = SymbolWriter(), Distribution()
-    for value in values:
-        writer.put(value, numbers)
+    writer = SymbolWriter()
+    writer.put(values)
+    for value in values.tolist():
         writer.put_bits(value & (1 << width) - 1, width)
+    writer.put(values, values[::-1])
     writer.put_sparse(signed)
     writer.put_near(near, 7)
+    writer.put_sparse(np.zeros(0, np.int64))
     data = writer.to_bytes()
-    reader, numbers = SymbolReader(data), Distribution()
-    assert [(reader.take(numbers), reader.take_bits(width)) for _ in values] == [
-        (value, value & (1 << width) - 1) for value in values
-    ]
-    assert np.array_equal(reader.take_sparse(300), signed) and np.array_equal(reader.take_near(50, 7), near)
-    reader.finish()
+
+    def read(data):
+        reader = SymbolReader(data)
+        assert np.array_equal(reader.take(len(values)), values)
+        assert [reader.take_bits(width) for _ in values] == (values & (1 << width) - 1).tolist()
+        assert np.array_equal(reader.take(len(values), 2), np.stack([values, values[::-1]], axis=1).ravel())
+        assert np.array_equal(reader.take_sparse(300), signed) and np.array_equal(reader.take_near(50, 7), near)
+        assert not len(reader.take_sparse(0))
+        reader.finish()
+
+    read(data)
     for wrong in (data + bytes(4), data + b"\0", data[:-4], data[:3]):
         with pytest.raises(runtime.CorruptError):
-            reader, numbers = SymbolReader(wrong), Distribution()
-            for _ in values:
-                reader.take(numbers)
-                reader.take_bits(width)
-            reader.take_sparse(300)
-            reader.take_near(50, 7)
-            reader.finish()
+            read(wrong)
 
 
 def test_a_plan_takes_few_bits():
     random = np.random.default_rng(5)
-    writer, gaps = SymbolWriter(), Distribution()
-    for gap in random.geometric(1 / 2300, 450).tolist():
-        writer.put(gap, gaps)
+    writer = SymbolWriter()
+    writer.put(random.geometric(1 / 2300, 450))
     writer.put_sparse((random.random(1024) < 0.03).astype(np.int64))
     assert 8 * len(writer.to_bytes()) < 450 * 13.1 + 1024 * 0.3 + 80
 

@@ -7,6 +7,8 @@ that another detector, with a slightly different threshold, decides about it as 
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
 from ..options import SpikeOptions
@@ -22,6 +24,8 @@ _TOLERANCE = 0.01
 _SEARCH_SECONDS = 0.0006
 _EARLY_FRAMES = 2
 _MAX_HEIGHT = 15
+_BY_SIZE = np.array(sorted(range(-_MAX_HEIGHT, _MAX_HEIGHT + 1), key=abs))
+"""Heights, those that are chosen first where they are equally good in front."""
 _EVENTS = 1 << 12
 """Events whose pulses are chosen at once."""
 
@@ -61,6 +65,7 @@ def corrections(
     return heights
 
 
+@lru_cache(8)
 def _responses(options: SpikeOptions, step: int) -> np.ndarray:
     """Return what pulses of height 1 add to the band, float64 [2 * before + 1, frames], for each room they may have.
 
@@ -85,10 +90,10 @@ def _heights(depth: np.ndarray, drawn: np.ndarray, effect: np.ndarray) -> np.nda
     depth : float64 [events], least values of the original, in thresholds
     drawn, effect : float64 [events, frames], without a pulse and what a pulse of height 1 adds, in thresholds
     """
-    height = np.arange(-_MAX_HEIGHT, _MAX_HEIGHT + 1)
-    least = (drawn[:, None] + height[:, None] * effect[:, None]).min(axis=2)
-    deep = -1 - _NEAR
-    miss = np.abs(np.maximum(least, deep) - np.maximum(depth, deep)[:, None])
-    best = np.lexsort((np.broadcast_to(np.abs(height), miss.shape), miss), axis=1)[:, 0]
-    fine = miss[:, _MAX_HEIGHT] <= _TOLERANCE
-    return np.where(fine, 0, height[best])
+    deep, heights = -1 - _NEAR, np.zeros(len(depth), np.int64)
+    wanted = np.maximum(depth, deep)
+    off = np.abs(np.maximum(drawn.min(axis=1), deep) - wanted) > _TOLERANCE
+    least = (drawn[off, None] + _BY_SIZE[:, None] * effect[off, None]).min(axis=2)
+    miss = np.abs(np.maximum(least, deep) - wanted[off, None])
+    heights[off] = _BY_SIZE[miss.argmin(axis=1)]
+    return heights

@@ -10,7 +10,7 @@ from ...core.errors import CorruptError
 from ..render.rendering import Lines
 from ..shape import ChunkShape
 from ..windows import Events, Windows
-from .symbols import Distribution, SymbolReader, SymbolWriter
+from .symbols import SymbolReader, SymbolWriter
 
 _COUNT_BITS, _SCALE_BITS = 24, 7
 MAX_CORRECTION = 255
@@ -42,10 +42,9 @@ class Plan:
 
 def pack_plan(plan: Plan, shape: ChunkShape) -> bytes:
     """Serialise, in whole bytes."""
-    writer, events, gaps, parameters = SymbolWriter(), plan.events, Distribution(), plan.parameters
+    writer, events, parameters = SymbolWriter(), plan.events, plan.parameters
     writer.put_bits(len(events), _COUNT_BITS)
-    for gap in (np.diff(_places(events, shape), prepend=0) - 1).tolist():
-        writer.put(gap, gaps)
+    writer.put(np.diff(_places(events, shape), prepend=0) - 1)
     used = np.unique(events.channel)
     writer.put_near(parameters.scale[used], _SCALE_BITS)
     writer.put_sparse(plan.windows.correction)
@@ -56,11 +55,11 @@ def pack_plan(plan: Plan, shape: ChunkShape) -> bytes:
 
 def parse_plan(data: bytes, shape: ChunkShape, channels: int, base: int) -> Plan:
     """Undo `pack_plan`. Raises `CorruptError`."""
-    reader, gaps = SymbolReader(data), Distribution()
+    reader = SymbolReader(data)
     count = reader.take_bits(_COUNT_BITS)
     if count > 8 * len(data):
         raise CorruptError("a chunk holds more spikes than it has bits for")
-    places = np.cumsum([reader.take(gaps) + 1 for _ in range(count)], dtype=np.int64)
+    places = np.cumsum(reader.take(count) + 1)
     width = _width(shape)
     if count and (places[-1] >= channels * width or not (places % width).all()):
         raise CorruptError("a chunk has spikes that are not within it")

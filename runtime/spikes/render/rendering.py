@@ -5,6 +5,7 @@ Values are codes -512..511 on the implant's table, and samples of other recordin
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -83,33 +84,52 @@ def render_all(
     shape: ChunkShape, units: Units, lines: Lines, windows: Windows, values: np.ndarray, lfp: Lfp | None
 ) -> np.ndarray:
     """Return all values of all channels, int16 [frames, channels], from those in windows, int64 [samples]."""
-    channels, offset = len(lines.level), windows.offset
-    out = np.empty((shape.frames, channels), np.int16)
-    loops = line_loops(_WINDOW * len(windows))
-    pulse, limits = (shape.before, shape.correction_step), (units.low, units.high)
-    if loops is not None and lfp is None:
+    out = np.empty((shape.frames, len(lines.level)), np.int16)
+    if lfp is None:
         out[:] = lines.level
-        loops.draw_lines(pulse, (lines.base, lines.level), _columns(windows), values, limits, out)
+        draw_lines(out, shape, units, lines, windows, values)
         return out
-    some = channels if lfp is None else max(1, _CURVE_SAMPLES // shape.frames)
+    channels, offset, loops = len(lines.level), windows.offset, line_loops(_WINDOW * len(windows))
+    some = max(1, _CURVE_SAMPLES // shape.frames)
     for first in range(0, channels, some):
         group = slice(first, first + some)
-        curves = None if lfp is None else lfp.curves(group)
+        curves = lfp.curves(group)
         inside = slice(*np.searchsorted(windows.channel, [first, first + some]).tolist())
-        if loops is not None and curves is not None:
-            few = windows.select(inside)
-            few.channel = few.channel - first
-            part = values[offset[inside.start] : offset[inside.stop]]
+        few, part = windows.select(inside), values[offset[inside.start] : offset[inside.stop]]
+        few.channel = few.channel - first
+        if loops is not None:
+            pulse, limits = (shape.before, shape.correction_step), (units.low, units.high)
             loops.draw_curves(pulse, curves, _columns(few), part, limits, out[:, group])
             continue
-        out[:, group] = lines.level[group] if curves is None else np.clip(curves, units.low, units.high).T
-        for channel in np.unique(windows.channel[inside]).tolist():
-            own = windows.of_channel(channel)
-            part = values[offset[own.start] : offset[own.stop]]
-            curve = None if curves is None else curves[channel - first]
-            drawn = render_channel(shape, lines, channel, windows.select(own), part, curve)
-            out[:, channel] = np.clip(drawn, units.low, units.high)
+        out[:, group] = np.clip(curves, units.low, units.high).T
+        for channel, own, own_values in _by_channel(few, part):
+            drawn = render_channel(shape, lines, first + channel, own, own_values, curves[channel])
+            out[:, first + channel] = np.clip(drawn, units.low, units.high)
     return out
+
+
+def draw_lines(
+    out: np.ndarray, shape: ChunkShape, units: Units, lines: Lines, windows: Windows, values: np.ndarray
+) -> None:
+    """Draw channels that have windows, without a field potential, into int16 [frames, channels].
+
+    windows : all of each channel that has some
+    """
+    loops = line_loops(_WINDOW * len(windows))
+    if loops is not None:
+        pulse, limits = (shape.before, shape.correction_step), (units.low, units.high)
+        loops.draw_lines(pulse, (lines.base, lines.level), _columns(windows), values, limits, out)
+        return
+    for channel, own, own_values in _by_channel(windows, values):
+        out[:, channel] = np.clip(render_channel(shape, lines, channel, own, own_values), units.low, units.high)
+
+
+def _by_channel(windows: Windows, values: np.ndarray) -> Iterator[tuple[int, Windows, np.ndarray]]:
+    """Yield each channel that has windows, its windows, and the values in them."""
+    offset = windows.offset
+    for channel in np.unique(windows.channel).tolist():
+        own = windows.of_channel(channel)
+        yield channel, windows.select(own), values[offset[own.start] : offset[own.stop]]
 
 
 def _columns(windows: Windows) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
