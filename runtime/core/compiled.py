@@ -15,7 +15,7 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from types import FunctionType
-from typing import Any, TypeVar
+from typing import Any
 
 from .errors import UsageError
 
@@ -25,7 +25,6 @@ _LOADING, _COMPILING = 0.2, 10.0
 """Seconds for the import of numba and of loops that were compiled before, and for compiling them; of the machine on
 which numpy and onnxruntime take the seconds that callers of `worth` estimate."""
 
-_Function = TypeVar("_Function", bound=FunctionType)
 _wanted = AUTO
 _compiled: dict[Callable[..., Any], Any] = {}
 """What `compiled_or_plain` has compiled."""
@@ -110,7 +109,7 @@ def njit_exact(function: Callable[..., Any]) -> Callable[..., Any]:
     return _njit(function, fastmath={"reassoc", "contract", "nsz"})
 
 
-def compiled_or_plain(function: _Function, seconds: float, *inner: Callable[..., Any]) -> _Function:
+def compiled_or_plain(function: Callable[..., Any], seconds: float, *inner: Callable[..., Any]) -> Callable[..., Any]:
     """Return a function that runs compiled and as it is, in the one way or in the other.
 
     Parameters
