@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
-import ctypes
 import logging
 import os
 import signal
@@ -15,7 +13,7 @@ from typing import Any
 from .. import __version__
 from ..core.errors import MiddleoutError, UsageError, as_error
 from ..core.imports import one_thread
-from . import completion, facts, report, salvage
+from . import completion, facts, memory, report, salvage
 from . import stream as live
 from .outcomes import complain, run
 from .parser import Parser
@@ -33,15 +31,13 @@ from .shared_options import (
 _ENCODING = ("model", "max_error", "keep", "threshold", "window", "target_rate")
 _HOW = ("independent", "topology", "embed_model", "verify", "metadata", "sha256")
 _INTERRUPTED = 130
-_MMAP_THRESHOLD = -3
-"""Name of the setting in malloc.h."""
 _EPILOG = "`-` stands for standard input or output. Exit codes: 0 fine, 1 bad or damaged data, 2 usage, 3 model."
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a command. Returns the exit code."""
     one_thread()
-    _give_memory_back()
+    memory.give_back()
     options = _parser().parse_args(arguments)
     if options.verbose:
         logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s")
@@ -68,12 +64,6 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _interrupt(*_: object) -> None:
     raise KeyboardInterrupt
-
-
-def _give_memory_back() -> None:
-    """Let arrays that are done with return to the system: glibc keeps those of up to 32 MB, for each thread."""
-    with contextlib.suppress(AttributeError, OSError, TypeError):  # other systems have no such setting
-        ctypes.CDLL(None).mallopt(_MMAP_THRESHOLD, 1 << 20)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import gc
 import os
 import sys
 from collections.abc import Callable
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from ..core.errors import UsageError
 from ..core.names import printable
 from ..core.terms import FILLS
-from . import stream_events
+from . import memory, stream_events
 from .received import READ, received, receiving_options, tell
 from .shared_options import add_command, bound, hertz, input_options, number_of, positive, verbose, window
 
@@ -143,7 +142,7 @@ def _encode_all(
     if options.parity is not None:
         encoder = ParityEncoder(encoder, options.parity, share)
         reports.append(encoder.report)
-    gc.freeze()  # collections need not visit what is there for good, which takes milliseconds
+    memory.keep()
     width, rest, frames, size = 2 * encoder.channels, b"", 0, 0
 
     def send(packets: list[bytes]) -> None:
@@ -189,7 +188,7 @@ def _decode_all(decoder: StreamDecoder, out: BinaryIO, options: argparse.Namespa
 
     frames, end, bad = 0, 0, False
     filler = None if options.fill is None else Filler(options.fill, options.join)
-    gc.freeze()
+    memory.keep()
 
     def write(samples: np.ndarray) -> None:
         out.write(np.ascontiguousarray(samples, "<i2").data)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import gc
 import sys
 from typing import TYPE_CHECKING, Any
 
+from . import memory
 from .received import received, receiving_options, tell
 from .shared_options import number_of
 
@@ -39,7 +39,7 @@ def _run(options: argparse.Namespace) -> int:
     decoder = SpikeEventDecoder(join=options.join, reorder=options.reorder)
     counter: SpikeCounter | None = None
     spikes, bad = 0, False
-    gc.freeze()
+    memory.keep()
     if options.bins is None:
         print("second,frame,channel")
     for blocks in received(decoder):
