@@ -105,20 +105,34 @@ def _draw_gap(row, curve, span, ends, pulse):
 
 
 @njit
+def _interpolate(knots, weights, out):
+    """Draw the curve of a channel: `padded` and `weights` of runtime/spikes/render/lfp.py; int64 [frames]."""
+    spacing = len(weights)
+    whole = spacing * spacing * spacing
+    for place in range((len(out) + spacing - 1) // spacing):
+        a, b, c, d = knots[place], knots[place + 1], knots[place + 2], knots[place + 3]
+        part = out[place * spacing : (place + 1) * spacing]
+        for f in range(len(part)):
+            total = weights[f, 0] * a + weights[f, 1] * b + weights[f, 2] * c + weights[f, 3] * d
+            part[f] = (total + whole) // (2 * whole)
+
+
+@njit
 def draw_curves(shape, curves, windows, values, limits, out):
     """Draw channels with a field potential; parameters as in `draw_lines`, and its values.
 
     Parameters
     ----------
-    curves : int64 [channels, frames]
+    curves : (knots int64 [some, knots + 3], weights int64 [spacing, 4], channels int64 [some]), see `_interpolate`
     out : int16 [frames, channels]
     """
-    (before, unit), (low, high) = shape, limits
+    (before, unit), (low, high), (knots, weights, channels) = shape, limits, curves
     channel, start, length, correction = windows
-    frames, channels = out.shape
-    number, place, row = 0, 0, np.empty(frames, np.int64)
-    for c in range(channels):
-        curve, at, behind = curves[c], -1, 0
+    frames = len(out)
+    number, place, row, curve = 0, 0, np.empty(frames, np.int64), np.empty(frames, np.int64)
+    for i in range(len(channels)):
+        c, at, behind = channels[i], -1, 0
+        _interpolate(knots[i], weights, curve)
         while number < len(channel) and channel[number] == c:
             begin, rise = start[number], 2 * correction[number] * unit
             ahead = values[place] - curve[begin]

@@ -127,6 +127,34 @@ def band(values, taps, out):
             _store(result[:some], out[frame : frame + some, first : first + count])
 
 
+@njit
+def band_at_times(values, taps, every, out):
+    """Filter all channels at some of their frames, `every` so many.
+
+    Parameters
+    ----------
+    values : int16 [(times - 1) * every + 2 * reach + 1, channels]
+    taps : float64 [2 * reach + 1], symmetric; products and their sums are exact
+    out : float64 [times, channels], filled in
+    """
+    reach, (times, channels) = len(taps) // 2, out.shape
+    wide = (reach + _GROUP - 1) // _GROUP * _GROUP
+    front = np.zeros(wide)
+    front[wide - reach :] = taps[:reach]
+    tile, result = np.zeros(((times - 1) * every + 2 * wide + 1, _SIDE)), np.zeros((times, _SIDE))
+    flat = tile.ravel()
+    for first in range(0, channels, _SIDE):
+        count = min(_SIDE, channels - first)
+        _load(values, first, count, 0, wide - reach, tile)
+        for time in range(times):
+            begin, total = time * every, result[time]
+            _centre(taps[reach], flat[(begin + wide) * _SIDE :], total)
+            for k in range(0, wide, _GROUP):
+                late = begin + 2 * wide - k - _GROUP + 1
+                _add(front[k : k + _GROUP], flat[(begin + k) * _SIDE :], flat[late * _SIDE :], total)
+        _store(result, out[:, first : first + count])
+
+
 @njit_exact
 def _convolve(taps, signal, out):
     for t in range(len(out)):

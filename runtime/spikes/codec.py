@@ -16,7 +16,7 @@ from .chunk import SpikeChunk
 from .payload.plan import ChannelParameters, Plan
 from .payload.sequence import lane_count
 from .render.lfp import Lfp
-from .render.rendering import Lines, draw_lines, render_all
+from .render.rendering import Lines, draw, render_all
 from .shape import ChunkShape
 from .waveforms.encoding import encode_windows
 from .waveforms.window_coder import WindowLayout
@@ -63,11 +63,10 @@ class Draft:
     def correct(self, heights: np.ndarray, rendered: np.ndarray) -> np.ndarray:
         """Set the heights of the correction pulses; draw them into what `render` gave before, and return it."""
         self.windows.correction[:] = heights
-        if self.lfp is not None:
-            return self.render() if heights.any() else rendered
         again = np.isin(self.windows.channel, self.windows.channel[heights != 0])
         windows, bins = self.windows.select(again), self.bins[np.repeat(again, self.windows.length)]
-        draw_lines(rendered, self.shape, self.units, self.lines, windows, self.units.reconstruct(bins))
+        how, values = (self.shape, self.units, self.lines), self.units.reconstruct(bins)
+        draw(rendered, how, windows, values, self.lfp, np.unique(windows.channel))
         return rendered
 
 
@@ -94,10 +93,7 @@ def first_levels(windows: Windows, lines: Lines, lfp: Lfp | None, units: Units) 
     """Return the expected Q6 values of windows' first samples: the field potential, or the channel's level."""
     if lfp is None:
         return units.level_q6(lines.level[windows.channel])
-    level = np.zeros(len(windows), np.int64)
-    for channel in np.unique(windows.channel).tolist():
-        own = windows.of_channel(channel)
-        level[own] = lfp.curve(channel)[windows.start[own]]
+    level = lfp.at(windows.channel, windows.start)
     return units.level_q6(np.clip(level, units.low, units.high))
 
 

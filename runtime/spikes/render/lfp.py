@@ -31,8 +31,6 @@ _ZERO = np.array([0, 1 << 16, 0, 32, 32])
 _MAX_LANES = 4096
 _MAX_VALUE = 1 << 24
 _RAN_OUT = "the coded words of a field potential do not end where they should"
-_KEPT_SAMPLES = 1 << 21
-"""Samples of a chunk whose field potential is kept once it is drawn."""
 _STEP = 1e-4
 """Seconds that numpy takes for a step of any number of lanes."""
 CENTRE = 32
@@ -61,19 +59,16 @@ class Lfp:
     states: np.ndarray = field(default_factory=lambda: np.zeros(0, np.uint64))
     words: np.ndarray = field(default_factory=lambda: np.zeros(0, np.uint32))
 
-    _drawn: np.ndarray | None = None
+    def values(self, channels: np.ndarray) -> np.ndarray:
+        """Return the knots of some channels as values, int64 [some, knots]."""
+        return self.knots[channels] * self.step[channels, None]
 
-    def curve(self, channel: int) -> np.ndarray:
-        """Return the values of a channel, int64 [frames]."""
-        return self.curves(slice(channel, channel + 1))[0]
-
-    def curves(self, channels: slice) -> np.ndarray:
-        """Return the values of some channels, int64 [some, frames]; short chunks are drawn once, as a whole."""
-        if self._drawn is None and len(self.step) * self.frames <= _KEPT_SAMPLES:
-            self._drawn = interpolate(self.knots * self.step[:, None], self.spacing, self.frames)
-        if self._drawn is not None:
-            return self._drawn[channels]
-        return interpolate(self.knots[channels] * self.step[channels, None], self.spacing, self.frames)
+    def at(self, channel: np.ndarray, frame: np.ndarray) -> np.ndarray:
+        """Return the curves' values int64 [n] at some places: channels and frames int64 [n]."""
+        used, row = np.unique(channel, return_inverse=True)
+        place, fraction = np.divmod(frame, self.spacing)
+        around = padded(self.values(used))[row[:, None], place[:, None] + np.arange(4)]
+        return _rounded((around * weights(self.spacing, fraction)).sum(axis=1), self.spacing)
 
 
 def knot_count(frames: int, spacing: int) -> int:
@@ -83,16 +78,32 @@ def knot_count(frames: int, spacing: int) -> int:
 
 def interpolate(knots: np.ndarray, spacing: int, frames: int, every: int = 1) -> np.ndarray:
     """Return a Catmull-Rom curve through integers [..., knots] at each `every`-th frame, rounded (halves up), int64."""
+    around = np.lib.stride_tricks.sliding_window_view(padded(knots), 4, axis=-1)
+    inner = _rounded(np.matmul(around, weights(spacing, np.arange(0, spacing, every)).T), spacing)
+    return inner.reshape(*knots.shape[:-1], -1)[..., : -(-frames // every)]
+
+
+def padded(knots: np.ndarray) -> np.ndarray:
+    """Return integers [..., knots + 3]: behind the first one, curves have a knot in front of and two behind each."""
     if knots.shape[-1] == 1:
-        return np.repeat(knots, -(-frames // every), axis=-1)
+        return np.repeat(knots, 4, axis=-1)
     ends = 2 * knots[..., :1] - knots[..., 1:2], 2 * knots[..., -1:] - knots[..., -2:-1]
-    around = np.lib.stride_tricks.sliding_window_view(np.concatenate([ends[0], knots, ends[1]], axis=-1), 4, axis=-1)
-    f, d = np.arange(0, spacing, every, dtype=np.int64)[:, None], np.int64(spacing)
-    weights = np.hstack([-f * d * d + 2 * f * f * d - f**3, 2 * d**3 - 5 * f * f * d + 3 * f**3])
-    weights = np.hstack([weights, f * d * d + 4 * f * f * d - 3 * f**3, f**3 - f * f * d])
-    inner = (np.matmul(around, weights.T) + d**3) // (2 * d**3)
-    inner = inner.reshape(*knots.shape[:-1], -1)
-    return np.concatenate([inner, knots[..., -1:]], axis=-1)[..., : -(-frames // every)]
+    return np.concatenate([ends[0], knots, ends[1], ends[1]], axis=-1)
+
+
+def weights(spacing: int, fraction: np.ndarray) -> np.ndarray:
+    """Return what the knots around a place count for there, int64 [n, 4], in parts of 2 * spacing^3.
+
+    fraction : int64 [n], frames behind a knot
+    """
+    f, d = fraction.astype(np.int64), np.int64(spacing)
+    first, second = -f * d * d + 2 * f * f * d - f**3, 2 * d**3 - 5 * f * f * d + 3 * f**3
+    return np.stack([first, second, f * d * d + 4 * f * f * d - 3 * f**3, f**3 - f * f * d], axis=1)
+
+
+def _rounded(sums: np.ndarray, spacing: int) -> np.ndarray:
+    whole = np.int64(spacing) ** 3
+    return (sums + whole) // (2 * whole)
 
 
 def residuals_of(knots: np.ndarray, mean: np.ndarray, coefficients: np.ndarray) -> np.ndarray:

@@ -10,6 +10,7 @@ import weakref
 
 import numpy as np
 
+from ...compiled.choice import spike_loops
 from ...entropy.entropy_model import CODES, LINEAR_OFFSET, SCALES
 from ...predictor.model import Model
 from ..waveforms.costs import bits_of
@@ -46,6 +47,10 @@ _LEAST_KNOTS = 16
 _MEMORY_SECONDS = 4.0
 """Time over which blocks follow the power of a channel's band."""
 _LANE_KNOTS = 2048
+_COARSE = 8
+"""Scale indices between those that are tried first."""
+_TAP = 5e-9
+"""Seconds that numpy takes for a product of the filter."""
 _COSTS: weakref.WeakKeyDictionary[Model, np.ndarray] = weakref.WeakKeyDictionary()
 
 
@@ -68,7 +73,11 @@ def low_pass(values: np.ndarray, sample_rate: float, every: int, count: int, fir
     taps[reach] += (1 << _TAP_BITS) - taps.sum()
     behind = max(0, first + (count - 1) * every + 1 + reach - len(values))
     padded = np.concatenate([np.repeat(values[:1], reach, 0), values, np.repeat(values[-1:], behind, 0)])[first:]
-    out = np.empty((count, values.shape[1]))
+    out: np.ndarray = np.empty((count, values.shape[1]))
+    loops = spike_loops(_TAP * out.size * len(taps))
+    if loops is not None and values.dtype == np.int16:
+        loops.band_at_times(padded, taps, every, out)
+        return out / (1 << _TAP_BITS)
     for place in range(0, count, 256):
         part = padded[place * every : (min(place + 256, count) - 1) * every + 2 * reach + 1].astype(np.float64)
         views = np.lib.stride_tricks.sliding_window_view(part, len(taps), axis=0)[::every]
@@ -117,13 +126,15 @@ def _quantise(knots: np.ndarray, step: np.ndarray, coefficients: np.ndarray, fra
 
 def _encode(lfp: Lfp, model: Model) -> None:
     """Choose the scale index of the fewest bits for each channel, and code the knots."""
-    residuals = residuals_of(lfp.knots, lfp.mean, lfp.coefficients)
-    best = np.full(len(residuals), np.iinfo(np.int64).max)
-    code = residuals + CODES // 2
-    for scale, costs in enumerate(_costs(model)):
-        cost = costs[code].sum(axis=1)
-        better = cost < best
-        lfp.scale[better], best[better] = scale, cost[better]
+    code, costs = residuals_of(lfp.knots, lfp.mean, lfp.coefficients) + CODES // 2, _costs(model)
+    scale = np.zeros(len(code), np.int64)
+    for places in (np.arange(0, SCALES, _COARSE), np.arange(1 - _COARSE, _COARSE)):
+        middle, best = scale, np.full(len(code), np.iinfo(np.int64).max)
+        for place in places:
+            candidate = np.clip(middle + place, 0, SCALES - 1)
+            cost = costs[candidate[:, None], code].sum(axis=1)
+            scale, best = np.where(cost < best, candidate, scale), np.minimum(cost, best)
+    lfp.scale = scale
     encode(lfp, model, _LANE_KNOTS)
 
 

@@ -5,7 +5,6 @@ Values are codes -512..511 on the implant's table, and samples of other recordin
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,10 +13,8 @@ from ...compiled.choice import line_loops
 from ..bins import Units
 from ..shape import ChunkShape
 from ..windows import Windows
-from .lfp import Lfp
+from .lfp import Lfp, interpolate, padded, weights
 
-_CURVE_SAMPLES = 1 << 20
-"""Samples of field potentials that are drawn at once."""
 _WINDOW = 1e-4
 """Seconds that numpy takes for a window."""
 
@@ -87,53 +84,43 @@ def render_all(
     out = np.empty((shape.frames, len(lines.level)), np.int16)
     if lfp is None:
         out[:] = lines.level
-        draw_lines(out, shape, units, lines, windows, values)
-        return out
-    channels, offset, loops = len(lines.level), windows.offset, line_loops(_WINDOW * len(windows))
-    some = max(1, _CURVE_SAMPLES // shape.frames)
-    for first in range(0, channels, some):
-        group = slice(first, first + some)
-        curves = lfp.curves(group)
-        inside = slice(*np.searchsorted(windows.channel, [first, first + some]).tolist())
-        few, part = windows.select(inside), values[offset[inside.start] : offset[inside.stop]]
-        few.channel = few.channel - first
-        if loops is not None:
-            pulse, limits = (shape.before, shape.correction_step), (units.low, units.high)
-            loops.draw_curves(pulse, curves, _columns(few), part, limits, out[:, group])
-            continue
-        out[:, group] = np.clip(curves, units.low, units.high).T
-        for channel, own, own_values in _by_channel(few, part):
-            drawn = render_channel(shape, lines, first + channel, own, own_values, curves[channel])
-            out[:, first + channel] = np.clip(drawn, units.low, units.high)
+    draw(out, (shape, units, lines), windows, values, lfp, np.arange(len(lines.level)))
     return out
 
 
-def draw_lines(
-    out: np.ndarray, shape: ChunkShape, units: Units, lines: Lines, windows: Windows, values: np.ndarray
+def draw(
+    out: np.ndarray,
+    how: tuple[ChunkShape, Units, Lines],
+    windows: Windows,
+    values: np.ndarray,
+    lfp: Lfp | None,
+    channels: np.ndarray,
 ) -> None:
-    """Draw channels that have windows, without a field potential, into int16 [frames, channels].
+    """Draw some channels into int16 [frames, channels], where those without windows and field potential are right.
 
-    windows : all of each channel that has some
+    Parameters
+    ----------
+    windows, values : of these channels
+    channels : int64, increasing
     """
+    shape, units, lines = how
     loops = line_loops(_WINDOW * len(windows))
-    if loops is not None:
-        pulse, limits = (shape.before, shape.correction_step), (units.low, units.high)
-        loops.draw_lines(pulse, (lines.base, lines.level), _columns(windows), values, limits, out)
+    pulse, limits = (shape.before, shape.correction_step), (units.low, units.high)
+    columns = windows.channel, windows.start, windows.length, windows.correction
+    if loops is not None and lfp is None:
+        loops.draw_lines(pulse, (lines.base, lines.level), columns, values, limits, out)
         return
-    for channel, own, own_values in _by_channel(windows, values):
-        out[:, channel] = np.clip(render_channel(shape, lines, channel, own, own_values), units.low, units.high)
-
-
-def _by_channel(windows: Windows, values: np.ndarray) -> Iterator[tuple[int, Windows, np.ndarray]]:
-    """Yield each channel that has windows, its windows, and the values in them."""
+    if loops is not None and lfp is not None:
+        curves = padded(lfp.values(channels)), weights(lfp.spacing, np.arange(lfp.spacing)), channels
+        loops.draw_curves(pulse, curves, columns, values, limits, out)
+        return
     offset = windows.offset
-    for channel in np.unique(windows.channel).tolist():
+    for channel in channels.tolist() if lfp is not None else np.unique(windows.channel).tolist():
         own = windows.of_channel(channel)
-        yield channel, windows.select(own), values[offset[own.start] : offset[own.stop]]
-
-
-def _columns(windows: Windows) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    return windows.channel, windows.start, windows.length, windows.correction
+        curve = None if lfp is None else interpolate(lfp.values(np.array([channel]))[0], lfp.spacing, shape.frames)
+        part = values[offset[own.start] : offset[own.stop]]
+        drawn = render_channel(shape, lines, channel, windows.select(own), part, curve)
+        out[:, channel] = np.clip(drawn, units.low, units.high)
 
 
 def _blend(out: np.ndarray, curve: np.ndarray, last: tuple[int, int], first: tuple[int, int | None], fade: int) -> None:
