@@ -45,9 +45,13 @@ class Symbols:
             value = value << some | part
         return value
 
-    def number(self, distribution):
+    def small(self, distribution):
         c, start, frequency = distribution.find(self.state & 0xFFFFF)
         self.step(start, frequency)
+        return c
+
+    def number(self, distribution):
+        c = self.small(distribution)
         return (1 << c) - 1 + self.bits(c)
 
     def sparse(self, count):
@@ -66,6 +70,13 @@ class Symbols:
         values = [usual + more for more in self.sparse(count)]
         must(all(0 <= value < 1 << width for value in values), "a parameter of a channel")
         return values
+
+    def residuals(self, rows, count):
+        first, later, large = Distribution(), Distribution(), Distribution()
+        sizes = [[self.small(later if n else first) for n in range(count)] for _ in range(rows)]
+        signs = [[self.bits(1) if size else 0 for size in row] for row in sizes]
+        sizes = [[size + self.number(large) if size == 31 else size for size in row] for row in sizes]
+        return [[-a if b else a for a, b in zip(*pair, strict=True)] for pair in zip(sizes, signs, strict=True)]
 
     def finish(self):
         must(not self.words and self.state == 1 << 24, "numbers do not end where they should")
@@ -102,7 +113,7 @@ def decode_spikes(body, frames, channels, bits, model):
     must(bool(lanes) == bool(windows), "a spike chunk's lanes")
     rest = body[at + size :]
     if flags & 2:
-        curves, rest = field_potential(rest, frames, channels, model)
+        curves, rest = field_potential(rest, frames, channels)
         for channel, curve in zip(plan, curves, strict=True):
             channel["curve"] = curve
     decode_windows(plan, lanes, units, rest)
@@ -320,62 +331,37 @@ def blend(out, curve, at, last, start, first, before):
         out[t] += value
 
 
-def field_potential(data, frames, channels, model):
+def field_potential(data, frames, channels):
     """Section 12.4: the curve of every channel, and what follows."""
-    must(len(data) >= 10, "a field potential's length")
-    d, lanes, some, size = struct.unpack_from("<HHHI", data)
-    must(1 <= d <= 4096 and some <= size <= len(data) - 10, "a field potential's head")
-    reader, rest = Bits(data[10 + some : 10 + size]), data[10 + size :]
-    sides = read_sides(Symbols(data[10 : 10 + some]), channels)
+    must(len(data) >= 6, "a field potential's length")
+    d, size = struct.unpack_from("<HI", data)
+    must(1 <= d <= 4096 and size <= len(data) - 6, "a field potential's head")
+    reader = Symbols(data[6 : 6 + size])
+    steps, means, a, b = (reader.near(channels, width) for width in (7, 17, 6, 6))
     knots = -(-(frames - 1) // d) + 1
-    scales = [side[2] for side in sides if side[0] for _ in range(knots)]
-    total = len(scales)
-    steps = -(-total // max(lanes, 1))
-    must(lanes <= 4096 and lanes == (-(-total // steps) if total else 0), "a field potential's lanes")
-    states, words = take_states(reader, lanes)
-    symbols = [0] * total
-    for t in range(steps):
-        for lane in range(lanes):
-            i = lane * steps + t
-            if i >= total:
-                continue
-            slot = states[lane] & (1 << 20) - 1
-            code, start, frequency = model.find(slot, model.linear_levels, 32, scales[i])
-            states[lane] = frequency * (states[lane] >> 20) + slot - start
-            if states[lane] < 1 << 24:
-                must(words, "a field potential has too few words")
-                states[lane] = states[lane] << 32 | words.pop()
-            symbols[i] = code - 512
-    must(not words and all(state == 1 << 24 for state in states), "a field potential's end")
-    rows = iter([symbols[i : i + knots] for i in range(0, total, knots)])
-    return [curve_of(side, next(rows) if side[0] else [0] * knots, d, frames) for side in sides], rest
-
-
-def read_sides(reader, channels):
-    """Step, mean, scale, a, b of every channel."""
-    columns = [reader.near(channels, width) for width in (12, 17, 7, 6, 6)]
+    rows = iter(reader.residuals(sum(step > 0 for step in steps), knots))
     reader.finish()
-    return [[step, mean - 65536, scale, a - 32, b - 32] for step, mean, scale, a, b in zip(*columns, strict=True)]
+    sides = zip(steps, means, a, b, strict=True)
+    curves = [curve_of(side, next(rows) if side[0] else [0] * knots, d, frames) for side in sides]
+    return curves, data[6 + size :]
 
 
 def curve_of(side, residuals, d, frames):
-    step, mean, _, a, b = side
+    index, mean, a, b = side
+    step = 8 + (index - 1) % 8 << (index - 1) // 8 if index else 0
     u = [0, 0]
     for v in residuals:
-        u.append(v + (a * u[-1] + b * u[-2] + 8 >> 4))
-    k = [(mean + x) * step for x in u[2:]]
-    must(all(abs(x) <= 1 << 24 for x in k), "a field potential's range")
+        u.append(v + ((a - 32) * u[-1] + (b - 32) * u[-2] + 8 >> 4))
+    k = [(mean - 65536 + x) * step for x in u[2:]]
+    must(all(abs(x) <= 1 << 20 for x in k), "a field potential's range")
     if len(k) == 1:
-        return [k[0]] * frames
+        return [k[0] + 4 >> 3] * frames
     k = [2 * k[0] - k[1], *k, 2 * k[-1] - k[-2]]
     out = []
     for t in range(frames):
         i, f = divmod(t, d)
-        if i + 3 == len(k):  # the last knot
-            out.append(k[i + 1])
-            continue
-        p, q, r, s = k[i : i + 4]
+        p, q, r, s = [*k, 0][i : i + 4]  # the last knot is a curve's last value
         total = (-f * d * d + 2 * f * f * d - f**3) * p + (2 * d**3 - 5 * f * f * d + 3 * f**3) * q
         total += (f * d * d + 4 * f * f * d - 3 * f**3) * r + (f**3 - f * f * d) * s
-        out.append((total + d**3) // (2 * d**3))
+        out.append((total + 8 * d**3) // (16 * d**3))
     return out

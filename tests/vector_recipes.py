@@ -631,6 +631,7 @@ def spike_faults(streams):
     """name -> (what, stream) of spike mode."""
     plain, slow, linear = (streams[f"spikes{name}"] for name in ("", "-lfp", "-linear"))
     band = _plan_of(slow).stop
+    number = next(payload for tag, payload in split(slow) if tag == b"C")[band + 12]
     head = next(payload for tag, payload in split(plain) if tag == b"C")
     plan = _plan_of(plain)
     size = varint.pack(plan.stop - plan.start)
@@ -651,8 +652,8 @@ def spike_faults(streams):
         "spikes-otherwise": ("another bound", patched(plain, b"C", 11, b"\x04")),
         "spikes-word": ("a coded word", patched(linear, b"C", -1, b"\0")),
         "spikes-spacing": ("a field potential of 5000 frames", patched(slow, b"C", band, struct.pack("<H", 5000))),
-        "spikes-lfp-lanes": ("a field potential of 4097 lanes", patched(slow, b"C", band + 2, b"\1\x10")),
-        "spikes-lfp-size": ("a field potential beyond the chunk", patched(slow, b"C", band + 6, b"\xff\xff\xff\x7f")),
+        "spikes-lfp-numbers": ("a byte of a field potential", patched(slow, b"C", band + 12, bytes([number ^ 64]))),
+        "spikes-lfp-size": ("a field potential beyond the chunk", patched(slow, b"C", band + 2, b"\xff\xff\xff\x7f")),
         "spikes-short": ("ends within the plan", _cut_chunk(plain, plan.start + 2)),
     }
 

@@ -105,16 +105,18 @@ def _draw_gap(row, curve, span, ends, pulse):
 
 
 @njit
-def _interpolate(knots, weights, out):
-    """Draw the curve of a channel: `padded` and `weights` of runtime/spikes/render/lfp.py; int64 [frames]."""
+def _interpolate(knots, weights, half, out):
+    """Draw the curve of a channel: `padded` and `weights` of runtime/spikes/render/lfp.py; int64 [frames].
+
+    half : of what sums are divided by
+    """
     spacing = len(weights)
-    whole = spacing * spacing * spacing
     for place in range((len(out) + spacing - 1) // spacing):
         a, b, c, d = knots[place], knots[place + 1], knots[place + 2], knots[place + 3]
         part = out[place * spacing : (place + 1) * spacing]
         for f in range(len(part)):
             total = weights[f, 0] * a + weights[f, 1] * b + weights[f, 2] * c + weights[f, 3] * d
-            part[f] = (total + whole) // (2 * whole)
+            part[f] = (total + half) // (2 * half)
 
 
 @njit
@@ -123,16 +125,17 @@ def draw_curves(shape, curves, windows, values, limits, out):
 
     Parameters
     ----------
-    curves : (knots int64 [some, knots + 3], weights int64 [spacing, 4], channels int64 [some]), see `_interpolate`
+    curves : (knots int64 [some, knots + 3], weights int64 [spacing, 4], half, channels int64 [some]); see
+        `_interpolate`
     out : int16 [frames, channels]
     """
-    (before, unit), (low, high), (knots, weights, channels) = shape, limits, curves
+    (before, unit), (low, high), (knots, weights, half, channels) = shape, limits, curves
     channel, start, length, correction = windows
     frames = len(out)
     number, place, row, curve = 0, 0, np.empty(frames, np.int64), np.empty(frames, np.int64)
     for i in range(len(channels)):
         c, at, behind = channels[i], -1, 0
-        _interpolate(knots[i], weights, curve)
+        _interpolate(knots[i], weights, half, curve)
         while number < len(channel) and channel[number] == c:
             begin, rise = start[number], 2 * correction[number] * unit
             ahead = values[place] - curve[begin]

@@ -193,32 +193,3 @@ def encode(windows, engine, units, bins, expected, out):
             if k == 0:
                 state[RESIDUAL], x[:TAPS] = 0, 0
                 state[MEANS : MEANS + 3] = initial_mean
-
-
-@njit
-def decode_knots(states, words, scale, tables, location, out):
-    """Decode numbers of known scales at one location; returns whether the words ended where they should.
-
-    Parameters
-    ----------
-    states : uint64 [lanes]
-    words : uint32 [n], which lanes take by step, then by lane
-    scale : int64 [numbers]; lane after lane, all but the last one with equally many
-    tables : of linear codes
-    location : int, Q6 units
-    out : int64 [numbers], codes, filled in
-    """
-    lanes, next_word = len(states), 0
-    steps = (len(scale) + lanes - 1) // lanes
-    for t in range(steps):
-        for lane in range(lanes):
-            number = lane * steps + t
-            if number >= len(scale):
-                continue
-            slot = np.int64(states[lane] & _SLOT_MASK)
-            code, start, end = find(tables, slot, LINEAR_OFFSET, location, scale[number])
-            next_word = _advance(states, lane, (slot - start, end - start), words, next_word)
-            if next_word < 0:
-                return False
-            out[number] = code
-    return next_word == len(words) and (states == _LOW).all()

@@ -53,7 +53,7 @@ class Candidates:
         """Return the payload with these spikes and this bound."""
         units, values = self._units(max_error)
         shape = ChunkShape.of(self.options, units, len(values))
-        lfp = lfp_fit.fit(values, self.options.sample_rate, self._model) if self.options.lfp else None
+        lfp = lfp_fit.fit(values, self.options.sample_rate) if self.options.lfp else None
         draft = Draft(self._samples, shape, units, found.events, _lines(values, units), lfp)
         rendered = draft.render()
         if len(draft.windows):

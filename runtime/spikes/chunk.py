@@ -148,7 +148,7 @@ def parse(payload: bytes, channels: int, sample_bits: int, model: Model) -> tupl
     chunk = SpikeChunk(head.shape, head.units, head.plan, sample_crc=head.sample_crc)
     try:
         if head.has_lfp:
-            chunk.lfp, at = lfp.parse(payload, at, head.shape.frames, channels, model)
+            chunk.lfp, at = lfp.parse(payload, at, head.shape.frames, channels)
         if shift:
             reader = bits.BitReader(payload, at)
             chunk.low_bits = reader.read(np.full(samples, shift))

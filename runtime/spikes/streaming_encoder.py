@@ -148,7 +148,7 @@ class SpikeEncoder:
         signal, detector = self._signal, self._detector
         known = signal.values[: self._past + frames + self.delay]
         found = detector.detect(known[self._past - self._reach :], frames)
-        lfp = self._lfp.fit(known, self._past, frames, self._model) if self._lfp else None
+        lfp = self._lfp.fit(known, self._past, frames) if self._lfp else None
         block = _Block(signal.samples[:frames], found, lfp)
         if self._budget is None:
             best = self._candidate(block, found, self._error)

@@ -171,13 +171,11 @@ def per_window(model: Model, options: SpikeOptions, windows: float) -> list[Cost
 
 
 def field_potential(sample_rate: float) -> list[Cost]:
-    """Return the low-pass at the places where it is computed, knots, and the search for their scale."""
+    """Return the low-pass at the places where it is computed, and knots."""
     spacing, reach = lfp_fit.spacing_of(sample_rate), lfp_fit.reach_of(sample_rate)
     taps = Counter({(SAMPLE_BITS + 1, _LFP_TAP_BITS): reach + 1})
     knots = Counter({(IMPLANT_MAGNITUDE_BITS, KNOT_BITS + 1): 2, (IMPLANT_MAGNITUDE_BITS,) * 2: 4 * _PLACES})
-    bits = 2 * SCALES * 1024
     return [
         Cost("low-pass of the field potential", _PLACES / spacing, taps, 2 * reach),
         Cost("knots, curve, their error (a knot)", 1 / spacing, knots, 8 * _PLACES + _RANS_BITS),
-        Cost("scale of knots (a knot)", 1 / spacing, additions=SCALES, look_ups=Counter({bits: SCALES})),
     ]

@@ -72,7 +72,7 @@ def test_lines_and_pulses():
         shape = ChunkShape(500, 0, 9, 20, 40)
         plain, fast = with_each(lambda: render_all(shape, units, lines, windows, values, None))  # noqa: B023
         assert np.array_equal(plain, fast) and plain.dtype == fast.dtype
-        columns = np.full(31, 7), np.zeros(31, int), np.zeros(31, int), np.zeros((31, 2), int)
+        columns = np.full(31, 22), np.zeros(31, int), np.zeros((31, 2), int)
         lfp = Lfp(50, 500, *columns, random.integers(low // 7, high // 7, (31, 11)))
         plain, fast = with_each(lambda: render_all(shape, units, lines, windows, values, lfp))  # noqa: B023
         assert np.array_equal(plain, fast) and plain.dtype == fast.dtype

@@ -254,10 +254,32 @@ def test_lines_and_correction_pulses_are_rounded_integers():
 
 def test_curves_go_through_their_knots():
     knots = np.array([0, 100, -50, 7])
-    curve = lfp.interpolate(knots, 8, 25)
+    curve = lfp.interpolate(lfp.PARTS * knots, 8, 25)
     assert curve[::8].tolist() == knots.tolist() and len(curve) == 25
-    assert np.array_equal(lfp.interpolate(knots, 8, 25, 4), curve[::4])
-    assert lfp.interpolate(knots * 0 + 9, 8, 20).tolist() == [9] * 20
+    assert np.array_equal(lfp.interpolate(lfp.PARTS * knots, 8, 25, 4), curve[::4])
+    assert lfp.interpolate(lfp.PARTS * (knots * 0 + 9), 8, 20).tolist() == [9] * 20
+    numbers = np.array([[5, -70, 8, 0], [1, 1, 2, 3]])
+    band = lfp.Lfp(8, 25, np.array([19, 3]), np.array([0, 2]), np.zeros((2, 2), int), numbers)
+    where = np.repeat([0, 1], 25), np.tile(np.arange(25), 2)
+    drawn = [lfp.interpolate(band.values(np.array([c]))[0], 8, 25) for c in (0, 1)]
+    assert np.array_equal(band.at(*where), np.concatenate(drawn))
+
+
+def test_steps_have_eight_sizes_in_an_octave():
+    assert lfp.steps_of(np.array([0, 1, 2, 8, 9, 10, 17, 25])).tolist() == [0, 8, 9, 15, 16, 18, 32, 64]
+
+
+def test_field_potentials_come_back_with_large_residuals():
+    random = np.random.default_rng(4)
+    numbers = np.rint(random.normal(0, 1, (5, 40)) * 10.0 ** np.arange(5)[:, None] / 20).astype(np.int64)
+    step, mean = np.array([1, 9, 0, 20, 3]), np.array([0, 3, 0, -7, 0])
+    numbers[2] = 0
+    coefficients = random.integers(-16, 16, (5, 2))
+    data = lfp.pack(lfp.Lfp(48, 48 * 39, step, mean, coefficients, numbers))
+    back, end = lfp.parse(b"x" + data + b"y", 1, 48 * 39, 5)
+    assert end == 1 + len(data) == 1 + lfp.packed_size(data, 0)
+    for name in ("step", "mean", "coefficients", "knots"):
+        assert np.array_equal(getattr(back, name), locals().get(name, numbers))
 
 
 def test_numbers_of_a_plan_come_back(engine):

@@ -1,6 +1,7 @@
 """Loops over the numbers of a plan, which run compiled or as they are; `symbols` has what they mean.
 
-A number's kind is the distribution that it has, or minus its width in bits where its values are equally likely.
+A number's kind is the distribution that it has, or minus its width in bits where its values are equally likely. `SMALL`
+is added to the kind of numbers below `CLASSES` that are classes themselves.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from ...entropy.rans import LOW
 
 CLASSES = 32
 """Of a distribution: class c holds 2^c - 1 to 2^(c + 1) - 2."""
+SMALL = 1 << 16
 MOST_INTERVALS = 3
 """Of a number: its class, and its bits in parts."""
 _LEARN, _MOST = 24, 1 << 13
@@ -53,14 +55,14 @@ def write(numbers: np.ndarray, kinds: np.ndarray, counts: np.ndarray, intervals:
     for i in range(len(numbers)):
         rest, width, kind = numbers[i], -kinds[i], kinds[i]
         if kind >= 0:
-            width, below, rest = 0, 0, rest + 1
-            while rest >> (width + 1):
-                below += counts[kind, width]
+            kind, width, is_small = kind % SMALL, 0, kind >= SMALL
+            while (width < rest) if is_small else (rest + 1) >> (width + 1) > 0:
                 width += 1
+            below = counts[kind, :width].sum()
             start, frequency, totals[kind] = interval(counts[kind], width, below, totals[kind])
             intervals[found, 0], intervals[found, 1] = start, frequency
             found += 1
-            rest -= 1 << width
+            rest, width = rest + 1 - (1 << width), 0 if is_small else width
         while width > 0:
             some = min(width, _PART_BITS)
             width -= some
@@ -93,20 +95,21 @@ def read(kinds: np.ndarray, words: np.ndarray, position: np.ndarray, numbers: np
     """
     distributions = 0
     for i in range(len(kinds)):
-        distributions = max(distributions, kinds[i] + 1)
+        distributions = max(distributions, kinds[i] % SMALL + 1 if kinds[i] >= 0 else 0)
     counts = np.ones((distributions, CLASSES), np.int64)
     totals = np.full(distributions, CLASSES, np.int64)
     state, at = position[0], position[1]
     for i in range(len(kinds)):
         kind, width, first, rest = kinds[i], -kinds[i], 0, 0
         if kind >= 0:
-            slot, below, width = state & _MASK, 0, 0
+            slot, below, width, is_small = state & _MASK, 0, 0, kind >= SMALL
+            kind %= SMALL
             while slot >= ((below + counts[kind, width]) << PRECISION) // totals[kind]:
                 below += counts[kind, width]
                 width += 1
             start, frequency, totals[kind] = interval(counts[kind], width, below, totals[kind])
             state, at = advance(state, at, (start, frequency), words)
-            first = (1 << width) - 1
+            first, width = (width, 0) if is_small else ((1 << width) - 1, width)
         while width > 0 and at >= 0:
             some = min(width, _PART_BITS)
             width -= some

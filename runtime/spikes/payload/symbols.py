@@ -14,6 +14,8 @@ from ...entropy import rans
 from . import lanes, symbol_loops
 from .symbol_loops import CLASSES, MOST_INTERVALS
 
+_LARGE = CLASSES - 1
+"""Size of residuals from which on more is written of them."""
 _NUMBER = 2e-5
 """Seconds that plain Python takes for a number."""
 
@@ -56,6 +58,14 @@ class SymbolWriter:
         usual = int(np.bincount(values).argmax()) if len(values) else 0
         self.put_bits(usual, width)
         self.put_sparse(values - usual)
+
+    def put_residuals(self, values: np.ndarray) -> None:
+        """Write signed numbers [rows, n], most of them small; the first one of each row has another distribution."""
+        sizes = np.abs(values)
+        self._add(np.minimum(sizes, _LARGE).ravel(), _kinds_of_residuals(*values.shape) + self._distributions)
+        self._distributions += 2
+        self._add((values[sizes > 0] < 0).astype(np.int64), np.full((sizes > 0).sum(), -1))
+        self.put(sizes[sizes >= _LARGE] - _LARGE)
 
     def to_bytes(self) -> bytes:
         """Return the coder's state and words."""
@@ -109,6 +119,16 @@ class SymbolReader:
             raise CorruptError("a parameter of a channel is out of range")
         return values
 
+    def take_residuals(self, rows: int, count: int) -> np.ndarray:
+        """Read int64 [rows, count] that were written with `put_residuals`."""
+        sizes = self._take(_kinds_of_residuals(rows, count)).reshape(rows, count)
+        negative = self._take(np.full((sizes > 0).sum(), -1)).astype(bool)
+        large = sizes == _LARGE
+        signs = np.ones_like(sizes)
+        signs[sizes > 0] = np.where(negative, -1, 1)
+        sizes[large] += self.take(int(large.sum()))
+        return signs * sizes
+
     def finish(self) -> None:
         """Refuse what is left over. Raises `CorruptError`."""
         if self._position[1] != len(self._words) or self._position[0] != rans.LOW:
@@ -119,6 +139,13 @@ class SymbolReader:
         if not _loop(symbol_loops.read, len(kinds))(kinds, self._words, self._position, numbers):
             raise CorruptError(rans.RAN_OUT)
         return numbers
+
+
+def _kinds_of_residuals(rows: int, count: int) -> np.ndarray:
+    """Return the kinds of the sizes of [rows, count] residuals."""
+    kinds: np.ndarray = np.full((rows, count), symbol_loops.SMALL + 1)
+    kinds[:, :1] = symbol_loops.SMALL
+    return kinds.ravel()
 
 
 def _loop(function: Callable[..., Any], numbers: float) -> Callable[..., Any]:

@@ -6,25 +6,11 @@ Sums are taken over integers, so that they are exact in any order, and the same 
 from __future__ import annotations
 
 import math
-import weakref
 
 import numpy as np
 
 from ...compiled.choice import spike_loops
-from ...entropy.entropy_model import CODES, LINEAR_OFFSET, SCALES
-from ...predictor.model import Model
-from ..waveforms.costs import bits_of
-from .lfp import (
-    CENTRE,
-    COEFFICIENT_BITS,
-    MAX_RESIDUAL,
-    MAX_SPACING,
-    Lfp,
-    encode,
-    interpolate,
-    knot_count,
-    residuals_of,
-)
+from .lfp import COEFFICIENT_BITS, MAX_SPACING, PARTS, STEP_INDICES, Lfp, interpolate, knot_count, steps_of, weights
 
 HIGHEST = 200.0
 """Hz."""
@@ -33,25 +19,25 @@ CORRELATION = 0.979
 _FINER = 4
 """Places between knots at which the band is compared."""
 _PERIODS = 3
-_STEPS = np.rint(1024 * 2.0 ** (np.arange(2, -14, -1) / 3)) / 1024
-"""Candidate steps, in deviations of the band."""
-_MAX_STEP = 4095
+_COARSEST, _TRIED = 1.6, 40
+"""Coarsest step that is tried, in deviations of the band, and how many finer ones, eight in an octave."""
+_STEPS = steps_of(np.arange(STEP_INDICES))
 _FINE = 256
 """Parts of a value that bands are rounded to where they are summed."""
 _TAP_BITS = 24
-_USUAL = np.array([14, -3])
+_USUAL = np.array([14, 0])
 """Coefficients of blocks, in sixteenths: about what channels have."""
 _MAX_COEFFICIENT = 31
 _LEAST_KNOTS = 16
 """Knots for which coefficients are fitted."""
 _MEMORY_SECONDS = 4.0
 """Time over which blocks follow the power of a channel's band."""
-_LANE_KNOTS = 2048
-_COARSE = 8
-"""Scale indices between those that are tried first."""
+_NEAR = 4
+"""Size of a block's mean, in steps, up to which it counts as 0."""
+_RETURN, _MOST_CHANGE = 2.0, 4.0
+"""How fast blocks make up for errors of late, and the most by which theirs may differ from an even one for it."""
 _TAP = 5e-9
 """Seconds that numpy takes for a product of the filter."""
-_COSTS: weakref.WeakKeyDictionary[Model, np.ndarray] = weakref.WeakKeyDictionary()
 
 
 def spacing_of(sample_rate: float) -> int:
@@ -85,66 +71,42 @@ def low_pass(values: np.ndarray, sample_rate: float, every: int, count: int, fir
     return out / (1 << _TAP_BITS)
 
 
-def fit(values: np.ndarray, sample_rate: float, model: Model) -> Lfp:
-    """Return the field potential of a chunk of integers [frames, channels], coded."""
+def fit(values: np.ndarray, sample_rate: float) -> Lfp:
+    """Return the field potential of a chunk of integers [frames, channels]."""
     frames, spacing = len(values), spacing_of(sample_rate)
     every = spacing // _FINER
     band = low_pass(values, sample_rate, every, (knot_count(frames, spacing) - 1) * _FINER + 1).T
     step = np.array([_coarsest_step(channel, frames, spacing) for channel in band], np.int64)
-    knots = band[:, ::_FINER]
-    coefficients = _coefficients(np.rint(knots / step[:, None]).astype(np.int64))
-    lfp = _quantise(knots, step, coefficients, frames, spacing)
-    _encode(lfp, model)
-    return lfp
+    numbers = _numbers(band[:, ::_FINER], step)
+    mean = np.rint(numbers.mean(axis=1)).astype(np.int64)
+    return Lfp(spacing, frames, step, mean, _coefficients(numbers), numbers)
 
 
 def _coarsest_step(band: np.ndarray, frames: int, spacing: int) -> int:
-    """Return the coarsest step of knots whose curve correlates well enough with a channel's band."""
+    """Return the index of the coarsest step of knots whose curve correlates well enough with a channel's band."""
     every = spacing // _FINER
     compared = band[: -(-frames // every)]
-    deviation, knots = _deviation(compared), band[::_FINER]
+    deviation, knots = _deviation(compared), band[None, ::_FINER]
     if deviation < 0.5:
         return 1
-    steps = np.unique(np.clip(np.rint(deviation * _STEPS), 1, _MAX_STEP).astype(np.int64)).tolist()
-    for step in reversed(steps):
-        curve = interpolate(np.rint(knots / step).astype(np.int64) * step, spacing, frames, every)
+    coarsest = int(_indices(np.array([_COARSEST * deviation]))[0])
+    for index in range(coarsest, max(coarsest - _TRIED, 0), -1):
+        step = np.array([index])
+        curve = interpolate(_numbers(knots, step)[0] * steps_of(step), spacing, frames, every)
         if _correlation(curve, compared) >= CORRELATION:
-            return step
-    return steps[0]
+            break
+    return index
 
 
-def _quantise(knots: np.ndarray, step: np.ndarray, coefficients: np.ndarray, frames: int, spacing: int) -> Lfp:
-    """Round knots [channels, knots] to steps, which grow where residuals would be out of range."""
-    while True:
-        numbers = np.rint(knots / step[:, None]).astype(np.int64)
-        mean = np.rint(numbers.mean(axis=1)).astype(np.int64)
-        steep = np.abs(residuals_of(numbers, mean, coefficients)).max(axis=1) > MAX_RESIDUAL
-        if not steep.any():
-            return Lfp(spacing, frames, step, mean, np.zeros(len(step), np.int64), coefficients, numbers)
-        step = np.where(steep, 2 * step, step)
+def _indices(step: np.ndarray) -> np.ndarray:
+    """Return the indices of the steps next to some sizes, by ratio, int64."""
+    between = np.sqrt(_STEPS[1:-1] * _STEPS[2:])
+    return 1 + np.searchsorted(between, PARTS * step)
 
 
-def _encode(lfp: Lfp, model: Model) -> None:
-    """Choose the scale index of the fewest bits for each channel, and code the knots."""
-    code, costs = residuals_of(lfp.knots, lfp.mean, lfp.coefficients) + CODES // 2, _costs(model)
-    scale = np.zeros(len(code), np.int64)
-    for places in (np.arange(0, SCALES, _COARSE), np.arange(1 - _COARSE, _COARSE)):
-        middle, best = scale, np.full(len(code), np.iinfo(np.int64).max)
-        for place in places:
-            candidate = np.clip(middle + place, 0, SCALES - 1)
-            cost = costs[candidate[:, None], code].sum(axis=1)
-            scale, best = np.where(cost < best, candidate, scale), np.minimum(cost, best)
-    lfp.scale = scale
-    encode(lfp, model, _LANE_KNOTS)
-
-
-def _costs(model: Model) -> np.ndarray:
-    """Return the bits of every residual with every scale index, in parts of a bit, int64 [SCALES, CODES]."""
-    if model not in _COSTS:
-        scale, code = np.divmod(np.arange(SCALES * CODES), CODES)
-        _, frequency = model.entropy.intervals(code, np.int64(CENTRE), scale, np.int64(LINEAR_OFFSET))
-        _COSTS[model] = bits_of(frequency).reshape(SCALES, CODES)
-    return _COSTS[model]
+def _numbers(knots: np.ndarray, step: np.ndarray) -> np.ndarray:
+    """Return knots [channels, knots] in steps of some indices, int64."""
+    return np.rint(PARTS * knots / steps_of(step)[:, None]).astype(np.int64)
 
 
 def _coefficients(knots: np.ndarray) -> np.ndarray:
@@ -206,11 +168,14 @@ class RunningLfp:
 
     def __init__(self, channels: int, sample_rate: float):
         self._sample_rate, self._seen = sample_rate, 0.0
-        self._mean, self._power = np.zeros((2, channels))
+        self._mean, self._power, self._error = np.zeros((3, channels))
         self._spacing = spacing_of(sample_rate)
+        parts = weights(self._spacing, np.arange(self._spacing)) / (2 * self._spacing**3)
+        self._gain = 12 / float(np.square(parts).sum(axis=1).mean())
+        """Mean square of a step over that of what rounding to it moves curves by."""
 
-    def fit(self, values: np.ndarray, first: int, frames: int, model: Model) -> Lfp:
-        """Return the field potential of a block, coded.
+    def fit(self, values: np.ndarray, first: int, frames: int) -> Lfp:
+        """Return the field potential of a block.
 
         values : integers [first + frames + n, channels], the block, what is in front of it, and what is known behind;
             the last frame is taken to go on
@@ -220,19 +185,25 @@ class RunningLfp:
         band = low_pass(values, self._sample_rate, every, places, first).T
         knots = band[:, ::_FINER]
         self._follow(band, frames)
-        drawn = interpolate(_whole(knots), spacing, frames, every) / _FINE
+        drawn = interpolate(PARTS * _whole(knots), spacing, frames, every) / _FINE
         missed = _mean_square(drawn - band[:, : drawn.shape[1]])
         power = np.maximum(self._power - self._mean * self._mean, 0.25)
-        allowed = (1 / CORRELATION**2 - 1) * power - missed
-        step = np.clip(np.rint(np.sqrt(12 * np.maximum(allowed, 0))), 1, _MAX_STEP).astype(np.int64)
-        lfp = _quantise(knots, step, np.tile(_USUAL, (len(step), 1)), frames, spacing)
-        _encode(lfp, model)
-        return lfp
+        even = (1 / CORRELATION**2 - 1) * power
+        behind = even - self._error if self._seen > frames else 0.0
+        allowed = np.clip(even + _RETURN * behind, even / _MOST_CHANGE, even * _MOST_CHANGE)
+        step = _indices(np.sqrt(self._gain * np.maximum(allowed - missed, 0)))
+        error = np.square(steps_of(step) / PARTS) / self._gain + missed
+        self._error += (error - self._error) * (frames / self._seen)
+        numbers = _numbers(knots, step)
+        mean = np.rint(numbers.mean(axis=1)).astype(np.int64)
+        mean[np.abs(mean) <= _NEAR] = 0
+        return Lfp(spacing, frames, step, mean, np.tile(_USUAL, (len(step), 1)), numbers)
 
     def change_unit(self, factor: int) -> None:
         """Go on with values that are `factor` times as large."""
         self._mean *= factor
         self._power *= factor * factor
+        self._error *= factor * factor
 
     def _follow(self, band: np.ndarray, frames: int) -> None:
         """Move mean and power of the bands on by a block."""

@@ -13,7 +13,7 @@ from ...compiled.choice import line_loops
 from ..bins import Units
 from ..shape import ChunkShape
 from ..windows import Windows
-from .lfp import Lfp, interpolate, padded, weights
+from .lfp import Lfp, half_of, interpolate, padded, weights
 
 _WINDOW = 1e-4
 """Seconds that numpy takes for a window."""
@@ -111,7 +111,8 @@ def draw(
         loops.draw_lines(pulse, (lines.base, lines.level), columns, values, limits, out)
         return
     if loops is not None and lfp is not None:
-        curves = padded(lfp.values(channels)), weights(lfp.spacing, np.arange(lfp.spacing)), channels
+        weight = weights(lfp.spacing, np.arange(lfp.spacing))
+        curves = padded(lfp.values(channels)), weight, half_of(lfp.spacing), channels
         loops.draw_curves(pulse, curves, columns, values, limits, out)
         return
     offset = windows.offset
