@@ -114,6 +114,7 @@ class Encoding:
         )
         self.encoder = Encoder(self._network, options.verify)
         self._bound, self._independent = options.bound, options.independent
+        self._short = options.short_chunks
         self._spikes = options.spikes and options.spikes.with_rate(header.sample_rate)
         known = {**found, **options.json_object}
         self._metadata = metadata.pack(known, header.channels) if known else b""
@@ -137,6 +138,7 @@ class Encoding:
             order=self._topology,
             budget=budget,
             spikes=self._spikes,
+            short=self._short,
         )
 
     def writer(self, file: BinaryIO) -> BlockWriter:
