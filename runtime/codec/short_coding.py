@@ -30,7 +30,7 @@ _VALUE_BYTES = 4
 _MOST_STEP = 65535
 _RATES, _RATE_BITS = (3, 5, 7), 3
 """Of learning: those that are tried, and the bits of a number of one."""
-_SECONDS = 2.5e-5
+_SECONDS = 2e-5
 """That Python takes for a sample."""
 
 

@@ -13,7 +13,7 @@ LOW, HIGH, VALUE, PLACE, DECODING, RATE = range(6)
 rate of the weights."""
 CONTEXTS, STEPS = 24, 24
 """Contexts of sizes, and bits of each context that have chances."""
-FUNCTIONS = "code_bit", "within", "code_plain", "code_size", "differences", "code_samples"
+FUNCTIONS = "code_bit", "within", "code_plain", "code_size", "move_inputs", "code_samples"
 """All of this module, each behind those that it calls."""
 
 _OWN, _NEIGHBOURS, _DEPTH = 6, 2, 2
@@ -47,10 +47,11 @@ def code_samples(samples: MutableSequence, frames: int, coder: MutableSequence, 
     for n in range(len(samples)):
         t = n % frames
         base = samples[n - 1] if t else samples[n - frames] if n else 0
-        power = differences(samples, n, frames, inputs)
-        total = 1 << (_WEIGHT_BITS - 1)
+        move_inputs(samples, n, frames, inputs)
+        total, power = 1 << (_WEIGHT_BITS - 1), 0
         for i in range(_INPUTS):
             total += weights[i] * inputs[i]
+            power += inputs[i] * inputs[i]
         guess = max(-_RANGE, min(base + (total >> _WEIGHT_BITS), _RANGE - 1))
         error = samples[n] - guess
         expected = max(mean, 1) if t else _FIRST_SAMPLES * (mean + 1)
@@ -69,18 +70,15 @@ def code_samples(samples: MutableSequence, frames: int, coder: MutableSequence, 
     return True
 
 
-def differences(samples: MutableSequence, n: int, frames: int, inputs: MutableSequence) -> int:
-    """Fill in the inputs of the predictor of sample n. Returns the sum of their squares."""
-    t, power = n % frames, 0
-    for i in range(_INPUTS):
-        back, at = i + 1, n - 1 - i
-        if i >= _OWN:
-            neighbour = 1 + (i - _OWN) // _DEPTH
-            back = (i - _OWN) % _DEPTH
-            at = n - neighbour * frames - back
-        inputs[i] = samples[at] - samples[at - 1] if t > back and at > 0 else 0
-        power += inputs[i] * inputs[i]
-    return power
+def move_inputs(samples: MutableSequence, n: int, frames: int, inputs: MutableSequence) -> None:
+    """Make the inputs of the sample before those of sample n: differences in time, the newest first."""
+    t = n % frames
+    for i in range(_INPUTS - 1, 0, -1):
+        inputs[i] = inputs[i - 1] if t else 0
+    inputs[0] = samples[n - 1] - samples[n - 2] if t > 1 else 0
+    for neighbour in range(1, _NEIGHBOURS + 1):
+        at = n - neighbour * frames
+        inputs[_OWN + (neighbour - 1) * _DEPTH] = samples[at] - samples[at - 1] if t and at > 0 else 0
 
 
 def code_size(
