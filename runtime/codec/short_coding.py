@@ -32,12 +32,19 @@ _RATES, _RATE_BITS = (3, 5, 7), 3
 """Of learning: those that are tried, and the bits of a number of one."""
 _SECONDS = 2e-5
 """That Python takes for a sample."""
+_FEW = 16
+"""Frames in which parameters and lanes of the coding rANS never pay."""
 
 
 def is_possible(task: EncodeTask) -> bool:
     """Return whether a chunk is to be tried with this coding, and can be."""
     lossless = not task.max_error and task.budget is None and task.spikes is None
     return task.short and lossless and task.samples.dtype == np.int16 and task.samples.size <= MAX_SHORT_SAMPLES
+
+
+def is_best(task: EncodeTask) -> bool:
+    """Return whether other codings, and the choice of a model, need not be tried."""
+    return is_possible(task) and len(task.samples) <= _FEW
 
 
 class ShortCoding:

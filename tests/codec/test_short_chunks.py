@@ -115,3 +115,10 @@ def test_damage_is_an_error_and_nothing_else():
                 codings.decode([DecodeTask(data, 3)], None)
     with pytest.raises(runtime.CorruptError):
         CODING.decode([DecodeTask(payload + b"12345", 3)], None)
+
+
+def test_few_frames_are_not_tried_with_other_codings(monkeypatch):
+    monkeypatch.setattr("runtime.codec.rans_coding.RansCoding.encode", None)
+    samples = walk(16, 5)
+    coded = runtime.encode(samples, 0, short_chunks=True, layout="time-channel")
+    assert np.array_equal(runtime.decode(coded)[0], samples)
