@@ -34,6 +34,10 @@ def decode_chunk(payload, channels, bits, model):
         from reference_spikes import decode_spikes
 
         return decode_spikes(body, frames, channels, bits, model)
+    if coding == 4:
+        from reference_short import decode_short
+
+        return decode_short(body, frames, channels, bits, must)
     must(coding & ~248 == 1 and len(body) >= 7, "a chunk's coding")
     crc, segments = struct.unpack_from("<IH", body)
     bound, body = (body[6], body[7:]) if coding & 8 else (0, body[6:])

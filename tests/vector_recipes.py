@@ -104,6 +104,15 @@ def references():
     return np.hstack([implant(codes), np.full((1500, 1), 31), implant(codes[:, 1:2]), linear]).astype(np.int16)
 
 
+def short_chunks():
+    """Six channels whose samples are multiples of 16 plus 5, with a source in common, impulses, rails and one flat."""
+    common, steps = noise(31, 30, 350).cumsum(axis=0), noise(32, 8, 350, 4)
+    impulses = np.where(noise(33, 1, 350) > 2.6, 2**15 - 11, 0) // 16
+    samples = np.hstack([common + steps, impulses + steps[:, :1], np.full((350, 1), 3)])
+    samples[200:] = samples[200:] * 40 + 1500
+    return whole((16 * samples.round() + 5).clip(16 * -2048 + 5, 16 * 2047 + 5))
+
+
 def adaptive():
     """Noise whose spectrum changes now and then, and noise that stays the same, a little of which is the first."""
     changing = changing_spectrum(noise(25, 60, 4200), 450)
@@ -151,6 +160,9 @@ def recordings():
     made += [
         (Vector("chunks", "", chunk_frames=700), implant_wav),
         (Vector("chunks-of-all-kinds", "", chunk_frames=400), stages),
+        (Vector("short-chunk", "", options={"short_chunks": True}), wav(short_chunks()[:37])),
+        (Vector("short-chunks", "", chunk_frames=90, options={"short_chunks": True}), wav(short_chunks())),
+        (Vector("short-8-bit", "", options={"short_chunks": True}), wav(s["8-bit"][:50])),
         (Vector("chunks-one-frame", "", chunk_frames=1), wav(s["mixed"][:5])),
         (Vector("embedded", "", embed=True), plain["short"][1]),
         (Vector("messages", "", messages=True, embed=True), wav(s["references"][:700])),
@@ -266,6 +278,9 @@ def decoded(name, recording, bound, chunk):
 
 
 WHAT = WIDE_WHAT | {
+    "short-chunk": "the coding for short chunks",
+    "short-chunks": "that with steps, large errors and rails, in several chunks",
+    "short-8-bit": "that of samples of 8 bits",
     "spikes": "windows around spikes, 3 codes; one channel is flat",
     "spikes-exact": "exact windows, chunks",
     "spikes-lfp": "windows on a field potential",
@@ -427,6 +442,24 @@ def swapped(stream, first, second):
     return stream[:5] + b"".join(parts)
 
 
+def short_faults(one):
+    """name -> (what, stream) of short chunks."""
+    head, (_, chunk), end = split(one)
+    with_chunk = lambda payload: joined([head, [b"C", payload], end])  # noqa: E731
+    long = patched(with_header(one, frames=varint.pack(30001)), b"C", 0, struct.pack("<I", 30000))
+    return {
+        "short-flags": ("a short chunk with a flag", patched(one, b"C", 4, b"\x14")),
+        "short-step": ("a short chunk of step 0", patched(one, b"C", 9, b"\x03\0\0")),
+        "short-offset": ("a short chunk whose offset is its step", patched(one, b"C", 11, b"\x10")),
+        "short-head": ("a short chunk that ends in its head", with_chunk(chunk[:11])),
+        "short-long": ("a short chunk of too many samples", long),
+        "short-zeros": ("a short chunk with zeros behind it", with_chunk(chunk + bytes(1))),
+        "short-bytes": ("a short chunk with bytes behind it", with_chunk(chunk + b"12345")),
+        "short-range": ("a short chunk of impossible samples", patched(one, b"C", 12, b"\xff" * 20)),
+        "short-crc": ("a short chunk of samples with another checksum", patched(one, b"C", 5, b"1234")),
+    }
+
+
 def faulty(streams):
     """name -> (what, error class, stream), from valid streams by name."""
     one, many, embedded, close = streams["short"], streams["chunks"], streams["embedded"], streams["bounded-1"]
@@ -463,6 +496,7 @@ def faulty(streams):
         "reordered": ("two chunks changed over", swapped(many, 1, 2)),
         "foreign-chunk": ("a chunk of another file", swapped(many, 1, 2)[:-4] + many[-4:]),
         "unknown-tag": ("a block of an unknown kind", joined([kinds[0], [b"X", b""], *kinds[1:]])),
+        **short_faults(streams["short-chunk"]),
         "unknown-coding": ("a chunk of an unknown coding", patched(one, b"C", 4, b"\x07")),
         "huge-frames": ("2^31 frames in a chunk", patched(one, b"C", 0, struct.pack("<I", 2**31))),
         "huge-segments": ("more segments than frames", patched(one, b"C", 9, b"\xff\xff")),

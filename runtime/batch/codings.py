@@ -9,6 +9,7 @@ import numpy as np
 
 from ..codec.coding import Coding, DecodeTask, EncodeTask
 from ..codec.rans_coding import RansCoding
+from ..codec.short_coding import ShortCoding, is_best, is_possible
 from ..codec.stored import StoredCoding
 from ..container.chunk_head import CHUNK_HEAD, CODING, RANS, WIDE
 from ..core.errors import CorruptError
@@ -16,8 +17,9 @@ from ..predictor.model import Model
 from ..spikes.spike_coding import SpikeCoding
 from ..wide.wide_coding import WideCoding
 
-_SPIKES = SpikeCoding()
-CODINGS: dict[int, Coding] = {coding.number: coding for coding in (StoredCoding(), RansCoding(), WideCoding(), _SPIKES)}
+_SPIKES, _SHORT = SpikeCoding(), ShortCoding()
+_ALL: tuple[Coding, ...] = StoredCoding(), RansCoding(), WideCoding(), _SPIKES, _SHORT
+CODINGS = {coding.number: coding for coding in _ALL}
 """By the low bits of a payload's coding byte."""
 
 
@@ -30,7 +32,11 @@ def coding_of(payload: bytes) -> Coding:
 
 def encode(tasks: list[EncodeTask], model: Model) -> list[bytes]:
     """Return the payloads of chunks."""
-    return _grouped(tasks, _coding_for, "encode", model)
+    payloads = _grouped(tasks, _coding_for, "encode", model)
+    short = [i for i, task in enumerate(tasks) if is_possible(task) and not is_best(task)]
+    for i, payload in zip(short, _SHORT.encode([tasks[i] for i in short], model), strict=True):
+        payloads[i] = min(payloads[i], payload, key=len)
+    return payloads
 
 
 def decode(tasks: list[DecodeTask], model: Model) -> list[np.ndarray]:
@@ -39,6 +45,8 @@ def decode(tasks: list[DecodeTask], model: Model) -> list[np.ndarray]:
 
 
 def _coding_for(task: EncodeTask) -> Coding:
+    if is_best(task):
+        return _SHORT
     if task.samples.dtype != np.int16:
         return CODINGS[WIDE]
     return CODINGS[RANS] if task.spikes is None else _SPIKES

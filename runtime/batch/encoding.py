@@ -10,6 +10,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from ..codec.coding import EncodeTask
+from ..codec.short_coding import is_best
 from ..container import metadata
 from ..container.blocks import BlockWriter, read_through
 from ..container.header import Header
@@ -103,7 +104,10 @@ class Encoding:
                 "(max_error), no --target-rate (target_rate), no --keep (keep)"
             )
         start = np.concatenate([np.empty((0, header.channels), plain), *(chunk[:CHOICE_FRAMES] for chunk in first)])
-        self._network = loaded.network or models.load(choose(narrowed(start), options.independent, *lossy))
+        any_will_do = is_best(EncodeTask(start, short=options.short_chunks and not options.lossy))
+        self._network = loaded.network or models.load(
+            models.DEFAULT if any_will_do else choose(narrowed(start), options.independent, *lossy)
+        )
         embed, bounded = options.embed_model and header.source != KEPT, options.lossy and header.source != KEPT
         self.header = replace(
             header,
@@ -114,6 +118,7 @@ class Encoding:
         )
         self.encoder = Encoder(self._network, options.verify)
         self._bound, self._independent = options.bound, options.independent
+        self._short = options.short_chunks
         self._spikes = options.spikes and options.spikes.with_rate(header.sample_rate)
         known = {**found, **options.json_object}
         self._metadata = metadata.pack(known, header.channels) if known else b""
@@ -137,6 +142,7 @@ class Encoding:
             order=self._topology,
             budget=budget,
             spikes=self._spikes,
+            short=self._short,
         )
 
     def writer(self, file: BinaryIO) -> BlockWriter:

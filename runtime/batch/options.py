@@ -52,6 +52,9 @@ class EncodeOptions:
         magnitude of samples changes for long. Short chunks take more bits, and less to decode a part of.
     chunk_frames : int or None
         The same in frames.
+    short_chunks : bool
+        Try the coding for short chunks as well, of those of up to 131072 samples. It is for arrays that are cut into
+        pieces of tens of frames of many channels.
     metadata : dict, str, os.PathLike or None
         What is to be kept of the recording besides its samples, values of JSON, or the path of a JSON file. Known keys
         are checked: `channel_ids`, `gain_to_uV`, `offset_to_uV` (one for each channel, or one number), `probe` (a
@@ -82,6 +85,7 @@ class EncodeOptions:
     verify: bool = True
     chunk_duration: float | None = None
     chunk_frames: int | None = None
+    short_chunks: bool = False
     metadata: dict[str, Any] | str | os.PathLike | None = field(default=None, hash=False)
     sha256: bool | None = None
     spikes: SpikeOptions | None = field(init=False, repr=False, compare=False)

@@ -25,6 +25,7 @@ class EncodeTask:
     order : the prediction order of the channels; found from the samples if there is none
     budget : bytes of payload, from which the bound of the error follows; None for no limit
     spikes : what is kept of the chunk (`spikes.SpikeOptions`); None for everything
+    short : whether the coding for short chunks is tried too
     """
 
     samples: np.ndarray
@@ -34,6 +35,7 @@ class EncodeTask:
     order: PredictionOrder | None = None
     budget: int | None = None
     spikes: Any = None
+    short: bool = False
 
 
 @dataclass(frozen=True)

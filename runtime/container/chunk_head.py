@@ -9,7 +9,7 @@ import numpy as np
 from ..core import limits
 from ..core.errors import CorruptError
 
-STORED, RANS, WIDE, SPIKES = 0, 1, 2, 3
+STORED, RANS, WIDE, SPIKES, SHORT = range(5)
 """Codings of a chunk: the low bits of its coding byte."""
 CODING = 7
 """These bits."""

@@ -5,6 +5,8 @@ MAX_CHUNK_FRAMES = 1 << 24
 MAX_CHUNK_SAMPLES = 1 << 26
 MAX_CHUNK_BYTES = MAX_CHUNK_SAMPLES * 8 + 64
 """Bytes of a chunk of floats of 64 bits that are stored."""
+MAX_SHORT_SAMPLES = 1 << 17
+"""Samples of a chunk of the coding `short`, which are decoded one after the other."""
 MAX_LANES = 1 << 18
 """Lanes of a chunk."""
 MAX_SUFFIX_BYTES = 32

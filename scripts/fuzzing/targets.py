@@ -13,9 +13,9 @@ from runtime.access.reader import Reader
 from runtime.batch import codings
 from runtime.codec.coding import DecodeTask, Part
 from runtime.compiled import choice
-from runtime.container import file_table, metadata
+from runtime.container import file_table, metadata, single_chunk
 from runtime.container.blocks import BlockReader
-from runtime.container.chunk_head import CODING, SPIKES, chunk_frames
+from runtime.container.chunk_head import CODING, SHORT, SPIKES, chunk_frames
 from runtime.container.header import Header, parse_foreign
 from runtime.container.index import Index
 from runtime.core import compiled
@@ -134,7 +134,8 @@ def _chunk(data: bytes) -> None:
     if len(data) < 2:
         raise CorruptError("too short")
     channels, bits, payload = data[0] % 32 + 1, 8 if data[1] & 1 else 16, data[2:]
-    if chunk_frames(payload, channels) * channels > 1 << 20:
+    samples = chunk_frames(payload, channels) * channels
+    if samples > 1 << (12 if payload[4] & CODING == SHORT else 20):
         raise CorruptError("large, which is no fault")
     model = chunk_models()[(data[1] >> 1) % len(chunk_models())]
     results = []
@@ -168,6 +169,20 @@ def _chunk_seeds(spikes: bool) -> list[bytes]:
         if tag == b"C" and (payload[4] & CODING == SPIKES) == spikes and len(payload) <= _LARGEST_CHUNK:
             second = numbers.get(header.model, 0) << 1 | (header.sample_bits == 8)
             found.append(bytes([(header.channels - 1) % 32, second]) + payload)
+    return found
+
+
+def _single(data: bytes) -> None:
+    """Make a file of a chunk without blocks, and that chunk of the file."""
+    assert single_chunk.pack(single_chunk.restore(data, bytes(8))) == data
+
+
+def _single_seeds() -> list[bytes]:
+    """Return chunks of all kinds as if they were of arrays; of others than rANS the model is part of the chunk."""
+    found = []
+    for header, tag, payload in _blocks():
+        if tag == b"C" and len(payload) <= _LARGEST_CHUNK:
+            found.append(bytes([16, header.channels]) + payload + header.model)
     return found
 
 
@@ -223,6 +238,7 @@ TARGETS = {
     "side": Target(_side, _side_seeds),
     "chunk": Target(_chunk, lambda: _chunk_seeds(spikes=False)),
     "spikes": Target(_chunk, lambda: _chunk_seeds(spikes=True)),
+    "single": Target(_single, _single_seeds),
     "stream": Target(_stream, lambda: files("streams/*.mds")),
     "wav": Target(originals.wav, lambda: [data[:2000] for data in files("vectors/valid/*.wav")]),
     "npy": Target(originals.npy, originals.npy_seeds),

@@ -1,14 +1,14 @@
 """A codec of numcodecs, by which zarr 2 and whatever names codecs as numcodecs does store recordings.
 
-Encoded data are a number (1 byte), a length (8 bytes) and a body. Number 0: the body is compressed by zstd, behind a
-shuffle of bytes of items that are so long. Numbers 1 and 2: the body is a middleout file of little- or big-endian
-samples; the length is that of all axes together that lie inside of the axis of channels in memory.
+Encoded data are a number (1 byte), a length (7 bits a byte, the lowest first) and a body. Number 0: the body is
+compressed by zstd, behind a shuffle of bytes of items that are so long. Numbers 1 and 2: the body is a middleout file
+of little- or big-endian samples; the length is that of all axes together that lie inside of the axis of channels in
+memory. Numbers 3 and 4: the same, of a file of one chunk without its blocks (docs/format.md section 2.10).
 """
 
 from __future__ import annotations
 
 import io
-import struct
 from typing import Any
 
 import numpy as np
@@ -17,10 +17,11 @@ from numcodecs.abc import Codec
 from numcodecs.compat import ensure_ndarray, ndarray_copy
 
 import runtime
+from runtime.container import single_chunk, varint
 from runtime.core.limits import MAX_CHANNELS
+from runtime.predictor import model as models
 
-_HEAD = struct.Struct("<BQ")
-_ZSTD, _LITTLE, _BIG = range(3)
+_ZSTD, _LITTLE, _BIG, _LITTLE_CHUNK, _BIG_CHUNK = range(5)
 _CODED = ("i1", "u1", "i2", "u2", "i4", "u4")
 
 
@@ -62,9 +63,19 @@ class Middleout(Codec):
         inside = int(np.prod(array.shape[axis + 1 :], dtype=np.int64))
         samples = array.reshape(-1, array.shape[axis], inside).swapaxes(1, 2).reshape(-1, array.shape[axis])
         coded = runtime.encode(
-            samples, 0, layout="time-channel", independent=self.independent, model=self.model, verify=self.verify
+            samples,
+            0,
+            layout="time-channel",
+            independent=self.independent,
+            model=self.model,
+            verify=self.verify,
+            short_chunks=True,
         )
-        made = _HEAD.pack(_BIG if array.dtype.str[0] == ">" else _LITTLE, inside) + coded
+        big, chunk = array.dtype.str[0] == ">", single_chunk.pack(coded)
+        if chunk is None:
+            made = _with_head(_BIG if big else _LITTLE, inside, coded)
+        else:
+            made = _with_head(_BIG_CHUNK if big else _LITTLE_CHUNK, inside, chunk)
         return made if len(made) < len(stored) else stored
 
     def decode(self, buf: Any, out: Any = None) -> Any:
@@ -73,7 +84,10 @@ class Middleout(Codec):
         Raises `CorruptError`, `ModelError`.
         """
         kind, length, body = _parsed(buf)
-        items = _of_zstd(body, length) if kind == _ZSTD else self._decoded(body, length, ">" if kind == _BIG else "<")
+        if kind == _ZSTD:
+            items = _of_zstd(body, length)
+        else:
+            items = self._decoded(self._file(kind, body), length, ">" if kind in (_BIG, _BIG_CHUNK) else "<")
         return items if out is None else ndarray_copy(items, out)
 
     def reader(self, buf: Any) -> runtime.Reader | None:
@@ -82,9 +96,15 @@ class Middleout(Codec):
         Raises `CorruptError`, `ModelError`.
         """
         kind, length, body = _parsed(buf)
-        if (kind, length) != (_LITTLE, 1):
+        if kind not in (_LITTLE, _LITTLE_CHUNK) or length != 1:
             return None
-        return runtime.open(io.BytesIO(body), model=self.model, cache_bytes=0)
+        return runtime.open(io.BytesIO(self._file(kind, body)), model=self.model, cache_bytes=0)
+
+    def _file(self, kind: int, body: bytes) -> bytes:
+        """Return the middleout file of a body. Raises `CorruptError`."""
+        if kind in (_LITTLE, _BIG):
+            return body
+        return single_chunk.restore(body, models.load(self.model or models.DEFAULT).identity)
 
     def _decoded(self, body: bytes, inside: int, order: str) -> np.ndarray:
         samples, _ = runtime.decode(body, model=self.model)
@@ -98,12 +118,17 @@ class Middleout(Codec):
 def _parsed(buf: Any) -> tuple[int, int, bytes]:
     """Return the number, length and body of encoded data. Raises `CorruptError`."""
     data = ensure_ndarray(buf).tobytes()
-    if len(data) < _HEAD.size:
-        raise runtime.CorruptError("encoded data are too short")
-    kind, length = _HEAD.unpack_from(data)
-    if kind > _BIG:
-        raise runtime.CorruptError(f"encoded data of an unknown kind, {kind}")
-    return kind, length, data[_HEAD.size :]
+    try:
+        length, at = varint.parse(data, 1)
+    except IndexError:
+        raise runtime.CorruptError("encoded data are too short") from None
+    if data[0] > _BIG_CHUNK:
+        raise runtime.CorruptError(f"encoded data of an unknown kind, {data[0]}")
+    return data[0], length, data[at:]
+
+
+def _with_head(kind: int, length: int, body: bytes) -> bytes:
+    return bytes([kind]) + varint.pack(length) + body
 
 
 def _in_order(array: np.ndarray, axis: int) -> tuple[np.ndarray, int]:
@@ -121,7 +146,7 @@ def _in_order(array: np.ndarray, axis: int) -> tuple[np.ndarray, int]:
 def _by_zstd(array: np.ndarray) -> bytes:
     size = array.itemsize
     shuffled = array.reshape(-1).view(np.uint8).reshape(-1, size).T.tobytes()
-    return _HEAD.pack(_ZSTD, size) + zstandard.ZstdCompressor().compress(shuffled)
+    return _with_head(_ZSTD, size, zstandard.ZstdCompressor().compress(shuffled))
 
 
 def _of_zstd(body: bytes, size: int) -> np.ndarray:
