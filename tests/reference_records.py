@@ -95,6 +95,7 @@ def records(layout, header, chunks, kept, decode_signals):
                 payload, packed = packed[at : at + length], packed[at + length :]
                 if length:
                     signals = sum(field[0] == 4 and field[2] == size for field in fields)
+                    must(signals < 1 << 16, "too many signals")
                     must(payload[:4] == (len(run) * size).to_bytes(4, "little"), "the frames of other signals")
                     found[size] = zip(*decode_signals(payload, signals))
             coded.append(found)

@@ -140,7 +140,7 @@ class EncodeJob(Job):
                 self._kept.append(kept)
                 for signals in kept.signals():
                     yield Chunk(encoding.encoder, encoding.exact(signals), signals.size)
-                yield Chunk(encoding.encoder, encoding.task(chunk), chunk.size)
+                yield Chunk(encoding.encoder, encoding.task(chunk), chunk.size + kept.samples)
             for piece in source.back():
                 self._note(piece)
                 self._original.back(piece)

@@ -52,6 +52,11 @@ class Unpacked:
         """What is kept, for each run of records: uint8 [records, bytes]."""
         return [kept for _, kept in self._parts]
 
+    @property
+    def samples(self) -> int:
+        """Samples of channels that take as many bytes."""
+        return sum(kept.size for _, kept in self._parts) // sample_formats.width(self._dtype)
+
     def signals(self) -> Iterator[np.ndarray]:
         """Yield the samples of each group of signals that can be a chunk, plain ones [frames, signals]."""
         for records, kept in self._parts:
@@ -116,11 +121,12 @@ class Packed:
         self._taken: list[np.ndarray] = []
         if sum(count * records.kept for count, records in self._runs) > limits.MAX_FOREIGN_BYTES:
             raise CorruptError("too many bytes of records")
-        self._plain = self._without_chunks()
+        self._size = 0
+        self._rest = self._without_chunks()
 
     def _without_chunks(self) -> bytes:
-        """Take the chunks out; returns the other bytes."""
-        at = size = 0
+        """Take the chunks out; returns the packed form of the other bytes."""
+        at = 0
         for count, records in self._runs:
             apart = {}
             for group in records.groups:
@@ -133,16 +139,13 @@ class Packed:
                     if at > len(self.packed):
                         raise CorruptError("signals beside the samples are cut off")
                     apart[group.signal] = len(self.chunks)
-                    _check(chunk, len(group.places), count * group.signal.count, self._dtype)
+                    _check(chunk, group, count, self._dtype)
                     self.chunks.append((chunk, len(group.places)))
             self._apart.append(apart)
-            size += count * sum(field.kept for field, _ in _columns(records, apart))
-        if (at == len(self.packed)) != (size == 0):
+            self._size += count * sum(field.kept for field, _ in _columns(records, apart))
+        if (at == len(self.packed)) != (self._size == 0):
             raise CorruptError("the bytes of records are not there, or too many")
-        plain = parse_blob(self.packed[at], self.packed[at + 1 :], size) if size else b""
-        if len(plain) != size:
-            raise CorruptError("the bytes of records have the wrong size")
-        return plain
+        return self.packed[at:]
 
     def take(self, samples: np.ndarray) -> bool:
         """Take the samples of the next of `chunks`, plain ones [frames, signals]; False if it has been the last."""
@@ -162,12 +165,15 @@ class Packed:
     @cached_property
     def rows(self) -> list[np.ndarray]:
         """What is kept, for each run of records: uint8 [records, bytes]. Raises `CorruptError`."""
+        plain = parse_blob(self._rest[0], self._rest[1:], self._size) if self._size else b""
+        if len(plain) != self._size:
+            raise CorruptError("the bytes of records have the wrong size")
         at, found = 0, []
         for (count, records), apart in zip(self._runs, self._apart, strict=True):
             kept = np.empty((count, records.kept), np.uint8)
             for field, place in _columns(records, apart):
                 size = count * field.kept
-                kept[:, place], at = _from_column(field, self._plain[at : at + size], count), at + size
+                kept[:, place], at = _from_column(field, plain[at : at + size], count), at + size
             for group in records.groups:
                 if group.signal in apart:
                     samples = self._taken[apart[group.signal]]
@@ -182,12 +188,16 @@ class Packed:
 
 def _fits(group: Group, records: int) -> bool:
     """Return whether a chunk can hold a group of signals."""
-    return records * group.signal.count <= longest_chunk(len(group.places))
+    signals = len(group.places)
+    return signals <= limits.MAX_CHANNELS and records * group.signal.count <= longest_chunk(signals)
 
 
-def _check(chunk: bytes, signals: int, frames: int, dtype: str) -> None:
+def _check(chunk: bytes, group: Group, records: int, dtype: str) -> None:
     """Refuse a chunk of signals that is not lossless, or of others."""
-    if chunk_frames(chunk, signals) != frames or chunk_type(chunk) != sample_formats.plain_type(dtype):
+    frames = chunk_frames(chunk, len(group.places))
+    if not _fits(group, records) or frames != records * group.signal.count:
+        raise CorruptError("a chunk of signals beside the samples has other frames")
+    if chunk_type(chunk) != sample_formats.plain_type(dtype):
         raise CorruptError("a chunk of signals beside the samples is of others")
     if chunk_bound(chunk) or is_spikes(chunk):
         raise CorruptError("a chunk of signals beside the samples is not lossless")

@@ -114,7 +114,7 @@ def test_bytes_of_records_have_the_size_of_the_layout():
     runs = list(layout.begun(0, layout.frames))
     for packed in (b"", b"\0abc"):
         with pytest.raises(CorruptError):
-            Packed(packed, layout, runs, "<i2")
+            _ = Packed(packed, layout, runs, "<i2").rows
     with pytest.raises(CorruptError):
         detach(b"abc")
 
