@@ -16,6 +16,8 @@ from .chunk_head import chunk_bound, chunk_frames, chunk_type, is_spikes, longes
 from .records import WIDTHS, Bytes, Group, Integers, Layout, Records, Run, Samples, Signal
 
 _SIZE = struct.Struct("<I")
+_FRAME = 12
+"""Bytes of a zstd frame besides what is compressed, which signals share with all else beside the samples."""
 _Kept = Bytes | Integers | Signal
 
 
@@ -81,7 +83,7 @@ class Unpacked:
             for group in records.groups:
                 chunk = next(chunks, b"") if _fits(group, len(kept)) else b""
                 plain = b"".join(_column(group.signal, kept[:, at]) for at in group.places)
-                if 0 < len(chunk) < len(pack_blob(plain)[1]):
+                if chunk and len(chunk) + _FRAME < len(pack_blob(plain)[1]):
                     apart.add(group.signal)
                 else:
                     chunk = b""
