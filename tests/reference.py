@@ -55,29 +55,39 @@ def decode(data, model=None):
     for tag, payload, _ in blocks:
         model = unpack(1, payload) if tag == b"M" else model
     front, back = (b"".join(foreign(p) for tag, p, _ in blocks if tag == kind) for kind in (b"F", b"B"))
-    samples = []
+    network = None
     if chunks:
         must(model is not None and hashlib.sha256(model).digest()[:8] == header["model"], "the model is another one")
         network = Model(model)
-        bounded = [p[4] & 8 or p[4] == 3 for p, _ in chunks if len(p) > 4]
-        must(header["flags"] & 256 or not any(bounded), "a bounded error against the flags")
-        for payload, _ in chunks:
-            wide = len(payload) > 5 and payload[4] & 7 == 2
-            must(wide == (header["format"] in WIDE), "a chunk of another type than the header's")
-            must(not wide or payload[5] == WIDE[header["format"]], "a chunk of another type than the header's")
-            more = () if wide else (header["bits"],)
-            samples.append((decode_wide if wide else decode_chunk)(payload, header["channels"], *more, network))
-    found = restored(header, front, samples, kept, back)
+    for payload, _ in chunks:
+        bounded = len(payload) > 4 and (payload[4] & 8 or payload[4] == 3)
+        must(header["flags"] & 256 or not bounded, "a bounded error against the flags")
+    samples = [decode_any(payload, header["channels"], header, network) for payload, _ in chunks]
+
+    def decode_signals(payload, signals):
+        must(len(payload) > 4 and not payload[4] & 8 and payload[4] != 3, "other signals with a bounded error")
+        return decode_any(payload, signals, header, network)
+
+    found = restored(header, front, samples, kept, back, decode_signals)
     for tag, payload, _ in blocks:
         if tag == b"S" and any(payload[:32]) and not header["flags"] & 256:
             must(hashlib.sha256(found).digest() == payload[:32], "the original's checksum is wrong")
     return found
 
 
-def restored(header, front, samples, kept, back):
+def decode_any(payload, channels, header, network):
+    """Section 3: the frames of a chunk, of the type that the header tells."""
+    wide = len(payload) > 5 and payload[4] & 7 == 2
+    must(wide == (header["format"] in WIDE), "a chunk of another type than the header's")
+    must(not wide or payload[5] == WIDE[header["format"]], "a chunk of another type than the header's")
+    more = () if wide else (header["bits"],)
+    return (decode_wide if wide else decode_chunk)(payload, channels, *more, network)
+
+
+def restored(header, front, samples, kept, back, decode_signals):
     """Section 2.1: the original, from its parts."""
     if header["kind"] == "records":
-        return records(front, header, samples, kept) + back
+        return records(front, header, samples, kept, decode_signals) + back
     frames = [frame for part in samples for frame in part]
     if header["kind"] == "files":
         return files(front, header, frames)

@@ -66,13 +66,14 @@ def integers(data, width):
     return b"".join(values)
 
 
-def records(layout, header, chunks, kept):
-    """Section 2.9: the file up to the end of its last section."""
-    sections = list(sections_of(layout, header["channels"]))
+def records(layout, header, chunks, kept, decode_signals):
+    """Section 2.9: the file up to the end of its last section; `decode_signals` decodes a chunk of other signals."""
+    width = len(original_bytes([0], header["format"])) if header["format"] in FORMATS else OTHERS[header["format"]][1]
+    sections = list(sections_of(layout, header["channels"], width))
     starts, at = [], 0
     for number_, (count, fields) in enumerate(sections):
         if fields is not None:
-            size = next(field[2] for field in fields if field[0] > 1)
+            size = next(field[2] for field in fields if field[0] in (2, 3))
             starts += [(at + i * size, number_, size) for i in range(count)]
             at += count * size
     must(at == header["frames"], "the frames of the records")
@@ -80,23 +81,43 @@ def records(layout, header, chunks, kept):
     begin = 0
     for chunk, packed in zip(chunks, kept, strict=True):
         here = [entry for entry in starts if begin <= entry[0] < begin + len(chunk)]
+        begin += len(chunk)
+        runs = []
+        while here:
+            runs.append([entry for entry in here if entry[1] == here[0][1]])
+            here = here[len(runs[-1]) :]
+        coded = []
+        for run in runs:
+            fields, found = sections[run[0][1]][1], {}
+            for size in dict.fromkeys(field[2] for field in fields if field[0] == 4):
+                length, at = number(packed, 0)
+                must(at + length <= len(packed), "a chunk of other signals is cut off")
+                payload, packed = packed[at : at + length], packed[at + length :]
+                if length:
+                    signals = sum(field[0] == 4 and field[2] == size for field in fields)
+                    must(signals < 1 << 16, "too many signals")
+                    must(payload[:4] == (len(run) * size).to_bytes(4, "little"), "the frames of other signals")
+                    found[size] = zip(*decode_signals(payload, signals))
+            coded.append(found)
         data = unpack(packed[0], packed[1:]) if packed else b""
         must(not packed or data, "no bytes of records, packed")
-        begin += len(chunk)
-        while here:
-            run = [entry for entry in here if entry[1] == here[0][1]]
-            here = here[len(run) :]
+        for run, found in zip(runs, coded):
             columns = []
             for field in sections[run[0][1]][1]:
-                if field[0] < 2:
+                if field[0] == 4 and field[2] in found:
+                    part = original_bytes(next(found[field[2]]), header["format"])
+                elif field[0] not in (2, 3):
                     size = len(run) * field[1] * field[2]
                     must(len(data) >= size, "bytes of records are missing")
                     part, data = data[:size], data[size:]
-                    if field[0] == 0:
+                    if field[0] == 0 or field[1] == 3:
                         part = b"".join(part[i :: len(run)] for i in range(len(run)))
                     else:
                         part = integers(part, field[1])
-                    columns.append([part[i * size // len(run) : (i + 1) * size // len(run)] for i in range(len(run))])
+                else:
+                    continue
+                size = field[1] * field[2]
+                columns.append([part[i * size : (i + 1) * size] for i in range(len(run))])
             beside += [[column[i] for column in columns] for i in range(len(run))]
         must(not data, "more bytes than the records have")
     frames = [frame for chunk in chunks for frame in chunk]
@@ -108,7 +129,7 @@ def records(layout, header, chunks, kept):
             others, channel = iter(beside[place]), 0
             place += 1
             for field in fields:
-                if field[0] < 2:
+                if field[0] not in (2, 3):
                     out.append(next(others))
                     continue
                 block = [frame[channel : channel + field[1]] for frame in frames[start : start + size]]
@@ -118,7 +139,7 @@ def records(layout, header, chunks, kept):
     return b"".join(out)
 
 
-def sections_of(layout, channels):
+def sections_of(layout, channels, width):
     """Bytes and None, or a count of records and their fields: kind, two numbers."""
     at = parts = 0
     while at < len(layout):
@@ -139,13 +160,17 @@ def sections_of(layout, channels):
         for _ in range(total):
             must(at + 1 < len(layout), "the layout ends early")
             kind, at = layout[at], at + 1
-            must(kind < 4, "the kind of a field")
-            first, at = (1, at) if kind == 0 else (layout[at], at + 1) if kind == 1 else number(layout, at)
+            must(kind < 5, "the kind of a field")
+            first = (1, layout[at], None, None, width)[kind]
+            at += kind == 1
+            if kind in (2, 3):
+                first, at = number(layout, at)
             second, at = number(layout, at)
             must(kind != 1 or first in (1, 2, 4, 8), "the width of integers")
-            beside += first * second if kind < 2 else 0
+            must(kind != 4 or second, "a signal without samples")
+            beside += first * second if kind not in (2, 3) else 0
             fields.append((kind, first, second))
-        samples = [field for field in fields if field[0] > 1]
+        samples = [field for field in fields if field[0] in (2, 3)]
         must(count and sum(field[1] for field in samples) == channels, "records without samples of each channel")
         must(len({field[2] for field in samples}) == 1 and samples[0][2], "records without frames")
         must(samples[0][2] * channels <= 1 << 26 and beside <= 1 << 20, "records beyond the limits")

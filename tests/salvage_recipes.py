@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+from edf_files import edf, waves
 
 import runtime
 from runtime.archive.salvage import salvage_file
@@ -19,6 +20,7 @@ from runtime.recording.wav import WavFormat, canonical_header
 CHUNK, CHUNKS, CHANNELS = 100, 12, 2
 KINDS = (
     *("wav", "wav with more in it", "npy", "npy by channel", "raw", "raw floats", "records", "several files"),
+    "records with other signals",
     *("array", "array of unknown length", "embedded model", "metadata", "near-lossless", "no checksum"),
 )
 DAMAGES = (
@@ -74,6 +76,11 @@ def make(kind: str, folder: Path) -> Coded:
         samples = signal(frames=2048)[:, :1]
         path = neuralynx(folder, samples[:, 0])
         encode(path, **{"chunk_frames": 170, **summed})
+    elif kind == "records with other signals":
+        path, channels = folder / "a.edf", waves(1600, CHANNELS, 1)
+        samples = np.stack(channels, axis=1).astype(np.int16)
+        path.write_bytes(edf([*channels, *waves(800, 2, 2)], 16, notes=9))
+        encode(path, **{"chunk_frames": 400, **summed})
     elif kind == "several files":
         paths = [folder / f"{channel}.wav" for channel in range(CHANNELS)]
         for channel, one in enumerate(paths):

@@ -11,10 +11,12 @@ import conformance
 import numpy as np
 import zstandard
 from conformance import Vector
+from edf_files import edf, waves
 from signal_kinds import changing_spectrum
 from wide_recipes import WIDE_WHAT, wide_originals
 
 from runtime.container import varint
+from runtime.container.index import Index
 from runtime.core.implant_table import CODE_TO_SAMPLE
 from runtime.predictor.index_maps import map_sources
 from runtime.predictor.index_maps import pack as pack_maps
@@ -204,6 +206,8 @@ def other_originals(s):
         (Vector("raw-stored", "", form="bin", options={"channels": 1, "dtype": "uint8"}), s["stored-8-bit"].tobytes()),
         (Vector("raw-odd", "", 80, form="bin", options=odd), b"front" + unsigned.astype("<u2").tobytes() + b"end"),
         (Vector("raw-sum", "", 90, form="bin", options={"channels": 2, "sha256": True}), linear),
+        (Vector("signals", "", 300, form="edf", options={"sha256": True}), signals_of_three_rates()),
+        (Vector("signals-24-bit", "", form="bdf"), signals_of_24_bits()),
         (Vector("kept", "", form="txt"), "Not a recording: 20 µV, 30 kHz.\n".encode() * 9),
         (Vector("kept-stamps", "", form="txt"), (10**15 + 333 * np.arange(400, dtype="<u8")).tobytes()),
         (Vector("kept-empty", "", form="txt", options={"sha256": True}), b""),
@@ -212,6 +216,18 @@ def other_originals(s):
         (Vector("array-rate", "", array=True, options={"sample_rate": 29999.4325}), wav(s["short"], rate=29999)),
         (Vector("metadata", "", form="npy", options=described()), npy(array)),
     ]
+
+
+def signals_of_three_rates():
+    """EDF: two channels, annotations, signals of a lower rate among them, one of one sample a record."""
+    channels, slow = waves(768, 2, 31), waves(384, 2, 32)
+    return edf([channels[0], slow[0], channels[1], slow[1], np.arange(12) % 3 * 1000], 12, notes=9)
+
+
+def signals_of_24_bits():
+    """BDF: a channel and two slower signals, one of noise."""
+    noisy = np.random.default_rng(33).integers(-(1 << 23), 1 << 23, 2)
+    return edf([*waves(240, 1, 34, 900), *waves(120, 1, 35, 900), np.repeat(noisy, 2)], 4, width=3)
 
 
 def described():
@@ -346,6 +362,8 @@ WHAT = WIDE_WHAT | {
     "raw": "raw uint16, frame by frame",
     "raw-channel-time": "raw int8, channel by channel, chunks",
     "raw-stored": "raw uint8 that do not compress",
+    "signals": "records with other signals than channels: as chunks where that is smaller; annotations, SHA-256",
+    "signals-24-bit": "records of 24 bits with other signals than channels",
     "raw-odd": "bytes in front of raw samples and behind the last whole frame: records, chunks, SHA-256",
     "raw-sum": "SHA-256 of the original, chunks",
     "kept": "a file that is kept as it is",
@@ -428,7 +446,18 @@ def beside(stream, data):
     """The stream with other bytes of records in its first chunk."""
     blocks = split(stream)
     block = next(b for b in blocks if b[0] == b"C")
-    block[1] = block[1][:-4] + data + struct.pack("<I", len(data))
+    there = int.from_bytes(block[1][-4:], "little")
+    block[1] = block[1][: len(block[1]) - 4 - there] + data + struct.pack("<I", len(data))
+    return joined(blocks)
+
+
+def indexed(stream):
+    """The stream with the index that its chunks should have."""
+    blocks, index = split(stream), Index(5 + sum(len(payload) + 9 for tag, payload in split(stream) if tag in b"HMJF"))
+    for payload in (payload for tag, payload in blocks if tag == b"C"):
+        index.frames.append(int.from_bytes(payload[:4], "little"))
+        index.sizes.append(len(payload) + 9)
+    blocks[-1][1] = index.pack()
     return joined(blocks)
 
 
@@ -460,6 +489,33 @@ def short_faults(one):
     }
 
 
+def faulty_signals(stream):
+    """What can be wrong about other signals than channels, which are in the first chunk as one of their own."""
+    payload = next(payload for tag, payload in split(stream) if tag == b"C")
+    kept = payload[-4 - int.from_bytes(payload[-4:], "little") : -4]
+    length, at = varint.parse(kept, 0)
+    chunk, rest = kept[at : at + length], kept[at + length :]
+
+    def of(chunk):
+        return indexed(beside(stream, varint.pack(len(chunk)) + chunk + rest))
+
+    frames, head = int.from_bytes(chunk[:4], "little"), chunk[:4]
+    assert of(chunk) == stream and frames > 1
+    return {
+        "signals-frames": ("other signals with other frames", of((frames - 1).to_bytes(4, "little") + chunk[4:])),
+        "signals-missing": ("bytes of other signals that are not there", of(b"")),
+        "signals-cut": ("ends inside the chunk of other signals", indexed(beside(stream, kept[: at + length // 2]))),
+        "signals-spikes": ("other signals in spike mode", of(head + b"\3" + chunk[5:])),
+        "signals-bounded": (
+            "other signals with a bounded error",
+            of(head + b"\x09" + chunk[5:11] + b"\1" + chunk[11:]),
+        ),
+        "signals-wide": ("other signals of another type", of(head + b"\2\0" + bytes(20))),
+        "signals-wrong": ("samples of other signals of another checksum", of(chunk[:5] + bytes(4) + chunk[9:])),
+        "signals-number": ("a number in more bytes than it needs", indexed(beside(stream, b"\x80\0" + rest))),
+    }
+
+
 def faulty(streams):
     """name -> (what, error class, stream), from valid streams by name."""
     one, many, embedded, close = streams["short"], streams["chunks"], streams["embedded"], streams["bounded-1"]
@@ -482,7 +538,9 @@ def faulty(streams):
         "records-frames": ("the records have other frames", with_header(odd, frames=b"\xf2\x01")),
         "records-layout": ("a layout that ends early", front_of(odd, b"\0\5fron")),
         "records-channels": ("records of too few channels", front_of(odd, b"\1\xf0\1\1\2\1\1")),
-        "records-kinds": ("a field of an unknown kind", front_of(odd, b"\1\xf0\1\1\4\2\1")),
+        "records-kinds": ("records without samples of channels", front_of(odd, b"\1\xf0\1\1\4\2\1")),
+        "records-unknown": ("a field of an unknown kind", front_of(odd, b"\1\xf0\1\2\5\2\2\2\1")),
+        **faulty_signals(streams["signals"]),
         "records-bytes": ("bytes of records that have none", beside(odd, b"\0x")),
         "records-too-long": ("more bytes of records than the chunk", patched(odd, b"C", -4, b"\xff\xff\xff\0")),
         "truncated-header": ("ends within the header", one[:20]),

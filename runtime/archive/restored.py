@@ -13,6 +13,7 @@ from ..batch.encoding import check_coded
 from ..codec.coding import EncodeTask
 from ..container import metadata
 from ..container.blocks import BlockWriter, chunk_parts
+from ..container.record_bytes import Packed
 from ..core.terms import FILES, SAMPLES
 from ..predictor.model import Model
 from ..recording.outputs import paths
@@ -51,11 +52,11 @@ class End:
 class Target(Protocol):
     """An output, which takes chunks and holes in the order of time, then what is behind the samples."""
 
-    def chunk(self, block: Found, samples: np.ndarray, kept: bytes) -> None:
+    def chunk(self, block: Found, samples: np.ndarray, kept: Packed) -> None:
         """Take a chunk: where it is, its plain samples [frames, channels], and what it holds of records."""
 
-    def hole(self, samples: np.ndarray, kept: bytes) -> None:
-        """Take plain samples [frames, channels] and packed bytes of records in the place of lost ones."""
+    def hole(self, samples: np.ndarray, kept: Packed) -> None:
+        """Take plain samples [frames, channels] and bytes of records in the place of lost ones."""
 
     def back(self, data: bytes) -> None:
         """Take bytes behind the samples."""
@@ -97,13 +98,13 @@ class OriginalTarget:
             self.abort()
             raise
 
-    def chunk(self, block: Found, samples: np.ndarray, kept: bytes) -> None:
+    def chunk(self, block: Found, samples: np.ndarray, kept: Packed) -> None:
         """Take a chunk."""
-        self._sink.samples(samples, kept)
+        self._sink.samples(samples, kept.rows)
 
-    def hole(self, samples: np.ndarray, kept: bytes) -> None:
+    def hole(self, samples: np.ndarray, kept: Packed) -> None:
         """Take what is in the place of lost samples."""
-        self._sink.samples(samples, kept)
+        self._sink.samples(samples, kept.rows)
 
     def back(self, data: bytes) -> None:
         """Take bytes behind the samples."""
@@ -150,17 +151,17 @@ class CodedTarget:
         self._back: list[bytes] = []
         self._output = outputs.open(target)
 
-    def chunk(self, block: Found, samples: np.ndarray, kept: bytes) -> None:
+    def chunk(self, block: Found, samples: np.ndarray, kept: Packed) -> None:
         """Take a chunk."""
-        self._parts.append((block, kept))
+        self._parts.append((block, kept.packed))
 
-    def hole(self, samples: np.ndarray, kept: bytes) -> None:
+    def hole(self, samples: np.ndarray, kept: Packed) -> None:
         """Take what is in the place of lost samples."""
         assert self._encoder is not None  # since there are samples
         (payload,) = self._encoder.run([EncodeTask(samples, self._found.header.sample_bits)])
         if isinstance(payload, Exception):
             raise payload
-        self._parts.append((payload, kept))
+        self._parts.append((payload, kept.packed))
 
     def back(self, data: bytes) -> None:
         """Take bytes behind the samples."""

@@ -11,11 +11,13 @@ from functools import partial
 import numpy as np
 
 from ..batch.coders import Decoder, model_of
+from ..batch.decode_job import work_of
 from ..batch.pipeline import Back, Chunk, Front, Runner, default_threads
 from ..codec.coding import DecodeTask
-from ..container import record_bytes
 from ..container.blocks import chunk_parts
 from ..container.header import parse_foreign
+from ..container.record_bytes import Packed, Unpacked
+from ..container.records import Layout
 from ..core import limits, sample_formats
 from ..core.errors import CorruptError, MiddleoutError, ModelError, UsageError, as_error
 from ..core.terms import FILLS, HOLD, RECORDS, ZEROS
@@ -163,6 +165,16 @@ class _Tolerant(Decoder):
         return [np.empty((0, 0)) if isinstance(result, CorruptError) else result for result in made]
 
 
+@dataclass(frozen=True)
+class _Waiting:
+    """A stretch of frames in work; `kept` is what its block holds of records, None where this is damaged."""
+
+    block: Found | None
+    frames: int
+    assumed: bool
+    kept: Packed | None
+
+
 class _Job:
     """A damaged file on its way through the pipeline.
 
@@ -184,24 +196,26 @@ class _Job:
         self._file, self.found, self._decoder = file, found, decoder
         self._target, self._hold = target, hold
         header = found.header
-        self._layout = layout_of(header, found.front or b"") if header.source == RECORDS else None
+        self._layout = layout_of(header, found.front or b"") if header.source == RECORDS else Layout(())
         self._last = np.zeros((1, header.channels), sample_formats.plain_type(header.dtype))
-        self._queue: deque[tuple[Found | None, int, bytes, bool]] = deque()
+        self._queue: deque[_Waiting] = deque()
 
     def items(self) -> Iterator[Front | Chunk | Back]:
         """Read chunks, then the bytes behind them."""
-        found, header = self.found, self.found.header
+        found, start = self.found, 0
         for stretch in found.stretches:
-            block, kept = stretch.block, b""
+            block, kept = stretch.block, None
             if block is not None:
                 try:
-                    payload, kept = chunk_parts(block.payload(self._file), found.original)
+                    payload, packed = chunk_parts(block.payload(self._file), found.original)
                 except CorruptError:
                     block = None
-            self._queue.append((block, stretch.frames, kept, stretch.assumed))
+                else:
+                    kept = self._packed(packed, start, stretch.frames)
+            start += stretch.frames
+            self._queue.append(_Waiting(block, stretch.frames, stretch.assumed, kept))
             if block is not None and self._decoder is not None:
-                task = DecodeTask(payload, header.channels, header.sample_bits)
-                yield Chunk(self._decoder, task, stretch.frames * header.channels)
+                yield from work_of(self._decoder, found.header, payload, kept)
         last = max((number for number, part in enumerate(found.back) if part is not None), default=-1)
         for part in found.back[: last + 1]:
             yield Back(bytes(limits.MAX_FOREIGN_PIECE) if part is None else parse_foreign(part.payload(self._file)))
@@ -212,16 +226,20 @@ class _Job:
     def put_chunk(self, result: np.ndarray) -> None:
         """Take the samples of a chunk; none where it is damaged."""
         self._put_holes()
-        block, frames, kept, assumed = self._queue.popleft()
-        if len(result) != frames:
-            self._put_hole(frames, assumed)
+        next_one = self._queue[0]
+        block, kept = next_one.block, next_one.kept
+        if kept is not None and kept.take(result):
             return
-        if not self._is_kept_right(kept, frames):
-            kept = self._zeros(frames)
+        self._queue.popleft()
+        if len(result) != next_one.frames:
+            self._put_hole(next_one.frames, next_one.assumed)
+            return
+        if kept is None or not kept.whole:
+            kept = self._zeros(next_one.frames)
             self.found.damage.append(f"bytes beside the samples are lost from frame {self.frames} on")
         assert block is not None  # holes are done with
         self._target.chunk(block, result, kept)
-        self.frames += frames
+        self.frames += next_one.frames
         self._last = result[-1:]
 
     def put_back(self, data: bytes) -> None:
@@ -244,9 +262,9 @@ class _Job:
 
     def _put_holes(self) -> None:
         """Fill the holes that come next."""
-        while self._queue and self._queue[0][0] is None:
-            _, frames, _, assumed = self._queue.popleft()
-            self._put_hole(frames, assumed)
+        while self._queue and self._queue[0].block is None:
+            hole = self._queue.popleft()
+            self._put_hole(hole.frames, hole.assumed)
 
     def _put_hole(self, frames: int, assumed: bool) -> None:
         start, stop = self.frames, self.frames + frames
@@ -261,21 +279,22 @@ class _Job:
             self._target.hole(np.repeat(value, count, axis=0), self._zeros(count))
             self.frames += count
 
-    def _zeros(self, frames: int) -> bytes:
+    def _zeros(self, frames: int) -> Packed:
         """Return zeros for what belongs to the next frames of records besides their samples."""
-        if self._layout is None:
-            return b""
         parts = []
         for run in self._layout.begun(self.frames, self.frames + frames):
             records = self._layout.records(run)
             parts.append((records, np.zeros((run.count, records.kept), np.uint8)))
-        return record_bytes.pack(parts)
+        zeros = self._packed(Unpacked(parts, self.found.header.dtype).pack(), self.frames, frames)
+        assert zeros is not None  # since it was packed here
+        return zeros
 
-    def _is_kept_right(self, kept: bytes, frames: int) -> bool:
-        if self._layout is None:
-            return True
+    def _packed(self, packed: bytes, start: int, frames: int) -> Packed | None:
+        """Read what a chunk holds of records, if the original is to be of these; None where it is damaged."""
+        if self.found.header.source != RECORDS:
+            packed = b""
         try:
-            record_bytes.unpack(kept, self._layout, list(self._layout.begun(self.frames, self.frames + frames)))
+            runs = list(self._layout.begun(start, start + frames))
+            return Packed(packed, self._layout, runs, self.found.header.dtype)
         except CorruptError:
-            return False
-        return True
+            return None

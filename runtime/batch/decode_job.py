@@ -13,17 +13,26 @@ from ..codec.coding import DecodeTask
 from ..container.blocks import BlockReader
 from ..container.chunk_head import chunk_frames
 from ..container.header import Header, parse_foreign, parse_model
+from ..container.record_bytes import Packed
+from ..container.records import Layout
 from ..core.errors import CorruptError
 from ..core.terms import FILES, RECORDS, SAMPLES
 from ..predictor import model as models
 from ..recording.input_file import Input
 from ..recording.outputs import paths, removal
-from ..recording.outputs.originals import MembersSink, Sink, members_of, sink_of, wav_front
+from ..recording.outputs.originals import MembersSink, Sink, layout_of, members_of, sink_of, wav_front
 from ..recording.outputs.output_file import Output
 from .coders import Decoder, model_of
 from .jobs import Job
 from .outcome import Settings
 from .pipeline import Back, Chunk, Front
+
+
+def work_of(decoder: Decoder, header: Header, chunk: bytes, kept: Packed | None) -> Iterator[Chunk]:
+    """Yield what there is to decode in a block `C`: other signals, then the chunk of the recording's channels."""
+    for payload, channels in (*(kept.chunks if kept else ()), (chunk, header.channels)):
+        samples = chunk_frames(payload, channels) * channels
+        yield Chunk(decoder, DecodeTask(payload, channels, header.sample_bits), samples)
 
 
 class DecodeJob(Job):
@@ -44,7 +53,7 @@ class DecodeJob(Job):
         self._network, self._embedded_model = network, embedded_model
         self._original = Sink()
         self._expected: bytes | None = None
-        self._kept: deque[bytes] = deque()
+        self._kept: deque[Packed] = deque()
 
     def items(self) -> Iterator[Front | Chunk | Back]:
         """Read the coded file."""
@@ -58,6 +67,7 @@ class DecodeJob(Job):
             if header.source != FILES:
                 self._open_single(header)
             embedded, opened, coder = None, header.source not in (FILES, RECORDS), None
+            layout, frames = Layout(()), 0
             if header.canonical or header.source == SAMPLES:
                 yield Front(wav_front(header, source))
             for block in blocks:
@@ -66,6 +76,7 @@ class DecodeJob(Job):
                 if not opened and block.tag in b"CBSE":
                     opened = True
                     if header.source == RECORDS:
+                        layout = layout_of(header, blocks.table)
                         yield Front(blocks.table)
                     else:
                         self._open_several(header, blocks.table)
@@ -76,10 +87,11 @@ class DecodeJob(Job):
                 elif block.tag == b"B":
                     yield Back(parse_foreign(block.payload))
                 elif block.tag == b"C":
-                    samples = chunk_frames(block.payload, header.channels) * header.channels
+                    start, frames = frames, frames + chunk_frames(block.payload, header.channels)
                     coder = coder or Decoder(model_of(header, embedded, self._network, self._embedded_model))
-                    self._kept.append(block.kept)
-                    yield Chunk(coder, DecodeTask(block.payload, header.channels, header.sample_bits), samples)
+                    kept = Packed(block.kept, layout, list(layout.begun(start, frames)), header.dtype)
+                    self._kept.append(kept)
+                    yield from work_of(coder, header, block.payload, kept)
             self.outcome.coded_bytes, self._expected = blocks.offset, None if header.bounded else blocks.digest
 
     def put_front(self, data: bytes) -> None:
@@ -87,9 +99,11 @@ class DecodeJob(Job):
         self._original.front(data)
 
     def put_chunk(self, samples: np.ndarray) -> None:
-        """Restore samples."""
+        """Restore samples, once those of other signals in the same block have come."""
+        if self._kept[0].take(samples):
+            return
         self.outcome.samples += samples.size
-        self._original.samples(samples, self._kept.popleft())
+        self._original.samples(samples, self._kept.popleft().rows)
 
     def put_back(self, data: bytes) -> None:
         """Restore bytes behind the samples."""

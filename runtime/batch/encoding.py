@@ -145,6 +145,10 @@ class Encoding:
             short=self._short,
         )
 
+    def exact(self, signals: np.ndarray) -> EncodeTask:
+        """Make a task of signals beside the recording's channels, plain samples [frames, signals]; it is lossless."""
+        return EncodeTask(signals, self.header.sample_bits, independent=self._independent)
+
     def writer(self, file: BinaryIO) -> BlockWriter:
         """Begin the file."""
         embedded = self._network.data if self.header.embedded else None

@@ -13,11 +13,13 @@ from ..container import metadata as known
 from ..container.blocks import BLOCK_HEAD, VERSION, chunk_parts, read_block
 from ..container.chunk_head import CHUNK_HEAD, CODED_HEAD, SPIKES, chunk_bound
 from ..container.random_access import Layout, read_layout
+from ..container.records import Records
 from ..core import sample_formats
 from ..core.names import identity_of, printable
 from ..core.terms import CHANNEL_TIME, FILES, KEPT, NPY, RAW, RECORDS, SAMPLES, TIME_CHANNEL, WAV
 from ..predictor import model
 from ..recording.input_file import Input
+from ..recording.outputs.originals import layout_of
 from ..spikes.summary import Summary
 from .codings import coding_of
 
@@ -60,6 +62,7 @@ def describe(path: str) -> dict[str, Any]:
         "sample_bits": header.sample_bits,
         "dtype": sample_formats.name(header.dtype),
         "layout": CHANNEL_TIME if header.channel_time else TIME_CHANNEL,
+        "other_signals": _other_signals(layout),
         "value_maps": value_maps,
         "lossless": not layout.header.bounded,
         "max_error": bounds,
@@ -80,6 +83,18 @@ def describe(path: str) -> dict[str, Any]:
         "bits_per_sample": 8 * size / samples if samples else None,
         "ratio": original / size,
     }
+
+
+def _other_signals(layout: Layout) -> list[dict[str, float]]:
+    """Return how many signals of records are no channels, by their rate in Hz (0 if unknown), the fastest first."""
+    found: dict[float, int] = {}
+    if layout.header.source == RECORDS:
+        for part in layout_of(layout.header, layout.table).sections:
+            if isinstance(part, Records):
+                for group in part.groups:
+                    rate = layout.header.sample_rate * group.signal.count / part.frames
+                    found[rate] = max(found.get(rate, 0), len(group.places))
+    return [{"signals": found[rate], "sample_rate": rate} for rate in sorted(found, reverse=True)]
 
 
 def _kinds(file: BinaryIO, layout: Layout) -> dict[str, int] | None:
@@ -181,9 +196,11 @@ def _sample_lines(facts: dict[str, Any]) -> dict[str, str]:
     kinds = facts["value_maps"] or {}
     plain = "stored" if facts["spikes"] is None else "not stated"
     first = ", ".join(f"{count} {kind}" for kind, count in kinds.items()) or plain
+    rates = [f"{one['sample_rate']:g} Hz" if one["sample_rate"] else "another rate" for one in facts["other_signals"]]
+    others = [f"{one['signals']} at {rate}" for one, rate in zip(facts["other_signals"], rates, strict=True)]
     model = f"{facts['model_name'] or 'not one of the shipped ones'} ({facts['model']})"
     return {
-        "channels": str(facts["channels"]),
+        "channels": str(facts["channels"]) + (f"; other signals: {', '.join(others)}" if others else ""),
         "sample rate": f"{facts['sample_rate']} Hz" if facts["sample_rate"] else "unknown",
         "samples": f"{facts['samples']} of {facts['sample_bits']} bits, {facts['frames']} frames{length}",
         "value maps": f"{first} (channels of the first chunk)" if facts["chunks"] else "no samples",

@@ -15,6 +15,7 @@ import numpy as np
 from ..container.blocks import BlockWriter
 from ..container.chunk_head import chunk_bound
 from ..container.header import Header
+from ..container.record_bytes import Unpacked
 from ..core import sample_formats
 from ..core.errors import MiddleoutError, UsageError
 from ..core.file_io import file_digest
@@ -93,7 +94,7 @@ class EncodeJob(Job):
         self._encoding: Encoding | None = None
         self._writer: BlockWriter | None = None
         self._original = Sink()
-        self._kept: deque[bytes] = deque()
+        self._kept: deque[Unpacked] = deque()
         self._target = ""
         self._whole = settings.outputs is not None and files[0] in settings.outputs.whole
         self._named = partial(paths.coded_name, whole=self._whole)
@@ -135,9 +136,11 @@ class EncodeJob(Job):
                 outcome.samples += chunk.size
                 outcome.original_bytes += chunk.size * sample_formats.width(source.dtype)
                 kept = source.record_bytes(len(chunk))
-                self._original.samples(chunk, kept)
+                self._original.samples(chunk, kept.rows)
                 self._kept.append(kept)
-                yield Chunk(encoding.encoder, encoding.task(chunk), chunk.size)
+                for signals in kept.signals():
+                    yield Chunk(encoding.encoder, encoding.exact(signals), signals.size)
+                yield Chunk(encoding.encoder, encoding.task(chunk), chunk.size + kept.samples)
             for piece in source.back():
                 self._note(piece)
                 self._original.back(piece)
@@ -151,8 +154,10 @@ class EncodeJob(Job):
         self._started().front(data)
 
     def put_chunk(self, payload: bytes) -> None:
-        """Write a chunk."""
-        self._started().chunk(payload, self._kept.popleft())
+        """Write a chunk, once what is to be in its block of other signals has come."""
+        if self._kept[0].take(payload):
+            return
+        self._started().chunk(payload, self._kept.popleft().pack())
         self.outcome.max_errors.append(chunk_bound(payload))
         self.outcome.stored = max(self.outcome.stored, stored_floats(payload, self._started().header.channels))
 

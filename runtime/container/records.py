@@ -16,8 +16,8 @@ from ..core import limits
 from ..core.errors import CorruptError
 from . import varint
 
-_BYTES, _INTEGERS, _FRAMES, _CHANNELS = range(4)
-_WIDTHS = (1, 2, 4, 8)
+_BYTES, _INTEGERS, _FRAMES, _CHANNELS, _SIGNAL = range(5)
+WIDTHS = (1, 2, 4, 8)
 _LITERAL, _RECORDS = 0, 1
 
 
@@ -63,7 +63,37 @@ class Samples:
     kept = 0
 
 
-Field = Bytes | Integers | Samples
+@dataclass(frozen=True)
+class Signal:
+    """Samples of one signal that is none of the recording's channels: of another rate, or a word of digital inputs.
+
+    width : bytes of a sample
+    """
+
+    width: int
+    count: int = 1
+
+    @property
+    def kept(self) -> int:
+        """The bytes of the field that are kept beside the samples of channels."""
+        return self.width * self.count
+
+
+Field = Bytes | Integers | Samples | Signal
+
+
+@dataclass(frozen=True)
+class Group:
+    """The signals of a record that have the same number of samples in it; they are coded together.
+
+    Attributes
+    ----------
+    signal : the field of each
+    places : of their bytes, among those that are kept of a record
+    """
+
+    signal: Signal
+    places: tuple[slice, ...]
 
 
 @dataclass(frozen=True)
@@ -83,6 +113,17 @@ class Records:
         """The bytes of a record that are kept beside the samples."""
         return sum(field.kept for field in self.fields)
 
+    @cached_property
+    def groups(self) -> tuple[Group, ...]:
+        """The groups of signals, in the order of the first one of each."""
+        found: dict[Signal, list[slice]] = {}
+        at = 0
+        for field in self.fields:
+            if isinstance(field, Signal):
+                found.setdefault(field, []).append(slice(at, at + field.kept))
+            at += field.kept
+        return tuple(Group(signal, tuple(places)) for signal, places in found.items())
+
     @property
     def channels(self) -> int:
         """The channels of a record."""
@@ -96,8 +137,10 @@ class Records:
         """Raise `ValueError` for records that can't be, or are beyond the limits."""
         frames = {field.frames for field in self.fields if isinstance(field, Samples)}
         widths = {field.width for field in self.fields if isinstance(field, Integers)}
-        if self.count < 1 or len(frames) != 1 or self.channels != channels or not widths <= set(_WIDTHS):
+        if self.count < 1 or len(frames) != 1 or self.channels != channels or not widths <= set(WIDTHS):
             raise ValueError("records without samples of each channel")
+        if any(not group.signal.count for group in self.groups):
+            raise ValueError("a signal without samples")
         if self.frames < 1 or self.frames * channels > limits.MAX_CHUNK_SAMPLES or self.kept > limits.MAX_RECORD_BYTES:
             raise ValueError("records beyond the limits")
 
@@ -198,20 +241,22 @@ class Layout:
                     case Samples():
                         kind = _CHANNELS if field.by_channel else _FRAMES
                         packed += bytes([kind]) + varint.pack(field.channels) + varint.pack(field.frames)
+                    case Signal():
+                        packed += bytes([_SIGNAL]) + varint.pack(field.count)
         return bytes(packed)
 
     @classmethod
-    def parse(cls, packed: bytes, channels: int) -> Layout:
-        """Undo `pack`. Raises `CorruptError`."""
+    def parse(cls, packed: bytes, channels: int, width: int) -> Layout:
+        """Undo `pack`, for samples of `width` bytes. Raises `CorruptError`."""
         try:
-            found = cls(tuple(_sections(packed)))
+            found = cls(tuple(_sections(packed, width)))
             found.check(channels)
         except (IndexError, ValueError):
             raise CorruptError("the layout of the original is not one") from None
         return found
 
 
-def _sections(packed: bytes) -> Iterator[bytes | Records]:
+def _sections(packed: bytes, width: int) -> Iterator[bytes | Records]:
     at = parts = 0
     while at < len(packed):
         kind, at = packed[at], at + 1
@@ -228,14 +273,14 @@ def _sections(packed: bytes) -> Iterator[bytes | Records]:
         elif kind == _RECORDS:
             found: list[Field] = []
             for _ in range(fields):
-                field, at = _field(packed, at)
+                field, at = _field(packed, at, width)
                 found.append(field)
             yield Records(count, tuple(found))
         else:
             raise ValueError("unknown section")
 
 
-def _field(packed: bytes, at: int) -> tuple[Field, int]:
+def _field(packed: bytes, at: int, width: int) -> tuple[Field, int]:
     kind, at = packed[at], at + 1
     if kind == _INTEGERS:
         count, end = varint.parse(packed, at + 1)
@@ -243,6 +288,8 @@ def _field(packed: bytes, at: int) -> tuple[Field, int]:
     count, at = varint.parse(packed, at)
     if kind == _BYTES:
         return Bytes(count), at
+    if kind == _SIGNAL:
+        return Signal(width, count), at
     if kind not in (_FRAMES, _CHANNELS):
         raise ValueError("unknown field")
     frames, at = varint.parse(packed, at)

@@ -9,8 +9,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from ..container import record_bytes
-from ..container.record_bytes import join, split
+from ..container.record_bytes import Unpacked, join, split
 from ..container.records import Layout, Records, Run
 from ..core import limits, sample_formats
 from ..core.errors import CorruptError, FileFormatError
@@ -96,7 +95,7 @@ class RecordsReader(Source):
             self._kept.clear()
         self.read(target - self._at)
 
-    def record_bytes(self, frames: int) -> bytes:
+    def record_bytes(self, frames: int) -> Unpacked:
         """Return what belongs to the next `frames` frames that were read: the bytes of the records that begin there."""
         parts = []
         self._begun += frames
@@ -106,7 +105,7 @@ class RecordsReader(Source):
             parts.append((records, kept[:count]))
             if count < len(kept):
                 self._kept.appendleft((start + count * records.frames, records, kept[count:]))
-        return record_bytes.pack(parts)
+        return Unpacked(parts, self.dtype)
 
     def back(self) -> Iterator[bytes]:
         """Read the bytes behind the samples, in pieces of at most limits.MAX_FOREIGN_PIECE."""
@@ -116,7 +115,7 @@ class RecordsReader(Source):
 
 
 class Assembler:
-    """Put an original together again, from chunks and the bytes of the records that begin in each.
+    """Put an original together again, from chunks and what is kept of the records that begin in each.
 
     Parameters
     ----------
@@ -139,20 +138,20 @@ class Assembler:
             yield part
             self._section += 1
 
-    def add(self, samples: np.ndarray, packed: bytes) -> Iterator[bytes]:
+    def add(self, samples: np.ndarray, rows: list[np.ndarray]) -> Iterator[bytes]:
         """Yield the bytes of the original up to the last record that is complete.
 
         Parameters
         ----------
         samples : the next frames, plain samples [frames, channels]
-        packed : what their chunk holds of records
+        rows : what is kept of the records that begin there, for each run of them uint8 [records, bytes]
 
         Raises
         ------
         CorruptError
         """
         runs = list(self._layout.begun(self._frames, self._frames + len(samples)))
-        self._kept.extend(zip(runs, record_bytes.unpack(packed, self._layout, runs), strict=True))
+        self._kept.extend(zip(runs, rows, strict=True))
         self._frames += len(samples)
         if self._frames > self._layout.frames:
             raise CorruptError("there are more frames than the layout of the original holds")

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from ..container.record_bytes import Unpacked
+
 
 class Source:
     """A recording as `front`, then `read` until no frames are left, then `back`; in this order.
@@ -45,9 +47,9 @@ class Source:
         """Pass over frames, which must be there."""
         raise NotImplementedError
 
-    def record_bytes(self, frames: int) -> bytes:
+    def record_bytes(self, frames: int) -> Unpacked:
         """Return what is kept of the records that begin in the next `frames` frames of those that were read."""
-        return b""
+        return Unpacked([], self.dtype)
 
     def back(self) -> Iterator[bytes]:
         """Read the bytes behind the samples, in pieces of at most limits.MAX_FOREIGN_PIECE."""

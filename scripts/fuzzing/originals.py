@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import itertools
+import struct
 import sys
 
 import numpy as np
 
-from runtime.container import record_bytes
-from runtime.container.records import Bytes, Integers, Layout, Records, Samples
+from runtime.container.chunk_head import chunk_frames
+from runtime.container.record_bytes import Packed, Unpacked
+from runtime.container.records import Bytes, Integers, Layout, Records, Samples, Signal
 from runtime.core import sample_formats
 from runtime.core.terms import CHANNEL_TIME
 from runtime.recording import npy as npy_files
@@ -61,21 +63,28 @@ def acquisition_seeds() -> list[bytes]:
 def layout(data: bytes) -> None:
     """Take the first byte for a number of channels, some for a layout, and the rest for the bytes of its records."""
     channels, size = data[0] % 4 + 1 if data else 1, data[1] if len(data) > 1 else 0
-    layout = Layout.parse(data[2 : 2 + size], channels)
+    layout = Layout.parse(data[2 : 2 + size], channels, 2)
     assembler = Assembler(layout, "<i2")
     frames = min(layout.frames, _READ // channels)
-    for _ in itertools.chain(
-        assembler.start(), assembler.add(np.zeros((frames, channels), np.int16), data[2 + size :])
-    ):
+    packed = Packed(data[2 + size :], layout, list(layout.begun(0, frames)), "<i2")
+    for chunk, signals in packed.chunks:
+        packed.take(np.zeros((chunk_frames(chunk, signals), signals), np.int16))
+    samples = np.zeros((frames, channels), np.int16)
+    for _ in itertools.chain(assembler.start(), assembler.add(samples, packed.rows)):
         pass
 
 
 def layout_seeds() -> list[bytes]:
     found = []
-    for records in (Records(5, (Samples(2),)), Records(3, (Integers(4, 2), Samples(2, 3, True), Bytes(3)))):
+    signals = Records(4, (Signal(2, 5), Samples(2, 3), Integers(2), Signal(2, 5)))
+    for records in (Records(5, (Samples(2),)), Records(3, (Integers(4, 2), Samples(2, 3, True), Bytes(3))), signals):
         packed = Layout((b"front", records, b"between", records)).pack()
         kept = np.arange(2 * records.count * records.kept, dtype=np.uint8).reshape(2, records.count, -1)
-        found.append(bytes([1, len(packed)]) + packed + record_bytes.pack([(records, part) for part in kept]))
+        for chunk in (b"", struct.pack("<IB", 20, 0)):
+            unpacked = Unpacked([(records, part) for part in kept], "<i2")
+            while unpacked.take(chunk):
+                pass
+            found.append(bytes([1, len(packed)]) + packed + unpacked.pack())
     return found
 
 

@@ -7,12 +7,14 @@ import os
 import numpy as np
 import pytest
 import salvage_recipes as recipes
+from vector_recipes import patched, split
 
 import runtime
 from runtime.archive.block_search import DamagedFile, Search, find_header
 from runtime.archive.crc_inverse import sequence_of
 from runtime.archive.salvage import salvage_file
 from runtime.cli.main import main
+from runtime.container import varint
 from runtime.container.blocks import block_crc
 from runtime.core.errors import CorruptError, FileFormatError, ModelError, UsageError
 
@@ -231,6 +233,33 @@ def test_records_keep_what_is_beside_their_samples(coded, saved):
         at = 16384 + frame // 512 * record + 20 + 2 * (frame % 512)
         expected[at : at + 2] = bytes(2)
     assert back == bytes(expected)
+
+
+def test_other_signals_survive_beside_lost_ones(coded, saved):
+    one = coded("records with other signals")
+    whole = saved(one.data)[1]
+    found, back = saved(flipped(one.data, inside(one.spans(b"C")[1])), force=True)
+    assert holes(found) == [(400, 800)] and len(found.damage) == 0
+    record = 2 * (100 * 2 + 50 * 2 + 9)
+    front = len(whole) - 16 * record
+    assert back == whole[: front + 4 * record] + bytes(4 * record) + whole[front + 8 * record :]
+
+
+def test_other_signals_that_do_not_decode_become_zeros(coded, saved):
+    one = coded("records with other signals")
+    whole = saved(one.data)[1]
+    chunk = next(payload for tag, payload in split(one.data) if tag == b"C")
+    at = len(chunk) - 4 - int.from_bytes(chunk[-4:], "little")
+    length, at = varint.parse(chunk, at)
+    assert length > 20
+    record = np.frombuffer(whole, np.uint8)[-16 * 618 :].reshape(16, 618).copy()
+    record[:4, 200:218] = record[:4, 418:] = 0
+    for place in (at, at + 6):  # the number of frames, the checksum of the samples
+        damaged = patched(one.data, b"C", place, bytes([chunk[place] ^ 1]))
+        found, back = saved(damaged, force=True)
+        assert not found.holes and "beside the samples are lost from frame 0" in found.damage[0]
+        assert back[-16 * 618 :] == record.tobytes()
+        assert saved(damaged, "again.mdo", force=True)[0].damage[0] == found.damage[0]
 
 
 def test_several_files_come_back(coded, saved):

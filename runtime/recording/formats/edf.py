@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
-from ...container.records import Bytes, Field, Integers, Layout, Samples
+from ...container.records import Bytes, Field, Layout, Samples, Signal
 from ..records import Description
 from .building import Channel, counted, front, metadata, text, time
 from .found import Found
@@ -60,7 +60,7 @@ def _fields(samples: Sequence[int], is_sample: Sequence[bool], is_note: Sequence
         elif sample:
             fields.append(Samples(1, count, by_channel=True))
         elif count:
-            fields.append(Integers(2, count) if width == 2 and not note else Bytes(width * count))
+            fields.append(Bytes(width * count) if note else Signal(width, count))
     return fields
 
 

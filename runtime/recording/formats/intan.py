@@ -10,7 +10,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from ...container.records import Field, Integers, Layout, Samples
+from ...container.records import Field, Integers, Layout, Samples, Signal
 from ..records import Description
 from .building import Channel, counted, front, metadata
 from .found import Found
@@ -150,14 +150,14 @@ def describe(found: Found) -> Description:
     for kind, size in parts:
         some = header.channels(kind)
         if kind == ADC:  # sensors of temperature come in front of it
-            fields += [Integers(2)] * header.temperatures
+            fields += [Signal(2)] * header.temperatures
         if size != frames:
-            fields += [Integers(2, size)] * len(some)
+            fields += [Signal(2, size)] * len(some)
         elif some:
             fields.append(Samples(len(some), size, by_channel=True))
             channels += some
     digital = [kind for kind in (DIGITAL_IN, DIGITAL_OUT) if header.names.get(kind)]
-    fields += [Integers(2, header.block)] * len(digital)
+    fields += [Signal(2, header.block)] * len(digital)
     records, warnings = counted(found, header.size, fields, "<u2")
     notes: dict[str, Any] = {"notes": header.notes} if header.notes else {}
     if header.stimulation is not None:

@@ -33,7 +33,7 @@ def members_of(header: Header, table: bytes) -> list[Member]:
 
 def layout_of(header: Header, front: bytes) -> Layout:
     """Parse the layout of an original of records. Raises `CorruptError`."""
-    layout = Layout.parse(front, header.channels)
+    layout = Layout.parse(front, header.channels, sample_formats.width(header.dtype))
     if layout.frames != header.frames:
         raise CorruptError("the layout of the original has other frames than the header")
     return layout
@@ -75,12 +75,12 @@ class InOrder:
         self._assembler = Assembler(layout_of(self._header, data), self._dtype)
         yield from self._assembler.start()
 
-    def samples(self, samples: np.ndarray, kept: bytes) -> Iterator[bytes]:
-        """Yield the next frames, of plain samples [frames, channels] and what their chunk holds of records."""
+    def samples(self, samples: np.ndarray, rows: list[np.ndarray]) -> Iterator[bytes]:
+        """Yield the next frames, of plain samples [frames, channels] and what is kept of the records in them."""
         if self._assembler is None:
             yield sample_formats.to_bytes(samples, self._dtype)
         else:
-            yield from self._assembler.add(samples, kept)
+            yield from self._assembler.add(samples, rows)
 
 
 class Sink:
@@ -100,8 +100,8 @@ class Sink:
     def front(self, data: bytes) -> None:
         """Take bytes in front of the samples; of records, their layout."""
 
-    def samples(self, samples: np.ndarray, kept: bytes) -> None:
-        """Take the next frames, plain samples [frames, channels], and what their chunk holds of records."""
+    def samples(self, samples: np.ndarray, rows: list[np.ndarray]) -> None:
+        """Take the next frames, plain samples [frames, channels], and what is kept of the records in them."""
 
     def back(self, data: bytes) -> None:
         """Take bytes behind the samples."""
@@ -143,9 +143,9 @@ class FileSink(Sink):
         for piece in self._bytes.front(data):
             self._write(piece)
 
-    def samples(self, samples: np.ndarray, kept: bytes) -> None:
-        """Take the next frames, plain samples [frames, channels], and what their chunk holds of records."""
-        for piece in self._bytes.samples(samples, kept):
+    def samples(self, samples: np.ndarray, rows: list[np.ndarray]) -> None:
+        """Take the next frames, plain samples [frames, channels], and what is kept of the records in them."""
+        for piece in self._bytes.samples(samples, rows):
             self._write(piece)
 
     def back(self, data: bytes) -> None:
@@ -199,7 +199,7 @@ class ChannelTimeSink(FileSink):
         self._write(data, None if self._behind else self._place(self._channels, 0))
         self._behind = True
 
-    def samples(self, samples: np.ndarray, kept: bytes) -> None:
+    def samples(self, samples: np.ndarray, rows: list[np.ndarray]) -> None:
         """Take the next frames, plain samples [frames, channels]."""
         if self._done + len(samples) > self._frames:
             raise CorruptError("the chunks do not add up to the frames that the header announces")
@@ -241,7 +241,7 @@ class MembersSink(Sink):
         self._open: list[Output] | None = None
         self.size = sum(len(member.front) + len(member.back) for member in members)
 
-    def samples(self, samples: np.ndarray, kept: bytes) -> None:
+    def samples(self, samples: np.ndarray, rows: list[np.ndarray]) -> None:
         """Take the next frames, plain samples [frames, channels]."""
         self.size += samples.size * sample_formats.width(self._dtype)
         if self._outputs is not None:

@@ -16,7 +16,7 @@ from runtime.recording.records import Assembler, Description, RecordsReader
 class Parsed:
     """What `describe` gave, the samples in the file's own type, and the bytes that come back.
 
-    kept : bytes that are kept of the records, as they are coded
+    kept : bytes that are kept of the records, as they are coded where no signal is a chunk
     """
 
     described: Description
@@ -38,10 +38,10 @@ def parse(data: bytes, path: Path | str | None = None, step: int = 997) -> Parse
     reader, assembler = RecordsReader(io.BytesIO(data), described), Assembler(described.layout, described.dtype)
     back, read, kept = list(assembler.start()), [], 0
     while len(samples := reader.read(step)):
-        packed = reader.record_bytes(len(samples))
-        back += assembler.add(samples, packed)
+        unpacked = reader.record_bytes(len(samples))
+        back += assembler.add(samples, unpacked.rows)
         read.append(samples)
-        kept += len(packed)
+        kept += len(unpacked.pack())
     tail = list(reader.back())
     samples = sample_formats.from_plain(np.concatenate(read), described.dtype)
     return Parsed(described, samples, b"".join([*back, *tail]), kept, sum(map(len, tail)))
