@@ -8,16 +8,12 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Callable
-from functools import cache
-from pathlib import Path
-from types import FunctionType
 
 import numpy as np
 
 from ..container import varint
 from ..container.chunk_head import CHUNK_HEAD, SHORT, chunk_frames
-from ..core import compiled
+from ..core.compiled import compiled_or_plain
 from ..core.errors import CorruptError
 from ..core.limits import MAX_SHORT_SAMPLES
 from ..predictor.model import Model
@@ -144,25 +140,11 @@ def _run(
     """
     value = int.from_bytes(bytes(data[:_VALUE_BYTES]).ljust(_VALUE_BYTES, b"\0"), "big")
     coder = [0, (1 << 32) - 1, value, _VALUE_BYTES if decoding else 0, int(decoding), rate]
-    if _is_compiled(numbers.size):
+    loop = compiled_or_plain(short_loop.code_samples, numbers.size * _SECONDS, *short_loop.INNER)
+    if loop is not short_loop.code_samples:
         state = np.array(coder)
-        fine = _compiled_loop()(numbers, frames, state, np.frombuffer(data, np.uint8))
+        fine = loop(numbers, frames, state, np.frombuffer(data, np.uint8))
         return fine, state.tolist(), numbers
     samples = numbers.tolist()
-    fine = short_loop.code_samples(samples, frames, coder, data)
+    fine = loop(samples, frames, coder, data)
     return fine, coder, np.array(samples, np.int64)
-
-
-def _is_compiled(samples: int) -> bool:
-    if compiled.wanted() == compiled.NUMPY:
-        return False
-    return compiled.worth(samples * _SECONDS, Path(short_loop.__file__), "code_samples") and compiled.loads()
-
-
-@cache
-def _compiled_loop() -> Callable[..., bool]:
-    """Return the loop compiled by numba, from the same functions."""
-    names = dict(vars(short_loop))
-    for name in short_loop.FUNCTIONS:
-        names[name] = compiled.njit(FunctionType(names[name].__code__, names, name))
-    return names["code_samples"]

@@ -13,8 +13,6 @@ LOW, HIGH, VALUE, PLACE, DECODING, RATE = range(6)
 rate of the weights."""
 CONTEXTS, STEPS = 24, 24
 """Contexts of sizes, and bits of each context that have chances."""
-FUNCTIONS = "code_bit", "within", "code_plain", "code_size", "move_inputs", "code_samples"
-"""All of this module, each behind those that it calls."""
 
 _OWN, _NEIGHBOURS, _DEPTH = 6, 2, 2
 _INPUTS = _OWN + _NEIGHBOURS * _DEPTH
@@ -148,3 +146,7 @@ def code_bit(coder: MutableSequence, data: MutableSequence, chance: int, bit: in
         high = (high & 0xFFFFFF) << 8 | 255
     coder[LOW], coder[HIGH] = low, high
     return bit
+
+
+INNER = code_bit, within, code_plain, code_size, move_inputs
+"""What `code_samples` calls, each behind those that it calls."""
