@@ -23,7 +23,7 @@ _EFFECT = 0.8
 """Assumed share of its load that a channel keeps when its threshold is raised."""
 _CALM = 0.4
 """Share of the highest load below which a raised threshold is lowered again."""
-_DOUBT, _MOST_DOUBT = 0.015, 0.04
+_DOUBT, _MOST_DOUBT = 0.012, 0.03
 """Share by which thresholds are lowered a second after a stream's beginning, and at most: the noise is not well known
 then. It falls with the root of time."""
 MOST_RAISES = 24
