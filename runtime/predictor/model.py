@@ -208,7 +208,7 @@ class Model:
         messages : uint8 [N, 4, 8]
             For networks that have them; without it there are none.
         """
-        recurrent.stateless(self)
+        self.stateless()
         return _run(self._session, self._names, self._inputs(features, messages))[0]
 
     def step(self, features: np.ndarray, state: np.ndarray) -> list[np.ndarray]:
@@ -226,13 +226,22 @@ class Model:
     def _call(self, binding: IOBinding, arrays: list[np.ndarray]) -> None:
         self._session.run_with_iobinding(binding)  # `arrays` are only held
 
+    def stateless(self) -> Model:
+        """This model, for all that codes without a state. Raises `ModelError` if it has one."""
+        if self.state:
+            raise ModelError(
+                f"model {self.name} carries a state from step to step; only recordings coded with rANS have one. "
+                "For streams and spike mode use another model"
+            )
+        return self
+
     def coarse(self, max_error: int, fineness: int = 0) -> Model:
         """This model for the bins of a bound, see `EntropyModel.coarse`, and this model itself for 0."""
         return _coarse(self, max_error, fineness) if max_error or fineness else self
 
     def bind(self, features: np.ndarray, output: np.ndarray, messages: np.ndarray | None = None) -> Callable[[], None]:
         """A call without arguments that computes `output` int32 [N, 2] from the others (see `run`), in place."""
-        recurrent.stateless(self)
+        self.stateless()
         return self._bound(self._inputs(features, messages), {"distribution": output})
 
     def bind_step(

@@ -9,7 +9,6 @@ import numpy as np
 
 from ..core.errors import CorruptError, ModelError, UsageError
 from ..predictor import model as models
-from ..predictor.networks.recurrent import stateless
 from .ordering import BAD, LATE, RESTORED, Ordered, PacketOrder
 from .packet_decoder import PacketDecoder
 from .packets import Description, Packet, PacketReader
@@ -205,7 +204,7 @@ class StreamDecoder:
 
     def _decoder_of(self, description: Description) -> PacketDecoder | SpikePacketDecoder:
         """Return what decodes the packets of a stream."""
-        model = stateless(self._model or models.find(description.model))
+        model = (self._model or models.find(description.model)).stateless()
         return (SpikePacketDecoder if description.spikes else PacketDecoder)(model, description)
 
     def _decoded(self, packet: Packet, sequence: int) -> np.ndarray | None:

@@ -14,7 +14,6 @@ from ..core.limits import MAX_CHANNELS
 from ..predictor import model as models
 from ..predictor.channel_parameters import LINEAR, SideInformation
 from ..predictor.model import Model
-from ..predictor.networks.recurrent import stateless
 from . import parameters
 from .calibration import DEFAULT_MODEL, Calibration
 from .lane_coders import encoding_lanes
@@ -129,7 +128,7 @@ class StreamEncoder:
         if calibration is not None and calibration.channels != channels:
             raise UsageError(f"the calibration is of {calibration.channels} channels, the stream of {channels}")
         self.channels, self.block, self._stream = channels, block, stream
-        self._model = stateless(models.load(model))
+        self._model = models.load(model).stateless()
         period = max(1, round(resync * sample_rate / block))
         self._description = Description(self._model.identity, sample_rate, block, period, max_error, channels)
         self._blocks = None if calibration is None else self._block_encoder(calibration.side)

@@ -14,7 +14,6 @@ from ..core.errors import CorruptError, UsageError
 from ..core.limits import MAX_CHANNELS
 from ..predictor import model as models
 from ..predictor.model import Model
-from ..predictor.networks.recurrent import stateless
 from ..spikes.link_budget import LinkBudget
 from ..spikes.options import SpikeOptions
 from ..spikes.payload import symbols
@@ -76,7 +75,7 @@ class SpikeStreamEncoder:
         self.channels, self.block, self._stream = channels, block, stream
         options = (options or SpikeOptions()).with_rate(sample_rate)
         period = max(1, round(resync * sample_rate / block))
-        network = stateless(models.load(models.SPIKES if model is None else model))
+        network = models.load(models.SPIKES if model is None else model).stateless()
         prepare_stream(network)
         symbols.prepare()
         numbers = sample_rate, block, period, options.max_error, channels

@@ -6,16 +6,13 @@ goes step by step then, as decoding does. What the numbers are is the graph's bu
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-
-from ...core.errors import ModelError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ..model import Model
     from .onnx_graph import Graph
 
 STATE, NEXT = "state", "next"
@@ -30,14 +27,14 @@ def state_size(graph: Graph) -> int:
     return ends[0].shape[0] if fine and 1 <= ends[0].shape[0] <= MAX_STATE else 0
 
 
-def stateless(model: Model) -> Model:
-    """The model itself; raises `ModelError` if it has a state: for all that codes without one."""
-    if model.state:
-        raise ModelError(
-            f"model {model.name} carries a state from step to step; only recordings coded with rANS have one. "
-            "For streams and spike mode use another model"
-        )
-    return model
+class Network(Protocol):
+    """A network with a state of so many numbers; `bind_step` is as in `Model`."""
+
+    state: int
+
+    def bind_step(
+        self, features: np.ndarray, state: np.ndarray, output: np.ndarray, after: np.ndarray
+    ) -> Callable[[], None]: ...
 
 
 class States:
@@ -45,11 +42,11 @@ class States:
 
     Parameters
     ----------
-    model : Model with a state
+    model : Network
     lanes : int
     """
 
-    def __init__(self, model: Model, lanes: int):
+    def __init__(self, model: Network, lanes: int):
         self._model = model
         self._state = np.zeros((lanes, model.state), np.float32)
 
