@@ -234,6 +234,9 @@ def _reader(source: Input, given: Given) -> Source:
         front = read_up_to(file, given.skip)
         if described := _cut(source.seen.size, front, form):
             return RecordsReader(file, described)
+        if given.skip:
+            size = source.seen.size
+            raise UsageError(f"{given.skip} bytes in front of the samples (--skip) leave no frame of the {size} bytes")
         file.seek(0)
     return RawReader(file, source.size, form)
 
