@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from ..batch.outcome import Outcome
+from ..container.blocks import BlockReader
 from ..core.errors import CorruptError, UsageError
 from ..core.file_io import file_digest
+from ..recording.outputs.paths import split_name
 from .manifest import Folder, Manifest, Original
 
 Call = Callable[..., list[Outcome]]
@@ -73,7 +75,7 @@ def note(archive: Archive, outcomes: Sequence[Outcome], status: Mapping[str, os.
         made.files.append(
             Original(
                 *(_posix(name), _posix(coded), one.st_size, one.st_mtime_ns, stat.S_IMODE(one.st_mode)),
-                outcome.sha256 or "",
+                outcome.sha256 or "" if _comes_back(outcome) else "",
             )
         )
     for root in archive.roots:
@@ -100,8 +102,9 @@ def compare(
         text = None
         if outcome is None:
             text = "missing from the archive; its manifest names it"
-        elif outcome.error is None and (outcome.original_bytes, _sum(outcome) or one.sha256) != (one.bytes, one.sha256):
-            text = "decodes to another file than the manifest says"
+        elif outcome.error is None and one.sha256:
+            if (outcome.original_bytes, _sum(outcome) or one.sha256) != (one.bytes, one.sha256):
+                text = "decodes to another file than the manifest says"
         if text is not None:
             wrong.append(Outcome(os.path.join(archive, one.coded), error=CorruptError(text)))
             done(wrong[-1])
@@ -135,6 +138,13 @@ def settle(said: Manifest, target: str) -> None:
         with contextlib.suppress(OSError, OverflowError):  # missing, or this file system has no such permissions
             os.utime(path, ns=(entry.mtime_ns, entry.mtime_ns))
             os.chmod(path, entry.mode)
+
+
+def _comes_back(outcome: Outcome) -> bool:
+    """Tell whether what was encoded decodes to the same bytes: not in a lossy mode, and not of the samples only."""
+    with open(outcome.output or "", "rb") as file:
+        header = BlockReader(file).header
+    return not header.bounded and header.suffix in ("", split_name(outcome.path)[1])
 
 
 def _sum(outcome: Outcome) -> str | None:

@@ -21,7 +21,7 @@ class Original:
 
     path : of the original, below the folder that was archived; with `/`
     coded : of its coded file, below the archive
-    bytes, mtime_ns, mode, sha256 : of the original
+    bytes, mtime_ns, mode, sha256 : of the original; no sha256 where another file comes back, as in a lossy mode
     """
 
     path: str

@@ -19,7 +19,7 @@ from ..container.record_bytes import Unpacked
 from ..core import sample_formats
 from ..core.errors import MiddleoutError, UsageError
 from ..core.file_io import file_digest
-from ..core.terms import FILES, KEPT, RAW, SAMPLES, STREAM
+from ..core.terms import FILES, KEPT, RAW, STREAM
 from ..recording.input_file import Seen
 from ..recording.outputs import paths, removal
 from ..recording.outputs.originals import FileSink, Sink
@@ -202,9 +202,9 @@ class EncodeJob(Job):
     def _header(self, recording: Recording) -> Header:
         """Say what the recording is; how it is encoded is not known yet."""
         source, path = recording.source, self._files[0]
-        if source.kind == SAMPLES and self._settings.remove:
+        if source.restored_as is not None and self._settings.remove:
             raise UsageError("the file can't be restored from its samples, so that it is not to be removed")
-        suffix = {FILES: "", SAMPLES: ".wav"}.get(source.kind)
+        suffix = "" if source.kind == FILES else source.restored_as
         if suffix is None:
             suffix = f".{source.kind}" if path == STREAM else paths.split_name(path)[1] if not self._whole else ""
         return Header(

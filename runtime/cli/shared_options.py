@@ -44,7 +44,7 @@ def input_options(command: argparse.ArgumentParser) -> None:
     layout.add_argument("--layout", choices=LAYOUTS, help="order of the axes of raw samples and .npy")
     more_help = "the same as --layout channel-time"
     layout.add_argument("--channels-first", dest="layout", action="store_const", const=CHANNEL_TIME, help=more_help)
-    only = "of FLAC, AIFF, CAF, W64: keep the samples, not the file; it decodes to a WAV file"
+    only = "of FLAC, AIFF, CAF, W64, mtscomp: keep the samples, not the file; decodes to .wav, .bin"
     more.add_argument("--samples-only", action="store_true", help=only)
     command.add_argument("--array", action="store_true", help="the files hold one channel each of the same recording")
 

@@ -31,7 +31,7 @@ class AudioReader(Source):
         The file is no audio file, or its samples are neither integers of at most 32 bits nor floats.
     """
 
-    kind = SAMPLES
+    kind, restored_as = SAMPLES, ".wav"
 
     def __init__(self, path: str) -> None:
         import soundfile  # takes a while, and few files need it

@@ -6,7 +6,7 @@ from ..container.blocks import MAGIC
 from ..core.errors import FileFormatError, UsageError
 
 _SAMPLES = "export its samples as .npy or as a raw file"
-_AUDIO = "its samples alone can be kept with --samples-only, or samples_only"
+SAMPLES_ALONE = "its samples alone can be kept with --samples-only, or samples_only"
 _READ = "without --channels it is read as one, unless it is damaged or of a rare kind"
 _KNOWN = {
     b"\x89HDF\r\n\x1a\n": ("an HDF5 file (NWB, MATLAB 7.3 and others)", _SAMPLES),
@@ -16,16 +16,16 @@ _KNOWN = {
     b"\x28\xb5\x2f\xfd": ("compressed by zstd", "unpack it first"),
     b"BZh": ("compressed by bzip2", "unpack it first"),
     b"\xfd7zXZ": ("compressed by xz", "unpack it first"),
-    b"fLaC": ("a FLAC file", _AUDIO),
-    b"FORM": ("an AIFF file", _AUDIO),
-    b"caff": ("a CAF file", _AUDIO),
+    b"fLaC": ("a FLAC file", SAMPLES_ALONE),
+    b"FORM": ("an AIFF file", SAMPLES_ALONE),
+    b"caff": ("a CAF file", SAMPLES_ALONE),
     b"riff": ("a W64 file", _READ),
     b"RF64": ("an RF64 file, a WAV file of over 4 GB", _READ),
     b"BW64": ("a BW64 file", _READ),
     b"RIFX": ("a big-endian RIFX file", _READ),
     b"wvpk": ("a WavPack file", "unpack it first"),
     b"ID3": ("an MP3 file", ""),
-    b"OggS": ("an Ogg file", _AUDIO),
+    b"OggS": ("an Ogg file", SAMPLES_ALONE),
     b"0       ": ("an EDF file", _READ),
     b"\xffBIOSEMI": ("a BDF file", _READ),
     b"ABF ": ("an ABF file", _READ),

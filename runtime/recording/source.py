@@ -22,6 +22,7 @@ class Source:
     frames : of the recording, None if only reading on will tell
     front : bytes that are kept in front of the samples; of records, their layout
     outside : bytes of the original(s) that are neither samples nor in `back`
+    restored_as : suffix of the file that is restored where that is another one than the original; else None
     canonical : whether the front follows from the rest (WAV only)
     metadata : what the original says besides (docs/format.md section 2.7)
     notes : what its user is to be told of it, in words
@@ -35,6 +36,7 @@ class Source:
     front: bytes = b""
     outside: int = 0
     channel_time: bool = False
+    restored_as: str | None = None
     canonical: bool = False
     metadata: Mapping[str, Any] = MappingProxyType({})
     notes: tuple[str, ...] = ()

@@ -16,8 +16,8 @@ from ..core import sample_formats
 from ..core.errors import FileFormatError, MiddleoutError, UsageError
 from ..core.file_io import read_up_to
 from ..core.names import channel_names
-from ..core.terms import CHANNEL_TIME, KEPT, NPY, SAMPLES, STREAM, TIME_CHANNEL, WAV
-from . import npy
+from ..core.terms import CHANNEL_TIME, KEPT, NPY, STREAM, TIME_CHANNEL, WAV
+from . import mtscomp, npy
 from .arrays import check_axes, check_layout, to_sample_rate
 from .audio import AudioReader
 from .channel_files import MonoFilesReader
@@ -28,7 +28,7 @@ from .kept import KeptReader
 from .outputs import paths
 from .raw import Form, RawReader
 from .records import Description, RecordsReader
-from .signatures import refuse_known
+from .signatures import SAMPLES_ALONE, refuse_known
 from .source import Source
 from .wav import WavReader, is_wav
 
@@ -121,7 +121,7 @@ class Recording:
             raise
         self.source.notes += tuple(_unused(self.source, given))
         self.size, self.mtime = self._input.size, self._input.mtime
-        if self.source.kind == SAMPLES:  # of which the file is another form
+        if self.source.restored_as is not None:  # the file is another form of it
             self.size = None
         self.seen = [] if self._input.seen is None else [self._input.seen]
         self.names = channel_names(self.source.channels)
@@ -205,9 +205,14 @@ def _reader(source: Input, given: Given) -> Source:
     if given.samples_only:
         if source.size is None:
             raise UsageError("--samples-only, or samples_only, needs a file; this is a pipe")
-        return AudioReader(source.path)
-    if source.seen is not None and given.channels is None:
-        if described := table.describe(Found.of(file, source.path)):
+        found = Found.of(file, source.path)
+        said = mtscomp.described_by(found)
+        return AudioReader(source.path) if said is None else mtscomp.MtscompReader(found, said)
+    if source.seen is not None:
+        found = Found.of(file, source.path)
+        if mtscomp.described_by(found):
+            raise FileFormatError(f"this is compressed by mtscomp: {SAMPLES_ALONE}")
+        if given.channels is None and (described := table.describe(found)):
             return _described(described, file, source.seen.size)
         file.seek(0)
     if suffix == ".wav":
@@ -229,6 +234,9 @@ def _reader(source: Input, given: Given) -> Source:
         front = read_up_to(file, given.skip)
         if described := _cut(source.seen.size, front, form):
             return RecordsReader(file, described)
+        if given.skip:
+            size = source.seen.size
+            raise UsageError(f"{given.skip} bytes in front of the samples (--skip) leave no frame of the {size} bytes")
         file.seek(0)
     return RawReader(file, source.size, form)
 

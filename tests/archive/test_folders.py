@@ -71,6 +71,22 @@ def test_an_interrupted_run_resumes(tree, tmp_path):
     assert contents(back) == contents(tree)
 
 
+@pytest.mark.parametrize("asked", ["--max-error=2", "--samples-only"])
+def test_what_does_not_come_back_as_it_was_is_not_held_against_it(asked, tree, tmp_path):
+    import soundfile
+
+    archive, back = tmp_path / "archive", tmp_path / "back"
+    soundfile.write(tree / "a.flac", np.arange(5000, dtype=np.int16), 20000)
+    for _ in range(1 + (asked != "--samples-only")):  # of samples alone it is not known whether they are done
+        assert main(["encode", "-q", "-r", str(tree), "-d", str(archive), asked]) == 0
+    assert main(["test", "-q", "-r", str(archive)]) == 0
+    assert main(["decode", "-q", "-r", str(archive), "-d", str(back)]) == 0
+    sums = {entry["path"]: entry["sha256"] for entry in json.loads((archive / "manifest.json").read_text())["files"]}
+    assert sums["notes µ.txt"] and sums["nothing"]
+    assert bool(sums["a.flac"]) == (asked != "--samples-only")
+    assert bool(sums["run_g0/run.bin"]) == (asked == "--samples-only")
+
+
 def test_shares_of_a_folder_make_one_archive(tree, tmp_path):
     archive, back = tmp_path / "archive", tmp_path / "back"
     for share in ("1/2", "2/2"):

@@ -103,6 +103,20 @@ def test_what_can_not_be_encoded_is_refused_when_the_array_is_made(chunks, optio
         )
 
 
+@pytest.mark.parametrize("cut", [0, 1, 30])
+def test_a_chunk_that_was_cut_off_is_an_error(cut, tmp_path):
+    array = zarr.create_array(
+        tmp_path / "a.zarr", shape=(200, 6), chunks=(100, 6), dtype="i2", serializer=MiddleoutCodec(), compressors=None
+    )
+    array[:] = recording((200, 6))
+    chunk = tmp_path / "a.zarr" / "c" / "1" / "0"
+    chunk.write_bytes(chunk.read_bytes()[:cut])
+    assert np.array_equal(array[:100], recording((200, 6))[:100])
+    for part in (np.s_[:], np.s_[150:160], np.s_[:, 3]):
+        with pytest.raises(runtime.CorruptError):
+            array[part]
+
+
 @pytest.mark.skipif(not entry_points(group="zarr.codecs", name="middleout"), reason="middleout is not installed here")
 def test_another_process_opens_it(tmp_path):
     samples = recording((500, 6))

@@ -69,6 +69,9 @@ def test_skipping_is_refused_where_nothing_could_be_skipped(tmp_path, capsys, mo
     given = ["encode", "-q", "--channels", "2", "--skip", "100"]
     assert main([*given, "--channels-first", str(path)]) == 2
     assert "frame by frame" in capsys.readouterr().err and not (tmp_path / "x.mdo").exists()
+    for skip in ("3997", "4000", "99999"):
+        assert main(["encode", "-q", "--channels", "2", "--skip", skip, str(path)]) == 2
+        assert "leave no frame of the 4000 bytes" in capsys.readouterr().err and not (tmp_path / "x.mdo").exists()
     done = subprocess.run(
         [sys.executable, "-m", "runtime", *given, "-", "-o", str(tmp_path / "y.mdo")],
         input=bytes(4000),

@@ -41,8 +41,9 @@ class MiddleoutCodec(ArrayBytesCodec, ArrayBytesCodecPartialDecodeMixin):
     @classmethod
     def from_dict(cls, data: dict[str, JSON]) -> MiddleoutCodec:
         """Make a codec of its description in an array's metadata."""
-        _, configuration = parse_named_configuration(data, "middleout", require_configuration=False)
-        return cls(**(configuration or {}))
+        _, found = parse_named_configuration(data, "middleout", require_configuration=False)
+        configuration: dict[str, Any] = dict(found or {})
+        return cls(**configuration)
 
     def to_dict(self) -> dict[str, JSON]:
         """Return its description in an array's metadata."""
@@ -92,7 +93,9 @@ class MiddleoutCodec(ArrayBytesCodec, ArrayBytesCodecPartialDecodeMixin):
         self, byte_getter: ByteGetter, selection: SelectorTuple, chunk_spec: ArraySpec
     ) -> NDBuffer | None:
         chunk_data = await byte_getter.get(prototype=chunk_spec.prototype)
-        return chunk_data and await asyncio.to_thread(self._decode_part, chunk_data, selection, chunk_spec)
+        if chunk_data is None:
+            return None
+        return await asyncio.to_thread(self._decode_part, chunk_data, selection, chunk_spec)
 
     async def _encode_single(self, chunk_data: NDBuffer, chunk_spec: ArraySpec) -> Buffer:
         return await asyncio.to_thread(self._encode_sync, chunk_data, chunk_spec)

@@ -32,10 +32,7 @@ _FIXED_GAINS = {21: 80.0, 24: 80.0, 2003: 80.0, 2004: 80.0, 2013: 100.0, 2014: 1
 
 def describe(found: Found) -> Description | None:
     """Describe a file by its .meta file. Raises `ValueError`."""
-    data = found.beside(f"{found.stem}.meta") if found.suffix == ".bin" else None
-    if data is None:
-        return None
-    said = dict(line.partition("=")[::2] for line in text(data).replace("\r", "").split("\n") if "=" in line)
+    said = _said(found) if found.suffix == ".bin" else {}
     if "nSavedChans" not in said:
         return None
     count = int(said["nSavedChans"])
@@ -43,11 +40,25 @@ def describe(found: Found) -> Description | None:
     records, warnings = counted(found, 0, [Samples(count)], "<i2")
     if (size := int(said.get("fileSizeBytes", found.size))) != found.size:
         warnings += (f"its .meta file tells of {size} bytes, and {found.size} are there",)
+    return Description("SpikeGLX recording", count, rate, "<i2", Layout((records,)), _known(said, count), warnings)
+
+
+def metadata_beside(found: Found, count: int) -> dict[str, Any]:
+    """Return the metadata of the .meta file beside a file of so many channels; none where it is of another one."""
+    said = _said(found)
+    return _known(said, count) if said.get("nSavedChans") == str(count) else {}
+
+
+def _said(found: Found) -> dict[str, str]:
+    """Return the entries of the .meta file beside a file; none where there is none."""
+    data = found.beside(f"{found.stem}.meta") or b""
+    return dict(line.partition("=")[::2] for line in text(data).replace("\r", "").split("\n") if "=" in line)
+
+
+def _known(said: dict[str, str], count: int) -> dict[str, Any]:
     notes: dict[str, object] = {key: said[key] for key in _NOTES if said.get(key)}
-    start = _start(said.get("fileCreateTime", ""))
     channels = _channels(said, count)
-    known = metadata(channels, start, notes) | _probe(said, channels)
-    return Description("SpikeGLX recording", count, rate, "<i2", Layout((records,)), known, warnings)
+    return metadata(channels, _start(said.get("fileCreateTime", "")), notes) | _probe(said, channels)
 
 
 def _channels(said: dict[str, str], count: int) -> list[Channel]:

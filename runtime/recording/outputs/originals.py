@@ -213,7 +213,9 @@ class ChannelTimeSink(FileSink):
     def _opened(self) -> Output:
         output = super()._opened()
         if not output.seekable:
-            raise UsageError("its samples lie channel by channel, which only a file can take; say with -o which")
+            raise UsageError(
+                "its samples lie channel by channel, which only a file can take; say with -o (output) which"
+            )
         return output
 
 

@@ -167,7 +167,7 @@ class Output:
                 os.unlink(written)
 
     def _exists(self) -> UsageError:
-        return UsageError(f"{self._target} exists; use -f to overwrite it")
+        return UsageError(f"{self._target} exists; use -f (force) to overwrite it")
 
     def abort(self) -> None:
         """Remove what was written, unless it has its name."""

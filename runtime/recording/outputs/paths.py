@@ -43,7 +43,7 @@ def original_name(path: str, suffix: str) -> str:
     """Return the file name (without folder) for the original of a coded file."""
     name = Path(path).name
     if not name.endswith(SUFFIX) or name == SUFFIX:
-        raise UsageError(f"its name does not end in {SUFFIX}: say with -o what to write")
+        raise UsageError(f"its name does not end in {SUFFIX}: say with -o (output) what to write")
     return name[: -len(SUFFIX)] + suffix
 
 
@@ -102,7 +102,7 @@ class Outputs:
         if self._output is None and source != STREAM:
             folder = self._folder_of(source)
         elif self._output in (None, STREAM):
-            raise UsageError(f"{len(names)} files in one: say with -d or -o into which folder")
+            raise UsageError(f"{len(names)} files in one: say with -d (folder) or -o (output) into which folder")
         else:
             folder = self._output
             if os.path.exists(folder) and not os.path.isdir(folder):
@@ -114,12 +114,14 @@ class Outputs:
             return target
         real = os.path.normcase(os.path.realpath(target))
         if real in self._taken:
-            raise UsageError(f"another input is written to {target} already")
+            raise UsageError(f"another input is written to {target} already; -r with their folder keeps the tree")
         for source in sources:
             if source != STREAM and os.path.exists(target) and os.path.samefile(source, target):
                 raise UsageError("would be overwritten by its own output")
+        if os.path.isdir(target):
+            raise UsageError(f"{target} is a folder; -d (folder) puts the output into it")
         if os.path.lexists(target) and not self._force:
-            raise UsageError(f"{target} exists; use -f to overwrite it")
+            raise UsageError(f"{target} exists; use -f (force) to overwrite it")
         self._taken.add(real)
         return target
 
@@ -130,7 +132,7 @@ class Outputs:
         try:
             output = Output(target, self._force, only_copy)
         except FileNotFoundError:
-            raise UsageError(f"there is no folder for {target}; make it, or say -d") from None
+            raise UsageError(f"there is no folder for {target}; make it, or say -d (folder)") from None
         if self._tidy and output.seekable and output.folder not in self._visited:
             self._visited.add(output.folder)
             remove_left_behind(output.folder)
