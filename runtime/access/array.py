@@ -78,7 +78,9 @@ class RecordingArray:
 
         Only the frames and channels that are asked for are decoded, and what lies between frames that are close.
         """
-        np.broadcast_to(np.False_, self.shape)[index]  # raises what is to be raised, and takes no memory but the result
+        there = np.broadcast_to(np.False_, self.shape)[index]  # raises what is to be raised; no memory but the result
+        if not there.size:  # numpy does not look at numbers then
+            return np.empty(there.shape, self.dtype)
         items, axes = _by_axis(index)
         frames, items[axes[0]] = _wanted(items[axes[0]], self.frames)
         columns, items[axes[1]] = _wanted(items[axes[1]], self.channels)
@@ -86,8 +88,6 @@ class RecordingArray:
 
     def _gathered(self, frames: Frames, columns: np.ndarray) -> np.ndarray:
         """Return the samples of frames and channels, [frames, channels]."""
-        if not len(frames) or not len(columns):
-            return np.empty((len(frames), len(columns)), self.dtype)
         chosen = None if len(columns) == self.channels else columns.tolist()
         if isinstance(frames, range) and frames.step == 1:
             return self.read(frames.start, frames.stop, chosen)

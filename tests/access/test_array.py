@@ -79,6 +79,7 @@ indices = st.one_of(
 
 
 @hypothesis.given(index=indices)
+@hypothesis.example(index=(0, np.array([[0], [CHANNELS]]), np.False_))
 @hypothesis.settings(max_examples=600, deadline=None)
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_every_index_gives_what_numpy_gives(reader, samples, index):
