@@ -38,7 +38,7 @@ def peak(*arguments):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="peak memory as Linux tells it")
-@pytest.mark.parametrize("layout", ["time-channel", "channel-time"])
+@pytest.mark.parametrize("layout", [pytest.param("time-channel", marks=pytest.mark.long), "channel-time"])
 def test_recordings_stream_through(layout, tmp_path):
     """Constant channels in every chunk, so that it takes seconds."""
     shape = (CHUNKS * CHUNK, CHANNELS) if layout == "time-channel" else (CHANNELS, CHUNKS * CHUNK)
@@ -62,7 +62,7 @@ def test_recordings_stream_through(layout, tmp_path):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="peak memory as Linux tells it")
-@pytest.mark.parametrize("how", [[], ["--independent"]])
+@pytest.mark.parametrize("how", [[], pytest.param(["--independent"], marks=pytest.mark.long)])
 def test_many_channels_fit_into_memory(how, tmp_path):
     frames, random = 3 * CHUNK * CHANNELS // MANY, np.random.default_rng(0)
     noise = random.normal(0, 20, (frames + 1, MANY)).astype(np.float32)

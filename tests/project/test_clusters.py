@@ -46,6 +46,7 @@ def test_the_slurm_script(page, recordings, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_the_dask_script(page, recordings, tmp_path):
     pytest.importorskip("distributed", reason="dask.distributed is not installed; it is the extra `dask`")
     ((_, script),) = blocks(page, "python")

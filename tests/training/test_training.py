@@ -99,6 +99,7 @@ def test_ablation_goes_on_where_it_was(folder, capsys, monkeypatch):
     assert main(["ablate", str(folder / "rows.toml"), *options]) == 0
 
 
+@pytest.mark.long
 def test_ablation_of_prediction_across_channels(folder, capsys, monkeypatch):
     monkeypatch.setattr(training_sets, "simulated", dict)
     (folder / "arrays").mkdir()
