@@ -106,7 +106,6 @@ def features(payload, channels, network):
     return found | ({"escapes"} if chunk.escapes else set())
 
 
-@pytest.mark.long
 def test_agrees_on_real_recordings_with_the_shipped_models(root, shared_data):
     import numpy as np
 
