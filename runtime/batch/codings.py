@@ -11,7 +11,7 @@ from ..codec.coding import Coding, DecodeTask, EncodeTask
 from ..codec.rans_coding import RansCoding
 from ..codec.short_coding import ShortCoding, is_best, is_possible
 from ..codec.stored import StoredCoding
-from ..container.chunk_head import CHUNK_HEAD, CODING, RANS, WIDE
+from ..container.chunk_head import RANS, WIDE, coding_number
 from ..core.errors import CorruptError
 from ..predictor.model import Model
 from ..spikes.spike_coding import SpikeCoding
@@ -25,7 +25,7 @@ CODINGS = {coding.number: coding for coding in _ALL}
 
 def coding_of(payload: bytes) -> Coding:
     """Return the coding of a payload, whose first five bytes will do. Raises `CorruptError`."""
-    if len(payload) < CHUNK_HEAD.size or (number := payload[CHUNK_HEAD.size - 1] & CODING) not in CODINGS:
+    if (number := coding_number(payload)) is None or number not in CODINGS:
         raise CorruptError("a chunk uses an unknown coding; a newer version may read it")
     return CODINGS[number]
 

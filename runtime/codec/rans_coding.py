@@ -6,14 +6,13 @@ is what makes them quick; compiled loops do so with chunks of one channel.
 
 from __future__ import annotations
 
-import zlib
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..compiled.choice import engine_of
-from ..container.chunk_head import RANS, chunk_bound
+from ..container.chunk_head import RANS, chunk_bound, sample_crc
 from ..core import near_lossless
 from ..core.errors import CorruptError
 from ..fit.palette_search import numbers_in
@@ -140,7 +139,7 @@ def _fitted(task: EncodeTask, model: Model) -> tuple[np.ndarray, CodedChunk]:
 def _packed(samples: np.ndarray, chunk: CodedChunk, task: EncodeTask) -> bytes:
     """Return the payload of a chunk whose lanes are coded."""
     decoded = _decoded(samples, chunk, task)
-    chunk.sample_crc = _sample_crc(decoded)
+    chunk.sample_crc = sample_crc(decoded)
     return chunks.pack(with_packed(chunk, decoded))
 
 
@@ -156,10 +155,6 @@ def _decoded(samples: np.ndarray, chunk: CodedChunk, task: EncodeTask) -> np.nda
 def _bins_of(chunk: CodedChunk) -> tuple[int, int]:
     """Return the arguments of `Model.coarse` for a chunk."""
     return chunk.max_error, chunk.side.fineness
-
-
-def _sample_crc(samples: np.ndarray) -> int:
-    return zlib.crc32(np.ascontiguousarray(samples, "<i2").data)
 
 
 def _code(batch: list[np.ndarray], coded: list[CodedChunk], model: Model) -> None:
@@ -207,7 +202,7 @@ def _seconds(coded: list[CodedChunk], step: float, sample: float) -> float:
 def _finish(chunk: CodedChunk, samples: np.ndarray, width: int) -> None:
     """Put samples in place of what was coded. Raises `CorruptError` if they are not those of the encoder."""
     _restore(samples, chunk, width)
-    if chunk.sample_crc is not None and _sample_crc(samples) != chunk.sample_crc:
+    if chunk.sample_crc is not None and sample_crc(samples) != chunk.sample_crc:
         raise CorruptError("decoded samples do not have the checksum of the original ones")
 
 

@@ -7,12 +7,11 @@ tens of frames. Here predictor and chances are learned from the samples before, 
 from __future__ import annotations
 
 import struct
-import zlib
 
 import numpy as np
 
 from ..container import varint
-from ..container.chunk_head import CHUNK_HEAD, SHORT, chunk_frames
+from ..container.chunk_head import CHUNK_HEAD, SHORT, chunk_frames, sample_crc
 from ..core.compiled import compiled_or_plain
 from ..core.errors import CorruptError
 from ..core.limits import MAX_SHORT_SAMPLES
@@ -80,7 +79,7 @@ def _encoded(samples: np.ndarray) -> bytes:
     numbers = ((wide - offset) // step).T.ravel()
     coded = [_coded(numbers, len(samples), rate) for rate in _RATES]
     best = min(range(len(_RATES)), key=lambda i: len(coded[i]))
-    crc = _CRC.pack(zlib.crc32(np.ascontiguousarray(samples, "<i2").data))
+    crc = _CRC.pack(sample_crc(samples))
     fields = varint.pack(step << _RATE_BITS | _RATES[best]) + varint.pack(offset)
     return CHUNK_HEAD.pack(len(samples), SHORT) + crc + fields + coded[best]
 
@@ -125,10 +124,10 @@ def _decoded(task: DecodeTask) -> np.ndarray:
         raise CorruptError("a short chunk does not end where it should")
     if samples.min() < -top or samples.max() >= top:
         raise CorruptError("a short chunk has impossible samples")
-    samples = np.ascontiguousarray(samples.reshape(-1, frames).T, "<i2")
-    if zlib.crc32(samples.data) != crc:
+    samples = np.ascontiguousarray(samples.reshape(-1, frames).T, np.int16)
+    if sample_crc(samples) != crc:
         raise CorruptError("decoded samples do not have the checksum of the original ones")
-    return samples.astype(np.int16, copy=False)
+    return samples
 
 
 def _run(

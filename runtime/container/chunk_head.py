@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import zlib
 
 import numpy as np
 
@@ -44,17 +45,27 @@ def chunk_frames(payload: bytes, channels: int = 1) -> int:
     return frames
 
 
+def coding_number(payload: bytes) -> int | None:
+    """Return the number of a chunk's coding, None if it ends in front of it; its first bytes will do."""
+    return payload[CHUNK_HEAD.size - 1] & CODING if len(payload) >= CHUNK_HEAD.size else None
+
+
+def sample_crc(samples: np.ndarray) -> int:
+    """Return the checksum of samples int16 [frames, channels], as chunks hold it."""
+    return zlib.crc32(np.ascontiguousarray(samples, "<i2").data)
+
+
 def chunk_type(payload: bytes) -> np.dtype | None:
     """Return the type of the samples in a chunk; None for one that does not exist. Its first bytes will do."""
     at = CHUNK_HEAD.size
-    if len(payload) < at or payload[at - 1] & CODING != WIDE:
+    if coding_number(payload) != WIDE:
         return np.dtype(np.int16)
     return WIDE_TYPES[payload[at]] if len(payload) > at and payload[at] < len(WIDE_TYPES) else None
 
 
 def is_spikes(payload: bytes) -> bool:
     """Return whether a chunk is in spike mode."""
-    return len(payload) >= CHUNK_HEAD.size and payload[CHUNK_HEAD.size - 1] & CODING == SPIKES
+    return coding_number(payload) == SPIKES
 
 
 def chunk_bound(payload: bytes) -> int:

@@ -8,7 +8,7 @@ from ..core.errors import CorruptError
 from ..core.names import IDENTITY_BYTES
 from . import varint
 from .blocks import BlockReader, BlockWriter
-from .chunk_head import CHUNK_HEAD, CODING, RANS, SHORT, chunk_frames
+from .chunk_head import RANS, SHORT, chunk_frames, coding_number
 from .header import Header
 
 _CODINGS = (RANS, SHORT)
@@ -22,13 +22,13 @@ def pack(file: bytes) -> bytes | None:
     blocks = BlockReader(io.BytesIO(file))
     payloads = [block.payload for block in blocks if block.tag != b"E"]
     header, packed = blocks.header, blocks.header.pack()
-    if len(payloads) != 1 or _coding(payloads[0]) not in _CODINGS:
+    if len(payloads) != 1 or coding_number(payloads[0]) not in _CODINGS:
         return None
     (payload,) = payloads
     kind = packed[1:2] + varint.pack(header.channels)
     if packed != _header(kind, payload, header.model):
         return None
-    return kind + payload + (header.model if _coding(payload) == RANS else b"")
+    return kind + payload + (header.model if coding_number(payload) == RANS else b"")
 
 
 def restore(data: bytes, model: bytes) -> bytes:
@@ -43,20 +43,17 @@ def restore(data: bytes, model: bytes) -> bytes:
     except IndexError:
         raise CorruptError("encoded data end too early") from None
     payload = data[at:]
-    if _coding(payload) == RANS:
+    if coding_number(payload) == RANS:
         payload, model = payload[:-IDENTITY_BYTES], payload[-IDENTITY_BYTES:]
     header = Header.parse(_header(data[:at], payload, model))
-    if _coding(payload) not in _CODINGS or header != Header(channels, 0, model, header.dtype, chunk_frames(payload)):
+    expected = Header(channels, 0, model, header.dtype, chunk_frames(payload))
+    if coding_number(payload) not in _CODINGS or header != expected:
         raise CorruptError("encoded data are no chunk of an array")
     file = io.BytesIO()
     writer = BlockWriter(file, header)
     writer.chunk(payload)
     writer.end()
     return file.getvalue()
-
-
-def _coding(payload: bytes) -> int | None:
-    return payload[CHUNK_HEAD.size - 1] & CODING if len(payload) >= CHUNK_HEAD.size else None
 
 
 def _header(kind: bytes, payload: bytes, model: bytes) -> bytes:
