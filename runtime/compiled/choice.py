@@ -18,7 +18,7 @@ from ..predictor.model import Model
 if TYPE_CHECKING:
     from .engine import Engine
 
-__all__ = ["engine_of", "explain", "line_loops", "prepare_stream", "spike_loops", "use"]
+__all__ = ["engine_of", "explain", "line_loops", "spike_loops", "use"]
 
 _FOLDER = Path(__file__).parent
 _LOOPS = _FOLDER / "rans_kernels.py"
@@ -60,13 +60,6 @@ def spike_loops(seconds: float, name: str = _BAND_LOOPS) -> ModuleType | None:
 def line_loops(seconds: float) -> ModuleType | None:
     """Return the loops that draw lines, as `spike_loops` does."""
     return spike_loops(seconds, _LINE_LOOPS)
-
-
-def prepare_stream(model: Model) -> None:
-    """Load what a stream in spike mode takes, at once: it is a long job in short pieces."""
-    engine_of(model, math.inf)
-    spike_loops(math.inf)
-    line_loops(math.inf)
 
 
 def explain(model: Model) -> str:

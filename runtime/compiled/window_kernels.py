@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..core.compiled import inlined, njit
+from ..core.compiled import njit
 from .kernels import (
     DIFFERENCE,
     MEANS,
@@ -42,24 +42,6 @@ class WindowTable(NamedTuple):
     follows: np.ndarray
     scale: np.ndarray
     initial_mean: int
-
-
-@inlined
-def _advance(states, lane, part, words, at):
-    """Take an interval off the state of a lane: how far the slot is within it, and its frequency.
-
-    Returns which word is the next one of all lanes, -1 where there are too few.
-    """
-    inside, frequency = part
-    state = (states[lane] >> _PRECISION) * np.uint64(frequency) + np.uint64(inside)
-    if state < _LOW:
-        if at == len(words):
-            at = -1
-        else:
-            state = (state << _WORD) | np.uint64(words[at])
-            at += 1
-    states[lane] = state
-    return at
 
 
 @njit
@@ -115,9 +97,13 @@ def decode(windows, engine, units, states, words, low, escapes, bins):
                 centre = (prediction + 32) >> 6 if linear else 0
                 slot = np.int64(states[lane] & _SLOT_MASK)
                 code, start, end = find(tables, slot, LINEAR_OFFSET if linear else 0, location - (centre << 6), scale)
-                next_word = _advance(states, lane, (slot - start, end - start), words, next_word)
-                if next_word < 0:
-                    return False
+                coder = (states[lane] >> _PRECISION) * np.uint64(end - start) + np.uint64(slot - start)
+                if coder < _LOW:
+                    if next_word == len(words):
+                        return False
+                    coder = (coder << _WORD) | np.uint64(words[next_word])
+                    next_word += 1
+                states[lane] = coder
                 sample, value = code, np.int64(tables[Q6 + code])
                 if linear:
                     sample = ((code + centre - HALF_CODES) << shift) | low[windows.offset[w] + k]

@@ -16,6 +16,7 @@ _HOMES = {
     "encode": "encoder",
     "events": "codec",
     "mask": "codec",
+    "prepare": "codec",
     "resolve": "options",
 }
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import zlib
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
+from ..compiled.choice import engine_of, line_loops, spike_loops
+from ..container.chunk_head import sample_crc
 from ..core.errors import CorruptError
 from ..predictor.model import Model
 from . import chunk as chunks
 from .bins import Units
 from .chunk import SpikeChunk
+from .payload import symbols
 from .payload.plan import ChannelParameters, Plan
 from .payload.sequence import lane_count
 from .render.lfp import Lfp
@@ -85,7 +88,7 @@ def encode_draft(draft: Draft, rendered: np.ndarray, model: Model, lanes: int | 
         bins, level = draft.bins, first_levels(windows, draft.lines, draft.lfp, units)
         lanes = lane_count(len(bins)) if lanes is None else lanes
         encode_windows(chunk, model.coarse(units.max_error), bins, level, lanes)
-    chunk.sample_crc = _crc(_samples(units, rendered))
+    chunk.sample_crc = sample_crc(_samples(units, rendered))
     return chunk
 
 
@@ -95,6 +98,14 @@ def first_levels(windows: Windows, lines: Lines, lfp: Lfp | None, units: Units) 
         return units.level_q6(lines.level[windows.channel])
     level = lfp.at(windows.channel, windows.start)
     return units.level_q6(np.clip(level, units.low, units.high))
+
+
+def prepare(model: Model) -> None:
+    """Load compiled loops at once, for a stream: it is a long job in short pieces."""
+    engine_of(model, math.inf)
+    spike_loops(math.inf)
+    line_loops(math.inf)
+    symbols.prepare()
 
 
 def _samples(units: Units, values: np.ndarray) -> np.ndarray:
@@ -122,7 +133,7 @@ def decode(payload: bytes, channels: int, sample_bits: int, model: Model) -> np.
     elif len(chunk.words) or len(chunk.escapes):
         raise CorruptError("a chunk without windows has samples")
     samples = _samples(units, render_all(chunk.shape, units, chunk.plan.lines, windows, values, chunk.lfp))
-    if _crc(samples) != chunk.sample_crc:
+    if sample_crc(samples) != chunk.sample_crc:
         raise CorruptError("decoded samples do not have the checksum of what was encoded")
     return samples
 
@@ -148,7 +159,3 @@ def mask(payload: bytes, channels: int, sample_bits: int) -> np.ndarray:
     """Return which samples of a chunk are within its bound, bool [frames, channels]."""
     head = chunks.parse_head(payload, channels, sample_bits)
     return head.plan.windows.mask(head.shape.frames, channels)
-
-
-def _crc(samples: np.ndarray) -> int:
-    return zlib.crc32(np.ascontiguousarray(samples, "<i2").data)

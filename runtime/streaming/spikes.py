@@ -8,7 +8,6 @@ import os
 import numpy as np
 
 from .. import spikes
-from ..compiled.choice import prepare_stream
 from ..container.chunk_head import CHUNK_HEAD, SPIKES, chunk_bound
 from ..core.errors import CorruptError, UsageError
 from ..core.limits import MAX_CHANNELS
@@ -16,7 +15,6 @@ from ..predictor import model as models
 from ..predictor.model import Model
 from ..spikes.link_budget import LinkBudget
 from ..spikes.options import SpikeOptions
-from ..spikes.payload import symbols
 from . import encoder as lossless
 from .packets import DESCRIPTION_BYTES, MAX_BLOCK_SAMPLES, OVERHEAD, Description, Packet
 
@@ -76,8 +74,7 @@ class SpikeStreamEncoder:
         options = (options or SpikeOptions()).with_rate(sample_rate)
         period = max(1, round(resync * sample_rate / block))
         network = models.load(models.SPIKES if model is None else model).stateless()
-        prepare_stream(network)
-        symbols.prepare()
+        spikes.prepare(network)
         numbers = sample_rate, block, period, options.max_error, channels
         self._description = Description(network.identity, *numbers, spikes=True)
         self._target, self._budget = target_rate, None
@@ -138,8 +135,7 @@ class SpikePacketDecoder:
 
     def __init__(self, model: Model, description: Description):
         self.description, self._model = description, model
-        prepare_stream(model)
-        symbols.prepare()
+        spikes.prepare(model)
 
     def decode(self, packet: Packet, sequence: int) -> np.ndarray:
         """Return the samples int16 [frames, channels] of a packet. Raises `CorruptError`."""

@@ -61,7 +61,7 @@ def low_pass(values: np.ndarray, sample_rate: float, every: int, count: int, fir
     padded = np.concatenate([np.repeat(values[:1], reach, 0), values, np.repeat(values[-1:], behind, 0)])[first:]
     out: np.ndarray = np.empty((count, values.shape[1]))
     loops = spike_loops(_TAP * out.size * len(taps))
-    if loops is not None and values.dtype == np.int16:
+    if loops is not None:
         loops.band_at_times(padded, taps, every, out)
         return out / (1 << _TAP_BITS)
     for place in range(0, count, 256):
@@ -77,9 +77,8 @@ def fit(values: np.ndarray, sample_rate: float) -> Lfp:
     every = spacing // _FINER
     band = low_pass(values, sample_rate, every, (knot_count(frames, spacing) - 1) * _FINER + 1).T
     step = np.array([_coarsest_step(channel, frames, spacing) for channel in band], np.int64)
-    numbers = _numbers(band[:, ::_FINER], step)
-    mean = np.rint(numbers.mean(axis=1)).astype(np.int64)
-    return Lfp(spacing, frames, step, mean, _coefficients(numbers), numbers)
+    numbers, mean = _numbers(band[:, ::_FINER], step)
+    return Lfp(spacing, frames, step, mean, _coefficients(numbers - mean[:, None]), numbers)
 
 
 def _coarsest_step(band: np.ndarray, frames: int, spacing: int) -> int:
@@ -92,7 +91,7 @@ def _coarsest_step(band: np.ndarray, frames: int, spacing: int) -> int:
     coarsest = int(_indices(np.array([_COARSEST * deviation]))[0])
     for index in range(coarsest, max(coarsest - _TRIED, 0), -1):
         step = np.array([index])
-        curve = interpolate(_numbers(knots, step)[0] * steps_of(step), spacing, frames, every)
+        curve = interpolate(_numbers(knots, step)[0][0] * steps_of(step), spacing, frames, every)
         if _correlation(curve, compared) >= CORRELATION:
             break
     return index
@@ -104,16 +103,19 @@ def _indices(step: np.ndarray) -> np.ndarray:
     return 1 + np.searchsorted(between, PARTS * step)
 
 
-def _numbers(knots: np.ndarray, step: np.ndarray) -> np.ndarray:
-    """Return knots [channels, knots] in steps of some indices, int64."""
-    return np.rint(PARTS * knots / steps_of(step)[:, None]).astype(np.int64)
+def _numbers(knots: np.ndarray, step: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return knots [channels, knots] in steps of some indices, int64, and their means, int64 [channels]."""
+    numbers = np.rint(PARTS * knots / steps_of(step)[:, None]).astype(np.int64)
+    return numbers, np.rint(numbers.mean(axis=1)).astype(np.int64)
 
 
-def _coefficients(knots: np.ndarray) -> np.ndarray:
-    """Return the least-squares prediction of knots int64 [channels, knots] from the last two, int64 [channels, 2]."""
-    if knots.shape[1] < _LEAST_KNOTS:
-        return np.tile([1 << COEFFICIENT_BITS, 0], (len(knots), 1))
-    centred = knots - np.rint(knots.mean(axis=1, keepdims=True)).astype(np.int64)
+def _coefficients(centred: np.ndarray) -> np.ndarray:
+    """Return the least-squares prediction of knots from the last two, int64 [channels, 2].
+
+    centred : int64 [channels, knots], without their mean
+    """
+    if centred.shape[1] < _LEAST_KNOTS:
+        return np.tile([1 << COEFFICIENT_BITS, 0], (len(centred), 1))
     rows = [centred[:, 2 - lag : centred.shape[1] - lag] for lag in range(3)]
     target_last, target_older, a, b, c = (
         np.multiply(rows[i], rows[j]).sum(axis=1).astype(float) for i, j in ((0, 1), (0, 2), (1, 1), (1, 2), (2, 2))
@@ -194,8 +196,7 @@ class RunningLfp:
         step = _indices(np.sqrt(self._gain * np.maximum(allowed - missed, 0)))
         error = np.square(steps_of(step) / PARTS) / self._gain + missed
         self._error += (error - self._error) * (frames / self._seen)
-        numbers = _numbers(knots, step)
-        mean = np.rint(numbers.mean(axis=1)).astype(np.int64)
+        numbers, mean = _numbers(knots, step)
         mean[np.abs(mean) <= _NEAR] = 0
         return Lfp(spacing, frames, step, mean, np.tile(_USUAL, (len(step), 1)), numbers)
 

@@ -82,9 +82,10 @@ def render_all(
 ) -> np.ndarray:
     """Return all values of all channels, int16 [frames, channels], from those in windows, int64 [samples]."""
     out = np.empty((shape.frames, len(lines.level)), np.int16)
+    channels = np.arange(out.shape[1])
     if lfp is None:
-        out[:] = lines.level
-    draw(out, (shape, units, lines), windows, values, lfp, np.arange(len(lines.level)))
+        out[:], channels = lines.level, np.unique(windows.channel)
+    draw(out, (shape, units, lines), windows, values, lfp, channels)
     return out
 
 
@@ -96,12 +97,12 @@ def draw(
     lfp: Lfp | None,
     channels: np.ndarray,
 ) -> None:
-    """Draw some channels into int16 [frames, channels], where those without windows and field potential are right.
+    """Draw some channels into int16 [frames, channels].
 
     Parameters
     ----------
     windows, values : of these channels
-    channels : int64, increasing
+    channels : int64, increasing; without a field potential each has windows
     """
     shape, units, lines = how
     loops = line_loops(_WINDOW * len(windows))
@@ -116,7 +117,7 @@ def draw(
         loops.draw_curves(pulse, curves, columns, values, limits, out)
         return
     offset = windows.offset
-    for channel in channels.tolist() if lfp is not None else np.unique(windows.channel).tolist():
+    for channel in channels.tolist():
         own = windows.of_channel(channel)
         curve = None if lfp is None else interpolate(lfp.values(np.array([channel]))[0], lfp.spacing, shape.frames)
         part = values[offset[own.start] : offset[own.stop]]
