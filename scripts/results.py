@@ -110,6 +110,20 @@ class Results:
             self.output.write_text("\n\n".join(self.parts) + "\n", encoding="utf-8")
 
 
+class Section(Results):
+    """A section of docs/results/reliability.md; saving puts it in place of that with its heading, or at the end."""
+
+    def save(self) -> None:
+        """Write the section, if it is wanted."""
+        if not self.output:
+            return
+        page = self.output.read_text(encoding="utf-8") if self.output.exists() else "# Reliability\n"
+        before, _, rest = page.partition(f"\n#{self.parts[0]}\n")
+        behind = "".join(rest.partition("\n## ")[1:])
+        section = "\n\n".join([f"#{self.parts[0]}", *self.parts[1:]])
+        self.output.write_text(f"{before.rstrip()}\n\n{section}\n{behind}", encoding="utf-8")
+
+
 def size_rows(sizes: dict[str, list[int]], originals: Sequence[int], samples: int) -> list[list[str]]:
     """Return rows of coder, bytes, bits per sample, ratio to the originals, and mean of the ratios."""
     rows = []
