@@ -1,7 +1,7 @@
 """Numba, an extra: whether it is there, and the one way in which this package's loops are compiled.
 
 A module of compiled loops decorates them with `njit` and is imported inside of the function that needs it, behind
-`loads()`, where the work is worth the import of numba (0.35 s) and, once on a machine, some seconds of compilation.
+`loads()`, where the work is worth the import of numba (0.5 s) and, once on a machine, some seconds of compilation.
 Numba keeps machine code by the file of the function that was called and does not notice changes of other modules in
 its folder that it calls. What was kept before one of them changed is removed here.
 """
@@ -9,6 +9,7 @@ its folder that it calls. What was kept before one of them changed is removed he
 from __future__ import annotations
 
 import contextlib
+import sys
 import warnings
 from collections.abc import Callable
 from functools import cache
@@ -21,9 +22,9 @@ from .errors import UsageError
 
 AUTO, COMPILED, NUMPY = "auto", "compiled", "numpy"
 
-_LOADING, _COMPILING = 0.2, 10.0
-"""Seconds for the import of numba and of loops that were compiled before, and for compiling them; of the machine on
-which numpy and onnxruntime take the seconds that callers of `worth` estimate."""
+_LOADING, _LOADING_MORE, _COMPILING = 0.45, 0.1, 10.0
+"""Seconds for the import of numba and of loops that were compiled before, for more loops once numba is there, and for
+compiling them; of the machine on which numpy and onnxruntime take the seconds that callers of `worth` estimate."""
 
 _wanted = AUTO
 _compiled: dict[Callable[..., Any], Any] = {}
@@ -80,19 +81,19 @@ def wanted() -> str:
 def worth(seconds: float, module: Path, function: str) -> bool:
     """Return whether work that takes so many seconds without compiled loops is worth loading a module of these.
 
-    It is worth less where numba has not kept a function of the module beside it, of the version of all modules there,
-    and compiles all of them. Work that was not worth it before counts, so that many short jobs get them too.
+    Work that was not worth it before counts, so that many short jobs get them too: that of all modules, since what
+    takes long is numba's own start, but where numba has not kept a function of the module beside it, of the version of
+    all modules there, and compiles them all.
     """
     if _wanted != AUTO:
         return _wanted == COMPILED
-    seconds += _spent.get(module, 0)
-    _spent[module] = seconds
-    if seconds < _LOADING:
+    _spent[module] = _spent.get(module, 0) + seconds
+    if sum(_spent.values()) < (_LOADING_MORE if "numba" in sys.modules else _LOADING):
         return False
     newest = _last_change(module.parent)
     kept = (module.parent / "__pycache__").glob(f"{module.stem}.{function}-*.nbi")
     before = any(path.stat().st_mtime > newest for path in kept)
-    return available() and seconds >= (_LOADING if before else _COMPILING)
+    return available() and (before or _spent[module] >= _COMPILING)
 
 
 def njit(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -80,6 +80,8 @@ def find_steps(samples: np.ndarray, free: np.ndarray, max_error: int = 0) -> tup
 
 
 def _columns_of(samples: np.ndarray, chosen: np.ndarray) -> dict[int, np.ndarray]:
+    if not chosen.any():  # taking columns apart is a tenth of the time of encoding
+        return {}
     return {channel: column for channel, column in enumerate(columns(samples)) if chosen[channel]}
 
 
