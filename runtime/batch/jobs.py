@@ -129,8 +129,7 @@ class EncodeJob(Job):
             self._original.front(source.front)
             if header.has_front:
                 yield Front(source.front)
-            chunks = itertools.chain(first, chunks)
-            del first  # it takes as much memory as all that is in work
+            chunks = itertools.chain(_let_go(first), chunks)
             for chunk in chunks:
                 self._note(chunk)
                 outcome.samples += chunk.size
@@ -226,3 +225,9 @@ class EncodeJob(Job):
             self.outcome.output = self._target
             self._writer = self._encoding.writer(output.file)
         return self._writer
+
+
+def _let_go(chunks: list[np.ndarray]) -> Iterator[np.ndarray]:
+    """Take chunks out of a list: those of a list that stays take as much memory as all that is in work."""
+    while chunks:
+        yield chunks.pop(0)
