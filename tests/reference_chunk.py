@@ -202,7 +202,7 @@ class CodedChunk:
 
 
 def read_channels(reader, count, model, bound=0, coding=0):
-    """Section 4: what is said of every channel."""
+    """Section 4: what describes every channel."""
     kinds, common = [reader.take(2) for _ in range(count)], None
     if sum(kind in (IMPLANT, LINEAR) for kind in kinds) > 1:
         common = Common(reader, coding & 8)
@@ -328,7 +328,7 @@ class Lane:
         self.residuals = [128] * 16  # q8 of e, oldest first
         self.means = [(16 + (channel.initial_scale & 15)) << ((channel.initial_scale + 128) >> 4)] * 3
         self.steps, self.references = 0, []
-        self.said = [128] * 4  # n[t], n[t-1], n[t-2], L
+        self.message = [128] * 4  # n[t], n[t-1], n[t-2], L
         self.carried = [0] * channel.model.state  # section 5.6
         self.weights, self.recent = [0] * 32, [0] * 32  # section 5.7, newest first
 
@@ -336,8 +336,8 @@ class Lane:
         """Section 5.4: 8 bytes for each of four reference channels."""
         found = []
         for reference, (_, metric, _) in zip(self.references, self.channel.references, strict=True):
-            products = [min(128 + (metric * (n - 128) >> 5), 255) for n in reference.said[:3]]
-            found += [*reference.said, 128 + 4 * metric, *products]
+            products = [min(128 + (metric * (n - 128) >> 5), 255) for n in reference.message[:3]]
+            found += [*reference.message, 128 + 4 * metric, *products]
         return found + [128] * (32 - len(found))
 
     def features(self, t):
@@ -395,7 +395,7 @@ class Lane:
         self.past, self.steps = [y, *self.past[:-1]], self.steps + 1
         self.residuals = [*self.residuals[1:], q8(residual)]
         n = (min(max(residual, -32767), 32767) * INVERSE[self.level] >> 11) + 128
-        self.said = [min(max(n, 0), 255), *self.said[:2], self.level]
+        self.message = [min(max(n, 0), 255), *self.message[:2], self.level]
         a = min(abs(residual), 65535)
         self.means = [m + ((a << 12) - m >> rate) for m, rate in zip(self.means, (4, 7, 11), strict=True)]
 

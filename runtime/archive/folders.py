@@ -47,9 +47,9 @@ class Archive:
     def decode(self, call: Call, target: str, files: list[str], **options: Any) -> list[Outcome]:
         """Decode files, hold them against the manifest, and give them and their folders what it says of them."""
         outcomes = call(files, **options)
-        said = Manifest.read(self.folder)
-        outcomes = outcomes + compare(self.folder, said, outcomes, options["done"])
-        settle(said, target)
+        manifest = Manifest.read(self.folder)
+        outcomes = outcomes + compare(self.folder, manifest, outcomes, options["done"])
+        settle(manifest, target)
         return outcomes
 
     def test(self, call: Call, files: list[str], **options: Any) -> list[Outcome]:
@@ -87,7 +87,7 @@ def note(archive: Archive, outcomes: Sequence[Outcome], status: Mapping[str, os.
 
 
 def compare(
-    archive: str, said: Manifest, outcomes: Sequence[Outcome], done: Callable[[Outcome], None]
+    archive: str, manifest: Manifest, outcomes: Sequence[Outcome], done: Callable[[Outcome], None]
 ) -> list[Outcome]:
     """Hold what was decoded of an archive against its manifest.
 
@@ -97,7 +97,7 @@ def compare(
         One with an error for each original that is missing or another one; `done` was called with them.
     """
     wrong, found = [], {_posix(os.path.relpath(outcome.path, archive)): outcome for outcome in outcomes}
-    for one in said.files:
+    for one in manifest.files:
         outcome = found.get(one.coded)
         text = None
         if outcome is None:
@@ -128,11 +128,14 @@ def against(
     return [outcome]
 
 
-def settle(said: Manifest, target: str) -> None:
+def settle(manifest: Manifest, target: str) -> None:
     """Give restored files and folders the permissions and times that the manifest has; make the empty folders."""
-    for folder in said.folders:
+    for folder in manifest.folders:
         os.makedirs(os.path.join(target, folder.path), exist_ok=True)
-    entries: list[Original | Folder] = [*said.files, *sorted(said.folders, key=lambda one: one.path, reverse=True)]
+    entries: list[Original | Folder] = [
+        *manifest.files,
+        *sorted(manifest.folders, key=lambda one: one.path, reverse=True),
+    ]
     for entry in entries:
         path = os.path.join(target, entry.path)
         with contextlib.suppress(OSError, OverflowError):  # missing, or this file system has no such permissions

@@ -67,11 +67,11 @@ class Manifest:
         found = cls()
         for path in sorted(Path(archive).glob(_PATTERN)):
             try:
-                said = json.loads(path.read_bytes().decode("utf-8", "surrogateescape"))
-                if (said["format"], said["version"]) != (_FORMAT, _VERSION):
+                content = json.loads(path.read_bytes().decode("utf-8", "surrogateescape"))
+                if (content["format"], content["version"]) != (_FORMAT, _VERSION):
                     raise ValueError("another format, or a newer version")
-                found.files += [_checked(Original(**entry)) for entry in said["files"]]
-                found.folders += [_checked(Folder(**entry)) for entry in said["folders"]]
+                found.files += [_checked(Original(**entry)) for entry in content["files"]]
+                found.folders += [_checked(Folder(**entry)) for entry in content["folders"]]
             except (KeyError, TypeError, ValueError, RecursionError) as error:
                 raise CorruptError(f"{path.name} is damaged: {error}") from None
         return found

@@ -54,7 +54,7 @@ class Timeline:
 
     first : sequence number of the first chunk, lost ones included
     blocks : number of chunks, lost ones included; None where it is not certain
-    open_end : whether more may have followed, nobody knows how much
+    open_end : whether more may have followed, how much is not known
     """
 
     stretches: list[Stretch]

@@ -261,8 +261,9 @@ def _range(numbers: list[float]) -> str:
 
 def _probe(probe: dict[str, Any]) -> str:
     """Describe a dictionary of probeinterface."""
-    said = probe.get("annotations")
-    known_names = [said.get(key) for key in ("manufacturer", "name", "model_name")] if isinstance(said, dict) else []
+    annotations = probe.get("annotations")
+    known = annotations if isinstance(annotations, dict) else {}
+    known_names = [known.get(key) for key in ("manufacturer", "name", "model_name")]
     name = " ".join(str(text) for text in known_names if text)
     return f"{name + ', ' if name else ''}{len(probe['contact_positions'])} contacts"
 

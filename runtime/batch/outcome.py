@@ -20,7 +20,7 @@ class Outcome:
     max_errors : bound of the error in each chunk, 0 where it is exact; of an encoded file
     stored : most channels of a chunk that are floats without a step, which are stored; of an encoded file
     bit_rate : bits per second of all channels together, if a target rate was given
-    likely_channels : a number of channels that is clearly likelier than that which was said of raw samples
+    likely_channels : a number of channels that is clearly likelier than that which was given for raw samples
     kept : whether the original is none of the recordings that are known, and was kept as it is; of an encoded file
     notes : what the user is to be told of the input; of an encoded file
     sha256 : of the original, where the coded file holds it or it was asked for

@@ -12,7 +12,7 @@ from ..core.terms import CHANNEL_TIME, LAYOUTS, TYPES
 def add_command(
     commands: Any, name: str, run: Callable[[argparse.Namespace], int], summary: str, epilog: str | None = None
 ) -> argparse.ArgumentParser:
-    """Add a command to those of a parser: its name, what runs it, what is said of it."""
+    """Add a command to those of a parser: its name, what runs it, its summary."""
     command: argparse.ArgumentParser = commands.add_parser(name, help=summary, description=summary, epilog=epilog)
     verbose(command)
     command.set_defaults(run=run)

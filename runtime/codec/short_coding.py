@@ -1,4 +1,4 @@
-"""The coding `short`: chunks of few samples, of which nothing is said beforehand (docs/format.md section 3.4).
+"""The coding `short`: chunks of few samples, of which nothing is known beforehand (docs/format.md section 3.4).
 
 What the coding rANS tells of each channel, and where its lanes begin, takes more than it saves where a channel has
 tens of frames. Here predictor and chances are learned from the samples before, over all channels.

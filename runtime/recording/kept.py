@@ -19,7 +19,7 @@ class KeptReader(Source):
     Parameters
     ----------
     file : binary file object, at its start
-    why : what is said of it
+    why : the reason, in words
     """
 
     kind = KEPT

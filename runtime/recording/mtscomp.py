@@ -25,11 +25,11 @@ from .source import Source
 def described_by(found: Found) -> dict[str, Any] | None:
     """Return what the .ch file beside a file tells of it; None if mtscomp did not write it."""
     try:
-        said = json.loads(found.beside(f"{found.stem}.ch") or b"")
+        fields = json.loads(found.beside(f"{found.stem}.ch") or b"")
     except (ValueError, RecursionError):
         return None
-    is_own = isinstance(said, dict) and said.get("algorithm") == "zlib" and "chunk_offsets" in said
-    return said if is_own and found.suffix != ".ch" else None
+    is_own = isinstance(fields, dict) and fields.get("algorithm") == "zlib" and "chunk_offsets" in fields
+    return fields if is_own and found.suffix != ".ch" else None
 
 
 class MtscompReader(Source):
@@ -38,7 +38,7 @@ class MtscompReader(Source):
     Parameters
     ----------
     found : Found
-    said : of its .ch file
+    fields : of its .ch file
 
     Raises
     ------
@@ -48,14 +48,14 @@ class MtscompReader(Source):
 
     kind, restored_as = RAW, ".bin"
 
-    def __init__(self, found: Found, said: dict[str, Any]) -> None:
+    def __init__(self, found: Found, fields: dict[str, Any]) -> None:
         self._file: BinaryIO = found.file
         try:
-            self.channels, self.sample_rate = int(said["n_channels"]), float(said["sample_rate"])
-            self.dtype = sample_formats.parse(np.dtype(said["dtype"]))
-            self._bounds, self._offsets = _ascending(said["chunk_bounds"]), _ascending(said["chunk_offsets"])
-            self._axes = [axis for axis in (1, 0) if said[("do_time_diff", "do_spatial_diff")[axis]]]
-            self._order: Any = {"C": "C", "F": "F"}[said.get("chunk_order", "C")]
+            self.channels, self.sample_rate = int(fields["n_channels"]), float(fields["sample_rate"])
+            self.dtype = sample_formats.parse(np.dtype(fields["dtype"]))
+            self._bounds, self._offsets = _ascending(fields["chunk_bounds"]), _ascending(fields["chunk_offsets"])
+            self._axes = [axis for axis in (1, 0) if fields[("do_time_diff", "do_spatial_diff")[axis]]]
+            self._order: Any = {"C": "C", "F": "F"}[fields.get("chunk_order", "C")]
         except (LookupError, TypeError, ValueError, OverflowError) as error:
             raise FileFormatError(f"its .ch file is not as mtscomp writes it: {error!r}") from None
         possible = limits.MIN_SAMPLE_RATE <= self.sample_rate <= limits.MAX_SAMPLE_RATE

@@ -1,4 +1,4 @@
-"""Whether raw samples are of as many channels as was said."""
+"""Whether raw samples are of as many channels as was given."""
 
 from __future__ import annotations
 

@@ -179,7 +179,7 @@ def _reader_or_kept(source: Input, given: Given) -> Source:
 
 
 def _unused(source: Source, given: Given) -> Iterator[str]:
-    """Say what a caller has said of a file that says otherwise itself."""
+    """Say what a caller gave for a file that holds something else."""
     if given.channels not in (None, source.channels) and source.kind != KEPT:
         yield f"it has {source.channels} channels, as its header says; a number of channels is for raw files"
     if given.skip and source.kind in (WAV, NPY):
@@ -206,8 +206,8 @@ def _reader(source: Input, given: Given) -> Source:
         if source.size is None:
             raise UsageError("--samples-only, or samples_only, needs a file; this is a pipe")
         found = Found.of(file, source.path)
-        said = mtscomp.described_by(found)
-        return AudioReader(source.path) if said is None else mtscomp.MtscompReader(found, said)
+        fields = mtscomp.described_by(found)
+        return AudioReader(source.path) if fields is None else mtscomp.MtscompReader(found, fields)
     if source.seen is not None:
         found = Found.of(file, source.path)
         if mtscomp.described_by(found):

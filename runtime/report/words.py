@@ -99,7 +99,7 @@ def _names(one: Findings, channels: list[int]) -> str:
 
 
 def channels(one: Findings) -> list[str]:
-    """Return what is said of the channels."""
+    """Return words on the channels."""
     lines, faults = [], one.faults
     assert one.costs is not None and one.places is not None
     if len(one.names) > 1:
@@ -136,7 +136,7 @@ def channels(one: Findings) -> list[str]:
 
 
 def over_time(one: Findings) -> list[str]:
-    """Return what is said of bits over time."""
+    """Return words on bits over time."""
     assert one.costs is not None
     values = one.costs.by_time
     pieces, chunks = len(values), len(one.costs.chunks)
@@ -145,7 +145,7 @@ def over_time(one: Findings) -> list[str]:
 
 
 def traces(signal: Excerpt) -> list[str]:
-    """Return what is said of the traces."""
+    """Return words on the traces."""
     part = signal.window
     frames, unit = signal.time_unit
     length = f"{(part.stop - part.start) / frames:,.3g} {unit}"
@@ -159,7 +159,7 @@ def traces(signal: Excerpt) -> list[str]:
 
 
 def spectrum(one: Findings) -> list[str]:
-    """Return what is said of noise and the converter's step."""
+    """Return words on noise and the converter's step."""
     assert one.signal is not None
     signal = one.signal
     noise, step, unit = signal.noise, signal.adc_step, signal.unit
@@ -200,7 +200,7 @@ def spikes(one: Findings) -> list[str]:
 
 
 def references(one: Findings) -> list[str]:
-    """Return what is said of references."""
+    """Return words on references."""
     assert one.costs is not None
     users = {user for _, user in one.costs.references}
     if not users:

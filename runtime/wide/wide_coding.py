@@ -18,7 +18,7 @@ from .payload import WideChunk
 from .steps import same_bits
 
 STORED_WORDS = "stored, compressed by zstd"
-"""What is said of channels without int16 samples: floats that are no multiples of a step."""
+"""What is written of channels without int16 samples: floats that are no multiples of a step."""
 _SEGMENT = 1 << 20
 """Samples of a stored chunk that are kept together once they were read."""
 _RANS = RansCoding()

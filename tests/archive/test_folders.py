@@ -53,8 +53,8 @@ def test_a_folder_comes_back_as_it_was(tree, tmp_path, capsys):
     assert main(["test", "-q", "-r", str(archive)]) == 0
     assert main(["decode", "-q", "-r", str(archive), "-d", str(back)]) == 0
     assert contents(back) == contents(tree)
-    said = json.loads((archive / "manifest.json").read_text())
-    assert {entry["path"]: entry["coded"] for entry in said["files"]}["run_g0/run.bin"] == "run_g0/run.bin.mdo"
+    manifest = json.loads((archive / "manifest.json").read_text())
+    assert {entry["path"]: entry["coded"] for entry in manifest["files"]}["run_g0/run.bin"] == "run_g0/run.bin.mdo"
     assert (archive / "A" / "continuous.mdo").exists()
 
 
@@ -102,19 +102,25 @@ def test_what_is_missing_or_another_file_is_found(tree, tmp_path, capsys):
     (archive / "notes µ.mdo").unlink()
     (archive / "A" / "continuous.mdo").write_bytes((archive / "run_g0" / "run.meta.mdo").read_bytes())
     assert main(["test", "-q", "-r", str(archive)]) == 1
-    said = capsys.readouterr().err
-    assert "notes µ.mdo: missing from the archive" in said
-    assert "continuous.mdo: decodes to another file" in said
-    assert said.count("\n") == 2
+    printed = capsys.readouterr().err
+    assert "notes µ.mdo: missing from the archive" in printed
+    assert "continuous.mdo: decodes to another file" in printed
+    assert printed.count("\n") == 2
 
 
 def test_a_manifest_does_not_lead_out_of_the_archive(tmp_path):
     entry = {"path": "../x", "coded": "x.mdo", "bytes": 1, "mtime_ns": 0, "mode": 420, "sha256": ""}
-    said = {"format": "middleout archive", "version": 1, "files": [entry], "folders": []}
-    (tmp_path / "manifest.json").write_text(json.dumps(said))
+    manifest = {"format": "middleout archive", "version": 1, "files": [entry], "folders": []}
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(CorruptError, match="not below"):
         Manifest.read(str(tmp_path))
-    for text in ("", "{}", "[1]", json.dumps(said | {"version": 2}), json.dumps(said | {"files": [{"path": 1}]})):
+    for text in (
+        "",
+        "{}",
+        "[1]",
+        json.dumps(manifest | {"version": 2}),
+        json.dumps(manifest | {"files": [{"path": 1}]}),
+    ):
         (tmp_path / "manifest.json").write_text(text)
         with pytest.raises(CorruptError, match="damaged"):
             Manifest.read(str(tmp_path))

@@ -332,9 +332,9 @@ def test_the_command_names_what_is_lost(coded, tmp_path, capsys):
     assert f"intact: {CHUNK * 12} frames" in capsys.readouterr().err
     path.write_bytes(flipped(one.data, inside(one.spans(b"C")[2]), inside(one.spans(b"C")[3])))
     assert main(["salvage", str(path), "-o", str(tmp_path / "a.wav"), "-f", "--fill", "hold"]) == 1
-    said = capsys.readouterr().err
-    assert "lost: frames 200 to 399 of all 2 channels, 0.010000 s to 0.020000 s" in said
-    assert "1000 of 1200 frames were saved" in said
+    printed = capsys.readouterr().err
+    assert "lost: frames 200 to 399 of all 2 channels, 0.010000 s to 0.020000 s" in printed
+    assert "1000 of 1200 frames were saved" in printed
     path.write_bytes(b"something else")
     assert main(["salvage", str(path), "-o", str(tmp_path / "b.wav")]) == 1
     assert main(["salvage", "-", "-o", str(tmp_path / "b.wav")]) == 2

@@ -86,15 +86,15 @@ def test_through_the_command_line(tmp_path, capsys):
     samples = np.concatenate([implant(7, 100_000, 1, 3), implant(8, 120_000, 1, 25)])
     path.write_bytes(canonical_header(WavFormat(1, 20000, 16), len(samples)) + samples.tobytes())
     assert main.main(["encode", str(path), "--target-rate", "40000"]) == 0
-    said = capsys.readouterr().err
+    printed = capsys.readouterr().err
     assert 8 * out.stat().st_size * 20000 / len(samples) <= 40000
-    assert f"{8 * out.stat().st_size * 20000 / len(samples):.0f} bit/s; largest error " in said
+    assert f"{8 * out.stat().st_size * 20000 / len(samples):.0f} bit/s; largest error " in printed
     assert main.main(["info", "--json", str(out)]) == 0
     assert '"max_error"' in capsys.readouterr().out
     out.unlink()
     assert main.main(["encode", str(path), "--target-rate", "20"]) == 1
-    said = capsys.readouterr().err
-    assert "20 bit/s can't be met" in said and "% more" in said and not out.exists()
+    printed = capsys.readouterr().err
+    assert "20 bit/s can't be met" in printed and "% more" in printed and not out.exists()
     assert main.main(["encode", str(path), "--target-rate", "9", "--max-error", "2"]) == 2
     assert "give only one" in capsys.readouterr().err
 

@@ -12,7 +12,7 @@ import runtime
 from runtime.recording.sources import Given, Recording
 
 
-def compress(path: Path, samples: np.ndarray, order: str = "F", axes: tuple[int, ...] = (0,), **said: object) -> None:
+def compress(path: Path, samples: np.ndarray, order: str = "F", axes: tuple[int, ...] = (0,), **fields: object) -> None:
     """Write samples [frames, channels] as mtscomp 1.0.2 does, in chunks of 120 frames."""
     bounds, data = [*range(0, len(samples), 120), len(samples)], [b""]
     for first, last in zip(bounds, bounds[1:]):
@@ -25,7 +25,7 @@ def compress(path: Path, samples: np.ndarray, order: str = "F", axes: tuple[int,
     known |= {"n_channels": samples.shape[1], "sample_rate": 30000.07, "shape": list(samples.shape)}
     known |= {"do_time_diff": 0 in axes, "do_spatial_diff": 1 in axes, "chunk_order": order}
     known |= {"chunk_bounds": bounds, "chunk_offsets": np.cumsum([len(part) for part in data]).tolist()}
-    path.with_suffix(".ch").write_text(json.dumps(known | said))
+    path.with_suffix(".ch").write_text(json.dumps(known | fields))
 
 
 @pytest.fixture

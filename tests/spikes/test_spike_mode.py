@@ -159,8 +159,13 @@ def test_through_the_command_line(array, tmp_path, capsys):
     arguments = ["encode", str(path), "--keep", "spikes,lfp", "--max-error", "2", "--threshold", "5"]
     assert main.main([*arguments, "--window", "0.3,1"]) == 0
     assert main.main(["info", str(out)]) == 0
-    said = capsys.readouterr().out
-    assert "at most 2" in said and "beyond 5.00 deviations" in said and "events" in said and "waveforms" in said
+    printed = capsys.readouterr().out
+    assert (
+        "at most 2" in printed
+        and "beyond 5.00 deviations" in printed
+        and "events" in printed
+        and "waveforms" in printed
+    )
     assert main.main(["test", str(out)]) == 0
     assert main.main(["decode", str(out), "-o", str(tmp_path / "b.wav")]) == 0
     back = np.frombuffer((tmp_path / "b.wav").read_bytes()[44:], "<i2").reshape(-1, 4)

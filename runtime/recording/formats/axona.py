@@ -34,12 +34,12 @@ def _number(place: int) -> int:
 def describe_text(found: Found) -> Description | None:
     """Describe a file of one channel behind a header of text. Raises `ValueError`."""
     end = found.start.find(_START)
-    said = dict(re.findall(rb"^(\w+) (.*?)\r?$", found.start[: max(end, 0)], re.MULTILINE))
-    if end < 0 or b"sample_rate" not in said or not {b"num_EEG_samples", b"num_EGF_samples"} & set(said):
+    fields = dict(re.findall(rb"^(\w+) (.*?)\r?$", found.start[: max(end, 0)], re.MULTILINE))
+    if end < 0 or b"sample_rate" not in fields or not {b"num_EEG_samples", b"num_EGF_samples"} & set(fields):
         return None
-    dtype = {1: "|i1", 2: "<i2"}[int(said.get(b"bytes_per_sample", 1))]
-    claimed = int(said.get(b"num_EEG_samples") or said[b"num_EGF_samples"])
+    dtype = {1: "|i1", 2: "<i2"}[int(fields.get(b"bytes_per_sample", 1))]
+    claimed = int(fields.get(b"num_EEG_samples") or fields[b"num_EGF_samples"])
     at = end + len(_START)
     records, warnings = claimed_frames(found, at, 1, dtype, claimed)
-    rate = float(said[b"sample_rate"].split()[0])
+    rate = float(fields[b"sample_rate"].split()[0])
     return Description("Axona file", 1, rate, dtype, Layout((*front(found, at), records)), {}, warnings)

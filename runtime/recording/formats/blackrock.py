@@ -43,9 +43,11 @@ def describe(found: Found) -> Description:
     sections, warnings = packets.sections(size)
     while sections and isinstance(sections[-1], bytes):
         sections.pop()  # it is kept with what is behind the samples
-    said = metadata(channels, start, {"comment": text(comment)} if text(comment) else {})
-    said |= {"start_time": f"{said['start_time']}Z"} if "start_time" in said else {}
-    return Description("Blackrock file", count, _CLOCK / period, "<i2", Layout((header, *sections)), said, warnings)
+    described = metadata(channels, start, {"comment": text(comment)} if text(comment) else {})
+    described |= {"start_time": f"{described['start_time']}Z"} if "start_time" in described else {}
+    return Description(
+        "Blackrock file", count, _CLOCK / period, "<i2", Layout((header, *sections)), described, warnings
+    )
 
 
 def _channel(header: bytes, at: int) -> Channel:

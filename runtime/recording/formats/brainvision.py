@@ -18,19 +18,19 @@ def describe(found: Found) -> Description | None:
     data = found.beside(f"{found.stem}.vhdr") if found.suffix in (".eeg", ".dat", ".seg", ".avg") else None
     if data is None or not data.lstrip(b"\xef\xbb\xbf").startswith(b"Brain"):
         return None
-    said = _sections(text(data))
-    common = said.get("common infos", {})
+    fields = _sections(text(data))
+    common = fields.get("common infos", {})
     named = re.split(r"[/\\]", common.get("datafile", "").replace("$b", found.stem))[-1]
     if named.lower() != found.name.lower():
         raise ValueError("the .vhdr file beside it describes another file")
     if common.get("dataformat", "").upper() != "BINARY":
         raise ValueError("its samples are text")
-    binary = said.get("binary infos", {})
+    binary = fields.get("binary infos", {})
     order = ">" if binary.get("usebigendianorder", "").upper() == "YES" else "<"
     dtype = order + _FORMATS[binary.get("binaryformat", "").upper()]
     count = int(common["numberofchannels"])
     rate = 1e6 / float(common["samplinginterval"])
-    entries = said.get("channel infos", {})
+    entries = fields.get("channel infos", {})
     channels = [_channel(entries.get(f"ch{number + 1}", "")) for number in range(count)]
     records, warnings = counted(found, 0, [Samples(count)], dtype)
     if common.get("dataorientation", "").upper() == "VECTORIZED":

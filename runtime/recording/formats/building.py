@@ -113,8 +113,8 @@ def interleaved(
 ) -> Description:
     """Describe a file without a header, of samples frame by frame. Raises `ValueError`."""
     records, warnings = counted(found, 0, [Samples(len(channels))], dtype)
-    said = metadata(channels, None, annotations)
-    return Description(form, len(channels), sample_rate, dtype, Layout((records,)), said, warnings)
+    described = metadata(channels, None, annotations)
+    return Description(form, len(channels), sample_rate, dtype, Layout((records,)), described, warnings)
 
 
 def front(found: Found, size: int) -> tuple[bytes, ...]:

@@ -15,7 +15,7 @@ from .found import Found
 EDF, BDF = b"0       ", b"\xffBIOSEMI"
 _FILE_HEADER = _SIGNAL_HEADER = 256
 _WIDTHS = (16, 80, 8, 8, 8, 8, 8, 80, 8, 32)
-"""Bytes of what is said of a signal: label, transducer, unit, limits, filter, samples, reserved."""
+"""Bytes of what describes a signal: label, transducer, unit, limits, filter, samples, reserved."""
 _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 
 
@@ -46,9 +46,11 @@ def describe(found: Found) -> Description:
     duration = float(header[244:252])
     channels = [_channel(i, labels, columns) for i in range(signals) if is_sample[i]]
     notes = {"patient": text(header[8:88]), "recording": text(header[88:168])}
-    said = metadata(channels, _start(header), {key: note for key, note in notes.items() if note})
+    described = metadata(channels, _start(header), {key: note for key, note in notes.items() if note})
     layout = Layout((*front(found, len(header)), records))
-    return Description(form, len(channels), frames / duration if duration > 0 else 0, dtype, layout, said, warnings)
+    return Description(
+        form, len(channels), frames / duration if duration > 0 else 0, dtype, layout, described, warnings
+    )
 
 
 def _fields(samples: Sequence[int], is_sample: Sequence[bool], is_note: Sequence[bool], width: int) -> list[Field]:

@@ -21,10 +21,10 @@ def describe(found: Found) -> Description | None:
     if data is None:
         return None
     lines = re.findall(r"^(\w+)[ \t]*=[ \t]*(.*?)[ \t\r]*$", data.decode("utf-8", "replace"), re.MULTILINE)
-    said = dict(lines)
-    if found.name not in re.split(r"[/\\'\"]", said.get("dat_path", "")):
+    fields = dict(lines)
+    if found.name not in re.split(r"[/\\'\"]", fields.get("dat_path", "")):
         return None
-    values: dict[str, Any] = {key: _value(said[key]) for key in _KEYS if key in said}
+    values: dict[str, Any] = {key: _value(fields[key]) for key in _KEYS if key in fields}
     count, offset = values["n_channels_dat"], values.get("offset", 0)
     if type(count) is not int or type(offset) is not int:
         raise ValueError("params.py has other values than numbers")

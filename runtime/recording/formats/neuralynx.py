@@ -21,8 +21,8 @@ _RECORD_BYTES = 1044
 def describe(found: Found) -> Description | None:
     """Describe a file of one channel; files of spikes and events have the same header. Raises `ValueError`."""
     header = found.read(0, _HEADER).decode("latin-1")
-    said = dict(re.findall(r"^\s*-(\w+)[ \t]+(.*?)[ \t\r]*$", header, re.MULTILINE))
-    size, kind = said.get("RecordSize"), said.get("FileType", "").upper()
+    fields = dict(re.findall(r"^\s*-(\w+)[ \t]+(.*?)[ \t\r]*$", header, re.MULTILINE))
+    size, kind = fields.get("RecordSize"), fields.get("FileType", "").upper()
     if size not in (None, str(_RECORD_BYTES)) or kind not in ("", "NCS", "CSC"):
         return None
     if size is None and not kind and found.suffix != ".ncs":
@@ -31,12 +31,12 @@ def describe(found: Found) -> Description | None:
     if valid > 512:
         raise ValueError(f"{valid} samples in a record of 512")
     records, warnings = counted(found, _HEADER, _RECORD, "<i2")
-    said_rate = float(said.get("SamplingFrequency", rate))
-    sign = -1 if said.get("InputInverted", "").lower() == "true" else 1
-    gain = sign * float(said.get("ADBitVolts", "nan").split()[0])
-    channel = Channel(said.get("AcqEntName", str(number)), gain, 0.0, "V")
+    said_rate = float(fields.get("SamplingFrequency", rate))
+    sign = -1 if fields.get("InputInverted", "").lower() == "true" else 1
+    gain = sign * float(fields.get("ADBitVolts", "nan").split()[0])
+    channel = Channel(fields.get("AcqEntName", str(number)), gain, 0.0, "V")
     layout = Layout((*front(found, _HEADER), records))
-    said_of = metadata([channel], _start(said.get("TimeCreated", "")))
+    said_of = metadata([channel], _start(fields.get("TimeCreated", "")))
     return Description("Neuralynx file", 1, said_rate, "<i2", layout, said_of, warnings)
 
 

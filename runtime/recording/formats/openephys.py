@@ -35,8 +35,8 @@ def describe(found: Found) -> Description | None:
     else:
         return None
     folders = [os.path.basename(folder) for folder in found.folders[:up]]
-    said = json.loads(structure)
-    for stream in said["continuous"]:
+    fields = json.loads(structure)
+    for stream in fields["continuous"]:
         if [part for part in re.split(r"[/\\]", stream["folder_name"]) if part][-1] in folders:
             break
     else:
@@ -49,26 +49,26 @@ def describe(found: Found) -> Description | None:
     return interleaved(found, "Open Ephys recording", float(stream["sample_rate"]), "<i2", channels, notes)
 
 
-def _channel(said: dict[str, Any]) -> Channel:
+def _channel(fields: dict[str, Any]) -> Channel:
     """Return a channel; analog inputs without a unit are of volts."""
-    name, about = str(said["channel_name"]), str(said.get("description", ""))
+    name, about = str(fields["channel_name"]), str(fields.get("description", ""))
     analog = "ADC" in name.upper() or "ADC" in about or "analog input" in about.lower()
-    unit = str(said.get("units") or ("V" if analog else "uV"))
-    return Channel(name, float(said["bit_volts"]), 0.0, unit)
+    unit = str(fields.get("units") or ("V" if analog else "uV"))
+    return Channel(name, float(fields["bit_volts"]), 0.0, unit)
 
 
 def describe_legacy(found: Found) -> Description:
     """Describe a `.continuous` file. Raises `ValueError`."""
     header = found.read(0, _LEGACY_HEADER).decode("latin-1")
-    said = dict(re.findall(r"header\.(\w+) = '?([^';]*)'?;", header))
-    if int(said.get("blockLength", 1024)) != 1024:
+    fields = dict(re.findall(r"header\.(\w+) = '?([^';]*)'?;", header))
+    if int(fields.get("blockLength", 1024)) != 1024:
         raise ValueError("blocks of another length")
     records, warnings = counted(found, _LEGACY_HEADER, _LEGACY_RECORD, ">i2")
-    volts = said.get("channelType", "").strip() == "ADC"
-    channel = Channel(said.get("channel", ""), float(said.get("bitVolts", "nan")), 0.0, "V" if volts else "uV")
+    volts = fields.get("channelType", "").strip() == "ADC"
+    channel = Channel(fields.get("channel", ""), float(fields.get("bitVolts", "nan")), 0.0, "V" if volts else "uV")
     layout = Layout((*front(found, _LEGACY_HEADER), records))
-    rate = float(said["sampleRate"])
-    start = _start(said.get("date_created", ""))
+    rate = float(fields["sampleRate"])
+    start = _start(fields.get("date_created", ""))
     return Description("Open Ephys file", 1, rate, ">i2", layout, metadata([channel], start), warnings)
 
 

@@ -32,21 +32,21 @@ _FIXED_GAINS = {21: 80.0, 24: 80.0, 2003: 80.0, 2004: 80.0, 2013: 100.0, 2014: 1
 
 def describe(found: Found) -> Description | None:
     """Describe a file by its .meta file. Raises `ValueError`."""
-    said = _said(found) if found.suffix == ".bin" else {}
-    if "nSavedChans" not in said:
+    fields = _said(found) if found.suffix == ".bin" else {}
+    if "nSavedChans" not in fields:
         return None
-    count = int(said["nSavedChans"])
-    rate = next((float(said[key]) for key in _RATES if key in said), 0.0)
+    count = int(fields["nSavedChans"])
+    rate = next((float(fields[key]) for key in _RATES if key in fields), 0.0)
     records, warnings = counted(found, 0, [Samples(count)], "<i2")
-    if (size := int(said.get("fileSizeBytes", found.size))) != found.size:
+    if (size := int(fields.get("fileSizeBytes", found.size))) != found.size:
         warnings += (f"its .meta file tells of {size} bytes, and {found.size} are there",)
-    return Description("SpikeGLX recording", count, rate, "<i2", Layout((records,)), _known(said, count), warnings)
+    return Description("SpikeGLX recording", count, rate, "<i2", Layout((records,)), _known(fields, count), warnings)
 
 
 def metadata_beside(found: Found, count: int) -> dict[str, Any]:
     """Return the metadata of the .meta file beside a file of so many channels; none where it is of another one."""
-    said = _said(found)
-    return _known(said, count) if said.get("nSavedChans") == str(count) else {}
+    fields = _said(found)
+    return _known(fields, count) if fields.get("nSavedChans") == str(count) else {}
 
 
 def _said(found: Found) -> dict[str, str]:
@@ -55,30 +55,30 @@ def _said(found: Found) -> dict[str, str]:
     return dict(line.partition("=")[::2] for line in text(data).replace("\r", "").split("\n") if "=" in line)
 
 
-def _known(said: dict[str, str], count: int) -> dict[str, Any]:
-    notes: dict[str, object] = {key: said[key] for key in _NOTES if said.get(key)}
-    channels = _channels(said, count)
-    return metadata(channels, _start(said.get("fileCreateTime", "")), notes) | _probe(said, channels)
+def _known(fields: dict[str, str], count: int) -> dict[str, Any]:
+    notes: dict[str, object] = {key: fields[key] for key in _NOTES if fields.get(key)}
+    channels = _channels(fields, count)
+    return metadata(channels, _start(fields.get("fileCreateTime", "")), notes) | _probe(fields, channels)
 
 
-def _channels(said: dict[str, str], count: int) -> list[Channel]:
+def _channels(fields: dict[str, str], count: int) -> list[Channel]:
     """Return the channels, with their names if each has one: AP0, LF12, SY0, MN3, XA1, XD0."""
-    names = [entry.partition(";")[0] for entry in re.findall(r"\(([^()]*;[^()]*)\)", said.get("~snsChanMap", ""))]
+    names = [entry.partition(";")[0] for entry in re.findall(r"\(([^()]*;[^()]*)\)", fields.get("~snsChanMap", ""))]
     if len(names) != count:
         return [Channel()] * count
     try:
-        gains = _Gains(said)
+        gains = _Gains(fields)
         return [Channel(name, *gains.of(name)) for name in names]
     except (ValueError, LookupError, ZeroDivisionError):
         return [Channel(name) for name in names]
 
 
-def _probe(said: dict[str, str], channels: list[Channel]) -> dict[str, Any]:
+def _probe(fields: dict[str, str], channels: list[Channel]) -> dict[str, Any]:
     """Return the probe as probeinterface has it, if its contacts are known: 12 um wide, and each of a channel."""
     electrodes = [i for i, channel in enumerate(channels) if channel.name[:2] in ("AP", "LF")]
-    pitch = re.match(r"\([^,()]*,\d+,([\d.]+),[\d.]+\)", said.get("~snsGeomMap", ""))
-    places = re.findall(r"\((\d+):(-?[\d.]+):(-?[\d.]+):[01]\)", said.get("~snsGeomMap", ""))
-    dense = said.get("imDatPrb_type", "") in map(str, _DENSE_TYPES)
+    pitch = re.match(r"\([^,()]*,\d+,([\d.]+),[\d.]+\)", fields.get("~snsGeomMap", ""))
+    places = re.findall(r"\((\d+):(-?[\d.]+):(-?[\d.]+):[01]\)", fields.get("~snsGeomMap", ""))
+    dense = fields.get("imDatPrb_type", "") in map(str, _DENSE_TYPES)
     if pitch is None or len(places) != len(electrodes) or not places or dense:
         return {}
     positions = [[int(shank) * float(pitch[1]) + float(x), float(y)] for shank, x, y in places]
@@ -99,17 +99,17 @@ def _probe(said: dict[str, str], channels: list[Channel]) -> dict[str, Any]:
 class _Gains:
     """What a bit of a channel is, by its name."""
 
-    def __init__(self, said: dict[str, str]) -> None:
-        self._said = said
-        self._type = int(said.get("imDatPrb_type", 0))
-        entries = [entry.split() for entry in re.findall(r"\(([^()]*)\)", said.get("~imroTbl", ""))]
+    def __init__(self, fields: dict[str, str]) -> None:
+        self._said = fields
+        self._type = int(fields.get("imDatPrb_type", 0))
+        entries = [entry.split() for entry in re.findall(r"\(([^()]*)\)", fields.get("~imroTbl", ""))]
         self._table = {int(entry[0]): entry for entry in entries if len(entry) > 1}
         self._shared: list[str] = next((entry[0].split(",") for entry in entries if entry), [])
-        kind = said.get("typeThis", "imec")
+        kind = fields.get("typeThis", "imec")
         prefix, default = {"nidq": ("ni", 32768), "obx": ("ob", 32768)}.get(kind, ("im", 512))
         if prefix == "im" and self._type not in _TABLE_TYPES:
             default = 8192
-        self._volts = float(said[f"{prefix}AiRangeMax"]) / int(said.get(f"{prefix}MaxInt", default))
+        self._volts = float(fields[f"{prefix}AiRangeMax"]) / int(fields.get(f"{prefix}MaxInt", default))
 
     def of(self, name: str) -> tuple[float, float, str]:
         """Return gain, offset and unit. Raises `ValueError` or `LookupError`."""

@@ -109,10 +109,10 @@ def _checked(found: Found, described: Description) -> Description:
     )
 
 
-def _possible(said: dict[str, Any], channels: int) -> dict[str, Any]:
+def _possible(given: dict[str, Any], channels: int) -> dict[str, Any]:
     """Return the metadata that can be kept."""
     kept: dict[str, Any] = {}
-    for key, value in said.items():
+    for key, value in given.items():
         try:
             kept |= metadata.completed(metadata.normal({key: value}), channels)
         except UsageError as error:

@@ -227,24 +227,26 @@ def spikeglx(kind: str = "np1") -> Case:
     if kind == "nidq":
         ids = ["MN0C1", "XA0", "XA1", "XD0"]
         samples, rate = numbers(8, 400, 4, "<i2"), 25000.127236
-        said = {"typeThis": "nidq", "niSampRate": rate, "niAiRangeMax": 5, "niMNGain": 200, "niMAGain": 1}
-        said |= {"snsMnMaXaDw": "1,0,2,1", "niMaxInt": 32768}
+        fields = {"typeThis": "nidq", "niSampRate": rate, "niAiRangeMax": 5, "niMNGain": 200, "niMAGain": 1}
+        fields |= {"snsMnMaXaDw": "1,0,2,1", "niMaxInt": 32768}
         gain = [5 / 32768 / 200 * 1e6, 5 / 32768 * 1e6, 5 / 32768 * 1e6, 1]
         name, entries = "run_g0_t0.nidq", None
     else:
         ids = ["AP0", "AP2", "AP5", "SY0"]
         samples, rate = numbers(8, 400, 4, "<i2"), 30000.053
-        said = {"typeThis": "imec", "imSampRate": rate, "snsApLfSy": "3,0,1", "snsSaveChanSubset": "0,2,5,384"}
+        fields = {"typeThis": "imec", "imSampRate": rate, "snsApLfSy": "3,0,1", "snsSaveChanSubset": "0,2,5,384"}
         gains = (500, 250, 1500) if kind == "np1" else (80, 80, 80)
-        said |= {"imDatPrb_type": 0 if kind == "np1" else 24, "imAiRangeMax": 0.6 if kind == "np1" else 0.5}
-        said |= {"imDatPrb_pn": "NP1000" if kind == "np1" else "NP2010"} | ({} if kind == "np1" else {"imMaxInt": 8192})
+        fields |= {"imDatPrb_type": 0 if kind == "np1" else 24, "imAiRangeMax": 0.6 if kind == "np1" else 0.5}
+        fields |= {"imDatPrb_pn": "NP1000" if kind == "np1" else "NP2010"} | (
+            {} if kind == "np1" else {"imMaxInt": 8192}
+        )
         gain = [(0.6 / 512 if kind == "np1" else 0.5 / 8192) / one * 1e6 for one in gains] + [1]
         name = "run_g0_t0.imec0.ap"
         entries = [f"({i} 0 0 {dict(zip((0, 2, 5), gains)).get(i, 300)} 250 1)" for i in range(6)]
         entries = ["(0,6)" if kind == "np1" else "(24,6)", *(entries if kind == "np1" else ["(0 0 0 0 0)"])]
-    said |= {"nSavedChans": 4, "fileSizeBytes": samples.nbytes, "fileCreateTime": "2020-11-03T10:35:10"}
-    said |= {"fileName": f"D:/{name}.bin", "appVersion": 20190327}
-    meta = "".join(f"{key}={value}\r\n" for key, value in said.items())
+    fields |= {"nSavedChans": 4, "fileSizeBytes": samples.nbytes, "fileCreateTime": "2020-11-03T10:35:10"}
+    fields |= {"fileName": f"D:/{name}.bin", "appVersion": 20190327}
+    meta = "".join(f"{key}={value}\r\n" for key, value in fields.items())
     meta += f"~imroTbl={''.join(entries)}\r\n" if entries else ""
     meta += "~snsChanMap=(6,0,1)" + "".join(f"({one};{i}:{i})" for i, one in enumerate(ids)) + "\r\n"
     meta += "" if kind == "nidq" else "~snsGeomMap=(NP2013,2,250,70)(0:27:0:1)(0:27:20:1)(1:59:40:1)\r\n"
