@@ -12,8 +12,8 @@ from ..entropy.entropy_model import LINEAR_OFFSET
 from .channel_parameters import LINEAR, ORDER, REFERENCE_TAPS, REFERENCES, SideInformation
 
 _SEGMENT_SAMPLES = 1 << 21
-_CACHE_LINE, _CACHE_LINES = 32, 256
-"""Samples of a line, and lines that are worked on at once."""
+_SIDE_BY_SIDE, _FRAMES = 64, 256
+"""Channels that are read at once, since they share cache lines, and frames of them that stay in the cache."""
 
 
 @dataclass(frozen=True)
@@ -187,16 +187,15 @@ class Places:
 
 
 def columns(samples: np.ndarray) -> Iterator[np.ndarray]:
-    """Yield every channel's samples side by side; channels that share cache lines are read at once."""
+    """Yield every channel's samples side by side."""
     if samples.shape[1] == 1:
         yield np.ascontiguousarray(samples[:, 0])
         return
-    for channel in range(0, samples.shape[1], _CACHE_LINE):
-        some = samples[:, channel : channel + _CACHE_LINE].T
-        out = np.empty(some.shape, samples.dtype)
-        for first in range(0, some.shape[1], _CACHE_LINES):
-            block = slice(first, first + _CACHE_LINES)
-            out[:, block] = some[:, block]
+    for channel in range(0, samples.shape[1], _SIDE_BY_SIDE):
+        some = samples[:, channel : channel + _SIDE_BY_SIDE]
+        out = np.empty(some.shape[::-1], samples.dtype)
+        for first in range(0, len(some), _FRAMES):
+            out[:, first : first + _FRAMES] = np.ascontiguousarray(some[first : first + _FRAMES]).T
         yield from out
 
 
