@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Iterator, Sequence
 from typing import Any, BinaryIO, cast
@@ -33,7 +34,7 @@ class Reader(RecordingArray):
 
     Parameters
     ----------
-    source : path, URL of fsspec (`s3://...`, `https://...`; extra `fsspec`), or seekable binary file object
+    source : path, URL of fsspec (`s3://...`, `https://...`; extra `fsspec`), seekable binary file object, or bytes
         File objects and URLs are read in three requests at most, then one for each chunk.
     model : name, path or bytes of the model, where it is neither shipped nor in the file
     embedded_model : whether a model in the file may be used; False refuses it, as for files from strangers
@@ -58,7 +59,7 @@ class Reader(RecordingArray):
 
     def __init__(
         self,
-        source: str | os.PathLike | BinaryIO,
+        source: str | os.PathLike | BinaryIO | bytes,
         *,
         model: str | os.PathLike | bytes | None = None,
         embedded_model: bool = True,
@@ -185,7 +186,7 @@ class Reader(RecordingArray):
 
 
 def _opened(
-    source: str | os.PathLike | BinaryIO, storage_options: dict[str, Any] | None
+    source: str | os.PathLike | BinaryIO | bytes, storage_options: dict[str, Any] | None
 ) -> tuple[str | None, BinaryIO | RangeFile]:
     """Return the path or URL, if it is one, and the open file."""
     if isinstance(source, str) and is_url(source):
@@ -194,7 +195,7 @@ def _opened(
         raise UsageError("storage_options are those of a URL")
     if isinstance(source, str | os.PathLike):
         return os.path.abspath(source), open(source, "rb")
-    return None, of_object(source)
+    return None, of_object(io.BytesIO(source) if isinstance(source, bytes) else source)
 
 
 def _reopened(path: str, options: dict[str, Any], header_crc: int, frames: int) -> Reader:

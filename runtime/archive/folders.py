@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import stat
 from collections.abc import Callable, Mapping, Sequence
@@ -47,7 +48,7 @@ class Archive:
     def decode(self, call: Call, target: str, files: list[str], **options: Any) -> list[Outcome]:
         """Decode files, hold them against the manifest, and give them and their folders what it says of them."""
         outcomes = call(files, **options)
-        manifest = Manifest.read(self.folder)
+        manifest = self._manifest()
         outcomes = outcomes + compare(self.folder, manifest, outcomes, options["done"])
         settle(manifest, target)
         return outcomes
@@ -55,7 +56,15 @@ class Archive:
     def test(self, call: Call, files: list[str], **options: Any) -> list[Outcome]:
         """Decode files, with or without writing them, and hold them against the manifest."""
         outcomes = call(files, **options)
-        return outcomes + compare(self.folder, Manifest.read(self.folder), outcomes, options["done"])
+        return outcomes + compare(self.folder, self._manifest(), outcomes, options["done"])
+
+    def _manifest(self) -> Manifest:
+        """Return the manifest; warns where there is none."""
+        manifest = Manifest.read(self.folder)
+        if not manifest.folders:
+            text = f"{self.folder} has no manifest: nothing tells whether files of an archive are missing"
+            logging.getLogger("runtime").warning(text)
+        return manifest
 
 
 def note(archive: Archive, outcomes: Sequence[Outcome], status: Mapping[str, os.stat_result]) -> None:
@@ -94,9 +103,13 @@ def compare(
     Returns
     -------
     list of Outcome
-        One with an error for each original that is missing or another one; `done` was called with them.
+        One with an error for each original that is missing or another one, and each coded file that the manifest does
+        not name; `done` was called with them.
     """
     wrong, found = [], {_posix(os.path.relpath(outcome.path, archive)): outcome for outcome in outcomes}
+    for coded in sorted(found.keys() - {one.coded for one in manifest.files} if manifest.folders else ()):
+        wrong.append(Outcome(os.path.join(archive, coded), error=CorruptError("not named in the archive's manifest")))
+        done(wrong[-1])
     for one in manifest.files:
         outcome = found.get(one.coded)
         text = None

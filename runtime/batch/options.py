@@ -108,10 +108,10 @@ class EncodeOptions:
         duration, frames = self.chunk_duration, self.chunk_frames
         if duration is not None and frames is not None:
             raise UsageError("give the chunk length in seconds or in frames, not both")
-        if duration is not None and not 0 < duration < math.inf:
-            raise UsageError(f"a chunk length is a number of seconds above 0, not {duration}")
-        if frames is not None and (isinstance(frames, bool) or frames != int(frames) or frames < 1):
-            raise UsageError(f"a chunk length is a whole number of frames from 1 on, not {frames}")
+        if duration is not None and not (isinstance(duration, int | float) and 0 < duration < math.inf):
+            raise UsageError(f"a chunk length is a number of seconds above 0, not {duration!r}")
+        if frames is not None and (isinstance(frames, bool | str) or frames != int(frames) or frames < 1):
+            raise UsageError(f"a chunk length is a whole number of frames from 1 on, not {frames!r}")
 
     @property
     def json_object(self) -> dict[str, Any]:

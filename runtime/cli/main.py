@@ -15,7 +15,7 @@ from ..core.errors import MiddleoutError, UsageError, as_error
 from ..core.imports import one_thread
 from . import completion, facts, memory, report, salvage
 from . import stream as live
-from .outcomes import complain, run
+from .outcomes import complain, run, say
 from .parser import Parser
 from .shared_options import (
     add_command,
@@ -146,6 +146,8 @@ def _encode(options: argparse.Namespace) -> int:
     given = given_by(options)
     roots = _select(options, coded=False)
     made = EncodeOptions(**{name: getattr(options, name) for name in _ENCODING + _HOW}, **options.chunk)
+    if made.lossy and options.rm and not options.quiet:
+        say("warning: lossy, with --rm: what is left out of the originals is lost with them")
     call = partial(files.encode_files, options=made, array=options.array, **given, **_destination(options))
     if _is_archive(options):
         from ..archive.folders import Archive
@@ -212,7 +214,9 @@ def _select(options: argparse.Namespace, coded: bool) -> list[str]:
     below = selection.select(names, wanted, None if coded else options.directory) if options.recursive else {}
     options.files = list(below) if options.recursive else names
     options.whole = frozenset()
-    if not coded:
+    if not coded and _is_archive(options):  # names that do not depend on what else is there
+        options.whole = frozenset(options.files)
+    elif not coded:
         places = {name: below.get(name, options.directory or os.path.dirname(name)) for name in options.files}
         options.whole = paths.same_stems(places)
     if options.shard is not None:

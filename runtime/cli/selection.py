@@ -55,6 +55,8 @@ def select(names: Iterable[str], wanted: Callable[[str], bool], but: str | None 
         if not os.path.isdir(name):
             found[name] = ""
             continue
+        if but is not None and _same(name, but):
+            raise UsageError(f"{name}: outputs would be among their inputs; name another folder with -d")
         folders.append(name)
         for folder, below, files in os.walk(name):
             below[:] = sorted(one for one in below if but is None or not _same(os.path.join(folder, one), but))

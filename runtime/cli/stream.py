@@ -39,7 +39,7 @@ def add(commands: Any) -> None:
     calibrate.add_argument("files", nargs="+", metavar="RECORDING")
     calibrate.add_argument("-o", "--output", required=True, metavar="OUT", help="the file to write")
     calibrate.add_argument("-f", "--force", action="store_true", help="overwrite an existing file")
-    calibrate.add_argument("--model", metavar="NAME|PATH", help="the model of the streams (default: n0)")
+    calibrate.add_argument("--model", metavar="NAME|PATH", help="the model of the streams (default: implant-small)")
     input_options(calibrate)
 
 
@@ -123,7 +123,11 @@ def _encode_spikes(options: argparse.Namespace) -> int:
         share = RateShare(options.target_rate, options.sample_rate / block, options.parity)
         settings["target_rate"] = share.packets_rate
     encoder = SpikeStreamEncoder(options.channels, options.sample_rate, kept, **settings)
-    return _encode_all(encoder, *_pipes(), options, share, encoder.report)
+    code = _encode_all(encoder, *_pipes(), options, share, encoder.report)
+    if encoder.crowded:
+        print(f"runtime: {encoder.crowded} packets are beyond the target rate: they can't be smaller", file=sys.stderr)
+        return code or 1
+    return code
 
 
 def _encode_all(

@@ -15,7 +15,7 @@ from ..core import limits
 from ..core.compressed_bytes import pack_blob, pack_file
 from ..core.errors import CorruptError, FileFormatError, MiddleoutError
 from ..core.file_io import read_up_to
-from ..core.terms import FILES, RECORDS
+from ..core.terms import FILES, PACKETS, RECORDS
 from . import metadata as metadata_block
 from . import record_bytes
 from .chunk_head import chunk_frames
@@ -140,7 +140,8 @@ class BlockReader:
         self._file = file
         start = read_up_to(file, len(MAGIC) + 1)
         if start[: len(MAGIC)] != MAGIC:
-            raise FileFormatError("not a middleout file")
+            packets = start.startswith(PACKETS)
+            raise FileFormatError("not a middleout file" + ", but packets: stream decode" * packets)
         if len(start) == len(MAGIC):
             raise CorruptError("the file is truncated")
         if start[-1] != VERSION:

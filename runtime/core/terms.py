@@ -12,6 +12,9 @@ RECORDS, KEPT = "records", "kept"
 """Kinds of originals: never a file, a WAV file, bare samples, a .npy file, a file for each channel, a file of records
 of which some bytes are samples, and a file that is kept as it is."""
 
+PACKETS = b"\xa7\x4d"
+"""What every packet of a stream begins with."""
+
 INT24 = "int24"
 TYPES = ("int16", "uint16", "int8", "uint8", INT24, "int32", "uint32", "float32", "float64")
 """Types of samples."""

@@ -58,7 +58,7 @@ class Input:
             self.file: BinaryIO = sys.stdin.buffer
             return
         if os.path.isdir(path):
-            raise UsageError("is a folder; -r takes the recordings in it")
+            raise UsageError("is a folder; encode, decode and test take the recordings in it with -r")
         self.file = open(path, "rb")
         status = os.fstat(self.file.fileno())
         self.seen = Seen.of(path, status) if stat.S_ISREG(status.st_mode) else None

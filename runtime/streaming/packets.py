@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from ..core.errors import CorruptError
 from ..core.names import IDENTITY_BYTES
+from ..core.terms import PACKETS
 
-SYNC = b"\xa7\x4d"
 _KEY, _LAST, _PARITY = 1, 2, 4
 """Flags of a packet; the bits above are the size of parity groups."""
 _GROUP_SHIFT = 3
@@ -58,7 +58,7 @@ class Packet:
     def pack(self) -> bytes:
         """Return the packet with sync marker, check and CRC."""
         size = len(self.payload).to_bytes(3, "little")
-        head = _HEAD.pack(SYNC, self.flags, self.stream, self.sequence % SEQUENCES, size)
+        head = _HEAD.pack(PACKETS, self.flags, self.stream, self.sequence % SEQUENCES, size)
         data = head + bytes([_check(head)]) + self.payload
         return data + _CRC.pack(zlib.crc32(data))
 
@@ -96,7 +96,7 @@ class PacketReader:
         """
         self.skipped = 0
         buffer, start, begun = self._buffer, 0, -1
-        while (at := buffer.find(SYNC, start)) >= 0:
+        while (at := buffer.find(PACKETS, start)) >= 0:
             start, end = at + 1, self._end(at)
             if 0 <= end <= len(buffer) and self._is_good(at, end):
                 if begun >= 0 and not self._is_good(end, self._end(end)):
@@ -107,7 +107,7 @@ class PacketReader:
                 return parse(data)
             begun = at if begun < 0 and end > len(buffer) else begun
         # the marker's first byte may be the last one here
-        self._drop(begun if begun >= 0 else len(buffer) - (buffer[-1:] == SYNC[:1]))
+        self._drop(begun if begun >= 0 else len(buffer) - (buffer[-1:] == PACKETS[:1]))
         return None
 
     def _end(self, at: int) -> int:
@@ -115,7 +115,7 @@ class PacketReader:
         head = bytes(self._buffer[at : at + HEAD_BYTES])
         if len(head) < HEAD_BYTES:
             return len(self._buffer) + 1
-        if not head.startswith(SYNC) or head[-1] != _check(head[:-1]) or not are_flags(head[2]):
+        if not head.startswith(PACKETS) or head[-1] != _check(head[:-1]) or not are_flags(head[2]):
             return -1
         return at + OVERHEAD + int.from_bytes(head[-4:-1], "little")
 

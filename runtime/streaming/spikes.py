@@ -104,6 +104,11 @@ class SpikeStreamEncoder:
         return [self._packet(chunk) for chunk in chunks[:-1]] + [self._packet(chunks[-1], left)]
 
     @property
+    def crowded(self) -> int:
+        """Packets that took more than the target rate leaves: they can't take less."""
+        return self._encoder.crowded
+
+    @property
     def errors(self) -> set[int]:
         """Bounds that packets have had."""
         return self._encoder.errors
@@ -113,12 +118,12 @@ class SpikeStreamEncoder:
         if self._budget is None or self._target is None:
             return ""
         errors = sorted(self.errors)
-        raised, crowded = int((self._encoder.raised > 0).sum()), self._encoder.crowded
+        raised = int((self._encoder.raised > 0).sum())
         text = f"errors within {errors[0]} to {errors[-1]}, " if errors else ""
         text += f"at most {self._budget.highest} of {self._target:.0f} bit/s over a second, "
         text += f"{self._encoder.left_out} of {self._encoder.windows} windows left out, "
         text += f"thresholds of {raised} channels raised"
-        return text + (f", {crowded} packets larger than they should be" if crowded else "")
+        return text + (f", {self.crowded} packets larger than they should be" if self.crowded else "")
 
     def _packet(self, chunk: bytes, left: int | None = None) -> bytes:
         """Return the packet of a block; `left` is the number of frames of the last block."""

@@ -7,7 +7,7 @@ import zlib
 
 from runtime.container.blocks import BLOCK_HEAD, MAGIC, block_crc
 from runtime.predictor.model import CRC_FIELD
-from runtime.streaming.packets import HEAD_BYTES, OVERHEAD, SYNC
+from runtime.streaming.packets import HEAD_BYTES, OVERHEAD, PACKETS
 
 _CRC = struct.Struct("<I")
 
@@ -28,14 +28,14 @@ def of_blocks(data: bytes) -> bytes:
 
 def of_packets(data: bytes) -> bytes:
     """Return a stream with the right checks in every packet that begins with the marker."""
-    made, at = bytearray(data), data.find(SYNC)
+    made, at = bytearray(data), data.find(PACKETS)
     while 0 <= at <= len(made) - OVERHEAD:
         end = at + OVERHEAD + int.from_bytes(made[at + HEAD_BYTES - 4 : at + HEAD_BYTES - 1], "little")
         if end > len(made):
             break
         made[at + HEAD_BYTES - 1] = zlib.crc32(made[at : at + HEAD_BYTES - 1]) & 255
         made[end - _CRC.size : end] = _CRC.pack(zlib.crc32(made[at : end - _CRC.size]))
-        at = made.find(SYNC, end)
+        at = made.find(PACKETS, end)
     return bytes(made)
 
 

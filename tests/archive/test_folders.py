@@ -55,7 +55,7 @@ def test_a_folder_comes_back_as_it_was(tree, tmp_path, capsys):
     assert contents(back) == contents(tree)
     manifest = json.loads((archive / "manifest.json").read_text())
     assert {entry["path"]: entry["coded"] for entry in manifest["files"]}["run_g0/run.bin"] == "run_g0/run.bin.mdo"
-    assert (archive / "A" / "continuous.mdo").exists()
+    assert (archive / "A" / "continuous.dat.mdo").exists()
 
 
 def test_an_interrupted_run_resumes(tree, tmp_path):
@@ -99,12 +99,12 @@ def test_shares_of_a_folder_make_one_archive(tree, tmp_path):
 def test_what_is_missing_or_another_file_is_found(tree, tmp_path, capsys):
     archive = tmp_path / "archive"
     assert main(["encode", "-q", "-r", str(tree), "-d", str(archive)]) == 0
-    (archive / "notes µ.mdo").unlink()
-    (archive / "A" / "continuous.mdo").write_bytes((archive / "run_g0" / "run.meta.mdo").read_bytes())
+    (archive / "notes µ.txt.mdo").unlink()
+    (archive / "A" / "continuous.dat.mdo").write_bytes((archive / "run_g0" / "run.meta.mdo").read_bytes())
     assert main(["test", "-q", "-r", str(archive)]) == 1
     printed = capsys.readouterr().err
-    assert "notes µ.mdo: missing from the archive" in printed
-    assert "continuous.mdo: decodes to another file" in printed
+    assert "notes µ.txt.mdo: missing from the archive" in printed
+    assert "continuous.dat.mdo: decodes to another file" in printed
     assert printed.count("\n") == 2
 
 
@@ -124,3 +124,27 @@ def test_a_manifest_does_not_lead_out_of_the_archive(tmp_path):
         (tmp_path / "manifest.json").write_text(text)
         with pytest.raises(CorruptError, match="damaged"):
             Manifest.read(str(tmp_path))
+
+
+def test_files_of_an_archive_keep_their_names_when_others_come(tree, tmp_path, capsys):
+    archive, back = tmp_path / "archive", tmp_path / "back"
+    assert main(["encode", "-q", "-r", str(tree), "-d", str(archive)]) == 0
+    (tree / "notes µ.md").write_text("the same stem")
+    assert main(["encode", "-q", "-r", str(tree), "-d", str(archive)]) == 0
+    assert main(["test", "-q", "-r", str(archive)]) == 0
+    assert main(["decode", "-q", "-r", str(archive), "-d", str(back)]) == 0
+    assert contents(back) == contents(tree)
+    (tree / "notes µ.md").write_text("another version")
+    assert main(["encode", "-q", "-r", str(tree), "-d", str(archive)]) == 2
+    assert "notes µ.md.mdo exists" in capsys.readouterr().err
+
+
+def test_what_no_manifest_names_is_told(tree, tmp_path, capsys, caplog):
+    archive = tmp_path / "archive"
+    assert main(["encode", "-q", "-r", str(tree), "-d", str(archive)]) == 0
+    (archive / "older.mdo").write_bytes((archive / "notes µ.txt.mdo").read_bytes())
+    assert main(["test", "-q", "-r", str(archive)]) == 1
+    assert "older.mdo: not named in the archive's manifest" in capsys.readouterr().err
+    (archive / "manifest.json").unlink()
+    assert main(["test", "-q", "-r", str(archive)]) == 0
+    assert "has no manifest" in caplog.text

@@ -183,7 +183,7 @@ def test_only_work_that_was_given_up_is_stopped():
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
 def test_a_signal_ends_threads_and_removes_what_was_begun(name, tmp_path):
     """Interrupt a command in the middle of its work."""
-    np.save(tmp_path / "x.npy", np.random.default_rng(0).normal(0, 30, (1 << 21, 8)).astype(np.int16))
+    np.save(tmp_path / "x.npy", np.random.default_rng(0).normal(0, 30, (1 << 22, 8)).astype(np.int16))
     command = [sys.executable, "-m", "runtime", "encode", "--jobs", "2", str(tmp_path / "x.npy")]
     process = subprocess.Popen(
         command, stderr=subprocess.PIPE, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler)

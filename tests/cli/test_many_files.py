@@ -39,8 +39,8 @@ def files_below(folder, suffix=""):
 
 def test_a_tree_there_and_back(tree, tmp_path):
     assert main("encode", "-q", "-r", tree, "-d", tmp_path / "out") == 0
-    names = {f"{folder}/{name}.mdo" for folder in ("a", "a/b", "c") for name in ("x", "notes", "raw")}
-    assert files_below(tmp_path / "out") == names | {"y.mdo", "manifest.json"}
+    names = {f"{folder}/{name}.mdo" for folder in ("a", "a/b", "c") for name in ("x.wav", "notes.txt", "raw.bin")}
+    assert files_below(tmp_path / "out") == names | {"y.npy.mdo", "manifest.json"}
     assert main("test", "-q", "-r", tmp_path / "out") == 0
     assert main("decode", "-q", "-r", tmp_path / "out", "-d", tmp_path / "back") == 0
     for name in files_below(tmp_path / "back"):
@@ -75,24 +75,24 @@ def test_what_is_done_is_left_and_what_is_not_is_made(tree, tmp_path, capsys):
     out = tmp_path / "out"
     assert main("encode", "-q", "-r", tree, "-d", out) == 0
     before = {name: os.stat(out / name).st_ino for name in files_below(out)}
-    damaged = (out / "a/x.mdo").read_bytes()
-    (out / "a/x.mdo").write_bytes(damaged[:-1])
-    (out / "c/x.mdo").unlink()
+    damaged = (out / "a/x.wav.mdo").read_bytes()
+    (out / "a/x.wav.mdo").write_bytes(damaged[:-1])
+    (out / "c/x.wav.mdo").unlink()
     assert main("encode", "-r", tree, "-d", out, "--skip-done") == 2  # the damaged one is in the way
-    assert "a/x.mdo exists" in capsys.readouterr().err
+    assert "a/x.wav.mdo exists" in capsys.readouterr().err
     assert main("encode", "-f", "-r", tree, "-d", out, "--skip-done", "--json") == 0
     facts = json.loads(capsys.readouterr().out)
     assert (facts["files"], facts["skipped"], facts["failed"]) == (10, 9, {})
-    assert (out / "a/x.mdo").read_bytes() == damaged
-    assert all(os.stat(out / name).st_ino == before[name] for name in ("a/b/x.mdo", "y.mdo"))
+    assert (out / "a/x.wav.mdo").read_bytes() == damaged
+    assert all(os.stat(out / name).st_ino == before[name] for name in ("a/b/x.wav.mdo", "y.npy.mdo"))
     os.utime(tree / "y.npy", (5, 5))  # another version
     assert main("encode", "-q", "-f", "-r", tree, "-d", out, "--skip-done") == 0
-    assert os.stat(out / "y.mdo").st_ino != before["y.mdo"]
+    assert os.stat(out / "y.npy.mdo").st_ino != before["y.npy.mdo"]
 
 
 def test_the_log_tells_of_every_file(tree, tmp_path):
     (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "y.mdo").write_bytes(b"in the way")
+    (tmp_path / "out" / "y.npy.mdo").write_bytes(b"in the way")
     log = tmp_path / "log"
     assert main("encode", "-q", "-r", tree, "-d", tmp_path / "out", "--log", log) != 0
     lines = [json.loads(line) for line in log.read_text().splitlines()]
@@ -124,3 +124,15 @@ def test_impossible_shares(text, tree):
     except SystemExit as error:
         code = error.code
     assert code == 2
+
+
+def test_a_folder_of_outputs_is_made_in_one_that_is_there(tree, tmp_path, capsys):
+    assert main("encode", "-q", "-r", tree, "-d", tmp_path / "bakcup" / "out") == 2
+    assert "there is no folder for" in capsys.readouterr().err and not (tmp_path / "bakcup").exists()
+    assert main("encode", "-q", "-r", tree, "-d", tree) == 2
+    assert "among their inputs" in capsys.readouterr().err
+
+
+def test_removing_what_is_coded_with_loss_is_warned_of(tree, capsys):
+    assert main("encode", "--rm", "--max-error", 3, tree / "y.npy") == 0
+    assert "what is left out of the originals is lost" in capsys.readouterr().err

@@ -32,7 +32,7 @@ def here(tmp_path, monkeypatch):
         ("e.edf --channels 1", "this is an EDF file"),
         ("ok.wav -9 -o x.mdo", "there is no option -9"),
         ("ok.wav -o nowhere/x.mdo", "there is no folder for nowhere/x.mdo"),
-        ("folder", "-r takes the recordings in it"),
+        ("folder", "take the recordings in it with -r"),
         ("ok.wav -o folder", "folder is a folder; -d (folder)"),
         ("ok.wav --leads 3", "did you mean --channels?"),
         ("ok.wav --chanels 3", "did you mean --channels?"),

@@ -39,7 +39,7 @@ def test_the_slurm_script(page, recordings, tmp_path):
             tasks = {"SLURM_ARRAY_TASK_COUNT": "8", "SLURM_ARRAY_TASK_ID": str(task)}
             run(["bash", "job.sh"], tmp_path, **given, **tasks)
     for path in recordings.rglob("*.npy"):
-        coded = tmp_path / "archive" / path.relative_to(recordings).with_suffix(".mdo")
+        coded = tmp_path / "archive" / f"{path.relative_to(recordings)}.mdo"
         assert np.array_equal(runtime.decode(coded.read_bytes())[0], np.load(path))
     lines = "".join(path.read_text() for path in tmp_path.glob("archive.*.jsonl"))
     assert lines.count('"sha256"') == 5 and lines.count('"skipped"') == 5

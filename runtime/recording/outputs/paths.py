@@ -69,6 +69,8 @@ class Outputs:
         whole: Collection[str] = (),
         tidy: bool = True,
     ) -> None:
+        if folder is not None and not os.path.isdir(os.path.dirname(os.path.abspath(folder))):
+            raise UsageError(f"there is no folder for {folder}; make it first")
         self._output = output
         self._folder = folder
         self._force = force
@@ -132,7 +134,7 @@ class Outputs:
         try:
             output = Output(target, self._force, only_copy)
         except FileNotFoundError:
-            raise UsageError(f"there is no folder for {target}; make it, or say -d (folder)") from None
+            raise UsageError(f"there is no folder for {target}; make it first") from None
         if self._tidy and output.seekable and output.folder not in self._visited:
             self._visited.add(output.folder)
             remove_left_behind(output.folder)
