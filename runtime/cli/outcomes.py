@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..core.file_io import file_digest
 from ..core.names import printable
+from ..core.terms import RAW_SUFFIXES
 from .progress import Progress
 
 if TYPE_CHECKING:
@@ -55,9 +56,11 @@ def run(verb: str, call: Callable, options: argparse.Namespace, total: int | Non
         print(json.dumps(_totals(verb, outcomes, seconds), indent=2))
     if skipped and not options.quiet:
         say(f"{skipped} files were done before")
-    kept = sum(outcome.kept for outcome in good)
-    if kept > 1 and not options.quiet:
-        say(f"{kept} files are no recordings of a known format: kept as they are, compressed by zstd")
+    kept = [outcome.path for outcome in good if outcome.kept]
+    if len(kept) > 1 and not options.quiet:
+        say(f"{len(kept)} files are no recordings of a known format: kept as they are, compressed by zstd")
+        if raw := [path for path in kept if os.path.splitext(path)[1].lower() in RAW_SUFFIXES]:
+            say(f"{len(raw)} of them may be raw samples, {raw[0]} for one: --channels N codes such files")
     if good and not options.quiet:
         say(_summary(verb, good, seconds))
     return max((getattr(outcome.error, "exit_code", 1) for outcome in outcomes if outcome.error), default=0)

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from ..container.blocks import MAGIC
 from ..core.errors import UsageError
+from ..core.terms import RAW_SUFFIXES
 from ..recording.formats import table
 from ..recording.formats.found import Found
 from ..recording.npy import MAGIC as NPY_MAGIC
-from ..recording.sources import RAW_SUFFIXES
 from ..recording.wav import is_wav
 
 

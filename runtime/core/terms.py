@@ -12,6 +12,9 @@ RECORDS, KEPT = "records", "kept"
 """Kinds of originals: never a file, a WAV file, bare samples, a .npy file, a file for each channel, a file of records
 of which some bytes are samples, and a file that is kept as it is."""
 
+RAW_SUFFIXES = (".bin", ".raw", ".dat")
+"""Of files of bare samples."""
+
 PACKETS = b"\xa7\x4d"
 """What every packet of a stream begins with."""
 

@@ -16,7 +16,7 @@ from ..core import sample_formats
 from ..core.errors import FileFormatError, MiddleoutError, UsageError
 from ..core.file_io import read_up_to
 from ..core.names import channel_names
-from ..core.terms import CHANNEL_TIME, KEPT, NPY, STREAM, TIME_CHANNEL, WAV
+from ..core.terms import CHANNEL_TIME, KEPT, NPY, RAW_SUFFIXES, STREAM, TIME_CHANNEL, WAV
 from . import mtscomp, npy
 from .arrays import check_axes, check_layout, to_sample_rate
 from .audio import AudioReader
@@ -31,8 +31,6 @@ from .records import Description, RecordsReader
 from .signatures import SAMPLES_ALONE, refuse_known
 from .source import Source
 from .wav import WavReader, is_wav
-
-RAW_SUFFIXES = (".bin", ".raw", ".dat")
 
 
 @dataclass(frozen=True)

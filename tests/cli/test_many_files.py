@@ -48,6 +48,12 @@ def test_a_tree_there_and_back(tree, tmp_path):
     assert files_below(tmp_path / "back") == files_below(tree)
 
 
+def test_raw_files_that_are_kept_are_named(tree, tmp_path, capsys):
+    assert main("encode", "-r", tree, "-d", tmp_path / "out") == 0
+    told = capsys.readouterr().err
+    assert "3 of them may be raw samples" in told and "raw.bin for one: --channels N" in told
+
+
 def test_raw_files_are_taken_where_their_channels_are_said(tree, tmp_path):
     shutil.rmtree(tree / "a")
     (tree / "c" / "x.wav").unlink()
