@@ -97,7 +97,11 @@ def test_files_have_the_sample_rate_that_is_given(suffix, tmp_path):
 
 def test_seconds_and_bits_follow_a_sample_rate_that_is_no_integer():
     samples = recording(4000)
+    with pytest.raises(runtime.UsageError, match="number of seconds"):
+        runtime.encode(samples, 1999.5, chunk_duration="0.5s")
     data = runtime.encode(samples, 1999.5, chunk_duration=0.5)
+    with runtime.open(data) as reader:
+        assert np.array_equal(reader[:], samples)
     assert np.array_equal(runtime.decode(data)[0], samples)
     data = runtime.encode(samples, 1999.5, target_rate=20_000)
     assert 8 * len(data) * 1999.5 / 4000 <= 20_000

@@ -57,6 +57,12 @@ def test_what_is_not_understood_is_kept_and_told(here, capsys):
         assert "kept as it is" in shown and answer in shown
 
 
+def test_packets_are_told_from_files(here, capsys):
+    (here / "x.mds").write_bytes(b"\xa7\x4d" + bytes(90))
+    assert main("decode", "x.mds") == 1
+    assert "stream decode" in capsys.readouterr().err
+
+
 def test_one_path_by_itself_is_a_file(here):
     for file in ("two.npy", here / "ok.wav"):
         assert [outcome.error for outcome in runtime.encode_files(file)] == [None]

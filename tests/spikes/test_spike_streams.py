@@ -375,3 +375,9 @@ def test_a_smaller_bound_than_the_streams_is_refused(packets):
     assert chunk_of(packet, replace(told, max_error=2)) == chunk_of(packet, told) == packet.payload
     with pytest.raises(runtime.CorruptError, match="smaller bound"):
         chunk_of(packet, replace(told, max_error=4))
+
+
+def test_a_target_rate_that_cannot_be_kept_is_told():
+    data = np.zeros((2 * BLOCK, 5), np.int16).tobytes()
+    done = run("encode", "--channels", 5, "--sample-rate", RATE, "--keep", "spikes", "--target-rate", 10, data=data)
+    assert done.returncode == 1 and b"beyond the target rate" in done.stderr
