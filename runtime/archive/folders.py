@@ -107,7 +107,8 @@ def compare(
         not name; `done` was called with them.
     """
     wrong, found = [], {_posix(os.path.relpath(outcome.path, archive)): outcome for outcome in outcomes}
-    for coded in sorted(found.keys() - {one.coded for one in manifest.files} if manifest.folders else ()):
+    unknown = found.keys() - {one.coded for one in manifest.files} if manifest.folders else set()
+    for coded in sorted(unknown):
         wrong.append(Outcome(os.path.join(archive, coded), error=CorruptError("not named in the archive's manifest")))
         done(wrong[-1])
     for one in manifest.files:
