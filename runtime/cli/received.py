@@ -33,10 +33,16 @@ def received(decoder: StreamDecoder) -> Iterator[list[tuple[int, Any]]]:
     yield decoder.finish()
 
 
-def tell(events: list[Event]) -> bool:
-    """Tell on standard error what went wrong, and forget it; return whether frames are lost by it."""
-    for event in events:
+def tell(events: list[Event], blocks: list[tuple[int, Any]] | None = None) -> bool:
+    """Tell on standard error what went wrong, and forget it; return whether frames are lost by it.
+
+    What is missing or damaged is told when one of the `blocks` has come behind it, or if there are None any more: until
+    then the decoder adds to it.
+    """
+    grows = blocks is not None and bool(events) and events[-1].kind in ("missing", "damaged")
+    grows = grows and not any(first >= events[-1].first + events[-1].frames for first, _ in blocks or ())
+    told = events[: len(events) - grows]
+    for event in told:
         print(f"runtime: {event.text}", file=sys.stderr)
-    bad = any(event.kind != "restored" for event in events)
-    events.clear()
-    return bad
+    del events[: len(told)]
+    return any(event.kind != "restored" for event in told)

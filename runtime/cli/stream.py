@@ -206,10 +206,11 @@ def _decode_all(decoder: StreamDecoder, out: BinaryIO, options: argparse.Namespa
         if blocks:
             out.flush()
         end = max([end, *(event.first + event.frames for event in decoder.events)])
-        bad |= tell(decoder.events)
+        bad |= tell(decoder.events, blocks)
 
     for blocks in received(decoder):
         deliver(blocks)
+    bad |= tell(decoder.events)
     if filler is not None and decoder.description is not None:
         for piece in filler.up_to(end, decoder.description.channels):
             write(piece)

@@ -52,8 +52,9 @@ def _run(options: argparse.Namespace) -> int:
                 continue
             counter = counter or SpikeCounter(channels, rate, options.bins / 1000)
             _write_counts(counter.add(block), rate)
-        bad |= tell(decoder.events)
+        bad |= tell(decoder.events, blocks)
         sys.stdout.flush()
+    bad |= tell(decoder.events)
     if counter is not None:
         _write_counts(counter.finish(), rate)
         sys.stdout.flush()
