@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import filecmp
 import importlib.util
 import json
@@ -9,6 +10,7 @@ import os
 import shlex
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -132,16 +134,29 @@ def run(*arguments: str, command: Command | None = None) -> Usage:
 
 def execute(words: Sequence[str], environment: dict[str, str]) -> Usage:
     """Run a command line; `RoundTripError` if it fails."""
-    peak, processor, start = float("nan"), float("nan"), time.perf_counter()
+    processor, start, peaks = float("nan"), time.perf_counter(), [float("nan")]
     with subprocess.Popen(words, env=environment, stderr=subprocess.PIPE, text=True) as process:
+        watcher = threading.Thread(target=_watch, args=(process.pid, peaks))
+        watcher.start()
         message = process.stderr.read()
         if hasattr(os, "wait4"):
             _, status, used = os.wait4(process.pid, 0)
-            process.returncode, peak = os.waitstatus_to_exitcode(status), used.ru_maxrss / 1024
-            processor = used.ru_utime + used.ru_stime
+            process.returncode, processor = os.waitstatus_to_exitcode(status), used.ru_utime + used.ru_stime
+        seconds = time.perf_counter() - start
+    watcher.join()
     if process.returncode:
         raise RoundTripError(f"{shlex.join(words)} failed ({process.returncode}): {message.strip()}")
-    return Usage(time.perf_counter() - start, peak, processor)
+    return Usage(seconds, peaks[-1], processor)
+
+
+def _watch(process: int, peaks: list[float]) -> None:
+    """Note the peak memory of a process until it ends (Linux). That which the system tells at its end would include the
+    memory of the process that started it."""
+    status = Path(f"/proc/{process}/status")
+    with contextlib.suppress(OSError, IndexError):
+        while True:
+            peaks.append(int(status.read_text().split("VmHWM:")[1].split()[0]) / 1024)
+            time.sleep(0.01)
 
 
 def same(original: Path, restored: Path) -> bool:
