@@ -10,6 +10,10 @@ import results  # noqa: F401 (puts the checkout on the path)
 import soundfile
 
 from training.data.splits import validation_names
+from training.simulate import RATE, simulate
+
+_APART = 7919
+"""Frames between the starts of channels of one recording."""
 
 
 def read(data: Path, count: int | None = None) -> list[np.ndarray]:
@@ -24,3 +28,14 @@ def side_by_side(parts: Sequence[np.ndarray], channels: int, apart: int) -> np.n
     """Return [time, channel]; where recordings are too few, they come again, each time so many frames further on."""
     turns = [np.roll(parts[n % len(parts)], -(n // len(parts)) * apart) for n in range(channels)]
     return np.stack(turns, axis=1)
+
+
+def channels_of(data: Path, count: int, frames: int) -> tuple[str, np.ndarray]:
+    """Return recordings side by side, int16 [frames, channels], and what they are; simulated ones have `frames`."""
+    if not (data / "neuralink").is_dir():
+        made = simulate(frames, min(count, 16), seed=1).samples
+        name, parts = "simulated channels", list(made.T)
+    else:
+        name, parts = "validation recordings of the implant", read(data, count)
+    made = side_by_side(parts, count, _APART)
+    return f"{len(parts)} {name}, {len(made) / RATE:.1f} s", made
