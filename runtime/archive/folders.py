@@ -61,7 +61,7 @@ class Archive:
     def _manifest(self) -> Manifest:
         """Return the manifest; warns where there is none."""
         manifest = Manifest.read(self.folder)
-        if not manifest.folders:
+        if not manifest.exists:
             text = f"{self.folder} has no manifest: nothing tells whether files of an archive are missing"
             logging.getLogger("runtime").warning(text)
         return manifest
@@ -107,7 +107,7 @@ def compare(
         not name; `done` was called with them.
     """
     wrong, found = [], {_posix(os.path.relpath(outcome.path, archive)): outcome for outcome in outcomes}
-    unknown = found.keys() - {one.coded for one in manifest.files} if manifest.folders else set()
+    unknown = found.keys() - {one.coded for one in manifest.files} if manifest.exists else set()
     for coded in sorted(unknown):
         wrong.append(Outcome(os.path.join(archive, coded), error=CorruptError("not named in the archive's manifest")))
         done(wrong[-1])

@@ -55,6 +55,11 @@ class Manifest:
         text = json.dumps(made, indent=1, ensure_ascii=False)
         Output(os.path.join(archive, name), force=True).complete(text.encode("utf-8", "surrogateescape"))
 
+    @property
+    def exists(self) -> bool:
+        """Whether there is one: it names the archive's own folder at least."""
+        return bool(self.folders)
+
     @classmethod
     def read(cls, archive: str) -> Manifest:
         """Read all manifests of an archive; empty if there is none.

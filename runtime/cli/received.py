@@ -39,10 +39,15 @@ def tell(events: list[Event], blocks: list[tuple[int, Any]] | None = None) -> bo
     What is missing or damaged is told when one of the `blocks` has come behind it, or if there are None any more: until
     then the decoder adds to it.
     """
-    grows = blocks is not None and bool(events) and events[-1].kind in ("missing", "damaged")
-    grows = grows and not any(first >= events[-1].first + events[-1].frames for first, _ in blocks or ())
-    told = events[: len(events) - grows]
+    told = list(events)
+    if told and blocks is not None and _may_grow(told[-1], blocks):
+        told.pop()
     for event in told:
         print(f"runtime: {event.text}", file=sys.stderr)
     del events[: len(told)]
     return any(event.kind != "restored" for event in told)
+
+
+def _may_grow(event: Event, blocks: list[tuple[int, Any]]) -> bool:
+    """Return whether the decoder may add to the last event: no block has come behind what is missing or damaged."""
+    return event.kind in ("missing", "damaged") and all(first < event.first + event.frames for first, _ in blocks)
