@@ -90,9 +90,10 @@ def worth(seconds: float, module: Path, function: str) -> bool:
     _spent[module] = _spent.get(module, 0) + seconds
     if sum(_spent.values()) < (_LOADING_MORE if "numba" in sys.modules else _LOADING):
         return False
-    newest = _last_change(module.parent)
-    kept = (module.parent / "__pycache__").glob(f"{module.stem}.{function}-*.nbi")
-    before = any(path.stat().st_mtime > newest for path in kept)
+    newest, before = _last_change(module.parent), False
+    with contextlib.suppress(OSError):  # another process tidies up
+        kept = (module.parent / "__pycache__").glob(f"{module.stem}.{function}-*.nbi")
+        before = any(path.stat().st_mtime > newest for path in kept)
     return available() and (before or _spent[module] >= _COMPILING)
 
 

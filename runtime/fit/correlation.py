@@ -7,7 +7,7 @@ import numpy as np
 from ..predictor.channel_parameters import ORDER
 from .engine import loops
 from .own_predictor import linear_predictor
-from .signals import equal_parts
+from .signals import equal_parts, rounded_mean
 from .weighted_sums import residuals
 
 LAG = 4
@@ -30,7 +30,7 @@ def whiten(samples: np.ndarray) -> np.ndarray:
     samples : int16 [time]
     """
     values = samples.astype(np.int32)
-    values -= np.int32((2 * int(values.sum(dtype=np.int64)) + len(values)) // (2 * len(values)))
+    values -= np.int32(rounded_mean(values))
     if not values.any():
         return np.zeros(len(values), np.float32)
     total = values.astype(np.float64) * 1024

@@ -16,7 +16,7 @@ from ..predictor.channel_parameters import ORDER
 from .histograms import Histograms
 from .least_squares import to_signal
 from .own_predictor import alone, own_predictors
-from .signals import Signals
+from .signals import Signals, rounded_mean
 from .weighted_sums import weighted_sums
 
 _HEAD_BITS = 16
@@ -159,12 +159,6 @@ def _numbered(signals: Signals, numbers: dict[int, np.ndarray]) -> Signals:
         units[number] = 1 << to_signal(column - np.int32(rounded_mean(column)), rows[number])
         ends[number] = 0, column.max()
     return Signals(signals.numbers[list(numbers)], rows, 64 * units, 1 / units, ends)
-
-
-def rounded_mean(values: np.ndarray) -> int:
-    """Return the mean of integers, rounded to the nearest one."""
-    total, count = int(values.sum(dtype=np.int64)), len(values)
-    return (2 * total + count) // (2 * count)
 
 
 def _bits(signals: Signals, rows: np.ndarray, coefficients: np.ndarray) -> np.ndarray:

@@ -29,11 +29,11 @@ from ..predictor.lanes import columns
 from .engine import prepare
 from .least_squares import to_signal
 from .own_predictor import own_predictors
-from .palette_search import palette_candidates, rounded_mean, take_sure, take_tried
+from .palette_search import palette_candidates, take_sure, take_tried
 from .prediction_order import PredictionOrder
 from .reference_taps import fit_references, order_of
 from .shared_predictor import shared_predictor
-from .signals import Signals
+from .signals import Signals, rounded_mean
 
 _MAX_SHIFT = 8
 _LINEAR_NOISE_CODES = 4

@@ -36,7 +36,7 @@ _REFERENCE_BITS = 48
 """Side information of one reference channel, about."""
 _LEAST_ROWS, _MOST_SPACING = 1 << 12, 8
 """So many frames give the curvature, if there are as many; the slope comes from all frames."""
-_LEAST_SHARE = 1e-3
+LEAST_SHARE = 1e-3
 
 
 def order_of(signals: Signals, own: np.ndarray, error: np.ndarray) -> PredictionOrder:
@@ -159,7 +159,7 @@ def references_kept(
     """
     if (fast := loops("solve")) is not None:
         return fast.references_kept(total, weight, there, RIDGE, limit)
-    system, least = system_of(total, weight), _LEAST_SHARE * weight
+    system, least = system_of(total, weight), LEAST_SHARE * weight
     own = total[:, 0, 0] - eliminate(system, ORDER)
     rest = system[:, ORDER:, ORDER:]
 

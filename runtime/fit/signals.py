@@ -43,3 +43,9 @@ def equal_parts(count: int, most: int) -> list[slice]:
     """Return slices of so many channels, of at most `most` each."""
     parts = -(-count // most)
     return [slice(count * i // parts, count * (i + 1) // parts) for i in range(parts)]
+
+
+def rounded_mean(values: np.ndarray) -> int:
+    """Return the mean of integers, rounded to the nearest one."""
+    total, count = int(values.sum(dtype=np.int64)), len(values)
+    return (2 * total + count) // (2 * count)

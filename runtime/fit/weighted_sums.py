@@ -1,7 +1,7 @@
 """One pass over channels: what their predictors leave, what that costs, and the sums that say how to change them.
 
 All sums are of whole numbers below 2^53: exact in float64 in any order, and the same from both implementations, this
-one and `compiled_loops.py`. The rest is done in one order of elementwise IEEE operations.
+one and `compiled/sums.py`. The rest is done in one order of elementwise IEEE operations.
 
 A channel's samples lie in rows of 16. The 16 samples before a row's start are the row before it, so predictions and
 sums over all lags are products of such matrices, and no sample is copied for a lag. The products are too small for BLAS
@@ -22,11 +22,11 @@ _BLOCK = 1 << 13
 """Frames that are handled at once."""
 _PART = 128
 """Rows of a product of all predictors with each other."""
-_SPAN = 4
+SPAN = 4
 """Residuals of the running deviation; with 16 of them 0.0006 bit more."""
-_MAX_WEIGHT = 31
-_MAX_RESIDUAL = 1 << 15
-_COST_UNIT, _MAX_COST = 64, (1 << 24) - 1
+MAX_WEIGHT = 31.0
+MAX_RESIDUAL = 32768.0
+COST_UNIT, MAX_COST = 64.0, float((1 << 24) - 1)
 """Parts of the floor; where the logarithm ends."""
 _COLUMNS, _LAGS = np.arange(ORDER), np.arange(ORDER + 1)
 
@@ -146,22 +146,22 @@ def _run(
     size, cost = np.zeros(count), np.zeros(count, np.int64)
     for row in range(count):
         sources = [channel[row], *(reference for reference in references[row] if reference >= 0)]
-        before, matrices = np.full(_SPAN, np.floor(error[row])), _matrices(coefficients[row])
+        before, matrices = np.full(SPAN, np.floor(error[row])), _matrices(coefficients[row])
         for first in range(0, signals.shape[1] - ORDER, _BLOCK):
             frames = min(_BLOCK, signals.shape[1] - ORDER - first)
             rows = [_rows(signals[source], first, frames) for source in sources]
             residual = _residuals(rows, matrices)[:frames]
-            sizes = np.empty(_SPAN + frames)
-            sizes[:_SPAN] = before
-            np.abs(residual, out=sizes[_SPAN:])
-            size[row] += sizes[_SPAN:].sum()
-            cost[row] += _cost(sizes[_SPAN:], floor[row])
+            sizes = np.empty(SPAN + frames)
+            sizes[:SPAN] = before
+            np.abs(residual, out=sizes[SPAN:])
+            size[row] += sizes[SPAN:].sum()
+            cost[row] += _cost(sizes[SPAN:], floor[row])
             if gradient:
                 chosen = chosen_frames(first, frames, curvature) if curvature else np.arange(0)
                 found = _block_sums(rows, residual, _weights(sizes, error[row]), chosen, curvature == gradient)
                 equations[row, : len(found[0]), : len(found[0])] += found[0]
                 weight[row] += found[1]
-            before = sizes[-_SPAN:]
+            before = sizes[-SPAN:]
     return equations, weight, size, cost
 
 
@@ -206,7 +206,7 @@ def _cost(sizes: np.ndarray, floor: float) -> int:
     """Return the logarithms of the means of 16 residuals, in sixteenths of an octave: exponent and leading mantissa
     bits of their float32 patterns."""
     means = sizes[: len(sizes) // ORDER * ORDER].reshape(-1, ORDER).sum(axis=1) / ORDER
-    parts = np.minimum((means + floor) * (_COST_UNIT / floor), _MAX_COST).astype(np.int32)
+    parts = np.minimum((means + floor) * (COST_UNIT / floor), MAX_COST).astype(np.int32)
     return int((parts.astype(np.float32).view(np.int32) >> 19).sum(dtype=np.int64))
 
 
@@ -216,18 +216,18 @@ def _weights(sizes: np.ndarray, error: float) -> np.ndarray:
     That is the inverse of their running deviation and of their own size, close to what they cost in bits. The four
     sizes before come first.
     """
-    size = sizes[_SPAN:]
-    local = sizes[_SPAN - 1 : -1] + sizes[: len(size)]
-    for first in range(1, _SPAN - 1):
+    size = sizes[SPAN:]
+    local = sizes[SPAN - 1 : -1] + sizes[: len(size)]
+    for first in range(1, SPAN - 1):
         local += sizes[first : first + len(size)]
-    local /= _SPAN
+    local /= SPAN
     local += error / 10
     cost = size / 2
     cost += local
     cost *= local
     np.divide(15 * error * error, cost, out=cost)
     np.floor(cost, out=cost)
-    return np.clip(cost, 1, _MAX_WEIGHT, out=cost)
+    return np.clip(cost, 1, MAX_WEIGHT, out=cost)
 
 
 def chosen_frames(first: int, frames: int, step: int) -> np.ndarray:
@@ -248,7 +248,7 @@ def _block_sums(
     same: bool,
 ) -> tuple[np.ndarray, tuple[float, float]]:
     """Return the sums of products over a block, and the sums of weights of both kinds of frames."""
-    residual = np.clip(residual, -_MAX_RESIDUAL, _MAX_RESIDUAL)
+    residual = np.clip(residual, -MAX_RESIDUAL, MAX_RESIDUAL)
     taps = ORDER + REFERENCE_TAPS * (len(rows) - 1)
     equations = np.zeros((1 + taps, 1 + taps))
     if len(chosen):

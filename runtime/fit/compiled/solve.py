@@ -6,8 +6,7 @@ import numpy as np
 
 from ...core.compiled import njit
 from ...predictor.channel_parameters import ORDER, REFERENCE_TAPS
-
-_LEAST_SHARE = 1e-3
+from ..reference_taps import LEAST_SHARE
 
 
 @njit
@@ -76,7 +75,7 @@ def references_kept(total, weight, there, ridge, limit):
     for channel in range(count):
         _system(total[channel], weight[channel], ridge, system)
         own = total[channel, 0, 0] - _eliminate(system, everything, 0, ORDER)
-        least, some = _LEAST_SHARE * weight[channel], kept[channel]
+        least, some = LEAST_SHARE * weight[channel], kept[channel]
         now = max(_left(system, rest, some, own), least)
         for _ in range(references):
             best, worst = np.inf, -1

@@ -9,11 +9,10 @@ import numpy as np
 
 from ...core.compiled import njit, njit_exact
 from ...predictor.channel_parameters import ORDER, REFERENCE_TAPS
+from ..weighted_sums import COST_UNIT, MAX_COST, MAX_RESIDUAL, MAX_WEIGHT, SPAN
 
 _BLOCK = 512
 """Frames that are handled at once: a multiple of 16 and of all spacings."""
-_SPAN, _MAX_WEIGHT, _MAX_RESIDUAL = 4, 31.0, 32768.0
-_COST_UNIT, _MAX_COST = 64.0, float((1 << 24) - 1)
 
 
 @njit_exact
@@ -62,9 +61,9 @@ def _residuals(values, total, residual, sizes, means):
 @njit
 def _cost(means, rows, floor, parts, patterns):
     """Return logarithms: `patterns` is `parts` seen as integers."""
-    cost, unit = 0, _COST_UNIT / floor
+    cost, unit = 0, COST_UNIT / floor
     for row in range(rows):
-        parts[row] = np.floor(min((means[row] + floor) * unit, _MAX_COST))
+        parts[row] = np.floor(min((means[row] + floor) * unit, MAX_COST))
     for row in range(rows):
         cost += patterns[row] >> 19
     return cost
@@ -74,8 +73,8 @@ def _cost(means, rows, floor, parts, patterns):
 def _weights(sizes, error, frames, weights):
     tenth, most = error / 10, 15 * error * error
     for t in range(frames):
-        local = (sizes[t] + sizes[t + 1] + sizes[t + 2] + sizes[t + 3]) / _SPAN + tenth
-        weights[t] = min(max(np.floor(most / ((sizes[t + 4] / 2 + local) * local)), 1.0), _MAX_WEIGHT)
+        local = (sizes[t] + sizes[t + 1] + sizes[t + 2] + sizes[t + 3]) / SPAN + tenth
+        weights[t] = min(max(np.floor(most / ((sizes[t + 4] / 2 + local) * local)), 1.0), MAX_WEIGHT)
 
 
 @njit_exact
@@ -83,7 +82,7 @@ def _products(residual, weights, frames, products):
     """Bound the residuals, and fill in the weighted ones; returns the sum of the weights."""
     total = 0.0
     for t in range(frames):
-        residual[t] = min(max(residual[t], -_MAX_RESIDUAL), _MAX_RESIDUAL)
+        residual[t] = min(max(residual[t], -MAX_RESIDUAL), MAX_RESIDUAL)
         products[t] = residual[t] * weights[t]
         total += weights[t]
     return total
@@ -211,12 +210,12 @@ def _one(signals, sources, predictor, spacings, equations, weight):
     """Do one channel; returns the sum of its absolute residuals, and the cost."""
     (coefficients, error, floor), (curvature, gradient), count = predictor, spacings, len(sources)
     taps, frames = ORDER + REFERENCE_TAPS * (count - 1), signals.shape[1] - ORDER
-    values, sizes = np.empty((count, ORDER + _BLOCK)), np.empty(_SPAN + _BLOCK)
+    values, sizes = np.empty((count, ORDER + _BLOCK)), np.empty(SPAN + _BLOCK)
     totals, residual, weights, products = np.empty(_BLOCK), np.empty(_BLOCK), np.empty(_BLOCK), np.empty(_BLOCK)
     means, parts = np.empty(_BLOCK // ORDER), np.empty(_BLOCK // ORDER, np.float32)
     patterns, chosen = parts.view(np.int32), np.empty(_BLOCK, np.uint64)
     lags, counted, kept = np.empty((1 + taps, _BLOCK)), np.empty(_BLOCK), 0
-    slopes, size, cost, sizes[:_SPAN] = np.zeros(1 + taps), 0.0, 0, np.floor(error)
+    slopes, size, cost, sizes[:SPAN] = np.zeros(1 + taps), 0.0, 0, np.floor(error)
     for first in range(0, frames, _BLOCK):
         length = min(_BLOCK, frames - first)
         for number in range(count):
@@ -225,7 +224,7 @@ def _one(signals, sources, predictor, spacings, equations, weight):
         _set_sixteen(coefficients, values[0], total)
         for number in range(1, count):
             _add_four(coefficients[ORDER + REFERENCE_TAPS * (number - 1) :], values[number], total)
-        size += _residuals(values[0], total, residual, sizes[_SPAN:], means)
+        size += _residuals(values[0], total, residual, sizes[SPAN:], means)
         cost += _cost(means, length // ORDER, floor, parts, patterns)
         if gradient:
             _weights(sizes, error, length, weights)
@@ -251,7 +250,7 @@ def _one(signals, sources, predictor, spacings, equations, weight):
                     number, lag = 1 + tap // REFERENCE_TAPS, tap % REFERENCE_TAPS
                     _gather(values[number, ORDER - lag :], chosen, lags[1 + ORDER + tap, some])
                 kept += rows
-        for t in range(_SPAN):
+        for t in range(SPAN):
             sizes[t] = sizes[length + t]
     _outer_sums(lags, counted, kept, equations)
     for i in range(1, 1 + taps):
