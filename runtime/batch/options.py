@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 import os
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -11,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from ..container.metadata import normal
 from ..core.errors import UsageError
+from ..core.limits import real, target_rate, whole
 from ..spikes.options import SpikeOptions, resolve
-from .rate_control import check_target
 
 if TYPE_CHECKING:
     from ..fit.topology import Topology
+
+_LEAST_SECONDS, _MOST_SECONDS = 1e-9, 1e9
 
 
 @dataclass(frozen=True)
@@ -92,14 +93,20 @@ class EncodeOptions:
     bound: int = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        if self.keep is not None and not isinstance(self.keep, str):
-            object.__setattr__(self, "keep", tuple(self.keep))
+        if not isinstance(self.model, str | os.PathLike | bytes | None):
+            raise UsageError(f"a model is a name, a path or bytes, not {self.model!r}")
         if isinstance(self.topology, int):
             raise UsageError(f"a topology is an object or the path of a file, not {self.topology}")
+        if self.sha256 not in (None, False, True):
+            raise UsageError(f"a SHA-256 is kept (True), is not (False), or by size (None); not {self.sha256!r}")
         kept, bound = resolve(self.keep, self.max_error, self.threshold, self.window)
         object.__setattr__(self, "spikes", kept)
+        object.__setattr__(self, "keep", kept and kept.keep)
         object.__setattr__(self, "bound", bound)
-        check_target(self.target_rate, 0 if kept else bound)
+        if self.target_rate is not None:
+            if bound and not kept:
+                raise UsageError("a target rate picks the largest error itself: give only one of the two")
+            object.__setattr__(self, "target_rate", target_rate(self.target_rate))
         if self.metadata is not None:
             object.__setattr__(self, "metadata", normal(self.metadata))
         self._check_chunks()
@@ -108,10 +115,11 @@ class EncodeOptions:
         duration, frames = self.chunk_duration, self.chunk_frames
         if duration is not None and frames is not None:
             raise UsageError("give the chunk length in seconds or in frames, not both")
-        if duration is not None and not (isinstance(duration, int | float) and 0 < duration < math.inf):
-            raise UsageError(f"a chunk length is a number of seconds above 0, not {duration!r}")
-        if frames is not None and (isinstance(frames, bool | str) or frames != int(frames) or frames < 1):
-            raise UsageError(f"a chunk length is a whole number of frames from 1 on, not {frames!r}")
+        if duration is not None:
+            real(duration, _LEAST_SECONDS, _MOST_SECONDS, "a chunk length is a number of seconds above 0")
+        if frames is not None:
+            frames = whole(frames, 1, 1 << 62, "a chunk length is a whole number of frames from 1 on")
+            object.__setattr__(self, "chunk_frames", frames)
 
     @property
     def json_object(self) -> dict[str, Any]:
@@ -161,6 +169,8 @@ class Destination:
         for name in ("output", "folder"):
             if (value := getattr(self, name)) is not None:
                 object.__setattr__(self, name, os.fspath(value))
+        if self.output is not None and self.folder is not None:
+            raise UsageError("an output, or a folder for outputs: give only one of the two")
 
 
 def from_fields(fields: dict[str, Any], *kinds: Any) -> list[Any]:

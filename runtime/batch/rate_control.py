@@ -57,14 +57,6 @@ class Budget:
             )
 
 
-def check_target(target: float | None, max_error: int) -> None:
-    """Refuse a target that is none, and a target beside a bound."""
-    if target is not None and not (0 < target < math.inf):
-        raise UsageError(f"a target rate is a number of bits per second above 0, not {target}")
-    if target is not None and max_error:
-        raise UsageError("a target rate picks the largest error itself: give only one of the two")
-
-
 def bit_rate(size: int, frames: int, sample_rate: float) -> float:
     """Return the bits per second of `size` bytes over the time of a recording; 0 if it has no frames."""
     return 8 * size * sample_rate / frames if frames else 0.0

@@ -1,4 +1,8 @@
-"""Bounds that a reader checks before it allocates, and a writer keeps."""
+"""Bounds that a reader checks before it allocates, and a writer keeps; and of numbers that a caller gives."""
+
+from numbers import Real
+
+from .errors import UsageError
 
 MAX_CHANNELS = 65535
 MAX_CHUNK_FRAMES = 1 << 24
@@ -40,3 +44,22 @@ MAX_FOREIGN_PIECE = 1 << 24
 """Bytes that are not samples are kept in blocks of at most this many."""
 
 MAX_CHUNKS = 1 << 22
+
+
+def real(value: object, low: float, high: float, what: str) -> float:
+    """Return a number within bounds. Raises `UsageError` for anything else, which says `what` it is and how large."""
+    if isinstance(value, bool) or not isinstance(value, Real) or not low <= value <= high:  # type: ignore[operator]
+        raise UsageError(f"{what}, not {value!r}")
+    return float(value)
+
+
+def whole(value: object, low: int, high: int, what: str) -> int:
+    """Return a whole number within bounds, which may come as a float. Raises `UsageError` as `real` does."""
+    if real(value, low, high, what) % 1:
+        raise UsageError(f"{what}, not {value!r}")
+    return int(value)  # type: ignore[call-overload]
+
+
+def target_rate(value: object) -> float:
+    """Return bits per second to stay under. Raises `UsageError`."""
+    return real(value, 1e-9, 1e18, "a target rate is a number of bits per second above 0")

@@ -14,8 +14,8 @@ import functools
 
 import numpy as np
 
-from .errors import UsageError
 from .implant_table import CODE_TO_SAMPLE, CODES, codes_of
+from .limits import whole
 
 MAX_ERROR = 255
 """Largest bound E; 0 stands for lossless."""
@@ -28,9 +28,7 @@ _GAP = _ZERO - 2
 
 def check(max_error: int) -> int:
     """Return the bound itself. Raises `UsageError` if it is not a whole number 0..255."""
-    if isinstance(max_error, bool) or max_error != int(max_error) or not 0 <= max_error <= MAX_ERROR:
-        raise UsageError(f"the largest error is a whole number from 0 to {MAX_ERROR}, not {max_error}")
-    return int(max_error)
+    return whole(max_error, 0, MAX_ERROR, f"the largest error is a whole number from 0 to {MAX_ERROR}")
 
 
 @functools.cache

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
 from ..core import near_lossless
 from ..core.errors import UsageError
+from ..core.limits import real
 
 SPIKES, LFP = "spikes", "lfp"
 MAX_ERROR = 3
@@ -44,14 +44,18 @@ class SpikeOptions:
 
     def __post_init__(self) -> None:
         words = self.keep.split(",") if isinstance(self.keep, str) else self.keep
-        object.__setattr__(self, "keep", tuple(words))
-        near_lossless.check(self.max_error)
-        if SPIKES not in self.keep or not set(self.keep) <= {SPIKES, LFP}:
-            raise UsageError(f"what can be kept is {SPIKES}, or {SPIKES},{LFP}; not {','.join(self.keep)}")
-        if not (math.isfinite(self.threshold) and 1 <= self.threshold <= 1000):
-            raise UsageError(f"a threshold is 1 to 1000 deviations, not {self.threshold}")
-        if len(self.window) != 2 or not all(math.isfinite(x) and 0 <= x <= 100 for x in self.window):
-            raise UsageError(f"a window is 0 to 100 ms before and after a crossing, not {self.window}")
+        words = tuple(words) if isinstance(words, Iterable) else ()
+        if SPIKES not in words or not all(word in (SPIKES, LFP) for word in words):
+            raise UsageError(f"what can be kept is {SPIKES}, or {SPIKES},{LFP}; not {self.keep!r}")
+        window = self.window if isinstance(self.window, Iterable) else ()
+        text = "a window is 0 to 100 ms before and after a crossing"
+        ends = tuple(real(end, 0, 100, text) for end in window)
+        if len(ends) != 2:
+            raise UsageError(f"{text}, not {self.window!r}")
+        made = {"keep": words, "max_error": near_lossless.check(self.max_error), "window": ends}
+        made["threshold"] = real(self.threshold, 1, 1000, "a threshold is 1 to 1000 deviations")
+        for name, value in made.items():
+            object.__setattr__(self, name, value)
 
     @property
     def lfp(self) -> bool:
@@ -89,6 +93,6 @@ def resolve(
         if threshold is not None or window is not None:
             raise UsageError("a threshold and a window go with what to keep (spikes)")
         return None, near_lossless.check(max_error or 0)
-    given: dict[str, Any] = {"max_error": max_error, "threshold": threshold, "window": window and tuple(window)}
+    given: dict[str, Any] = {"max_error": max_error, "threshold": threshold, "window": window}
     options = SpikeOptions(keep, **{name: value for name, value in given.items() if value is not None})
     return options, options.max_error

@@ -10,14 +10,14 @@ import numpy as np
 from ..core import near_lossless
 from ..core.errors import UsageError
 from ..core.implant_table import CODE_TO_SAMPLE, codes_of
-from ..core.limits import MAX_CHANNELS
 from ..predictor import model as models
 from ..predictor.channel_parameters import LINEAR, SideInformation
 from ..predictor.model import Model
 from . import parameters
 from .calibration import DEFAULT_MODEL, Calibration
+from .framing import Framing, check_frames
 from .lane_coders import encoding_lanes
-from .packets import MAX_BLOCK, MAX_BLOCK_SAMPLES, Description, Packet
+from .packets import Packet
 
 BLOCK_SECONDS = 0.0004
 """Length of a block unless it is given."""
@@ -119,20 +119,17 @@ class StreamEncoder:
         resync: float = 1.0,
         stream: int = 0,
     ):
-        if block is None:
-            block = default_block(channels, sample_rate) if channels > 0 and sample_rate > 0 else 1
-        check(channels, sample_rate, block, resync, stream)
-        near_lossless.check(max_error)
+        framing = Framing.of(channels, sample_rate, default_block if block is None else block, resync, stream)
+        max_error = near_lossless.check(max_error)
         if calibration is not None and not isinstance(calibration, Calibration):
             calibration = Calibration.load(calibration)
         if calibration is not None and calibration.channels != channels:
             raise UsageError(f"the calibration is of {calibration.channels} channels, the stream of {channels}")
-        self.channels, self.block, self._stream = channels, block, stream
+        self.channels, self.block, self._stream = framing.channels, framing.block, framing.stream
         self._model = models.load(model).stateless()
-        period = max(1, round(resync * sample_rate / block))
-        self._description = Description(self._model.identity, sample_rate, block, period, max_error, channels)
+        self._description = framing.description(self._model.identity, max_error)
         self._blocks = None if calibration is None else self._block_encoder(calibration.side)
-        self._pending = np.empty((block, channels), np.int16)
+        self._pending = np.empty((self.block, self.channels), np.int16)
         self._filled = self._sequence = self._crc = 0
 
     def push(self, frames: np.ndarray) -> list[bytes]:
@@ -188,23 +185,3 @@ class StreamEncoder:
         """Return the encoder of all blocks, for parameters of the original samples."""
         max_error = self._description.max_error
         return BlockEncoder(self._model, parameters.under_bound(side, max_error), max_error, self.block)
-
-
-def check_frames(frames: np.ndarray, channels: int) -> None:
-    """Raise `UsageError` if these are no frames of so many channels."""
-    if frames.dtype != np.int16 or frames.ndim != 2 or frames.shape[1] != channels:
-        raise UsageError(f"frames are int16 [frames, {channels}], not {frames.dtype} {list(frames.shape)}")
-
-
-def check(channels: int, sample_rate: int, block: int, resync: float, stream: int) -> None:
-    """Raise `UsageError` for a stream that can't be."""
-    if not 1 <= channels <= MAX_CHANNELS:
-        raise UsageError(f"{channels} channels; possible are 1 to {MAX_CHANNELS}")
-    if sample_rate != int(sample_rate) or not 1 <= sample_rate < 1 << 32:
-        raise UsageError(f"the sample rate is a whole number of Hz from 1 on, not {sample_rate}")
-    if block != int(block) or not 1 <= block <= MAX_BLOCK or block * channels > MAX_BLOCK_SAMPLES:
-        raise UsageError(f"a block of {block} frames; possible are 1 to {MAX_BLOCK} and no more than 2^22 samples")
-    if not 0 < resync <= 86400:
-        raise UsageError(f"{resync} s between resync points; possible are up to a day")
-    if not 0 <= stream <= 255:
-        raise UsageError(f"stream number {stream}; possible are 0 to 255")

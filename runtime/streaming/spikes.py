@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import math
 import os
 
 import numpy as np
 
 from .. import spikes
 from ..container.chunk_head import CHUNK_HEAD, SPIKES, chunk_bound
-from ..core.errors import CorruptError, UsageError
-from ..core.limits import MAX_CHANNELS
+from ..core import limits
+from ..core.errors import CorruptError
 from ..predictor import model as models
 from ..predictor.model import Model
 from ..spikes.link_budget import LinkBudget
 from ..spikes.options import SpikeOptions
-from . import encoder as lossless
+from .framing import Framing, check_frames
 from .packets import DESCRIPTION_BYTES, MAX_BLOCK_SAMPLES, OVERHEAD, Description, Packet
 
 BLOCK_SECONDS = 0.05
@@ -65,23 +64,17 @@ class SpikeStreamEncoder:
         resync: float = 1.0,
         stream: int = 0,
     ):
-        if block is None:
-            block = default_block(channels, sample_rate) if 0 < channels <= MAX_CHANNELS and sample_rate > 0 else 1
-        lossless.check(channels, sample_rate, block, resync, stream)
-        if target_rate is not None and not 0 < target_rate < math.inf:
-            raise UsageError(f"a target rate is a number of bits per second above 0, not {target_rate}")
-        self.channels, self.block, self._stream = channels, block, stream
-        options = (options or SpikeOptions()).with_rate(sample_rate)
-        period = max(1, round(resync * sample_rate / block))
+        framing = Framing.of(channels, sample_rate, default_block if block is None else block, resync, stream)
+        self.channels, self.block, self._stream = framing.channels, framing.block, framing.stream
+        options = (options or SpikeOptions()).with_rate(framing.sample_rate)
         network = models.load(models.SPIKES if model is None else model).stateless()
         spikes.prepare(network)
-        numbers = sample_rate, block, period, options.max_error, channels
-        self._description = Description(network.identity, *numbers, spikes=True)
+        self._description = framing.description(network.identity, options.max_error, spikes=True)
         self._target, self._budget = target_rate, None
         if target_rate is not None:
-            overhead = OVERHEAD + _LENGTH_BYTES
-            self._budget = LinkBudget(target_rate, sample_rate, block, overhead, period, DESCRIPTION_BYTES)
-        self._encoder = spikes.SpikeEncoder(channels, options, block, network, self._budget)
+            rate, blocks = limits.target_rate(target_rate), (framing.sample_rate, self.block)
+            self._budget = LinkBudget(rate, *blocks, OVERHEAD + _LENGTH_BYTES, framing.period, DESCRIPTION_BYTES)
+        self._encoder = spikes.SpikeEncoder(self.channels, options, self.block, network, self._budget)
         self._sequence = self._frames = 0
 
     @property
@@ -91,7 +84,7 @@ class SpikeStreamEncoder:
 
     def push(self, frames: np.ndarray) -> list[bytes]:
         """Take int16 [frames, channels]; return the packets of the blocks that are complete."""
-        lossless.check_frames(frames, self.channels)
+        check_frames(frames, self.channels)
         self._frames += len(frames)
         return [self._packet(chunk) for chunk in self._encoder.push(frames)]
 
