@@ -37,13 +37,22 @@ def check_coded(output: Output) -> None:
     read_through(output.file)
 
 
-def is_complete(path: str, mtime: int | None) -> bool:
-    """Tell whether a path holds a coded file, all of it intact, of an original with this time of modification."""
+def is_complete(path: str, mtime: int | None, lossy: bool, suffix: str | None) -> bool:
+    """Tell whether a path holds a coded file, all of it intact, of the original that is to be encoded.
+
+    Parameters
+    ----------
+    mtime : time of modification of the original
+    lossy : whether it is to be encoded with a loss
+    suffix : of its name; None if that does not matter
+    """
     try:
         with open(path, "rb") as file:
-            return read_through(file).mtime == mtime
+            header = read_through(file)
     except (OSError, MiddleoutError):
         return False
+    as_asked = header.source == KEPT or header.bounded == lossy
+    return header.mtime == mtime and as_asked and suffix in (None, header.suffix)
 
 
 @dataclass(frozen=True)
@@ -59,6 +68,14 @@ class Loaded:
         """Load what options name. Raises `ModelError`, `UsageError`."""
         network = None if options.model is None else models.load(options.model)
         return cls(options, network, None if options.topology is None else topologies.load(options.topology))
+
+    def for_kept(self) -> Loaded:
+        """Return what of it concerns files without samples, which are kept as they are."""
+        options = self.options
+        about = {key: value for key, value in options.json_object.items() if key not in metadata.OF_CHANNELS}
+        return replace(
+            self, options=EncodeOptions(verify=options.verify, metadata=about or None, sha256=options.sha256)
+        )
 
 
 def _is_large(header: Header, foreign: int) -> bool:
@@ -96,7 +113,10 @@ class Encoding:
         found: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:
         options = loaded.options
-        lossy = options.bound, options.target_rate, options.keep is not None
+        target_bits = None
+        if options.target_rate is not None and header.sample_rate:
+            target_bits = options.target_rate / (header.sample_rate * header.channels)
+        lossy = options.bound, target_bits, options.keep is not None
         plain = sample_formats.plain_type(header.dtype)
         if options.lossy and plain != np.int16:
             raise UsageError(
@@ -108,12 +128,12 @@ class Encoding:
         self._network = loaded.network or models.load(
             models.DEFAULT if any_will_do else choose(narrowed(start), options.independent, *lossy)
         )
-        embed, bounded = options.embed_model and header.source != KEPT, options.lossy and header.source != KEPT
+        embed = options.embed_model
         self.header = replace(
             header,
             model=self._network.identity,
             embedded=embed,
-            bounded=header.bounded or bounded,
+            bounded=header.bounded or options.lossy,
             summed=_is_large(header, foreign) if options.sha256 is None else options.sha256,
         )
         self.encoder = Encoder(self._network, options.verify)
@@ -126,7 +146,7 @@ class Encoding:
         if loaded.topology is not None and len(names) > 1:
             self._topology = loaded.topology.subset(names).prediction_order()
         self._budget: Budget | None = None
-        if options.target_rate is not None and header.source != KEPT:
+        if options.target_rate is not None:
             embedded = len(pack_blob(self._network.data, always=True)[1]) if embed else 0
             reserve = FILE_COST + foreign + embedded + len(self._metadata)
             self._budget = Budget(options.target_rate, header.sample_rate, header.frames, reserve)

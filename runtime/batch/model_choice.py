@@ -19,7 +19,7 @@ def choose(
     samples: np.ndarray,
     independent: bool = False,
     max_error: int = 0,
-    target_rate: float | None = None,
+    target_bits: float | None = None,
     kept: bool = False,
 ) -> str:
     """Choose a shipped model by the first samples of a recording. Returns its name.
@@ -31,16 +31,24 @@ def choose(
     Parameters
     ----------
     samples : int16 [time, channels], of the recording's beginning or of all of it
+    target_bits : that a sample may take in the mean; where it is enough for that, nothing is to be lost
     """
     if kept:
         return models.SPIKES
-    usual = models.default(max_error, target_rate)
-    if usual != models.DEFAULT or not samples.size:
+    usual = models.default(max_error, target_bits)
+    if not samples.size or (usual != models.DEFAULT and target_bits is None):
         return usual
     part = np.ascontiguousarray(samples[:CHOICE_FRAMES, :_CHANNELS])
-    alone = models.DEFAULT if mostly_in_table(part) else models.DEVICES
-    if independent or part.shape[1] == 1:
-        return alone
+    found = models.DEFAULT if mostly_in_table(part) else models.DEVICES
     part = part[-max(_SAMPLES // part.shape[1], 1) :]  # recordings may begin with transients
-    names = dict.fromkeys((alone, models.DEFAULT, models.DEVICES))  # of equal ones the first is taken
-    return min(names, key=lambda name: len(codings.encode([EncodeTask(part)], models.load(name))[0]))
+    if not independent and part.shape[1] > 1:
+        names = dict.fromkeys((found, models.DEFAULT, models.DEVICES))  # of equal ones the first is taken
+        found = min(names, key=lambda name: _size(part, name))
+    if target_bits is not None and 8 * _size(part, found, independent) > target_bits * part.size:
+        return usual
+    return found
+
+
+def _size(samples: np.ndarray, name: str, independent: bool = False) -> int:
+    """Return the bytes of samples without loss, encoded with a shipped model."""
+    return len(codings.encode([EncodeTask(samples, independent=independent)], models.load(name))[0])

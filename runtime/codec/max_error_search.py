@@ -6,19 +6,20 @@ import math
 
 from ..core.near_lossless import MAX_ERROR
 
-_LOSSLESS_BITS = 4.5
-"""What a sample of the implant costs without a bound; the first guess follows from it."""
-_QUICK_ROUNDS = 3
+_QUICK_ROUNDS = 4
 
 
 class BoundSearch:
-    """The search for one chunk's bound: by the rule that a bin of twice the width takes a bit less, then by halving."""
+    """The search for one chunk's bound: by the rule that a bin of twice the width takes a bit less, then by halving.
+
+    It begins without a loss, which may take less than small bounds: bins don't keep what values have in common.
+    """
 
     def __init__(self, budget: int, samples: int) -> None:
         self._budget, self._samples, self._rounds = budget, samples, 0
         self._low, self._high = -1, MAX_ERROR + 1
         self.payload = b""
-        self.guess = self._bounded(_LOSSLESS_BITS - 8 * budget / samples, 1)
+        self.guess = 0
 
     @property
     def settled(self) -> bool:

@@ -29,7 +29,8 @@ def test_single_channels_by_their_table():
 
 
 def test_bounded_errors_have_their_own():
-    assert choose(other_device(2), max_error=5) == choose(other_device(2), target_rate=1e5) == "near-lossless"
+    assert choose(other_device(2), max_error=5) == choose(other_device(2), target_bits=3) == "near-lossless"
+    assert choose(other_device(2), target_bits=9) == choose(other_device(1), target_bits=9) == "device"
 
 
 def test_spike_mode_has_a_model_of_its_own():

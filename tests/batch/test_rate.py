@@ -109,3 +109,14 @@ def test_what_can_not_be_asked_for(simulation):
         runtime.encode(simulation.samples, 0, target_rate=100)
     with pytest.raises(runtime.RateError, match="more"):
         runtime.encode(simulation.samples, 100, target_rate=1)
+
+
+@pytest.mark.parametrize("step", [1, 40])
+def test_nothing_is_lost_where_that_is_not_needed(step):
+    samples = step * np.cumsum(np.random.default_rng(2).integers(-9, 10, (20000, 2)), axis=0).astype(np.int16)
+    lossless = runtime.encode(samples, 1000)
+    bits = 8 * len(lossless) * 1000 / len(samples)
+    for target in (1.02 * bits, 3 * bits):
+        coded = runtime.encode(samples, 1000, target_rate=target)
+        assert np.array_equal(runtime.decode(coded)[0], samples) and len(coded) <= 1.001 * len(lossless)
+    assert not np.array_equal(runtime.decode(runtime.encode(samples, 1000, target_rate=0.6 * bits))[0], samples)
