@@ -67,8 +67,8 @@ class Appender(Writer):
                 raise
 
     def close(self) -> None:
-        """Write what is left, and put the file in place of the old one."""
-        if self._seen.changed():
+        """Write what is left, and put the file in place of the old one; nothing if that was done."""
+        if not self._closed and self._seen.changed():
             raise UsageError(f"{self._seen.path} changed while frames were appended to it")
         super().close()
 

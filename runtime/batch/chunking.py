@@ -68,6 +68,11 @@ class ChunkLength:
         chunks = max(-(-frames // self.most), round(frames / self.aim))
         return [frames * (i + 1) // chunks - frames * i // chunks for i in range(chunks)]
 
+    def of_unknown(self, frames: int, ended: bool) -> list[int]:
+        """Return the frames of the chunks that are certain of a recording of unknown length, when so many have come."""
+        count = max(frames // self.aim - 1, 0)
+        return [self.aim] * count + (self.plan(frames - count * self.aim) if ended else [])
+
     def cut(self, read: Callable[[int], np.ndarray], frames: int | None) -> Iterator[np.ndarray]:
         """Cut what `read(frames)` gives into chunks; with `frames` unknown, one chunk is read ahead.
 

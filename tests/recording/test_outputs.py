@@ -1,6 +1,8 @@
 """Outputs: on the disk before they have a name, whole or not there, and never in the place of another file."""
 
+import contextlib
 import errno
+import io
 import os
 import shutil
 import subprocess
@@ -185,7 +187,8 @@ def test_an_input_stays_where_the_disk_holds_something_else(channel_files, tmp_p
     assert "not what the disk holds" in str(outcome.error) and os.listdir(tmp_path / "out") == []
     with pytest.raises(MiddleoutError), runtime.Writer(tmp_path / "w.mdo", 100) as writer:
         writer.write(np.arange(99, dtype=np.int16))
-    assert sorted(os.listdir(tmp_path)) == ["in", "out", "x.mdo"]
+    left = sorted(os.listdir(tmp_path))
+    assert left[0].startswith(".w.mdo.") and left[1:] == ["in", "out", "x.mdo"]  # what a writer wrote may be salvaged
 
 
 def test_a_folder_that_cannot_be_synced_keeps_the_input(channel_files, monkeypatch):
@@ -208,3 +211,13 @@ def test_folders_are_made_and_synced(tmp_path, traced):
     make_folders(str(tmp_path / "a" / "b"))
     assert (tmp_path / "a" / "b").is_dir()
     assert traced == [("fsync", tmp_path.name), ("fsync", "a")] or sys.platform != "linux"
+
+
+def test_standard_output_of_text_matters_only_where_it_is_the_output(channel_files, tmp_path):
+    with contextlib.redirect_stdout(io.StringIO()):
+        runtime.encode_file(channel_files[0], tmp_path / "x.mdo")
+        with pytest.raises(runtime.UsageError, match="no standard output for bytes"):
+            runtime.encode_file(channel_files[0], "-")
+        with pytest.raises(runtime.UsageError, match="exists"):
+            runtime.encode_file(channel_files[0], tmp_path / "x.mdo")
+    assert sorted(os.listdir(tmp_path / "in")) == [path.name for path in channel_files]

@@ -146,12 +146,12 @@ def _in_order(array: np.ndarray, axis: int) -> tuple[np.ndarray, int]:
 def _by_zstd(array: np.ndarray) -> bytes:
     size = array.itemsize
     shuffled = array.reshape(-1).view(np.uint8).reshape(-1, size).T.tobytes()
-    return _with_head(_ZSTD, size, zstandard.ZstdCompressor().compress(shuffled))
+    return _with_head(_ZSTD, size, zstandard.ZstdCompressor(write_checksum=True).compress(shuffled))
 
 
 def _of_zstd(body: bytes, size: int) -> np.ndarray:
     try:
         shuffled = np.frombuffer(zstandard.ZstdDecompressor().decompress(body), np.uint8)
         return shuffled.reshape(size, -1).T.reshape(-1)
-    except (zstandard.ZstdError, ValueError, OverflowError) as error:
+    except (zstandard.ZstdError, ValueError, OverflowError, MemoryError) as error:
         raise runtime.CorruptError(f"encoded data are damaged: {error}") from None

@@ -198,7 +198,8 @@ def _write_segment(
     piece = ChunkLength.of(made, channels, rate).aim
     slices = [(segment, first, last) for first, last in divide_segment_into_chunks(frames, piece)] if frames else []
     dtype = recording.get_dtype()
-    with runtime.Writer(path, rate, channels, made, dtype=dtype, frames=frames, force=overwrite) as writer:
+    writer = runtime.Writer(path, rate, channels, made, dtype=dtype, frames=frames, force=overwrite)
+    try:
         if slices:
             TimeSeriesChunkExecutor(
                 recording,
@@ -210,6 +211,10 @@ def _write_segment(
                 chunk_size=piece,
                 **jobs,
             ).run(slices)
+        writer.close()
+    except BaseException:
+        writer.abort()  # the samples are in the recording still
+        raise
 
 
 def _begin_worker(recording: BaseRecording, options: dict[str, Any]) -> dict[str, Any]:

@@ -46,8 +46,9 @@ class Output:
         self._temporary: str | None = None
         self._given: os.stat_result | None = None
         self._pieces: list[tuple[int, int, int]] = []
-        if target == STREAM:
-            self.file: BinaryIO = sys.stdout.buffer
+        self._standard = target == STREAM
+        if self._standard:
+            self.file: BinaryIO = _standard_output()
         elif os.path.exists(self._target) and not os.path.isfile(self._target):
             self.file = open(self._target, "wb")
         else:
@@ -112,7 +113,7 @@ class Output:
 
     def publish(self) -> None:
         """Give the file its name, after `settle`; its folder is still to be synced."""
-        if self.file is not sys.stdout.buffer:
+        if not self._standard:
             self.file.close()
         if self._temporary is None:
             return
@@ -171,17 +172,29 @@ class Output:
 
     def abort(self) -> None:
         """Remove what was written, unless it has its name."""
-        if self.file is not sys.stdout.buffer:
+        if (written := self.leave()) is not None:
+            with contextlib.suppress(OSError):
+                os.unlink(written)
+
+    def leave(self) -> str | None:
+        """Close the file as it is; return where it is, None if it has its name or never was a file of its own."""
+        if not self._standard:
             with contextlib.suppress(OSError):
                 self.file.close()
-        if self._temporary is not None:
-            with contextlib.suppress(OSError):
-                os.unlink(self._temporary)
-            self._temporary = None
+        written, self._temporary = self._temporary, None
+        return written
 
 
 Check = Callable[[Output], None]
 """Reads a file that is on the disk but has no name yet, and raises an error if it is not as it should be."""
+
+
+def _standard_output() -> BinaryIO:
+    """Return standard output for bytes. Raises `UsageError` where it is one of text, as in a notebook."""
+    buffer: BinaryIO | None = getattr(sys.stdout, "buffer", None)
+    if buffer is None:
+        raise UsageError("there is no standard output for bytes here: name an output")
+    return buffer
 
 
 def publish(outputs: Sequence[Output]) -> None:
