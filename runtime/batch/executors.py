@@ -13,8 +13,10 @@ from .outcome import Outcome
 def run_on(
     executor: Executor,
     groups: Sequence[list[str]],
+    claim: Callable[[list[str]], str],
     encode: Callable[[list[str]], Outcome],
     done: Callable[[Outcome], None],
+    advance: Callable[[int], None],
     retries: int,
 ) -> list[Outcome]:
     """Encode each group of files in a worker.
@@ -26,15 +28,23 @@ def run_on(
     ----------
     executor : gives out calls and their futures as `concurrent.futures` says
     groups : files of each recording
+    claim : claims the output of a group here, since workers do not know of each other; what it raises is the outcome
     encode : called in a worker; must be picklable
-    done : called here with every outcome as it comes, in order
+    done, advance : called here with every outcome, and the number of its samples, as it comes, in order
     retries : how often a group is given out again whose worker was lost
     """
-    waiting = [(group, _given_out(executor, encode, group)) for group in groups]
+    waiting: list[tuple[list[str], Future | Outcome]] = []
+    for group in groups:
+        try:
+            claim(group)
+            waiting.append((group, _given_out(executor, encode, group)))
+        except Exception as error:
+            waiting.append((group, Outcome(group[0], error=as_error(error))))
     outcomes = []
-    for group, future in waiting:
-        outcome = _result(executor, future, group, encode, retries)
+    for group, given in waiting:
+        outcome = given if isinstance(given, Outcome) else _result(executor, given, group, encode, retries)
         done(outcome)
+        advance(outcome.samples)
         outcomes.append(outcome)
     return outcomes
 

@@ -9,6 +9,7 @@ from concurrent.futures import Executor
 from functools import partial
 from typing import Any
 
+from ..core.errors import UsageError
 from ..predictor import model as models
 from ..recording.input_file import usable_size
 from ..recording.outputs import paths
@@ -49,7 +50,7 @@ def encode_files(
     array : bool
         Take the files for the channels of one recording, which gets one coded file.
     jobs : int or None
-        Threads; None for one per core. Fewer are used where there is little to do.
+        Threads; None for one per core. Fewer are used where there is little to do. Not for an executor.
     done : callable
         Called with every file's outcome, good or bad, as it comes.
     advance : callable
@@ -76,7 +77,9 @@ def encode_files(
     groups = [names] if array and names else [[name] for name in names]
     if executor is not None:
         there = dataclasses.replace(destination, skip_done=not destination.force)
-        return run_on(executor, groups, partial(_encode_here, options, given, there, array), done, _RETRIES)
+        claim = partial(_outputs(destination).claim_coded, hindered=lambda target: "")
+        encode = partial(_encode_here, options, given, there, array)
+        return run_on(executor, groups, claim, encode, done, advance, _RETRIES)
     settings, loaded = _settings(destination, done), Loaded.of(options)
     work = [EncodeJob(group, settings, loaded, given, array) for group in groups]
     return _run(work, Runner(jobs or default_threads(), expected_samples(names), advance))
@@ -105,9 +108,11 @@ def decode_files(
     A recording that was several files is restored into a folder: `output`, or `folder`, or beside the input.
     `model` supplies the model where it is neither shipped nor embedded; it must be the one that the files name.
     With `embedded_model=False` models in files are refused, and only shipped ones and `model` are used.
-    `fields` are those of `Destination`.
+    `fields` are those of `Destination`, but for `whole` and `skip_done`.
     """
     (destination,) = from_fields(fields, Destination)
+    if destination.whole or destination.skip_done:
+        raise UsageError("`whole` and `skip_done` are for encoding")
     return _decode(files, model, embedded_model, _settings(destination, done), jobs, advance)
 
 
@@ -156,11 +161,14 @@ def _decode(
     return _run(work, Runner(jobs or default_threads(), coded_samples(names), advance))
 
 
-def _settings(destination: Destination, done: Callable[[Outcome], None]) -> Settings:
-    outputs = paths.Outputs(
+def _outputs(destination: Destination) -> paths.Outputs:
+    return paths.Outputs(
         destination.output, destination.folder, destination.force, destination.below, destination.whole
     )
-    return Settings(outputs, destination.remove, done, destination.skip_done, destination.sums)
+
+
+def _settings(destination: Destination, done: Callable[[Outcome], None]) -> Settings:
+    return Settings(_outputs(destination), destination.remove, done, destination.skip_done, destination.sums)
 
 
 def _run(work: list[EncodeJob] | list[DecodeJob], runner: Runner) -> list[Outcome]:

@@ -96,20 +96,20 @@ class EncodeJob(Job):
         self._original = Sink()
         self._kept: deque[Unpacked] = deque()
         self._target = ""
-        self._whole = settings.outputs is not None and files[0] in settings.outputs.whole
-        self._named = partial(paths.coded_name, whole=self._whole)
 
     def items(self) -> Iterator[Front | Chunk | Back]:
         """Read the recording."""
         assert self._settings.outputs is not None
         self._begun = time.perf_counter()
-        if self._settings.skip_done and self._is_done(self._settings.outputs.target(self._files[0], self._named)):
-            return
-        self._target = self._settings.outputs.claim(self._files[0], self._named, self._files[1:])
+        self._target = self._settings.outputs.claim_coded(self._files, self._hindered)
         outcome = self.outcome
+        if outcome.skipped:
+            return
         with Recording(self._files, self._given, self._array, keep=True) as recording:
             self._inputs, self._mtime = recording.seen, recording.mtime
             source = recording.source
+            if source.kind == KEPT:
+                self._loaded = self._loaded.for_kept()
             length = ChunkLength.of(self._loaded.options, source.channels, source.sample_rate, source.frames)
             chunks = itertools.chain.from_iterable(map(length.parts, length.cut(source.read, source.frames)))
             first = beginning(chunks, CHOICE_FRAMES)
@@ -186,17 +186,25 @@ class EncodeJob(Job):
             digest = file_digest(self._files[0])
         self.outcome.sha256 = None if digest is None else digest.hex()
 
-    def _is_done(self, target: str) -> bool:
-        """Tell whether the output is there already; then this is the outcome."""
-        if STREAM in (target, *self._files) or not all(map(os.path.isfile, self._files)):
-            return False
+    def _hindered(self, target: str) -> str:
+        """Tell why what is there is in the way; an empty text where it is the output already, which is the outcome."""
+        if not self._settings.skip_done or STREAM in self._files or not all(map(os.path.isfile, self._files)):
+            return "exists"
         found = [os.stat(file) for file in self._files]
-        self.outcome.skipped = is_complete(target, max(status.st_mtime_ns for status in found))
+        suffix = None if self._given.samples_only else self._suffix if len(self._files) == 1 else ""
+        mtime = max(status.st_mtime_ns for status in found)
+        self.outcome.skipped = is_complete(target, mtime, self._loaded.options.lossy, suffix)
         if self.outcome.skipped:
             self.outcome.output, self.outcome.coded_bytes = target, os.path.getsize(target)
             self.outcome.original_bytes = sum(status.st_size for status in found)
             self._tell_sum(None)
-        return self.outcome.skipped
+        return "" if self.outcome.skipped else "exists, but is not this original's, complete and as asked for"
+
+    @property
+    def _suffix(self) -> str:
+        """What restoring adds to the name of the coded file, without its own suffix."""
+        assert self._settings.outputs is not None
+        return "" if self._files[0] in self._settings.outputs.whole else paths.split_name(self._files[0])[1]
 
     def _header(self, recording: Recording) -> Header:
         """Say what the recording is; how it is encoded is not known yet."""
@@ -205,7 +213,7 @@ class EncodeJob(Job):
             raise UsageError("the file can't be restored from its samples, so that it is not to be removed")
         suffix = "" if source.kind == FILES else source.restored_as
         if suffix is None:
-            suffix = f".{source.kind}" if path == STREAM else paths.split_name(path)[1] if not self._whole else ""
+            suffix = f".{source.kind}" if path == STREAM else self._suffix
         return Header(
             channels=source.channels,
             sample_rate=source.sample_rate,

@@ -40,6 +40,24 @@ def test_what_is_there_is_left(files, tmp_path):
     assert [o.coded_bytes for o in first] == [o.coded_bytes for o in again]
 
 
+def test_two_recordings_do_not_go_to_one_output(tmp_path):
+    paths = [tmp_path / name / "x.npy" for name in "ab"]
+    for value, path in enumerate(paths):
+        path.parent.mkdir()
+        np.save(path, np.full((3000, 2), value, np.int16))
+        os.utime(path, ns=(10**18, 10**18))
+    advanced = []
+    with ThreadPoolExecutor(2) as pool:
+        for force in (False, True):
+            first, second = runtime.encode_files(
+                paths, executor=pool, folder=tmp_path / "out", force=force, remove=force, advance=advanced.append
+            )
+            assert "another input is written" in str(second.error) and paths[1].exists()
+            assert first.error is None or not force
+    assert advanced[:2] == [6000, 0]
+    assert runtime.decode((tmp_path / "out" / "x.mdo").read_bytes())[0].max() == 0
+
+
 class Losing(Executor):
     """Loses the first results of each call, after or before it was done."""
 

@@ -22,6 +22,7 @@ from runtime.core.errors import (
     as_error,
 )
 from runtime.recording.outputs import paths
+from runtime.recording.wav import WavFormat, canonical_header
 
 pytestmark = pytest.mark.slow
 
@@ -436,3 +437,63 @@ def test_no_error_of_one_file_stops_the_others(folder, tmp_path, monkeypatch, er
 def test_errors_of_onnxruntime_are_model_errors():
     kind = type("Fail", (Exception,), {"__module__": "onnxruntime.capi.onnxruntime_pybind11_state"})
     assert isinstance(as_error(kind("x")), ModelError) and as_error(kind("x")).__cause__ is not None
+
+
+def test_what_was_done_before_keeps_its_output_to_itself(tmp_path):
+    paths = [tmp_path / name / "x.npy" for name in "ab"]
+    for value, path in enumerate(paths):
+        path.parent.mkdir()
+        np.save(path, np.full((3000, 2), value, np.int16))
+        os.utime(path, ns=(10**18, 10**18))
+    for done in (False, True):
+        first, second = encode_files(paths, folder=tmp_path / "out", skip_done=True)
+        assert (first.error, first.skipped) == (None, done)
+        assert "another input is written" in str(second.error) and not second.skipped
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"chunk_duration": 1},
+        {"keep": "spikes"},
+        {"target_rate": 5},
+        {"max_error": 9},
+        {"embed_model": True},
+        {"metadata": {"channel_ids": ["a", "b"], "annotations": {"rat": 7}}},
+    ],
+)
+def test_what_is_kept_as_it_is_takes_no_options_of_samples(tmp_path, fields):
+    path = tmp_path / "notes.txt"
+    path.write_text("left hemisphere")
+    (outcome,) = encode_files([path], **fields)
+    assert outcome.error is None and outcome.kept
+    path.unlink()
+    (outcome,) = decode_files([tmp_path / "notes.mdo"])
+    assert path.read_text() == "left hemisphere"
+
+
+def test_options_of_encoding_are_none_of_decoding(tmp_path):
+    for fields in ({"skip_done": True}, {"whole": ["x.mdo"]}):
+        with pytest.raises(UsageError, match="for encoding"):
+            decode_files([tmp_path / "x.mdo"], **fields)
+
+
+def test_what_was_encoded_otherwise_is_not_done(tmp_path):
+    rng = np.random.default_rng(4)
+    np.save(tmp_path / "x.npy", rng.normal(0, 90, (3000, 2)).astype(np.int16))
+    (tmp_path / "x.wav").write_bytes(canonical_header(WavFormat(1, 20000, 16), 300) + bytes(600))
+    for name in ("x.npy", "x.wav"):
+        os.utime(tmp_path / name, ns=(10**18, 10**18))
+    for fields in ({}, {"max_error": 3}):
+        for other in ({}, {"max_error": 3}):
+            encode_files([tmp_path / "x.npy"], force=True, **fields)
+            (outcome,) = encode_files([tmp_path / "x.npy"], skip_done=True, **other)
+            assert outcome.skipped == (fields == other)
+            assert outcome.skipped or "exists, but is not this original's" in str(outcome.error)
+    (outcome,) = encode_files([tmp_path / "x.wav"], skip_done=True)
+    assert not outcome.skipped and "exists" in str(outcome.error)
+
+
+def test_an_output_and_a_folder_are_refused(tmp_path):
+    with pytest.raises(UsageError, match="only one"):
+        encode_files([], output="x.mdo", folder=tmp_path)

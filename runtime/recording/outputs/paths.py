@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from ...core.errors import UsageError
@@ -80,18 +81,29 @@ class Outputs:
         self._taken: set[str] = set()
         self._visited: set[str] = set()
 
-    def claim(self, source: str, derive: Callable[[str], str], others: Sequence[str] = ()) -> str:
-        """Claim the path of an output for `source`; `derive` makes a file name from the source's where none was given.
+    def claim(
+        self,
+        source: str,
+        derive: Callable[[str], str],
+        others: Sequence[str] = (),
+        hindered: Callable[[str], str] = lambda target: "exists",
+    ) -> str:
+        """Claim the path of an output for `source`.
 
-        `others` are more inputs that go into the same output.
+        Parameters
+        ----------
+        derive : makes a file name from the source's where none was given
+        others : more inputs that go into the same output
+        hindered : tells of what is at the path why it is in the way; an empty text if it is not
         """
-        return self._claim(self.target(source, derive), [source, *others])
+        target = self._output
+        if target is None:
+            target = STREAM if source == STREAM else os.path.join(self._folder_of(source), derive(source))
+        return self._claim(target, [source, *others], hindered)
 
-    def target(self, source: str, derive: Callable[[str], str]) -> str:
-        """Return the path of the output for `source`, without claiming it."""
-        if self._output is not None:
-            return self._output
-        return STREAM if source == STREAM else os.path.join(self._folder_of(source), derive(source))
+    def claim_coded(self, files: Sequence[str], hindered: Callable[[str], str]) -> str:
+        """Claim the path of the coded form of one file or several."""
+        return self.claim(files[0], partial(coded_name, whole=files[0] in self.whole), files[1:], hindered)
 
     def _folder_of(self, source: str) -> str:
         """Return the folder for outputs whose names are made from the input's."""
@@ -111,7 +123,9 @@ class Outputs:
                 raise UsageError(f"{len(names)} files in one, but {folder} is not a folder")
         return folder or os.curdir, [self._claim(os.path.join(folder, name), [source]) for name in names]
 
-    def _claim(self, target: str, sources: Sequence[str]) -> str:
+    def _claim(
+        self, target: str, sources: Sequence[str], hindered: Callable[[str], str] = lambda target: "exists"
+    ) -> str:
         if target == STREAM:
             return target
         real = os.path.normcase(os.path.realpath(target))
@@ -122,8 +136,8 @@ class Outputs:
                 raise UsageError("would be overwritten by its own output")
         if os.path.isdir(target):
             raise UsageError(f"{target} is a folder; -d (folder) puts the output into it")
-        if os.path.lexists(target) and not self._force:
-            raise UsageError(f"{target} exists; use -f (force) to overwrite it")
+        if os.path.lexists(target) and (why := hindered(target)) and not self._force:
+            raise UsageError(f"{target} {why}; use -f (force) to overwrite it")
         self._taken.add(real)
         return target
 

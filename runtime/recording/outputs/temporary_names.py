@@ -27,6 +27,11 @@ def temporary_path(target: str, only_copy: bool = False) -> str:
     return os.path.join(folder, f".{name[:_KEPT]}.{_processes()}-{os.getpid()}-{uuid.uuid4().hex[:12]}.{suffix}")
 
 
+def is_temporary(name: str) -> bool:
+    """Tell whether a file's name is one of `temporary_path`."""
+    return _NAME.fullmatch(name) is not None
+
+
 def remove_left_behind(folder: str) -> None:
     """Remove what processes left that were killed while they wrote into a folder.
 
