@@ -6,29 +6,31 @@ import contextlib
 import logging
 import os
 import stat
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from ..batch.outcome import Outcome
 from ..container.blocks import BlockReader
-from ..core.errors import CorruptError, UsageError
+from ..core.errors import CorruptError, MiddleoutError, UsageError
 from ..core.file_io import file_digest
-from ..recording.outputs.paths import split_name
+from ..recording.outputs.paths import SUFFIX, split_name
 from .manifest import Folder, Manifest, Original
 
 Call = Callable[..., list[Outcome]]
+Done = Callable[[Outcome], None]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Archive:
-    """Folders that are encoded into another one, or restored from it; its methods take the place of a codec's calls.
+    """A folder into which others are encoded, or out of which they are restored, and its manifest.
 
     Attributes
     ----------
     folder : of the coded files
-    roots : folders of the originals; of an archive that is decoded, itself
+    roots : folders of the originals, where they are encoded
     below : for each input by path, its folder below its root
     share : which of how many shares of the files is done
     """
@@ -38,96 +40,171 @@ class Archive:
     below: Mapping[str, str]
     share: tuple[int, int] | None = None
 
-    def encode(self, call: Call, files: list[str], **options: Any) -> list[Outcome]:
-        """Encode files, and note in the manifest what they are."""
-        status = {path: os.stat(path) for path in files}
-        outcomes = call(files, **options)
-        note(self, outcomes, status)
-        return outcomes
+    def encode(self, call: Call, files: list[str], *, done: Done, **options: Any) -> list[Outcome]:
+        """Encode files, and note in the manifest what they are, also where the run is given up."""
+        status = {path: os.stat(path) for path in files if os.path.exists(path)}
+        folders = [folder for root in self.roots for folder in _folders(root)]
+        Manifest.refuse_others(self.folder, self.share)
+        sums = {one.coded: one.sha256 for one in Manifest.read(self.folder).files}
+        outcomes: dict[str, Outcome] = {}
 
-    def decode(self, call: Call, target: str, files: list[str], **options: Any) -> list[Outcome]:
-        """Decode files, hold them against the manifest, and give them and their folders what it says of them."""
-        outcomes = call(files, **options)
-        manifest = self._manifest()
-        outcomes = outcomes + compare(self.folder, manifest, outcomes, options["done"])
-        settle(manifest, target)
-        return outcomes
+        def seen(outcome: Outcome) -> None:
+            known = sums.get(self._name(outcome.path) + SUFFIX)
+            if outcome.skipped and known and outcome.sha256 not in (None, known):
+                outcome.error = UsageError("is another file than the one that was archived; -f encodes it anew")
+            outcomes[outcome.path] = outcome
+            done(outcome)
 
-    def test(self, call: Call, files: list[str], **options: Any) -> list[Outcome]:
-        """Decode files, with or without writing them, and hold them against the manifest."""
-        outcomes = call(files, **options)
-        return outcomes + compare(self.folder, self._manifest(), outcomes, options["done"])
+        try:
+            return call(files, done=seen, **options)
+        finally:
+            if outcomes and status:
+                self._note(status, outcomes, folders)
 
-    def _manifest(self) -> Manifest:
-        """Return the manifest; warns where there is none."""
+    def _name(self, path: str) -> str:
+        """Return the path of an original below its root."""
+        return _posix(os.path.join(self.below.get(path, ""), os.path.basename(path)))
+
+    def _note(
+        self, status: Mapping[str, os.stat_result], outcomes: Mapping[str, Outcome], folders: Sequence[Folder]
+    ) -> None:
+        """Write the manifest: of files that were encoded now, or are to be, and of what was in the archive before."""
+        before, everything = Manifest.read(self.folder, self.share), Manifest.read(self.folder)
+        now = {self._name(path): path for path in self.below}  # of all shares
+        files = {one.coded: one for one in before.files if one.path not in now and not one.waits}
+        files |= {one.coded: one for one in before.files if now.get(one.path) in status}
+        for path, one in status.items():
+            name = self._name(path)
+            outcome, mode = outcomes.get(path), stat.S_IMODE(one.st_mode)
+            if outcome is None or outcome.error is not None:
+                waits = Original(name, name + SUFFIX, one.st_size, one.st_mtime_ns, mode, "", waits=True)
+                files.setdefault(waits.coded, waits)
+            else:
+                files[name + SUFFIX] = _encoded(outcome, name, mode)
+        if self.share is None or self.share[0] == 1:
+            named = {name + SUFFIX for name in now} | {one.coded for one in everything.files}
+            old = {coded: one for coded, one in files.items() if one.path not in now}
+            for coded in _coded_files(self.folder):
+                if coded not in named or (coded in old and _is_other(self.folder, old[coded])):
+                    files[coded] = _adopted(self.folder, coded)
+        gone = {one.path for one in files.values()} - now.keys()
+        parents = {_posix(os.path.dirname(name) or os.curdir) for name in gone}
+        known = [one for one in before.folders if one.path in parents]  # as they were when these files were there
+        by_path = {one.path: one for one in (*before.folders, *folders, *known)}
+        Manifest(list(files.values()), list(by_path.values())).write(self.folder, self.share)
+
+    def compare(self, outcomes: Sequence[Outcome], done: Done) -> list[Outcome]:
+        """Hold what was decoded of the archive against its manifest; warns where there is none.
+
+        Returns
+        -------
+        list of Outcome
+            One with an error for each original that is missing or another one, and each coded file that the manifest
+            does not name; `done` was called with them.
+        """
         manifest = Manifest.read(self.folder)
         if not manifest.exists:
             text = f"{self.folder} has no manifest: nothing tells whether files of an archive are missing"
             logging.getLogger("runtime").warning(text)
-        return manifest
+            return []
+        root = Path(os.path.abspath(self.folder))
+        there, decoded = _below(root, self.below), _below(root, {outcome.path: outcome for outcome in outcomes})
+        unknown = decoded.keys() - {one.coded for one in manifest.files}
+        wrong = dict.fromkeys(unknown, "not named in the archive's manifest")
+        for one in manifest.files:
+            outcome = decoded.get(one.coded)
+            if one.coded not in there:
+                wrong[one.coded] = "missing from the archive; its manifest names it"
+            elif outcome is not None and outcome.error is None and one.sha256:
+                if (outcome.original_bytes, _sum(outcome) or one.sha256) != (one.bytes, one.sha256):
+                    wrong[one.coded] = "decodes to another file than the manifest says"
+        found = [Outcome(os.path.join(self.folder, coded), error=CorruptError(wrong[coded])) for coded in sorted(wrong)]
+        for outcome in found:
+            done(outcome)
+        return found
+
+    def settle(self, outcomes: Sequence[Outcome], target: str) -> None:
+        """Give what was restored into a folder its permissions and times, by the manifest; make the empty folders."""
+        manifest = Manifest.read(self.folder)
+        decoded = _below(Path(os.path.abspath(self.folder)), {outcome.path: outcome for outcome in outcomes})
+        for folder in manifest.folders:
+            os.makedirs(os.path.join(target, folder.path), exist_ok=True)
+        for one in manifest.files:
+            outcome = decoded.get(one.coded)
+            if outcome is not None and outcome.error is None and outcome.output is not None:
+                _give(outcome.output, one.mtime_ns, one.mode & 0o777)  # no special rights
+        for folder in sorted(manifest.folders, key=lambda folder: folder.path, reverse=True):
+            _give(os.path.join(target, folder.path), folder.mtime_ns, folder.mode)
 
 
-def note(archive: Archive, outcomes: Sequence[Outcome], status: Mapping[str, os.stat_result]) -> None:
-    """Write the manifest of an archive, if all its files were encoded.
-
-    Parameters
-    ----------
-    outcomes : of the originals, with their SHA-256
-    status : of the originals by path, before they were encoded
-    """
-    if any(outcome.error is not None for outcome in outcomes):
-        return
-    made = Manifest()
-    for outcome in outcomes:
-        one, name = status[outcome.path], os.path.join(archive.below[outcome.path], os.path.basename(outcome.path))
-        coded = os.path.relpath(outcome.output or "", archive.folder)
-        made.files.append(
-            Original(
-                *(_posix(name), _posix(coded), one.st_size, one.st_mtime_ns, stat.S_IMODE(one.st_mode)),
-                outcome.sha256 or "" if _comes_back(outcome) else "",
-            )
-        )
-    for root in archive.roots:
-        for folder, *_ in os.walk(root):
-            one = os.stat(folder)
-            path = os.path.relpath(folder, root)
-            made.folders.append(Folder(_posix(path), one.st_mtime_ns, stat.S_IMODE(one.st_mode)))
-    made.write(archive.folder, archive.share)
-
-
-def compare(
-    archive: str, manifest: Manifest, outcomes: Sequence[Outcome], done: Callable[[Outcome], None]
+def decode(
+    archives: Sequence[Archive], target: str | None, call: Call, files: list[str], *, done: Done, **options: Any
 ) -> list[Outcome]:
-    """Hold what was decoded of an archive against its manifest.
+    """Decode files, hold them against the manifests of their archives, and give them and their folders what these say.
 
-    Returns
-    -------
-    list of Outcome
-        One with an error for each original that is missing or another one, and each coded file that the manifest does
-        not name; `done` was called with them.
+    `target` is the folder into which they are restored, if there is one.
     """
-    wrong, found = [], {_posix(os.path.relpath(outcome.path, archive)): outcome for outcome in outcomes}
-    unknown = found.keys() - {one.coded for one in manifest.files} if manifest.exists else set()
-    for coded in sorted(unknown):
-        wrong.append(Outcome(os.path.join(archive, coded), error=CorruptError("not named in the archive's manifest")))
-        done(wrong[-1])
-    for one in manifest.files:
-        outcome = found.get(one.coded)
-        text = None
-        if outcome is None:
-            text = "missing from the archive; its manifest names it"
-        elif outcome.error is None and one.sha256:
-            if (outcome.original_bytes, _sum(outcome) or one.sha256) != (one.bytes, one.sha256):
-                text = "decodes to another file than the manifest says"
-        if text is not None:
-            wrong.append(Outcome(os.path.join(archive, one.coded), error=CorruptError(text)))
-            done(wrong[-1])
-    return wrong
+    outcomes = call(files, done=done, **options)
+    wrong = [outcome for archive in archives for outcome in archive.compare(outcomes, done)]
+    if target is not None:
+        for archive in archives:
+            archive.settle(outcomes, target)
+    return outcomes + wrong
 
 
-def against(
-    call: Call, original: str, files: list[str], done: Callable[[Outcome], None], **options: Any
-) -> list[Outcome]:
+def _folders(root: str) -> Iterator[Folder]:
+    """Yield a folder and all below it."""
+    for folder, *_ in os.walk(root):
+        one = os.stat(folder)
+        yield Folder(_posix(os.path.relpath(folder, root)), one.st_mtime_ns, stat.S_IMODE(one.st_mode))
+
+
+def _coded_files(archive: str) -> Iterator[str]:
+    """Yield the coded files of an archive, by their paths in it."""
+    for folder, _, names in os.walk(archive):
+        for name in names:
+            path = os.path.join(folder, name)
+            if name.endswith(SUFFIX) and os.path.isfile(path):
+                yield _posix(os.path.relpath(path, archive))
+
+
+def _encoded(outcome: Outcome, name: str, mode: int) -> Original:
+    """Return what is to be known of an original that was encoded. Its SHA-256 matters if the same bytes come back."""
+    with open(outcome.output or "", "rb") as file:
+        header = BlockReader(file).header
+    same = not header.bounded and header.suffix in ("", split_name(outcome.path)[1])
+    sha256 = (outcome.sha256 or "") if same else ""
+    return Original(name, name + SUFFIX, outcome.original_bytes, header.mtime or 0, mode, sha256)
+
+
+def _is_other(archive: str, one: Original) -> bool:
+    """Tell whether a coded file is of another original than its entry: it was made by a run that was killed."""
+    path = os.path.join(archive, one.coded)
+    if os.stat(path).st_mtime_ns == one.mtime_ns:
+        return False
+    with contextlib.suppress(MiddleoutError, OSError), open(path, "rb") as file:  # else decoding tells what it has
+        return BlockReader(file).header.mtime != one.mtime_ns
+    return False
+
+
+def _adopted(archive: str, coded: str) -> Original:
+    """Return what a coded file tells of its original, which is gone: a run was killed that encoded and removed it."""
+    path = os.path.join(archive, coded)
+    one = os.stat(path)
+    name, mtime = coded.removesuffix(SUFFIX), one.st_mtime_ns
+    with contextlib.suppress(MiddleoutError, OSError), open(path, "rb") as file:  # else decoding tells what it has
+        header = BlockReader(file).header
+        name, mtime = name + header.suffix, header.mtime or mtime
+    return Original(name, coded, 0, mtime, stat.S_IMODE(one.st_mode), "")
+
+
+def _below(root: Path, found: Mapping[str, T]) -> dict[str, T]:
+    """Return what is found by paths by their names below a folder; other paths are left out."""
+    paths = {Path(os.path.abspath(path)): value for path, value in found.items()}
+    return {path.relative_to(root).as_posix(): value for path, value in paths.items() if path.is_relative_to(root)}
+
+
+def against(call: Call, original: str, files: list[str], *, done: Done, **options: Any) -> list[Outcome]:
     """Decode a file without writing it, and hold it against its original. Raises `UsageError`."""
     try:
         wanted = file_digest(original).hex()
@@ -142,26 +219,11 @@ def against(
     return [outcome]
 
 
-def settle(manifest: Manifest, target: str) -> None:
-    """Give restored files and folders the permissions and times that the manifest has; make the empty folders."""
-    for folder in manifest.folders:
-        os.makedirs(os.path.join(target, folder.path), exist_ok=True)
-    entries: list[Original | Folder] = [
-        *manifest.files,
-        *sorted(manifest.folders, key=lambda one: one.path, reverse=True),
-    ]
-    for entry in entries:
-        path = os.path.join(target, entry.path)
-        with contextlib.suppress(OSError, OverflowError):  # missing, or this file system has no such permissions
-            os.utime(path, ns=(entry.mtime_ns, entry.mtime_ns))
-            os.chmod(path, entry.mode)
-
-
-def _comes_back(outcome: Outcome) -> bool:
-    """Tell whether what was encoded decodes to the same bytes: not in a lossy mode, and not of the samples only."""
-    with open(outcome.output or "", "rb") as file:
-        header = BlockReader(file).header
-    return not header.bounded and header.suffix in ("", split_name(outcome.path)[1])
+def _give(path: str, mtime_ns: int, mode: int) -> None:
+    """Give a path its time of modification and permissions, where its file system has such."""
+    with contextlib.suppress(OSError, OverflowError):
+        os.utime(path, ns=(mtime_ns, mtime_ns))
+        os.chmod(path, mode)
 
 
 def _sum(outcome: Outcome) -> str | None:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
+import re
+import time
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from ..core.errors import CorruptError
-from ..recording.outputs.output_file import Output
+from ..core.errors import CorruptError, UsageError
+from ..recording.outputs.output_file import Output, make_folders
 
 _FORMAT, _VERSION = "middleout archive", 1
-_PATTERN = "manifest*.json"
+_NAME = re.compile(r"manifest(-[0-9]+-of-[0-9]+)?\.json")
 
 
 @dataclass(frozen=True)
@@ -22,6 +26,7 @@ class Original:
     path : of the original, below the folder that was archived; with `/`
     coded : of its coded file, below the archive
     bytes, mtime_ns, mode, sha256 : of the original; no sha256 where another file comes back, as in a lossy mode
+    waits : whether it could not be encoded yet
     """
 
     path: str
@@ -30,6 +35,7 @@ class Original:
     mtime_ns: int
     mode: int
     sha256: str
+    waits: bool = False
 
 
 @dataclass(frozen=True)
@@ -50,36 +56,78 @@ class Manifest:
 
     def write(self, archive: str, share: tuple[int, int] | None = None) -> None:
         """Write the manifest into an archive, in place of an older one; that of one share of the files apart."""
-        name = "manifest.json" if share is None else "manifest-{}-of-{}.json".format(*share)
-        made = {"format": _FORMAT, "version": _VERSION, **asdict(self)}
+        made = {"format": _FORMAT, "version": _VERSION, "written_ns": time.time_ns(), **asdict(self)}
         text = json.dumps(made, indent=1, ensure_ascii=False)
-        Output(os.path.join(archive, name), force=True).complete(text.encode("utf-8", "surrogateescape"))
+        make_folders(archive)
+        Output(os.path.join(archive, _name(share)), force=True).complete(text.encode("utf-8", "surrogateescape"))
+        for older, content in _found(archive) if share is None else ():  # this one has what they say
+            if os.path.basename(older) != _name(share) and content is not None:
+                os.unlink(older)
 
     @property
     def exists(self) -> bool:
-        """Whether there is one: it names the archive's own folder at least."""
-        return bool(self.folders)
+        """Whether there is one: it names something."""
+        return bool(self.folders or self.files)
 
     @classmethod
-    def read(cls, archive: str) -> Manifest:
-        """Read all manifests of an archive; empty if there is none.
+    def read(cls, archive: str, share: tuple[int, int] | None = None) -> Manifest:
+        """Read all manifests of an archive, or that of one share; empty if there is none. The latest one counts.
 
         Raises
         ------
         CorruptError
             One of them is not what `write` wrote, or names a path outside of the archive.
         """
-        found = cls()
-        for path in sorted(Path(archive).glob(_PATTERN)):
+        files: dict[str, Original] = {}
+        folders: dict[str, Folder] = {}
+        found = [(path, content) for path, content in _found(archive) if content is not None]
+        for path, content in sorted(found, key=lambda each: _written(*each)):
+            if share is not None and os.path.basename(path) != _name(share):
+                continue
             try:
-                content = json.loads(path.read_bytes().decode("utf-8", "surrogateescape"))
-                if (content["format"], content["version"]) != (_FORMAT, _VERSION):
+                if content["version"] != _VERSION:
                     raise ValueError("another format, or a newer version")
-                found.files += [_checked(Original(**entry)) for entry in content["files"]]
-                found.folders += [_checked(Folder(**entry)) for entry in content["folders"]]
-            except (KeyError, TypeError, ValueError, RecursionError) as error:
-                raise CorruptError(f"{path.name} is damaged: {error}") from None
-        return found
+                files |= {entry["coded"]: _checked(Original(**entry)) for entry in content["files"]}
+                folders |= {entry["path"]: _checked(Folder(**entry)) for entry in content["folders"]}
+            except (KeyError, TypeError, ValueError) as error:
+                raise CorruptError(f"{os.path.basename(path)} is damaged: {error}") from None
+        return cls(list(files.values()), list(folders.values()))
+
+    @classmethod
+    def refuse_others(cls, archive: str, share: tuple[int, int] | None) -> None:
+        """Raise `UsageError` where a file is in the way that is no manifest of an archive."""
+        for path, content in _found(archive):
+            if content is None and os.path.basename(path) == _name(share):
+                raise UsageError(f"{path} is no manifest of an archive, which is to have this name")
+
+
+def _found(archive: str) -> Iterator[tuple[str, dict[str, Any] | None]]:
+    """Yield the files with names of manifests and what is in them; None where these are another program's.
+
+    Raises `CorruptError` for what is no JSON.
+    """
+    for name in sorted(os.listdir(archive) if os.path.isdir(archive) else ()):
+        if _NAME.fullmatch(name) is None:
+            continue
+        path = os.path.join(archive, name)
+        try:
+            content = json.loads(Path(path).read_bytes().decode("utf-8", "surrogateescape"))
+        except (ValueError, RecursionError) as error:
+            raise CorruptError(f"{name} is damaged: {error}") from None
+        ours = isinstance(content, dict) and content.get("format") == _FORMAT
+        if not ours:
+            logging.getLogger("runtime").warning("%r is no manifest of an archive", path)
+        yield path, content if ours else None
+
+
+def _written(path: str, content: dict[str, Any]) -> int:
+    """Return when a manifest was written, in ns; a copy may have another time of modification."""
+    written = content.get("written_ns")
+    return written if isinstance(written, int) else os.stat(path).st_mtime_ns
+
+
+def _name(share: tuple[int, int] | None) -> str:
+    return "manifest.json" if share is None else "manifest-{}-of-{}.json".format(*share)
 
 
 def _checked(entry: Any) -> Any:
@@ -93,4 +141,5 @@ def _checked(entry: Any) -> Any:
 
 
 def _is_below(path: str) -> bool:
-    return not PurePosixPath(path).is_absolute() and ".." not in PurePosixPath(path).parts and "\\" not in path
+    inside = not PurePosixPath(path).is_absolute() and ".." not in PurePosixPath(path).parts
+    return inside and "\0" not in path and not (os.name == "nt" and "\\" in path)

@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .. import __version__
 from ..core.errors import MiddleoutError, UsageError, as_error
@@ -28,6 +28,9 @@ from .shared_options import (
     shard,
 )
 
+if TYPE_CHECKING:
+    from ..archive.folders import Archive
+
 _ENCODING = ("model", "max_error", "keep", "threshold", "window", "target_rate")
 _HOW = ("independent", "topology", "embed_model", "verify", "metadata", "sha256")
 _INTERRUPTED = 130
@@ -45,7 +48,8 @@ def main(arguments: list[str] | None = None) -> int:
     handler = signal.signal(signal.SIGTERM, _interrupt)
     try:
         code: int = options.run(options)
-        sys.stdout.flush()
+        if sys.stdout is not None:  # it may be closed
+            sys.stdout.flush()
         return code
     except MiddleoutError as error:
         return complain(error)
@@ -55,7 +59,7 @@ def main(arguments: list[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as error:
-        return complain(MiddleoutError(error.strerror or str(error)))
+        return complain(as_error(error), error.filename)
     except Exception as error:
         return complain(as_error(error))
     finally:
@@ -78,7 +82,7 @@ def _parser() -> argparse.ArgumentParser:
     encode.add_argument(
         "--model",
         metavar="NAME|PATH",
-        help="default: implant or array, by the recording; near-lossless for a --max-error from 5 on",
+        help="default: implant or device, by the recording; near-lossless for a --max-error from 5 on",
     )
     encode.add_argument("--embed-model", action="store_true", help="put the model into the file")
     encode.add_argument("--independent", action="store_true", help="code each channel alone")
@@ -144,6 +148,8 @@ def _encode(options: argparse.Namespace) -> int:
     from ..batch.options import EncodeOptions
 
     given = given_by(options)
+    if options.array and (options.recursive or options.shard is not None):
+        raise UsageError("--array is for the files of one recording: not with -r or --shard")
     roots = _select(options, coded=False)
     made = EncodeOptions(**{name: getattr(options, name) for name in _ENCODING + _HOW}, **options.chunk)
     if made.lossy and options.rm and not options.quiet:
@@ -165,11 +171,10 @@ def _decode(options: argparse.Namespace) -> int:
     call = partial(
         files.decode_files, model=options.model, embedded_model=options.embedded_model, **_destination(options)
     )
-    if _is_archive(options) and len(roots) == 1:
-        from ..archive.folders import Archive
+    if roots and options.recursive:
+        from ..archive.folders import decode
 
-        archive = Archive(roots[0], roots, options.below)
-        call = partial(archive.decode, partial(call, sums=True), options.directory)
+        call = partial(decode, _archives(options, roots), options.directory, partial(call, sums=True))
     return run("decode", call, options, files.coded_samples(options.files))
 
 
@@ -184,11 +189,18 @@ def _test(options: argparse.Namespace) -> int:
         if len(options.files) != 1 or options.recursive:
             raise UsageError("--against is for one file")
         call = partial(against, partial(call, sums=True), options.against)
-    elif options.recursive and len(roots) == 1:
-        from ..archive.folders import Archive
+    elif roots and options.recursive:
+        from ..archive.folders import decode
 
-        call = partial(Archive(roots[0], roots, options.below).test, partial(call, sums=True))
+        call = partial(decode, _archives(options, roots), None, partial(call, sums=True))
     return run("test", call, options, files.coded_samples(options.files))
+
+
+def _archives(options: argparse.Namespace, roots: list[str]) -> list[Archive]:
+    """Return the folders that are decoded as archives, each with a manifest of its own."""
+    from ..archive.folders import Archive
+
+    return [Archive(root, (), options.below) for root in roots]
 
 
 def _is_archive(options: argparse.Namespace) -> bool:
@@ -210,7 +222,7 @@ def _select(options: argparse.Namespace, coded: bool) -> list[str]:
     if not names:
         raise UsageError("no files")
     if wrong := [name for name in names if name.startswith("-") and name != "-" and not os.path.exists(name)]:
-        raise UsageError(f"there is no option {wrong[0]}")
+        raise UsageError(f"there is no option {wrong[0]}, and no such file")
     below = selection.select(names, wanted, None if coded else options.directory) if options.recursive else {}
     options.files = list(below) if options.recursive else names
     options.whole = frozenset()
@@ -229,6 +241,8 @@ def _destination(options: argparse.Namespace) -> dict[str, Any]:
     several = len(options.files) > 1 and not getattr(options, "array", False)
     if several and (options.output is not None or "-" in options.files):
         raise UsageError("-o and `-` are for one input; for several say with -d into which folder")
+    if options.directory is not None and "-" in options.files:
+        raise UsageError("standard input has no name: say with -o what to write, not with -d")
     to_stdout = options.output == "-" or (options.output is None and "-" in options.files)
     if to_stdout and options.json:
         raise UsageError("--json does not go with coded data or samples on standard output")

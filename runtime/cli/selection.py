@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -12,6 +13,8 @@ from ..core.terms import RAW_SUFFIXES
 from ..recording.formats import table
 from ..recording.formats.found import Found
 from ..recording.npy import MAGIC as NPY_MAGIC
+from ..recording.outputs.paths import SUFFIX
+from ..recording.outputs.temporary_names import is_temporary
 from ..recording.wav import is_wav
 
 
@@ -30,9 +33,11 @@ def is_any(path: str) -> bool:
 
 
 def is_coded(path: str) -> bool:
-    """Tell whether a file in a folder is a coded one, by its first bytes."""
+    """Tell whether a file in a folder is a coded one, by its first bytes, or by its name if these are damaged."""
+    if is_temporary(os.path.basename(path)):
+        return False
     with open(path, "rb") as file:
-        return file.read(len(MAGIC)) == MAGIC
+        return file.read(len(MAGIC)) == MAGIC or path.endswith(SUFFIX)
 
 
 def select(names: Iterable[str], wanted: Callable[[str], bool], but: str | None = None) -> dict[str, str]:
@@ -62,7 +67,9 @@ def select(names: Iterable[str], wanted: Callable[[str], bool], but: str | None 
             below[:] = sorted(one for one in below if but is None or not _same(os.path.join(folder, one), but))
             for file in sorted(files):
                 path = os.path.join(folder, file)
-                if os.path.isfile(path) and wanted(path):
+                if not os.path.isfile(path):
+                    logging.getLogger("runtime").warning("%r is no file, or a link to nothing: left out", path)
+                elif wanted(path):
                     found[path] = os.path.relpath(folder, name)
     if folders and not found:
         raise UsageError(f"no such recordings in {', '.join(folders)}")
