@@ -172,8 +172,7 @@ class CodedTarget:
         found, embedded = self._found, self._found.header.embedded and self._model_data is not None
         header, about = replace(found.header, embedded=embedded), dict(found.metadata)
         if end.holes:
-            holes = [[hole.start, hole.stop] for hole in end.holes]
-            about[metadata.ANNOTATIONS] = about.get(metadata.ANNOTATIONS, {}) | {"holes": holes}
+            about = metadata.with_holes(about, [[hole.start, hole.stop] for hole in end.holes])
         packed = metadata.pack(about, header.channels) if about else b""
         writer = BlockWriter(self._output.file, header, self._model_data, packed)
         writer.front(found.front or b"")

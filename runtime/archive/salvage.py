@@ -70,9 +70,7 @@ def salvage_file(
     embedded_model: bool = True,
     jobs: int | None = None,
 ) -> Salvaged:
-    """Restore what is left of a damaged, cut or incomplete coded file.
-
-    All parts are found that their checksums prove. Lost frames are filled, so that the time of others stays.
+    """Restore what is left of a damaged, cut or incomplete coded file: all parts that their checksums prove.
 
     Parameters
     ----------
@@ -82,8 +80,8 @@ def salvage_file(
         A new coded file if the name ends in `.mdo`, with the chunks as they are; else the original, which is a WAV file
         where its own form is lost, and a folder where it was several files.
     fill : {"zeros", "hold"}
-        What takes the place of lost frames: zeros (of unsigned samples, the middle of their range), or the last frame
-        in front.
+        What takes the place of lost frames, so that the time of others stays: zeros (of unsigned samples, the middle of
+        their range), or the last frame in front.
     force : bool
         Replace an existing file.
     model : str, os.PathLike, bytes or None
@@ -101,7 +99,7 @@ def salvage_file(
     ------
     FileFormatError
         No header of a coded file is left.
-    ModelError, UsageError, as_error
+    ModelError, UsageError, MiddleoutError
     """
     if fill not in FILLS:
         raise UsageError(f"fill {fill!r}; possible are {', '.join(FILLS)}")
@@ -111,6 +109,8 @@ def salvage_file(
         with Input(os.fspath(path)) as source:
             job = _job(source, os.fspath(output), outputs, fill == HOLD, partial(_decoder, given, embedded_model))
             Runner(jobs or default_threads()).run([job])
+    except MiddleoutError:
+        raise
     except Exception as error:
         raise as_error(error) from error
     if job.error is not None:

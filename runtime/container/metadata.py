@@ -15,11 +15,32 @@ from ..core.compressed_bytes import pack_blob, parse_blob
 from ..core.errors import CorruptError, UsageError
 
 CHANNEL_IDS, GAIN, OFFSET, PROBE = "channel_ids", "gain_to_uV", "offset_to_uV", "probe"
+OF_CHANNELS = (CHANNEL_IDS, GAIN, OFFSET, PROBE)
 START_TIME, ANNOTATIONS = "start_time", "annotations"
+_HOLES = "holes"
 FORMAT = "format"
 """What a file was that some acquisition system wrote, in words; of no meaning to a decoder."""
 _CLOCK = "([01][0-9]|2[0-3]):[0-5][0-9]"
 _TIME = re.compile(rf"[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}T{_CLOCK}:[0-5][0-9](\.[0-9]{{1,9}})?(Z|[+-]{_CLOCK})?")
+
+
+def holes_of(metadata: dict[str, Any]) -> list[list[int]]:
+    """Return the frames that were lost before a recording was salvaged, first ones and ends; none if it was not."""
+    about = metadata.get(ANNOTATIONS)
+    holes = about.get(_HOLES, []) if isinstance(about, dict) else []
+    pairs = isinstance(holes, list) and all(isinstance(hole, list) and len(hole) == 2 for hole in holes)
+    return holes if pairs and all(isinstance(frame, int) for hole in holes for frame in hole) else []
+
+
+def with_holes(metadata: dict[str, Any], holes: list[list[int]]) -> dict[str, Any]:
+    """Return metadata that tell of holes beside those of which they tell already."""
+    merged: list[list[int]] = []
+    for start, stop in sorted(holes_of(metadata) + holes):
+        if merged and start <= merged[-1][1]:
+            merged[-1][1] = max(merged[-1][1], stop)
+        else:
+            merged.append([start, stop])
+    return metadata | {ANNOTATIONS: metadata.get(ANNOTATIONS, {}) | {_HOLES: merged}}
 
 
 def normal(metadata: Any) -> dict[str, Any]:

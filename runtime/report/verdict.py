@@ -11,6 +11,7 @@ import numpy as np
 
 from ..access.reader import Reader
 from ..batch.files import decode_files
+from ..container.metadata import holes_of
 from ..container.random_access import read_layout
 from ..core import sample_formats
 from ..core.errors import CorruptError, FileFormatError, MiddleoutError, ModelError, UsageError
@@ -94,6 +95,10 @@ def check(
     found = Verdict(GOOD, "Lossless and verified", [checked], digests)
     if not facts["lossless"]:
         found = replace(found, state=LOSSY, title=_lossy_title(facts), lines=[checked, *_lossy_lines(facts)])
+    if lost := holes_of(facts["metadata"]):
+        text = ", ".join(f"{start} to {stop - 1}" for start, stop in lost)
+        lines = [*found.lines, f"It was salvaged from a damaged file. Frames that were lost, and filled: {text}."]
+        found = replace(found, state=LOSSY, title="Salvaged: not all of the original is there", lines=lines)
     if original is None:
         more = ["Give --original to measure what was lost."] if found.state == LOSSY else []
         return replace(found, lines=found.lines + more)

@@ -357,3 +357,20 @@ def test_exactly_the_whole_chunks_come_back(coded, tmp_path, seed):
     one = coded(recipes.KINDS[seed % len(recipes.KINDS)])
     damaged = recipes.damage(one, recipes.DAMAGES[random.integers(len(recipes.DAMAGES))], random)
     recipes.check(one, damaged, tmp_path, ("zeros", "hold")[seed % 2], both=seed % 3 == 0)
+
+
+def test_what_was_lost_before_stays_named(tmp_path):
+    samples = np.cumsum(np.random.default_rng(8).integers(-9, 10, (6000, 2)), axis=0).astype(np.int16)
+    data = runtime.encode(samples, 1000, chunk_frames=1000, metadata={"annotations": {"rat": 7}})
+    found = [(0, 0)]
+    for number in (1, 3, 2):
+        with runtime.open(data) as reader:
+            payload = list(reader.payloads())[number]
+        at = data.index(payload) + len(payload) // 2
+        (tmp_path / "x.mdo").write_bytes(data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :])
+        found = runtime.salvage_file(tmp_path / "x.mdo", tmp_path / "y.mdo", force=True).holes
+        assert [(hole.start, hole.stop) for hole in found] == [(number * 1000, number * 1000 + 1000)]
+        data = (tmp_path / "y.mdo").read_bytes()
+        about = runtime.open(data).metadata["annotations"]
+        assert about["rat"] == 7
+    assert about["holes"] == [[1000, 4000]]
