@@ -93,7 +93,7 @@ def _flac(samples: np.ndarray) -> int:
 
 
 def _wavpack(samples: np.ndarray) -> int:
-    from wavpack_numcodecs import WavPack
+    from wavpack_numcodecs.wavpack import WavPack  # that of numcodecs; the package's own name may be that of zarr 3
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

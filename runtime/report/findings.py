@@ -34,7 +34,8 @@ class Findings:
     facts : of `batch.info.describe`
     names : of the channels
     places : where they are drawn
-    costs, signal, faults : see there
+    costs, signal : see there
+    faults : of channels; None where the signal is not known, in spike mode
     own_bytes, sizes : of this codec and of others, for the excerpt
     codes : whether others were given the implant's codes
     excerpt_samples : how many samples the sizes are of
@@ -48,7 +49,7 @@ class Findings:
     places: layout.Layout | None = None
     costs: Costs | None = None
     signal: excerpt.Excerpt | None = None
-    faults: signals.Faults = field(default_factory=signals.Faults)
+    faults: signals.Faults | None = None
     own_bytes: int = 0
     sizes: list[baselines.Size] = field(default_factory=list)
     codes: bool = False
@@ -128,8 +129,10 @@ def _add_signal(found: Findings, reader: Reader, original: str | None) -> None:
     codes = baselines.as_codes(values)
     found.codes, found.sizes = codes is not values, baselines.sizes(codes)
     samples = np.nan_to_num(plain) if plain.dtype.kind == "f" else plain
-    found.faults = signals.find_faults(samples, reader.sample_rate)
-    found.signal = excerpt.of_samples(samples, before, reader, found.faults)
+    looked_at = samples if found.facts["spikes"] is None else before  # there is no signal between windows
+    if looked_at is not None:
+        found.faults = signals.find_faults(looked_at, reader.sample_rate)
+    found.signal = excerpt.of_samples(samples, before, reader, found.faults or signals.Faults())
     if before is not None and reader.sample_rate >= _SPIKE_RATE and found.signal.seconds >= _SPIKE_SECONDS:
         pairs = [(before[:, channel], samples[:, channel]) for channel in found.signal.candidates]
         compared = [fidelity.Channel(first, reader.sample_rate).compare(second) for first, second in pairs]

@@ -13,6 +13,7 @@ from .. import __version__
 from . import markup, words
 from .drawing import curves, maps, style
 from .findings import Findings
+from .signals import Faults
 
 MOST_FILES = 2000
 """Files of a page."""
@@ -158,7 +159,7 @@ def _sections(one: Findings) -> Iterator[Section]:
     yield (
         title,
         words.channels(one),
-        (lambda: maps.channel_map(costs, places, one.faults, one.names)) if several else None,
+        (lambda: maps.channel_map(costs, places, one.faults or Faults(), one.names)) if several else None,
     )
     timeline = (lambda: maps.bits_over_time(costs, signal.rate)) if len(costs.bits) > 1 else None
     yield "Bits over time", words.over_time(one), timeline

@@ -115,6 +115,8 @@ def channels(one: Findings) -> list[str]:
             lines.append(f"On no contact of the probe, and not drawn: {_names(one, away)}.")
     if one.costs.windows is not None:
         lines.append("In spike mode the bits of a channel go by its samples in windows.")
+    if faults is None:
+        return [*lines, "Without --original, nothing tells whether channels are dead, saturated or duplicated."]
     for word, numbers in faults.words().items():
         line = f"{word.capitalize()} ({_MEANINGS[word]}): {_names(one, numbers)}."
         if word == "duplicated":

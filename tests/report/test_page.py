@@ -16,7 +16,7 @@ from PIL import Image  # noqa: E402
 
 import runtime  # noqa: E402
 from runtime.cli.main import main  # noqa: E402
-from runtime.report import markup  # noqa: E402
+from runtime.report import markup, words  # noqa: E402
 from runtime.report.findings import gather  # noqa: E402
 
 RATE = 20_000
@@ -188,6 +188,9 @@ def test_one_file_for_each_channel(array, tmp_path):
     runtime.encode_files(names, array=True, output=tmp_path / "a.mdo", sample_rate=RATE, keep="spikes")
     found = gather(str(tmp_path / "a.mdo"), str(tmp_path / "original"))
     assert found.verdict.state == "lossy" and "in the windows" in " ".join(found.verdict.lines)
+    assert found.faults is not None and not found.faults.dead
+    alone = gather(str(tmp_path / "a.mdo"))
+    assert alone.faults is None and "nothing tells whether channels are dead" in " ".join(words.channels(alone))
     assert sorted(found.verdict.digests) == ["c0.npy", "c1.npy"] and found.spikes["spikes"] > 0
 
 
