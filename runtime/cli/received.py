@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import os
 import sys
 from collections.abc import Iterator
@@ -22,6 +23,8 @@ def receiving_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--join", action="store_true", help="begin with the first frames that can be decoded")
     reorder = "packets that may come before one that was sent earlier, for which the decoder waits (default: 0)"
     command.add_argument("--reorder", type=int, default=0, metavar="N", help=reorder)
+    number = "number of the stream, where others may be on the link too (default: that of the first packet)"
+    command.add_argument("--stream", type=int, metavar="NUMBER", help=number)
     command.add_argument("-q", "--quiet", action="store_true", help="no summary")
     verbose(command)
 
@@ -42,8 +45,9 @@ def tell(events: list[Event], blocks: list[tuple[int, Any]] | None = None) -> bo
     told = list(events)
     if told and blocks is not None and _may_grow(told[-1], blocks):
         told.pop()
-    for event in told:
-        print(f"runtime: {event.text}", file=sys.stderr)
+    for text, same in itertools.groupby(told, lambda event: event.text):
+        count = len(list(same))
+        print(f"runtime: {text}{f', {count} times' if count > 1 else ''}", file=sys.stderr)
     del events[: len(told)]
     return any(event.kind != "restored" for event in told)
 

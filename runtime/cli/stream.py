@@ -13,7 +13,7 @@ from ..core.names import printable
 from ..core.terms import FILLS
 from . import memory, stream_events
 from .received import READ, received, receiving_options, tell
-from .shared_options import add_command, bound, hertz, input_options, number_of, positive, verbose, window
+from .shared_options import add_command, bound, given_by, hertz, input_options, number_of, positive, verbose, window
 
 if TYPE_CHECKING:
     from ..streaming.decoder import StreamDecoder
@@ -181,7 +181,7 @@ def _decode(options: argparse.Namespace) -> int:
     from ..streaming.decoder import StreamDecoder
 
     _, out = _pipes()
-    decoder = StreamDecoder(model=options.model, join=options.join, reorder=options.reorder)
+    decoder = StreamDecoder(model=options.model, join=options.join, reorder=options.reorder, stream=options.stream)
     return _decode_all(decoder, out, options)
 
 
@@ -191,6 +191,7 @@ def _decode_all(decoder: StreamDecoder, out: BinaryIO, options: argparse.Namespa
     from ..streaming.filling import Filler
 
     frames, end, bad = 0, 0, False
+    begin: int | None = None
     filler = None if options.fill is None else Filler(options.fill, options.join)
     memory.keep()
 
@@ -198,8 +199,9 @@ def _decode_all(decoder: StreamDecoder, out: BinaryIO, options: argparse.Namespa
         out.write(np.ascontiguousarray(samples, "<i2").data)
 
     def deliver(blocks: list) -> None:
-        nonlocal frames, end, bad
+        nonlocal frames, end, bad, begin
         for first, samples in blocks:
+            begin = first if begin is None else begin
             frames += len(samples)
             for piece in (samples,) if filler is None else filler.add(first, samples):
                 write(piece)
@@ -217,7 +219,8 @@ def _decode_all(decoder: StreamDecoder, out: BinaryIO, options: argparse.Namespa
     if not options.quiet:
         lost = f", {decoder.missing} missing" if decoder.missing else ""
         lost += f", {filler.frames} filled with {options.fill}" if filler is not None and filler.frames else ""
-        print(f"{frames} frames{lost}", file=sys.stderr)
+        since = f" from frame {begin} on" if options.join and begin is not None else ""
+        print(f"{frames} frames{since}{lost}", file=sys.stderr)
     return int(bad)
 
 
@@ -227,12 +230,11 @@ def _calibrate(options: argparse.Namespace) -> int:
     from ..recording.sources import Given, Recording
     from ..streaming.calibration import DEFAULT_MODEL, MOST_FRAMES, Calibration
 
-    given = Given(options.channels, options.sample_rate, options.dtype, options.layout)
     outputs = paths.Outputs(options.output, force=options.force)
-    target = outputs.claim(STREAM, str)
+    target = outputs.claim(STREAM, str, options.files)
     if len(options.files) > 1 and not options.array:
         raise UsageError("a calibration is made from one recording; several files of one channel each need --array")
-    with Recording(options.files, given, options.array) as recording:
+    with Recording(options.files, Given(**given_by(options)), options.array) as recording:
         samples = recording.source.read(MOST_FRAMES)
         made = Calibration.of_samples(samples, options.model or DEFAULT_MODEL)
     outputs.open(target).complete(made.pack())

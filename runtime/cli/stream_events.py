@@ -36,7 +36,7 @@ def add(commands: Any) -> None:
 def _run(options: argparse.Namespace) -> int:
     from ..streaming.spike_events import SpikeCounter, SpikeEventDecoder
 
-    decoder = SpikeEventDecoder(join=options.join, reorder=options.reorder)
+    decoder = SpikeEventDecoder(join=options.join, reorder=options.reorder, stream=options.stream)
     counter: SpikeCounter | None = None
     spikes, bad = 0, False
     memory.keep()
@@ -50,7 +50,9 @@ def _run(options: argparse.Namespace) -> int:
             if options.bins is None:
                 _write_spikes(block, rate)
                 continue
-            counter = counter or SpikeCounter(channels, rate, options.bins / 1000)
+            if counter is None:
+                counter = SpikeCounter(channels, rate, options.bins / 1000, options.join)
+                print("second,missing," + ",".join(map(str, range(channels))))
             _write_counts(counter.add(block), rate)
         bad |= tell(decoder.events, blocks)
         sys.stdout.flush()
@@ -70,8 +72,5 @@ def _write_spikes(block: SpikeBlock, rate: float) -> None:
 
 
 def _write_counts(bins: Iterable[SpikeCounts], rate: float) -> None:
-    """Write a line for every bin, and before the first one the names of the columns."""
     for made in bins:
-        if made.first == 0:
-            print("second,missing," + ",".join(map(str, range(len(made.counts)))))
         print(f"{made.first / rate:.6f},{made.missing}," + ",".join(map(str, made.counts.tolist())))

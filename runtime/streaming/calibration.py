@@ -45,6 +45,8 @@ class Calibration:
     @classmethod
     def of_samples(cls, samples: np.ndarray, model: str | os.PathLike | bytes = DEFAULT_MODEL) -> Calibration:
         """Fit to samples int16 [frames, channels], a second of them or more. Raises `UsageError`."""
+        if samples.dtype != np.int16 or samples.ndim != 2:
+            raise UsageError(f"streams are of int16 [frames, channels], not {samples.dtype} {list(samples.shape)}")
         if len(samples) < _LEAST_FRAMES:
             raise UsageError(f"{len(samples)} frames are too few for a calibration; use {_LEAST_FRAMES} or more")
         if not 1 <= samples.shape[1] <= MAX_CHANNELS:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..core.errors import CorruptError, ModelError, UsageError
+from ..core.errors import CorruptError, ModelError
+from ..core.limits import whole
 from ..predictor import model as models
 from .ordering import BAD, LATE, RESTORED, Ordered, PacketOrder
 from .packet_decoder import PacketDecoder
@@ -74,8 +75,9 @@ class StreamDecoder:
         masks: bool = False,
         reorder: int = 0,
     ):
-        if reorder != int(reorder) or not 0 <= reorder <= MAX_REORDER:
-            raise UsageError(f"reordering over {reorder} packets; possible are 0 to {MAX_REORDER}")
+        reorder = whole(reorder, 0, MAX_REORDER, f"packets are reordered over 0 to {MAX_REORDER} others")
+        if stream is not None:
+            stream = whole(stream, 0, 255, "the number of a stream is 0 to 255")
         self.description: Description | None = None
         self.events: list[Event] = []
         self.complete = False

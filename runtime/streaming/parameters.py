@@ -84,14 +84,12 @@ def general(samples: np.ndarray) -> SideInformation:
 
 
 def without_limits(side: SideInformation) -> SideInformation:
-    """Return parameters of a fit for channels that may leave the range, or the constant, that the fit saw."""
+    """Return parameters of a fit for channels that may leave the range that the fit saw; general ones for constants."""
     side = _copy(side)
-    constant = side.kind == CONSTANT
-    codes = codes_of(side.mean.astype(np.int16))
-    implant = constant & (codes >= 0)
-    side.kind[constant], side.coefficients[constant] = LINEAR, 0
-    side.kind[implant], side.mean[implant] = IMPLANT, codes[implant]
-    side.magnitude_bits[implant] = IMPLANT_MAGNITUDE_BITS
+    constant = np.flatnonzero(side.kind == CONSTANT)
+    known = general(side.mean[None, constant].astype(np.int16))
+    for field in fields(side):
+        getattr(side, field.name)[constant] = getattr(known, field.name)
     _widen(side)
     return side
 

@@ -83,21 +83,25 @@ class SpikeCounter:
     channels : int
     sample_rate : Hz
     width : seconds of a bin
+    joined : whether the stream began before the first block: bins begin with that of its first frame
 
     Raises
     ------
     UsageError
     """
 
-    def __init__(self, channels: int, sample_rate: float, width: float = 0.02):
+    def __init__(self, channels: int, sample_rate: float, width: float = 0.02, joined: bool = False):
         if not (math.isfinite(width) and width * sample_rate >= 1):
             raise UsageError(f"a bin of {width} s has no frame of its own at {sample_rate} Hz")
         self._frames, self._number, self._end = width * sample_rate, 0, 0
+        self._joined = joined
         self._counts, self._seen = np.zeros(channels, np.int64), 0
 
     def add(self, block: SpikeBlock) -> list[SpikeCounts]:
         """Take the next block; return the bins that are complete with it."""
         done, at, end = [], block.first, block.first + block.frames
+        if self._joined:
+            self._number, self._joined = math.ceil((at + 0.5) / self._frames) - 1, False
         while at < end:
             edge = self._edge(self._number + 1)
             if edge <= at:

@@ -94,6 +94,13 @@ def test_counts(packets):
     assert len(fewer) == len(bins) and sum(made.missing for made in fewer) == BLOCK
     for made, full in zip(fewer, bins):
         assert (made.counts == full.counts).all() or made.missing
+    counter = SpikeCounter(6, RATE, 0.02, joined=True)
+    later = [made for block in blocks[3:] for made in counter.add(block)] + counter.finish()
+    begin = blocks[3].first
+    expected = [made for made in bins if made.first + made.frames > begin]
+    assert [made.first for made in later] == [made.first for made in expected]
+    assert [made.missing for made in later] == [begin - later[0].first] + [0] * (len(later) - 1)
+    assert all((made.counts == full.counts).all() for made, full in zip(later[1:], expected[1:]))
     for width in (0, 1e-9, float("nan")):
         with pytest.raises(runtime.UsageError):
             SpikeCounter(6, RATE, width)

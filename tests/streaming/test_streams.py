@@ -13,7 +13,7 @@ import runtime
 from runtime.core import near_lossless
 from runtime.core.implant_table import CODE_TO_SAMPLE
 from runtime.predictor import model
-from runtime.streaming import Calibration, StreamDecoder, StreamEncoder
+from runtime.streaming import Calibration, SpikeStreamEncoder, StreamDecoder, StreamEncoder
 from runtime.streaming.encoder import default_block
 from runtime.streaming.packets import HEAD_BYTES, OVERHEAD, PacketReader
 
@@ -295,6 +295,9 @@ def test_bad_calibrations(frames, calibration, tmp_path):
         Calibration.load(tmp_path / "none.json")
     with pytest.raises(runtime.UsageError):
         Calibration.of_samples(frames[:100])
+    for other in (frames.astype(np.int32), frames.astype(np.float32), frames[:, 0]):
+        with pytest.raises(runtime.UsageError, match="int16"):
+            Calibration.of_samples(other)
     with pytest.raises(runtime.UsageError):
         StreamEncoder(3, RATE, calibration=calibration)
 
@@ -310,12 +313,26 @@ def test_bad_calibrations(frames, calibration, tmp_path):
         {"block": 1 << 20},
         {"resync": 0},
         {"stream": 256},
+        {"stream": 1.5},
         {"max_error": 256},
+        {"channels": "4"},
+        {"sample_rate": None},
+        {"resync": float("nan")},
     ],
 )
 def test_impossible_options(options):
     with pytest.raises(runtime.UsageError):
         StreamEncoder(**{"channels": 4, "sample_rate": RATE, **options})
+
+
+@pytest.mark.parametrize("kind", [StreamEncoder, SpikeStreamEncoder])
+def test_whole_numbers_may_come_as_floats(kind, frames):
+    packets = []
+    for number in (int, float):
+        fields = {"channels": number(4), "sample_rate": number(RATE), "block": number(50), "stream": number(3)}
+        encoder = kind(**fields)
+        packets.append(encoder.push(frames[:600, :4]) + encoder.finish())
+    assert packets[0] == packets[1]
 
 
 def test_frames_of_another_kind():
