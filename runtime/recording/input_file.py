@@ -55,7 +55,9 @@ class Input:
         self.size: int | None = None
         self.mtime: int | None = None
         if path == STREAM:
-            self.file: BinaryIO = sys.stdin.buffer
+            if (file := getattr(sys.stdin, "buffer", None)) is None:
+                raise UsageError("there is no standard input of bytes here")
+            self.file: BinaryIO = file
             return
         if os.path.isdir(path):
             raise UsageError("is a folder; encode, decode and test take the recordings in it with -r")

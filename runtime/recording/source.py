@@ -56,3 +56,8 @@ class Source:
     def back(self) -> Iterator[bytes]:
         """Read the bytes behind the samples, in pieces of at most limits.MAX_FOREIGN_PIECE."""
         return iter(())
+
+
+def missing_frames(claimed: int, there: int) -> tuple[str, ...]:
+    """Return what is to be told where a header tells of another number of frames than are there."""
+    return () if there == claimed else (f"its header tells of {claimed} frames, and {there} are there",)

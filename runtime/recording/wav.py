@@ -17,7 +17,7 @@ from ..core.errors import FileFormatError
 from ..core.file_io import read_up_to, skip_bytes
 from ..core.terms import WAV
 from .signatures import refuse_known
-from .source import Source
+from .source import Source, missing_frames
 
 _SUPPORTED = "supported are WAV files of integer PCM with 8 to 32 bits, and of floats with 32 or 64"
 _PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
@@ -111,6 +111,10 @@ class WavReader(Source):
             self._left = self.frames * self.form.frame_bytes
             whole = self._left == there and there + _CANONICAL.size - 8 < 2**32
             self.canonical = whole and self.front == canonical_header(self.form, self.frames)
+            if claimed is not None:
+                self.notes = missing_frames(claimed // self.form.frame_bytes, self.frames)
+                if not claimed and there:
+                    self.notes = (f"its header tells of no samples: {there} bytes behind it are kept as they are",)
 
     def read(self, frames: int) -> np.ndarray:
         """Read the next frames, plain samples [frames, channels]; fewer only at the end of the samples."""

@@ -104,6 +104,15 @@ def test_the_canonical_flag_means_that_nothing_else_is_needed(name):
     assert not split(data, pipe=True)[0].canonical
 
 
+@pytest.mark.parametrize("name", ODD)
+def test_a_file_that_was_cut_is_told_of(name):
+    told = {"truncated": (500, 200), "truncated in a frame": (250, 25)}.get(name)
+    notes = (f"its header tells of {told[0]} frames, and {told[1]} are there",) if told else ()
+    if name == "no samples, chunk behind":
+        notes = ("its header tells of no samples: 14 bytes behind it are kept as they are",)
+    assert split(ODD[name][0])[0].notes == notes
+
+
 def test_samples_have_their_values():
     samples = np.array([[-32768, 32767], [0, -1], [258, 2]], np.int16)
     _, read, _ = split(riff(fmt(2), chunk(b"data", samples.astype("<i2").tobytes())))

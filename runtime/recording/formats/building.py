@@ -12,6 +12,7 @@ from ...container.metadata import ANNOTATIONS, CHANNEL_IDS, GAIN, OFFSET, START_
 from ...container.records import Field, Layout, Records, Samples
 from ...core import limits, sample_formats
 from ..records import Description
+from ..source import missing_frames
 from .found import Found
 
 _MICROVOLTS = {"nv": 1e-3, "uv": 1.0, "µv": 1.0, "μv": 1.0, "microvolts": 1.0, "mv": 1e3, "v": 1e6, "volts": 1e6}
@@ -99,8 +100,7 @@ def claimed_frames(found: Found, at: int, channels: int, dtype: str, claimed: in
     count = min(claimed, (found.size - at) // Records(1, fields).size(sample_formats.width(dtype)))
     if count < 1:
         raise ValueError("no frame is whole")
-    odd = () if count == claimed else (f"its header tells of {claimed} frames, and {count} are there",)
-    return Records(count, fields), odd
+    return Records(count, fields), missing_frames(claimed, count)
 
 
 def interleaved(
