@@ -56,7 +56,7 @@ def _topology(options: argparse.Namespace) -> int:
     found = Topology() if options.update is None else load(options.update)
     overwrite = options.force or options.output == options.update
     outputs = paths.Outputs(options.output, force=overwrite)
-    target = outputs.claim(STREAM, str)
+    target = outputs.claim(STREAM, str, options.files)
     with Progress("topology", len(options.files), shown=sys.stderr.isatty()) as progress:
         observe(found, options.files, Given(**given), options.array, lambda path: progress.advance(1))
     if not found.channels:

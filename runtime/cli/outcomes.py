@@ -11,6 +11,8 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from ..container.blocks import MAGIC
+from ..core.errors import UsageError
 from ..core.file_io import file_digest
 from ..core.names import printable
 from ..core.terms import RAW_SUFFIXES
@@ -35,6 +37,8 @@ def say(text: str) -> None:
 def run(verb: str, call: Callable, options: argparse.Namespace, total: int | None) -> int:
     """Call it for all files, with a progress bar on a terminal, and summarise."""
     start = time.perf_counter()
+    if options.log is not None and os.path.exists(options.log):
+        _check_log(options.log, options.files)
     with contextlib.ExitStack() as stack:
         log = None if options.log is None else stack.enter_context(open(options.log, "a", encoding="utf-8"))
         progress = stack.enter_context(Progress(verb, total, shown=not options.quiet and sys.stderr.isatty()))
@@ -64,6 +68,14 @@ def run(verb: str, call: Callable, options: argparse.Namespace, total: int | Non
     if good and not options.quiet:
         say(_summary(verb, good, seconds))
     return max((getattr(outcome.error, "exit_code", 1) for outcome in outcomes if outcome.error), default=0)
+
+
+def _check_log(log: str, files: list[str]) -> None:
+    """Raise `UsageError` where a log would be written into a recording."""
+    with open(log, "rb") as file:
+        coded = file.read(len(MAGIC)) == MAGIC
+    if coded or any(os.path.exists(file) and os.path.samefile(file, log) for file in files):
+        raise UsageError(f"{log} is a recording: name another file for the log")
 
 
 def _facts(outcome: Outcome) -> dict[str, Any]:

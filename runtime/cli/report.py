@@ -43,6 +43,8 @@ def _run(options: argparse.Namespace) -> int:
         raise UsageError("report reads files more than once; standard input can't be")
     if options.original is not None and len(options.files) > 1:
         raise UsageError("--original is for one file")
+    if options.original is not None and not os.path.exists(options.original):
+        raise UsageError(f"{options.original}: No such file or directory")
     if len(options.files) > MOST_FILES:
         raise UsageError(f"{len(options.files)} files; a page takes {MOST_FILES}")
     inputs = options.files + ([] if options.original is None else [options.original])

@@ -6,9 +6,9 @@ import argparse
 import sys
 from typing import TYPE_CHECKING, Any
 
-from ..core.errors import UsageError
+from ..core.errors import MiddleoutError, UsageError
 from ..core.terms import FILLS, STREAM, ZEROS
-from .outcomes import say
+from .outcomes import complain, say
 from .shared_options import add_command, model_options, positive
 
 if TYPE_CHECKING:
@@ -37,15 +37,18 @@ def _run(options: argparse.Namespace) -> int:
 
     if options.output == STREAM and sys.stdout.isatty():
         raise UsageError("samples are not written to a terminal; use -o")
-    found = salvage_file(
-        options.file,
-        options.output,
-        fill=options.fill,
-        force=options.force,
-        model=options.model,
-        embedded_model=options.embedded_model,
-        jobs=options.jobs,
-    )
+    try:
+        found = salvage_file(
+            options.file,
+            options.output,
+            fill=options.fill,
+            force=options.force,
+            model=options.model,
+            embedded_model=options.embedded_model,
+            jobs=options.jobs,
+        )
+    except MiddleoutError as error:
+        return complain(error, options.file)
     for line in describe(found):
         say(f"{found.path}: {line}")
     return 0 if found.intact else 1

@@ -78,6 +78,9 @@ def test_a_wrong_number_of_channels_is_noticed(here, capsys):
     assert "warning" not in capsys.readouterr().err
     assert likely_channels(samples[:3]) is None
     assert likely_channels(np.zeros((5000, 4), np.int16)) is None
+    for kind in (np.float32, np.float64):
+        wrong = np.frombuffer(np.random.default_rng(0).bytes(1 << 16), kind).reshape(-1, 2)
+        assert likely_channels(wrong) is None
 
 
 def test_options_that_a_header_contradicts_are_told(here, capsys):
@@ -86,3 +89,56 @@ def test_options_that_a_header_contradicts_are_told(here, capsys):
     assert "it has 1 channels, as its header says" in shown and "its sample rate is" in shown
     assert main("encode", "-f", "ok.wav", "--channels", "1") == 0
     assert "header" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("call", "answer"),
+    [
+        ("encode ok.wav --log no/x", "no/x: No such file or directory"),
+        ("salvage none.mdo -o x.wav", "none.mdo: No such file or directory"),
+        ("stream calibrate none.wav -o x", "none.wav: No such file or directory"),
+        ("encode --array ok.wav ok.wav --shard 1/2 -o x.mdo", "not with -r or --shard"),
+        ("stream calibrate wide.wav -o x", "int16"),
+    ],
+)
+def test_what_is_wrong_is_named(call, answer, here, capsys):
+    (here / "wide.wav").write_bytes(canonical_header(WavFormat(1, 20000, 24), 30000) + bytes(90000))
+    assert main(*call.split()) == 2
+    assert answer in capsys.readouterr().err and not (here / "x").exists()
+
+
+def test_a_calibration_skips_what_is_in_front(here, capsys):
+    samples = simulate(30000, 2, seed=1).samples.astype("<i2").tobytes()
+    for name, front in (("a", b""), ("b", b"x")):
+        (here / name).write_bytes(front + samples)
+        more = ["--skip", "1"] if front else []
+        assert main("stream", "calibrate", name, "--channels", "2", *more, "-o", f"{name}.mdc") == 0
+    assert (here / "a.mdc").read_bytes() == (here / "b.mdc").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("call", "answer"),
+    [
+        ("topology ok.wav -o ok.wav -f", "overwritten by its own output"),
+        ("stream calibrate ok.wav -o ok.wav -f", "overwritten by its own output"),
+        ("encode ok.wav --log ok.wav", "is a recording"),
+        ("encode - -d out", "say with -o what to write"),
+        ("decode - -d out", "say with -o what to write"),
+        ("report ok.wav --original none.wav -o x.html", "none.wav: No such file"),
+        ("encode -- -none.wav", "no option -none.wav, and no such file"),
+    ],
+)
+def test_inputs_stay_and_absurd_calls_are_refused(call, answer, here, capsys):
+    before = (here / "ok.wav").read_bytes()
+    if call.startswith("report"):
+        pytest.importorskip("matplotlib")
+    assert main(*call.split()) == 2
+    assert answer in capsys.readouterr().err and (here / "ok.wav").read_bytes() == before
+
+
+def test_closed_standard_streams_are_no_surprise(here, monkeypatch, capsys):
+    assert main("encode", "-q", "ok.wav") == 0
+    monkeypatch.setattr("sys.stdin", None)
+    assert main("test", "-") == 2 and "no standard input" in capsys.readouterr().err
+    monkeypatch.setattr("sys.stdout", None)
+    assert main("info", "ok.mdo") == 0
