@@ -24,7 +24,7 @@ _HOMES = {
     "Given": "recording.sources",
     "MiddleoutError": "core.errors",
     "ModelError": "core.errors",
-    "Outcome": "batch.jobs",
+    "Outcome": "batch.outcome",
     "RateError": "core.errors",
     "Reader": "access.reader",
     "Salvaged": "archive.salvage",

@@ -166,8 +166,9 @@ def _wanted(item: Any, length: int) -> tuple[Frames, Any]:
     if item.ndim == 0:
         number = int(item) % length
         return range(number, number + 1), 0
+    item = item.astype(np.int64)
     numbers, places = np.unique(np.where(item < 0, item + length, item), return_inverse=True)
-    return numbers.astype(np.int64), places.reshape(item.shape)
+    return numbers, places.reshape(item.shape)
 
 
 def _runs(frames: Frames, most: int) -> list[tuple[int, int]]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
+import zlib
 from collections.abc import Iterator, Sequence
 from typing import Any, BinaryIO, cast
 
@@ -54,7 +56,7 @@ class Reader(RecordingArray):
 
     Raises
     ------
-    FileFormatError, CorruptError, ModelError, UsageError
+    FileFormatError, CorruptError, ModelError, UsageError, OSError
     """
 
     def __init__(
@@ -98,7 +100,13 @@ class Reader(RecordingArray):
         """Pickle path or URL and the options; the file is opened again. Raises `UsageError` for file objects."""
         if self._path is None:
             raise UsageError("a reader of a file object can't be pickled; open the file by its path")
-        return _reopened, (self._path, self._options, self._layout.header_crc, self.frames)
+        return _reopened, (self._path, self._options, self._identity)
+
+    @property
+    def _identity(self) -> tuple[int, int, int]:
+        """What tells this recording from others of the same name: checksums of its header and of its chunks' sizes."""
+        index = self._layout.index
+        return self._layout.header_crc, self.frames, zlib.crc32(index.sizes, zlib.crc32(index.frames))
 
     def read(
         self, start: int = 0, stop: int | None = None, channels: int | slice | Sequence[int] | None = None
@@ -171,10 +179,11 @@ class Reader(RecordingArray):
 
     def _columns(self, channels: int | slice | Sequence[int] | None) -> np.ndarray:
         everything = np.arange(self.channels)
-        try:
-            return np.atleast_1d(everything if channels is None else everything[channels])
-        except IndexError:
-            raise UsageError(f"channels {channels}, of a recording of {self.channels}") from None
+        with contextlib.suppress(IndexError, ValueError):
+            found = np.atleast_1d(everything if channels is None else everything[channels])
+            if found.ndim == 1:
+                return found
+        raise UsageError(f"channels {channels}, of a recording of {self.channels}")
 
     def _loaded(self) -> Decoder:
         if self._decoder is None:
@@ -195,13 +204,17 @@ def _opened(
         raise UsageError("storage_options are those of a URL")
     if isinstance(source, str | os.PathLike):
         return os.path.abspath(source), open(source, "rb")
-    return None, of_object(io.BytesIO(source) if isinstance(source, bytes) else source)
+    if isinstance(source, bytes | bytearray | memoryview):
+        return None, io.BytesIO(bytes(source))
+    if not hasattr(source, "read"):
+        raise UsageError(f"a recording is a path, a URL, a file object or bytes, not {type(source).__name__}")
+    return None, of_object(source)
 
 
-def _reopened(path: str, options: dict[str, Any], header_crc: int, frames: int) -> Reader:
+def _reopened(path: str, options: dict[str, Any], identity: tuple[int, int, int]) -> Reader:
     """Open a pickled reader's file again. Raises `UsageError` where another one has its name now."""
     reader = Reader(path, **options)
-    if (reader._layout.header_crc, reader.frames) != (header_crc, frames):
+    if reader._identity != identity:
         reader.close()
         raise UsageError(f"{path} is not the file that the reader had open")
     return reader

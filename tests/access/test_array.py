@@ -193,3 +193,14 @@ def test_the_accesses_of_kilosort_work(reader, samples):
     same(reader[:100, :], samples[:100, :])
     same(reader[5, 1:3], samples[5, 1:3])
     same(np.asarray(reader[10:30]).T, samples[10:30].T)
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.int8, np.uint16, np.int16, np.uint64])
+def test_numbers_of_any_type(kind):
+    samples = np.arange(60000, dtype=np.uint16).reshape(-1, 2)
+    reader = runtime.open(runtime.encode(samples, 100))
+    numbers = np.array([1, 0, 1], kind)
+    assert np.array_equal(reader[numbers], samples[numbers])
+    assert np.array_equal(reader[5:9, numbers], samples[5:9, numbers])
+    if np.dtype(kind).kind == "i":
+        assert np.array_equal(reader[np.array([-1, -100], kind)], samples[[-1, -100]])

@@ -260,3 +260,16 @@ def test_a_closed_reader_does_not_read_another_file(coded, tmp_path):
     reader.close()
     with open(tmp_path / "x.mdo", "rb"), pytest.raises(runtime.UsageError, match="closed"):
         reader.read(0, 10)
+
+
+def test_a_pickled_reader_does_not_read_another_recording(tmp_path):
+    samples = np.cumsum(np.random.default_rng(6).integers(-9, 10, (2, 5000, 2)), axis=1).astype(np.int16)
+    path = tmp_path / "x.mdo"
+    path.write_bytes(runtime.encode(samples[0], 1000))
+    with runtime.open(path) as reader:
+        pickled = pickle.dumps(reader)
+    with pickle.loads(pickled) as again:
+        assert np.array_equal(again.read(), samples[0])
+    path.write_bytes(runtime.encode(samples[1], 1000))
+    with pytest.raises(runtime.UsageError, match="is not the file"):
+        pickle.loads(pickled)

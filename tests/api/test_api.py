@@ -13,6 +13,7 @@ import runtime
 from runtime.access import chunk_reader, writer
 from runtime.access import reader as reader_module
 from runtime.batch import chunking, coders, codings
+from runtime.cli.main import main
 from runtime.fit.topology import Topology
 from runtime.recording.wav import WavFormat, canonical_header
 
@@ -236,6 +237,78 @@ def test_writing_piece_by_piece(tmp_path, monkeypatch, step):
     assert os.listdir(tmp_path) == ["x.mdo"]
 
 
+def test_arrays_may_be_used_again_once_they_are_written(tmp_path):
+    buffer = np.empty((10, 2), np.int16)
+    with runtime.Writer(tmp_path / "x.mdo", 20000, 2) as target:
+        for value in range(5):
+            buffer[:] = value
+            target.write(buffer)
+    with runtime.open(tmp_path / "x.mdo") as reader:
+        assert np.array_equal(reader.read()[:, 0], np.repeat(np.arange(5), 10))
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
+def test_what_was_written_before_an_error_can_be_salvaged(tmp_path, caplog, error):
+    samples = recording(3000)
+    with pytest.raises(error), runtime.Writer(tmp_path / "x.mdo", 20000, 2) as target:
+        target.write(samples)
+        raise error
+    (left,) = tmp_path.iterdir()
+    assert left.name.startswith(".x.mdo.") and left.suffix == ".part"
+    assert str(left) in caplog.text and "salvage" in caplog.text
+    assert main(["salvage", str(left), "-o", str(tmp_path / "saved.mdo")]) == 1  # it has no end
+    with runtime.open(tmp_path / "saved.mdo") as reader:
+        assert np.array_equal(reader.read(), samples)
+
+
+def test_chunks_that_have_waited_for_long_are_in_the_file(tmp_path, monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(writer.time, "monotonic", lambda: now[0])
+    samples = recording(60000)
+    target = runtime.Writer(tmp_path / "x.mdo", 20000, 2, chunk_frames=10000)
+    (path,) = tmp_path.iterdir()
+    target.write(samples[:30000])
+    assert path.stat().st_size == 0
+    now[0] = 6.0
+    target.write(samples[30000:])
+    data = path.read_bytes()  # as a killed process leaves it
+    assert np.array_equal(runtime.Reader(data, rebuild_index=True).read(), samples[:50000])
+    target.close()
+    assert np.array_equal(runtime.decode((tmp_path / "x.mdo").read_bytes())[0], samples)
+
+
+@pytest.mark.parametrize("frames", [None, 25_300])
+def test_the_bytes_do_not_depend_on_pieces_and_moments(monkeypatch, frames):
+    samples = recording(25_300)
+    made = []
+    for step, seconds in ((25_300, 0), (1000, 0), (700, 10), (9000, 10)):
+        now = iter(np.arange(0, 1e6, max(seconds, 1e-9)).tolist() if seconds else [0.0] * 10**5)
+        monkeypatch.setattr(writer.time, "monotonic", lambda now=now: next(now))
+        file = io.BytesIO()
+        with runtime.Writer(file, 20000, 2, chunk_frames=1000, frames=frames) as target:
+            for at in range(0, len(samples), step):
+                target.write(samples[at : at + step])
+        made.append(file.getvalue())
+    assert made[1:] == made[:1] * 3
+    whole = runtime.encode(samples, 20000, chunk_frames=1000)
+    assert (made[0] == whole) == (frames is not None)
+    assert np.array_equal(runtime.decode(made[0])[0], samples)
+
+
+@pytest.mark.parametrize("to_file", [True, False])
+def test_a_writer_that_is_closed_takes_nothing_more(tmp_path, to_file):
+    file = io.BytesIO()
+    with runtime.Writer(tmp_path / "x.mdo" if to_file else file, 20000) as target:
+        target.write(np.arange(10, dtype=np.int16))
+        target.close()
+        target.close()
+        for call in (lambda: target.write(np.zeros(1, np.int16)), lambda: target.append_coded(b"")):
+            with pytest.raises(runtime.UsageError, match="closed"):
+                call()
+    data = (tmp_path / "x.mdo").read_bytes() if to_file else file.getvalue()
+    assert np.array_equal(runtime.decode(data)[0][:, 0], np.arange(10))
+
+
 def test_writing_checks_what_it_is_given(tmp_path):
     path = tmp_path / "x.mdo"
     with pytest.raises(runtime.UsageError, match="3 channels"), runtime.Writer(path, 20000, 2) as target:
@@ -244,6 +317,8 @@ def test_writing_checks_what_it_is_given(tmp_path):
         target.write(np.zeros((10, 2), np.uint8))
     with pytest.raises(runtime.MiddleoutError, match="10 frames"), runtime.Writer(path, 20000, frames=11) as target:
         target.write(np.zeros(10, np.int16))
+    (left,) = tmp_path.iterdir()  # what was written
+    left.unlink()
     for arguments in (
         {"channels": 0},
         {"dtype": "int64"},
@@ -413,3 +488,52 @@ def test_no_other_thread_works_for_a_joint_encode(root, tmp_path):
     environment["PYTHONPATH"] = str(root)
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert float(done.stdout) < 0.1, done.stderr
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        *({"chunk_frames": value} for value in (float("nan"), float("inf"), [1], 0, 1.5, "9", True, 10**400)),
+        *({"chunk_duration": value} for value in (1e307, float("nan"), "1", [1], 0, True)),
+        *({"max_error": value} for value in ("abc", float("nan"), [1], 1.5)),
+        *({"target_rate": value} for value in ("abc", [1], 0, float("inf"))),
+        *({"keep": value} for value in (3, "x", [], [["spikes"]])),
+        *({"keep": "spikes", "window": value} for value in (3, (1,), ("a", 1), (1, 101))),
+        *({"keep": "spikes", "threshold": value} for value in ("a", float("nan"), 0)),
+        {"sha256": "x"},
+        {"topology": 3},
+    ],
+    ids=str,
+)
+def test_impossible_options_are_usage_errors(fields):
+    with pytest.raises(runtime.UsageError):
+        runtime.EncodeOptions(**fields)
+
+
+def test_whole_numbers_may_come_as_floats():
+    samples = recording(1300, 1)
+    data = runtime.encode(samples, 20000, chunk_frames=1000.0, max_error=np.float32(2))
+    assert data == runtime.encode(samples, 20000, chunk_frames=1000, max_error=2)
+    data = runtime.encode(samples, 20000, keep="spikes", max_error=3.0)
+    assert data == runtime.encode(samples, 20000, keep=("spikes",), max_error=3)
+
+
+@pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
+def test_coded_bytes_of_any_kind_are_opened(kind):
+    samples = recording(100)
+    assert np.array_equal(runtime.open(kind(runtime.encode(samples, 20000))).read(), samples)
+
+
+def test_what_can_not_be_opened_or_read():
+    for source in (None, 5, ["x.mdo"]):
+        with pytest.raises(runtime.UsageError, match="a recording is"):
+            runtime.open(source)
+    with pytest.raises(FileNotFoundError):
+        runtime.open("missing.mdo")
+    reader = runtime.open(runtime.encode(recording(100), 20000))
+    for channels in ([[0, 1]], 2, "0", 0.5, [0, [1]]):
+        with pytest.raises(runtime.UsageError):
+            reader.read(channels=channels)
+    for fields in ({"frames": -5}, {"frames": 1.5}, {"channels": 1.5}, {"channels": None}):
+        with pytest.raises(runtime.UsageError):
+            runtime.Writer(io.BytesIO(), 20000, **fields)
