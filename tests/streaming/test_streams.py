@@ -392,3 +392,23 @@ def test_exit_codes(raw, root):
     assert run("encode", "--channels", 8, "--sample-rate", RATE, "--block", 1 << 20, data=raw).returncode == 2
     assert run("decode", data=b"nothing of the kind").returncode == 1
     assert model.load("implant-small").name == "implant-small-v1"
+
+
+def test_a_stream_by_its_number_and_from_where_it_was_joined(raw):
+    options = ("--channels", 8, "--sample-rate", RATE, "--block", 50, "--resync", 0.01, "-q")
+    own, other = (run("encode", *options, "--stream", number, data=raw).stdout for number in (7, 9))
+    back = run("decode", "--stream", 7, data=other + own)
+    assert back.returncode == 1 and back.stdout == raw
+    assert b"a packet of stream 9, in stream 7, " in back.stderr and b" times" in back.stderr
+    assert run("decode", "--stream", 256, data=own).returncode == 2
+    joined = run("decode", "--join", data=own[len(own) // 2 :])
+    first = (len(raw) - len(joined.stdout)) // 16
+    assert joined.returncode == 0 and raw.endswith(joined.stdout) and 0 < first
+    assert f"frames from frame {first} on".encode() in joined.stderr
+
+
+def test_channels_that_are_constant_in_a_calibration_may_come_alive(frames):
+    quiet = frames.copy()
+    quiet[:, :3] = frames[0, :3]
+    sizes = [sum(map(len, encoded(frames, calibration=Calibration.of_samples(one)))) for one in (frames, quiet)]
+    assert sizes[1] < 1.02 * sizes[0]
