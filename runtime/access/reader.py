@@ -13,6 +13,7 @@ import numpy as np
 
 from ..batch.coders import Decoder, model_of
 from ..batch.codings import coding_of
+from ..container.metadata import holes_of
 from ..container.random_access import read_layout, scan_layout
 from ..core.errors import MiddleoutError, UsageError
 from ..core.sample_formats import array_type, from_plain
@@ -136,7 +137,7 @@ class Reader(RecordingArray):
         """Return which samples are guaranteed, bool [time, channel]; parameters as for `read`.
 
         Within the bound that the file was made with, or exact without one. All are, but in spike mode only those in
-        windows around spikes. Nothing is decoded.
+        windows around spikes, and in a recording that was salvaged not those in its holes. Nothing is decoded.
         """
         start, stop, _ = slice(start, stop).indices(self.frames)
         columns = self._columns(channels)
@@ -146,6 +147,8 @@ class Reader(RecordingArray):
             low, high = max(start, at), min(stop, end)
             if low < high and (part := self._guaranteed(chunk)) is not None:
                 known[low - start : high - start] = part[low - at : high - at, columns]
+        for at, end in holes_of(self.metadata):
+            known[max(at - start, 0) : max(end - start, 0)] = False
         return known
 
     def _guaranteed(self, number: int) -> np.ndarray | None:

@@ -97,6 +97,8 @@ class EncodeOptions:
             raise UsageError(f"a model is a name, a path or bytes, not {self.model!r}")
         if isinstance(self.topology, int):
             raise UsageError(f"a topology is an object or the path of a file, not {self.topology}")
+        if self.independent and self.topology is not None:
+            raise UsageError("each channel alone, or predicted along a topology: give only one of the two")
         if self.sha256 not in (None, False, True):
             raise UsageError(f"a SHA-256 is kept (True), is not (False), or by size (None); not {self.sha256!r}")
         kept, bound = resolve(self.keep, self.max_error, self.threshold, self.window)

@@ -59,7 +59,7 @@ def run(verb: str, call: Callable, options: argparse.Namespace, total: int | Non
     if options.json:
         print(json.dumps(_totals(verb, outcomes, seconds), indent=2))
     if skipped and not options.quiet:
-        say(f"{skipped} files were done before")
+        say(f"{skipped} files were done before{', and stay' if getattr(options, 'rm', False) else ''}")
     kept = [outcome.path for outcome in good if outcome.kept]
     if len(kept) > 1 and not options.quiet:
         say(f"{len(kept)} files are no recordings of a known format: kept as they are, compressed by zstd")

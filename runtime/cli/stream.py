@@ -123,7 +123,7 @@ def _encode_spikes(options: argparse.Namespace) -> int:
         share = RateShare(options.target_rate, options.sample_rate / block, options.parity)
         settings["target_rate"] = share.packets_rate
     encoder = SpikeStreamEncoder(options.channels, options.sample_rate, kept, **settings)
-    code = _encode_all(encoder, *_pipes(), options, share, encoder.report)
+    code = _encode_all(encoder, *_pipes(), options, share, encoder.report, lambda: encoder.crowded)
     if encoder.crowded:
         print(f"runtime: {encoder.crowded} packets are beyond the target rate: they can't be smaller", file=sys.stderr)
         return code or 1
@@ -137,6 +137,7 @@ def _encode_all(
     options: argparse.Namespace,
     share: RateShare | None = None,
     report: Callable[[], str] = str,
+    crowded: Callable[[], int] = int,
 ) -> int:
     import numpy as np
 
@@ -147,7 +148,7 @@ def _encode_all(
         encoder = ParityEncoder(encoder, options.parity, share)
         reports.append(encoder.report)
     memory.keep()
-    width, rest, frames, size = 2 * encoder.channels, b"", 0, 0
+    width, rest, frames, size, told = 2 * encoder.channels, b"", 0, 0, False
 
     def send(packets: list[bytes]) -> None:
         nonlocal size
@@ -165,6 +166,9 @@ def _encode_all(
         frames += len(samples)
         for first in range(0, len(samples), encoder.block):
             send(encoder.push(samples[first : first + encoder.block]))
+        if not told and crowded():
+            told = True
+            print("runtime: packets are beyond the target rate from now on: they can't be smaller", file=sys.stderr)
     send(encoder.finish())
     if not options.quiet:
         count = frames * encoder.channels

@@ -182,6 +182,8 @@ def _unused(source: Source, given: Given) -> Iterator[str]:
         yield f"it has {source.channels} channels, as its header says; a number of channels is for raw files"
     if given.skip and source.kind in (WAV, NPY):
         yield "bytes in front of the samples (--skip) are for raw files; nothing is skipped"
+    if given.layout is not None and source.kind == WAV:
+        yield "an order of axes is for raw files and arrays; the samples of a WAV file lie frame by frame"
     if given.sample_rate not in (0, source.sample_rate) and source.sample_rate:
         yield f"its sample rate is {source.sample_rate} Hz, as its header says; a sample rate is for files without one"
 

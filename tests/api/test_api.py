@@ -410,13 +410,14 @@ def test_independence_and_topology_reach_the_codec(simulation_wav, tmp_path, mon
     path = tmp_path / "t.json"
     path.write_text(known.to_json(), encoding="utf-8")
     samples = recording()
-    packed = runtime.encode(samples, 1, topology=path, independent=True, model="implant")
-    assert np.array_equal(runtime.decode(packed)[0], samples)
+    for fields in ({"topology": path}, {"independent": True}):
+        packed = runtime.encode(samples, 1, model="implant", **fields)
+        assert np.array_equal(runtime.decode(packed)[0], samples)
     runtime.encode(samples[:, 0], 1, topology=known, model="implant")
     (tmp_path / "two.wav").write_bytes(canonical_header(WavFormat(2, 1, 16), 3000) + samples.tobytes())
     runtime.encode_file(tmp_path / "two.wav", topology=known, model="implant")
-    (first, given), alone, (third, again) = seen
-    assert (first, alone, third) == (True, (False, None), False)
+    (first, given), independent, alone, (third, again) = seen
+    assert (first, independent, alone, third) == (False, (True, None), (False, None), False)
     for order in (given, again):
         assert sorted(order.level.tolist()) == [0, 1] and order.correlation.max() == 0.5
     with pytest.raises(runtime.UsageError, match="knows none"):
@@ -502,6 +503,7 @@ def test_no_other_thread_works_for_a_joint_encode(root, tmp_path):
         *({"keep": "spikes", "threshold": value} for value in ("a", float("nan"), 0)),
         {"sha256": "x"},
         {"topology": 3},
+        {"topology": "a.json", "independent": True},
     ],
     ids=str,
 )

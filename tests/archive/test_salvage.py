@@ -374,3 +374,6 @@ def test_what_was_lost_before_stays_named(tmp_path):
         about = runtime.open(data).metadata["annotations"]
         assert about["rat"] == 7
     assert about["holes"] == [[1000, 4000]]
+    with runtime.open(data) as reader:
+        assert np.array_equal(reader.mask(500, 4500)[:, 0], np.r_[[True] * 500, [False] * 3000, [True] * 500])
+        assert reader.mask(1500, 1600).any() == reader.mask(0, 0).any() == False  # noqa: E712
