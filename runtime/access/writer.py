@@ -138,7 +138,7 @@ class Writer:
         self._pieces.append(samples)
         self._frames += len(samples)
         if self._is_due():
-            self._encode(self._ready(final=False))
+            self._encode(final=False)
             if self._output is not None:
                 self._file.flush()
             self._coded_at = time.monotonic()
@@ -161,7 +161,7 @@ class Writer:
         """
         self._check_open()
         self._planned = None
-        self._encode(self._ready(final=True))
+        self._encode(final=True)
         with Reader(io.BytesIO(data), model=self._loaded.options.model, cache_bytes=0) as part:
             if self._begun is None and self._loaded.network is None:
                 self._loaded = replace(self._loaded, network=models.load(part.model_data()))
@@ -183,7 +183,7 @@ class Writer:
         if self._closed:
             return
         self._check_open()
-        self._encode(self._ready(final=True))
+        self._encode(final=True)
         with self._writing():
             encoding, blocks = self._begin([])
             encoding.end(blocks)
@@ -205,7 +205,7 @@ class Writer:
         if kind is not None:
             if not self._broken:
                 with contextlib.suppress(Exception):
-                    self._encode(self._ready(final=True))
+                    self._encode(final=True)
             self._leave()
             return
         try:
@@ -253,20 +253,22 @@ class Writer:
         channels = self._header.channels
         nothing = np.empty((0, channels), sample_formats.plain_type(self._header.dtype))
         samples = np.concatenate([nothing, *self._pieces])
-        lengths: list[int] = []
-        while self._planned and sum(lengths) + self._planned[-1] <= len(samples):
+        lengths, left = [], len(samples)
+        while self._planned and self._planned[-1] <= left:
             lengths.append(self._planned.pop())
-        if self._planned is None or final:  # more or fewer than were told of are refused in the end
-            lengths += self._length.of_unknown(len(samples) - sum(lengths), final)
+            left -= lengths[-1]
+        if self._planned is None or final:  # fewer than were told of are refused in the end
+            lengths += self._length.of_unknown(left, final)
         ends = np.cumsum(lengths, dtype=np.int64)
         chunks = np.split(samples, ends)[: len(lengths)]
         self._frames = len(samples) - sum(lengths)
         self._pieces = [samples[len(samples) - self._frames :].copy()]
         return [part for chunk in chunks for part in self._length.parts(chunk)]
 
-    def _encode(self, chunks: list[np.ndarray]) -> None:
-        """Encode and write chunks, as many together as a batch takes."""
+    def _encode(self, final: bool) -> None:
+        """Encode and write the chunks that are complete, as many together as a batch takes."""
         with self._writing():
+            chunks = self._ready(final)
             while chunks:
                 encoding, blocks = self._begin(chunks)
                 count = 1

@@ -126,7 +126,7 @@ def test_a_process_that_dies_leaves_the_old_file(path):
         "import os, sys, numpy, runtime\n"
         "writer = runtime.append(sys.argv[1])\n"
         "writer.append(numpy.zeros((50, 3), 'int16'))\n"
-        "writer._encode(writer._ready(final=True))\n"
+        "writer._encode(final=True)\n"
         "os._exit(9)"
     )
     assert subprocess.run([sys.executable, "-c", code, str(path)], check=False).returncode == 9

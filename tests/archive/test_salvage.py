@@ -131,7 +131,7 @@ def test_what_a_crash_left_of_a_file_comes_back(tmp_path, saved):
     samples = recipes.signal()
     writer = runtime.Writer(tmp_path / "a.mdo", 20000, recipes.CHANNELS, chunk_frames=CHUNK)
     writer.write(samples)
-    writer._encode(writer._ready(final=False))
+    writer._encode(final=False)
     writer._output.file.flush()
     (left,) = tmp_path.glob(".a.mdo.*.part")
     found = salvage_file(left, tmp_path / "out.wav")
