@@ -35,9 +35,7 @@ def test_the_next_output_in_a_folder_removes_what_a_killed_process_left(tmp_path
 
 def test_the_only_copy_of_a_recording_stays_and_is_named(tmp_path, caplog):
     code = "import os, signal, sys, numpy, runtime\nwith runtime.Writer(sys.argv[1], 100, chunk_frames=50) as writer:\n"
-    code += (
-        "    writer._file.flush(); writer.write(numpy.arange(200, dtype='i2')); writer._encode(False)\n"
-    )
+    code += "    writer._file.flush(); writer.write(numpy.arange(200, dtype='i2')); writer._encode(False)\n"
     code += "    writer._file.flush(); os.kill(os.getpid(), signal.SIGKILL)\n"
     subprocess.run([sys.executable, "-c", code, tmp_path / "a.mdo"], timeout=120)
     (left,) = os.listdir(tmp_path)
