@@ -2,6 +2,8 @@
 
 import os
 
+import numpy as np
+
 from runtime.cli import main as cli
 
 
@@ -22,3 +24,13 @@ def there_and_back(path, *options):
     assert back.read_bytes() == path.read_bytes()
     assert back.stat().st_mtime_ns == path.stat().st_mtime_ns
     return coded
+
+
+def two_of_one_name(folder):
+    """Make two recordings of one name and one time of modification, all 0 and all 1; returns their paths."""
+    paths = [folder / name / "x.npy" for name in "ab"]
+    for value, path in enumerate(paths):
+        path.parent.mkdir()
+        np.save(path, np.full((3000, 2), value, np.int16))
+        os.utime(path, ns=(10**18, 10**18))
+    return paths

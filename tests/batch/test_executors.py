@@ -7,6 +7,7 @@ from multiprocessing import get_context
 
 import numpy as np
 import pytest
+from file_calls import two_of_one_name
 
 import runtime
 
@@ -41,11 +42,7 @@ def test_what_is_there_is_left(files, tmp_path):
 
 
 def test_two_recordings_do_not_go_to_one_output(tmp_path):
-    paths = [tmp_path / name / "x.npy" for name in "ab"]
-    for value, path in enumerate(paths):
-        path.parent.mkdir()
-        np.save(path, np.full((3000, 2), value, np.int16))
-        os.utime(path, ns=(10**18, 10**18))
+    paths = two_of_one_name(tmp_path)
     advanced = []
     with ThreadPoolExecutor(2) as pool:
         for force in (False, True):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from file_calls import two_of_one_name
 
 import runtime
 from runtime.batch import coders, codings, jobs, pipeline
@@ -440,11 +441,7 @@ def test_errors_of_onnxruntime_are_model_errors():
 
 
 def test_what_was_done_before_keeps_its_output_to_itself(tmp_path):
-    paths = [tmp_path / name / "x.npy" for name in "ab"]
-    for value, path in enumerate(paths):
-        path.parent.mkdir()
-        np.save(path, np.full((3000, 2), value, np.int16))
-        os.utime(path, ns=(10**18, 10**18))
+    paths = two_of_one_name(tmp_path)
     for done in (False, True):
         first, second = encode_files(paths, folder=tmp_path / "out", skip_done=True)
         assert (first.error, first.skipped) == (None, done)
