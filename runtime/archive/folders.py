@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from ..batch.outcome import Outcome
 from ..container.blocks import BlockReader
+from ..container.header import Header
 from ..core.errors import CorruptError, MiddleoutError, UsageError
 from ..core.file_io import file_digest
 from ..recording.outputs.paths import SUFFIX, split_name
@@ -69,7 +70,8 @@ class Archive:
         self, status: Mapping[str, os.stat_result], outcomes: Mapping[str, Outcome], folders: Sequence[Folder]
     ) -> None:
         """Write the manifest: of files that were encoded now, or are to be, and of what was in the archive before."""
-        before, everything = Manifest.read(self.folder, self.share), Manifest.read(self.folder)
+        everything = Manifest.read(self.folder)
+        before = everything if self.share is None else Manifest.read(self.folder, self.share)
         now = {self._name(path): path for path in self.below}  # of all shares
         files = {one.coded: one for one in before.files if one.path not in now and not one.waits}
         files |= {one.coded: one for one in before.files if now.get(one.path) in status}
@@ -93,8 +95,18 @@ class Archive:
         by_path = {one.path: one for one in (*before.folders, *folders, *known)}
         Manifest(list(files.values()), list(by_path.values())).write(self.folder, self.share)
 
-    def compare(self, outcomes: Sequence[Outcome], done: Done) -> list[Outcome]:
-        """Hold what was decoded of the archive against its manifest; warns where there is none.
+    def decoded(self, outcomes: Sequence[Outcome]) -> dict[str, Outcome]:
+        """Return outcomes of coded files of the archive by their paths in it."""
+        return self._inside({outcome.path: outcome for outcome in outcomes})
+
+    def _inside(self, found: Mapping[str, T]) -> dict[str, T]:
+        """Return what is found by paths by their names below the archive's folder; other paths are left out."""
+        root = Path(os.path.abspath(self.folder))
+        paths = {Path(os.path.abspath(path)): value for path, value in found.items()}
+        return {path.relative_to(root).as_posix(): value for path, value in paths.items() if path.is_relative_to(root)}
+
+    def compare(self, manifest: Manifest, decoded: Mapping[str, Outcome], done: Done) -> list[Outcome]:
+        """Hold what was `decoded` against the manifest; warns where there is none.
 
         Returns
         -------
@@ -102,13 +114,11 @@ class Archive:
             One with an error for each original that is missing or another one, and each coded file that the manifest
             does not name; `done` was called with them.
         """
-        manifest = Manifest.read(self.folder)
         if not manifest.exists:
             text = f"{self.folder} has no manifest: nothing tells whether files of an archive are missing"
             logging.getLogger("runtime").warning(text)
             return []
-        root = Path(os.path.abspath(self.folder))
-        there, decoded = _below(root, self.below), _below(root, {outcome.path: outcome for outcome in outcomes})
+        there = self._inside(self.below)
         unknown = decoded.keys() - {one.coded for one in manifest.files}
         wrong = dict.fromkeys(unknown, "not named in the archive's manifest")
         for one in manifest.files:
@@ -123,19 +133,6 @@ class Archive:
             done(outcome)
         return found
 
-    def settle(self, outcomes: Sequence[Outcome], target: str) -> None:
-        """Give what was restored into a folder its permissions and times, by the manifest; make the empty folders."""
-        manifest = Manifest.read(self.folder)
-        decoded = _below(Path(os.path.abspath(self.folder)), {outcome.path: outcome for outcome in outcomes})
-        for folder in manifest.folders:
-            os.makedirs(os.path.join(target, folder.path), exist_ok=True)
-        for one in manifest.files:
-            outcome = decoded.get(one.coded)
-            if outcome is not None and outcome.error is None and outcome.output is not None:
-                _give(outcome.output, one.mtime_ns, one.mode & 0o777)  # no special rights
-        for folder in sorted(manifest.folders, key=lambda folder: folder.path, reverse=True):
-            _give(os.path.join(target, folder.path), folder.mtime_ns, folder.mode)
-
 
 def decode(
     archives: Sequence[Archive], target: str | None, call: Call, files: list[str], *, done: Done, **options: Any
@@ -145,11 +142,24 @@ def decode(
     `target` is the folder into which they are restored, if there is one.
     """
     outcomes = call(files, done=done, **options)
-    wrong = [outcome for archive in archives for outcome in archive.compare(outcomes, done)]
+    held = [(archive, Manifest.read(archive.folder), archive.decoded(outcomes)) for archive in archives]
+    wrong = [one for archive, manifest, decoded in held for one in archive.compare(manifest, decoded, done)]
     if target is not None:
-        for archive in archives:
-            archive.settle(outcomes, target)
+        for _, manifest, decoded in held:
+            settle(manifest, decoded, target)
     return outcomes + wrong
+
+
+def settle(manifest: Manifest, decoded: Mapping[str, Outcome], target: str) -> None:
+    """Give what was restored into a folder its permissions and times, by the manifest; make the empty folders."""
+    for folder in manifest.folders:
+        os.makedirs(os.path.join(target, folder.path), exist_ok=True)
+    for one in manifest.files:
+        outcome = decoded.get(one.coded)
+        if outcome is not None and outcome.error is None and outcome.output is not None:
+            _give(outcome.output, one.mtime_ns, one.mode & 0o777)  # no special rights
+    for folder in sorted(manifest.folders, key=lambda folder: folder.path, reverse=True):
+        _give(os.path.join(target, folder.path), folder.mtime_ns, folder.mode)
 
 
 def _folders(root: str) -> Iterator[Folder]:
@@ -168,6 +178,13 @@ def _coded_files(archive: str) -> Iterator[str]:
                 yield _posix(os.path.relpath(path, archive))
 
 
+def _header(path: str) -> Header | None:
+    """Return the header of a coded file; None where it can't be read, of which decoding tells more."""
+    with contextlib.suppress(MiddleoutError, OSError), open(path, "rb") as file:
+        return BlockReader(file).header
+    return None
+
+
 def _encoded(outcome: Outcome, name: str, mode: int) -> Original:
     """Return what is to be known of an original that was encoded. Its SHA-256 matters if the same bytes come back."""
     with open(outcome.output or "", "rb") as file:
@@ -182,26 +199,18 @@ def _is_other(archive: str, one: Original) -> bool:
     path = os.path.join(archive, one.coded)
     if os.stat(path).st_mtime_ns == one.mtime_ns:
         return False
-    with contextlib.suppress(MiddleoutError, OSError), open(path, "rb") as file:  # else decoding tells what it has
-        return BlockReader(file).header.mtime != one.mtime_ns
-    return False
+    header = _header(path)
+    return header is not None and header.mtime != one.mtime_ns
 
 
 def _adopted(archive: str, coded: str) -> Original:
     """Return what a coded file tells of its original, which is gone: a run was killed that encoded and removed it."""
     path = os.path.join(archive, coded)
-    one = os.stat(path)
+    one, header = os.stat(path), _header(path)
     name, mtime = coded.removesuffix(SUFFIX), one.st_mtime_ns
-    with contextlib.suppress(MiddleoutError, OSError), open(path, "rb") as file:  # else decoding tells what it has
-        header = BlockReader(file).header
+    if header is not None:
         name, mtime = name + header.suffix, header.mtime or mtime
     return Original(name, coded, 0, mtime, stat.S_IMODE(one.st_mode), "")
-
-
-def _below(root: Path, found: Mapping[str, T]) -> dict[str, T]:
-    """Return what is found by paths by their names below a folder; other paths are left out."""
-    paths = {Path(os.path.abspath(path)): value for path, value in found.items()}
-    return {path.relative_to(root).as_posix(): value for path, value in paths.items() if path.is_relative_to(root)}
 
 
 def against(call: Call, original: str, files: list[str], *, done: Done, **options: Any) -> list[Outcome]:

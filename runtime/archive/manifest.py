@@ -80,7 +80,12 @@ class Manifest:
         """
         files: dict[str, Original] = {}
         folders: dict[str, Folder] = {}
-        found = [(path, content) for path, content in _found(archive) if content is not None]
+        found = []
+        for path, content in _found(archive):
+            if content is None:
+                logging.getLogger("runtime").warning("%r is no manifest of an archive", path)
+            else:
+                found.append((path, content))
         for path, content in sorted(found, key=lambda each: _written(*each)):
             if share is not None and os.path.basename(path) != _name(share):
                 continue
@@ -114,10 +119,7 @@ def _found(archive: str) -> Iterator[tuple[str, dict[str, Any] | None]]:
             content = json.loads(Path(path).read_bytes().decode("utf-8", "surrogateescape"))
         except (ValueError, RecursionError) as error:
             raise CorruptError(f"{name} is damaged: {error}") from None
-        ours = isinstance(content, dict) and content.get("format") == _FORMAT
-        if not ours:
-            logging.getLogger("runtime").warning("%r is no manifest of an archive", path)
-        yield path, content if ours else None
+        yield path, content if isinstance(content, dict) and content.get("format") == _FORMAT else None
 
 
 def _written(path: str, content: dict[str, Any]) -> int:
