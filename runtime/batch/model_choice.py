@@ -40,15 +40,13 @@ def choose(
         return usual
     part = np.ascontiguousarray(samples[:CHOICE_FRAMES, :_CHANNELS])
     found = models.DEFAULT if mostly_in_table(part) else models.DEVICES
+    names = [found] if independent or part.shape[1] == 1 else [found, models.DEFAULT, models.DEVICES]
+    if len(names) == 1 and target_bits is None:
+        return found
     part = part[-max(_SAMPLES // part.shape[1], 1) :]  # recordings may begin with transients
-    if not independent and part.shape[1] > 1:
-        names = dict.fromkeys((found, models.DEFAULT, models.DEVICES))  # of equal ones the first is taken
-        found = min(names, key=lambda name: _size(part, name))
-    if target_bits is not None and 8 * _size(part, found, independent) > target_bits * part.size:
+    task = EncodeTask(part, independent=independent)
+    sizes = {name: len(codings.encode([task], models.load(name))[0]) for name in dict.fromkeys(names)}
+    found = min(sizes, key=sizes.__getitem__)  # of equal ones the first is taken
+    if target_bits is not None and 8 * sizes[found] > target_bits * part.size:
         return usual
     return found
-
-
-def _size(samples: np.ndarray, name: str, independent: bool = False) -> int:
-    """Return the bytes of samples without loss, encoded with a shipped model."""
-    return len(codings.encode([EncodeTask(samples, independent=independent)], models.load(name))[0])
