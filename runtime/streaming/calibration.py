@@ -15,6 +15,7 @@ from ..fit.parameters import fit
 from ..predictor import model as models
 from ..predictor.channel_parameters import SideInformation
 from . import parameters
+from .framing import check_frames
 
 DEFAULT_MODEL = "implant-small"
 """The model of streams, unless another one is given."""
@@ -45,8 +46,7 @@ class Calibration:
     @classmethod
     def of_samples(cls, samples: np.ndarray, model: str | os.PathLike | bytes = DEFAULT_MODEL) -> Calibration:
         """Fit to samples int16 [frames, channels], a second of them or more. Raises `UsageError`."""
-        if samples.dtype != np.int16 or samples.ndim != 2:
-            raise UsageError(f"streams are of int16 [frames, channels], not {samples.dtype} {list(samples.shape)}")
+        check_frames(samples, samples.shape[-1])
         if len(samples) < _LEAST_FRAMES:
             raise UsageError(f"{len(samples)} frames are too few for a calibration; use {_LEAST_FRAMES} or more")
         if not 1 <= samples.shape[1] <= MAX_CHANNELS:

@@ -10,6 +10,7 @@ import numpy as np
 from ..core.errors import CorruptError, ModelError
 from ..core.limits import whole
 from ..predictor import model as models
+from .framing import stream_number
 from .ordering import BAD, LATE, RESTORED, Ordered, PacketOrder
 from .packet_decoder import PacketDecoder
 from .packets import Description, Packet, PacketReader
@@ -77,7 +78,7 @@ class StreamDecoder:
     ):
         reorder = whole(reorder, 0, MAX_REORDER, f"packets are reordered over 0 to {MAX_REORDER} others")
         if stream is not None:
-            stream = whole(stream, 0, 255, "the number of a stream is 0 to 255")
+            stream = stream_number(stream)
         self.description: Description | None = None
         self.events: list[Event] = []
         self.complete = False

@@ -119,7 +119,7 @@ class StreamEncoder:
         resync: float = 1.0,
         stream: int = 0,
     ):
-        framing = Framing.of(channels, sample_rate, default_block if block is None else block, resync, stream)
+        framing = Framing.of(channels, sample_rate, block, resync, stream, default_block)
         max_error = near_lossless.check(max_error)
         if calibration is not None and not isinstance(calibration, Calibration):
             calibration = Calibration.load(calibration)

@@ -64,7 +64,7 @@ class SpikeStreamEncoder:
         resync: float = 1.0,
         stream: int = 0,
     ):
-        framing = Framing.of(channels, sample_rate, default_block if block is None else block, resync, stream)
+        framing = Framing.of(channels, sample_rate, block, resync, stream, default_block)
         self.channels, self.block, self._stream = framing.channels, framing.block, framing.stream
         options = (options or SpikeOptions()).with_rate(framing.sample_rate)
         network = models.load(models.SPIKES if model is None else model).stateless()
