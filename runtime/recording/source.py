@@ -58,6 +58,6 @@ class Source:
         return iter(())
 
 
-def missing_frames(claimed: int, there: int) -> tuple[str, ...]:
-    """Return what is to be told where a header tells of another number of frames than are there."""
-    return () if there == claimed else (f"its header tells of {claimed} frames, and {there} are there",)
+def missing(claimed: int, there: int, what: str = "frames") -> tuple[str, ...]:
+    """Return what is to be told where a header tells of another number of frames, or other parts, than are there."""
+    return () if there == claimed else (f"its header tells of {claimed} {what}, and {there} are there",)

@@ -17,7 +17,7 @@ from ..core.errors import FileFormatError
 from ..core.file_io import read_up_to, skip_bytes
 from ..core.terms import WAV
 from .signatures import refuse_known
-from .source import Source, missing_frames
+from .source import Source, missing
 
 _SUPPORTED = "supported are WAV files of integer PCM with 8 to 32 bits, and of floats with 32 or 64"
 _PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
@@ -112,7 +112,7 @@ class WavReader(Source):
             whole = self._left == there and there + _CANONICAL.size - 8 < 2**32
             self.canonical = whole and self.front == canonical_header(self.form, self.frames)
             if claimed is not None:
-                self.notes = missing_frames(claimed // self.form.frame_bytes, self.frames)
+                self.notes = missing(claimed // self.form.frame_bytes, self.frames)
                 if not claimed and there:
                     self.notes = (f"its header tells of no samples: {there} bytes behind it are kept as they are",)
 

@@ -12,7 +12,7 @@ from ...container.metadata import ANNOTATIONS, CHANNEL_IDS, GAIN, OFFSET, START_
 from ...container.records import Field, Layout, Records, Samples
 from ...core import limits, sample_formats
 from ..records import Description
-from ..source import missing_frames
+from ..source import missing
 from .found import Found
 
 _MICROVOLTS = {"nv": 1e-3, "uv": 1.0, "µv": 1.0, "μv": 1.0, "microvolts": 1.0, "mv": 1e3, "v": 1e6, "volts": 1e6}
@@ -86,8 +86,8 @@ def counted(
     warnings = []
     if left:
         warnings.append(f"the file ends inside {'a record' if record.kept or record.frames > 1 else 'a frame'}")
-    if claimed is not None and claimed != count:
-        warnings.append(f"its header tells of {claimed} records, and {count} are there")
+    if claimed is not None:
+        warnings += missing(claimed, count, "records")
     return Records(count, record.fields), tuple(warnings)
 
 
@@ -100,7 +100,7 @@ def claimed_frames(found: Found, at: int, channels: int, dtype: str, claimed: in
     count = min(claimed, (found.size - at) // Records(1, fields).size(sample_formats.width(dtype)))
     if count < 1:
         raise ValueError("no frame is whole")
-    return Records(count, fields), missing_frames(claimed, count)
+    return Records(count, fields), missing(claimed, count)
 
 
 def interleaved(
