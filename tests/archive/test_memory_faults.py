@@ -28,46 +28,56 @@ def encode():
 def decode():
     return runtime.decode_files([coded], output=back, jobs=1, force=True)[0]
 
-def limited(call, more):  # in a child: 0 if it went well, 1 for an error of the package
+def limited(call, more):  # in a child: 0 if it went well, 1 for an error of the package, 2 for any other
     size = 4096 * int(Path("/proc/self/statm").read_text().split()[0])
     _, most = resource.getrlimit(resource.RLIMIT_AS)
     resource.setrlimit(resource.RLIMIT_AS, (size + more, most))
-    error = call().error
-    os._exit(0 if error is None else 1 if isinstance(error, runtime.MiddleoutError) else 2)
+    code = 2
+    try:
+        error = call().error
+        code = 0 if error is None else 1 if isinstance(error, runtime.MiddleoutError) else 2
+    finally:
+        os._exit(code)
+
+def tried(call, more):  # the exit code of a child, negative if a signal ended it
+    output, right = (coded, complete) if call is encode else (back, original)
+    output.unlink(missing_ok=True)
+    child = os.fork()
+    if not child:
+        limited(call, more)
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    assert code != 2, "an error that is not of the package"
+    assert recording.read_bytes() == original
+    assert not output.exists() or output.read_bytes() == right
+    assert output.exists() or code
+    left = [name for name in os.listdir(recording.parent) if name.startswith(".")]
+    assert not left or code < 0, left
+    for name in left:
+        recording.with_name(name).unlink()
+    output.write_bytes(right)
+    return code
 
 assert encode().error is None and decode().error is None
 complete = coded.read_bytes()
-for call, output, right in ((encode, coded, complete), (decode, back, original)):
-    counts = [0, 0, 0]  # went well, typed error, died
-    for step in range(40):
-        output.unlink(missing_ok=True)
-        child = os.fork()
-        if not child:
-            limited(call, step << 17)
-        _, status = os.waitpid(child, 0)
-        code = os.waitstatus_to_exitcode(status)
-        assert code != 2, "an error that is not of the package"
-        assert recording.read_bytes() == original
-        assert not output.exists() or output.read_bytes() == right
-        assert output.exists() or code
-        left = [name for name in os.listdir(recording.parent) if name.startswith(".")]
-        assert not left or code < 0, left
-        for name in left:
-            recording.with_name(name).unlink()
-        counts[code if code >= 0 else 2] += 1
+for call in (encode, decode):
+    enough = 1 << 20
+    while tried(call, enough):
+        enough *= 2
+    codes = [tried(call, enough * step // 20) for step in range(25)]
+    counts = [codes.count(0), codes.count(1), sum(code < 0 for code in codes)]  # went well, typed error, died
     print(call.__name__, *counts)
-    output.write_bytes(right)
 """
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="other systems do not limit memory like this")
 def test_memory_that_ends(tmp_path):
     engine = compiled.COMPILED if compiled.loads() else compiled.NUMPY
-    steps = np.random.default_rng(0).normal(0, 30, (20_000, 4)).round()
+    steps = np.random.default_rng(0).normal(0, 30, (100_000, 4)).round()
     np.save(tmp_path / "a.npy", np.cumsum(steps, axis=0).astype(np.int16))
     command = [sys.executable, "-c", CHILD, tmp_path / "a.npy", tmp_path / "a.mdo", engine]
     # arrays get pages of their own and give them back, so that the limit counts for each of them
     environment = os.environ | {
+        "MALLOC_ARENA_MAX": "1",
         "MALLOC_MMAP_THRESHOLD_": "16384",
         "MALLOC_TRIM_THRESHOLD_": "0",
         "MALLOC_TOP_PAD_": "0",
