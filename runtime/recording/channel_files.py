@@ -13,10 +13,13 @@ from ..core import limits, sample_formats
 from ..core.errors import FileFormatError, MiddleoutError, UsageError
 from ..core.file_io import read_up_to
 from ..core.names import is_file_name
-from ..core.terms import FILES, SAMPLES
+from ..core.terms import FILES, NPY, RAW, SAMPLES, WAV
 from .input_file import Input, Seen
 from .source import Source
 from .wav import WavFormat, canonical_header
+
+_KINDS = WAV, NPY, RAW
+"""Of originals that are a front, their samples one after the other, and bytes behind these."""
 
 
 @dataclass(frozen=True)
@@ -83,19 +86,21 @@ class MonoFilesReader(Source):
                 reader = open_one(source)
             except MiddleoutError as error:
                 raise type(error)(f"{path}: {error}") from None
-            if reader.kind == SAMPLES:
+            if reader.kind == SAMPLES or reader.restored_as is not None:
                 raise UsageError(f"{path}: an array keeps whole files, not samples only")
+            if reader.kind not in _KINDS:
+                raise UsageError(f"{path}: files of an array are WAV, .npy or bare samples; encode this one by itself")
             if reader.channels != 1:
                 raise UsageError(f"{path}: {reader.channels} channels; files of an array hold one each")
             form = _Form(reader.frames, reader.dtype, reader.sample_rate)
             if self._parts and form != self._parts[0].form:
                 raise UsageError(f"{path}: {form}, unlike the files before: {self._parts[0].form}")
             rest = source.seen.size - len(reader.front) - reader.frames * sample_formats.width(reader.dtype)
-            self.outside += len(reader.front) + rest
-            if self.outside > limits.MAX_FOREIGN_BYTES // 2:
+            if self.outside + len(reader.front) + rest > limits.MAX_FOREIGN_BYTES // 2:
                 raise FileFormatError(f"{path}: too many bytes that are no samples")
             reader.skip(reader.frames)
             member = Member(name, source.mtime, reader.front, b"".join(reader.back()))
+            self.outside += len(member.front) + len(member.back)
             return _Part(path, len(reader.front), form, member)
 
     def read(self, frames: int) -> np.ndarray:

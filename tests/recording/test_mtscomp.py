@@ -94,3 +94,11 @@ def test_damage_is_an_error(samples, tmp_path):
         assert main("encode", "-q", tmp_path / "a.cbin", "--samples-only") == 1
         (tmp_path / "a.cbin").write_bytes(data[:place])
         assert main("encode", "-q", tmp_path / "a.cbin", "--samples-only") == 1
+
+
+def test_channels_of_an_array_are_whole_files(samples, tmp_path):
+    for name in ("a", "b"):
+        compress(tmp_path / f"{name}.cbin", samples[:, :1])
+    files = (tmp_path / "a.cbin", tmp_path / "b.cbin")
+    assert main("encode", "-q", "--array", *files, "--samples-only", "-o", tmp_path / "x.mdo") == 2
+    assert not (tmp_path / "x.mdo").exists()

@@ -157,6 +157,14 @@ def array_of(folder, samples, odd=False):
     return paths
 
 
+def test_an_array_takes_no_other_bytes_between_its_samples(tmp_path, capsys):
+    files = [tmp_path / "a.bin", tmp_path / "b.bin"]
+    for path in files:
+        path.write_bytes(bytes(range(200)))
+    assert main("encode", "--array", *files, "-o", tmp_path / "x.mdo", "--channels", 1, "--skip", 10, "--rm") == 2
+    assert "by itself" in capsys.readouterr().err and all(path.exists() for path in files)
+
+
 @pytest.mark.parametrize("odd", [False, True])
 @pytest.mark.parametrize("where", ["-d", "-o", "beside"])
 def test_mono_files_as_one_recording(odd, where, tmp_path, monkeypatch, capsys):

@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
-from acquisition_files import CASES, brainvision, edf, kilosort, open_ephys, spikeglx
+from acquisition_files import CASES, brainvision, edf, kilosort, neuralynx, open_ephys, open_ephys_legacy, spikeglx
 from parsed import describe_data, parse
 
+import runtime
 from runtime.recording import records
 
 
@@ -31,6 +32,18 @@ def test_files_whose_contents_tell_need_no_name(name):
     case = CASES[name]()
     described = describe_data(case.data)
     assert (described is None) == (len(case.files) > 1)
+
+
+@pytest.mark.parametrize("make", [neuralynx, open_ephys_legacy])
+def test_records_are_no_channels_of_an_array(make, tmp_path):
+    """Only fronts and backs of such files are kept, not what lies between samples."""
+    case = make()
+    first = case.write(tmp_path)
+    files = [first, first.with_name(f"other {first.name}")]
+    files[1].write_bytes(case.data)
+    (outcome,) = runtime.encode_files(files, array=True, output=tmp_path / "x.mdo", remove=True)
+    assert isinstance(outcome.error, runtime.UsageError) and "by itself" in str(outcome.error)
+    assert all(path.read_bytes() == case.data for path in files)
 
 
 def test_units_that_are_no_volts_are_said(tmp_path):
