@@ -9,10 +9,10 @@ from concurrent.futures import Executor
 from functools import partial
 from typing import Any
 
-from ..core.errors import UsageError
+from ..core.errors import UsageError, as_error
 from ..predictor import model as models
 from ..recording.input_file import usable_size
-from ..recording.outputs import paths
+from ..recording.outputs import paths, removal
 from ..recording.sources import NOTHING, Given
 from .decode_job import DecodeJob
 from .encoding import Loaded
@@ -75,14 +75,49 @@ def encode_files(
     names = paths.as_list(files)
     options, given, destination = from_fields(fields, options or EncodeOptions, NOTHING, Destination)
     groups = [names] if array and names else [[name] for name in names]
-    if executor is not None:
-        there = dataclasses.replace(destination, skip_done=not destination.force)
-        claim = partial(_outputs(destination).claim_coded, hindered=lambda target: "")
-        encode = partial(_encode_here, options, given, there, array)
-        return run_on(executor, groups, claim, encode, done, advance, _RETRIES)
-    settings, loaded = _settings(destination, done), Loaded.of(options)
-    work = [EncodeJob(group, settings, loaded, given, array) for group in groups]
-    return _run(work, Runner(jobs or default_threads(), expected_samples(names), advance))
+    with _KeptFiles(destination.remove, done) as kept_files:
+        if executor is not None:
+            there = dataclasses.replace(destination, skip_done=not destination.force)
+            claim = partial(_outputs(destination).claim_coded, hindered=lambda target: "")
+            encode = partial(_encode_here, options, given, there, array)
+            return run_on(executor, groups, claim, encode, kept_files.tell, advance, _RETRIES)
+        settings, loaded = _settings(destination, kept_files.tell), Loaded.of(options)
+        work = [EncodeJob(group, settings, loaded, given, array) for group in groups]
+        return _run(work, Runner(jobs or default_threads(), expected_samples(names), advance))
+
+
+class _KeptFiles:
+    """Files that are no recordings, but may describe some: they are removed when all recordings are, or stay.
+
+    Parameters
+    ----------
+    remove : as in `Destination`
+    done : called with every outcome
+    """
+
+    def __init__(self, remove: bool, done: Callable[[Outcome], None]) -> None:
+        self._last, self._done = remove, done
+        self._outcomes: list[Outcome] = []
+
+    def tell(self, outcome: Outcome) -> None:
+        """Hand an outcome over, or hold it back to the end if its file is to be removed then."""
+        if self._last and outcome.kept and outcome.error is None:
+            self._outcomes.append(outcome)
+            return
+        self._last = self._last and outcome.error is None and not outcome.skipped
+        self._done(outcome)
+
+    def __enter__(self) -> _KeptFiles:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        for outcome in self._outcomes:
+            try:
+                if kind is None and self._last:
+                    removal.remove_same(outcome.path, outcome.sha256, outcome.output)
+            except Exception as error:
+                outcome.error = as_error(error)
+            self._done(outcome)
 
 
 def _encode_here(

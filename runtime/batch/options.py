@@ -147,7 +147,8 @@ class Destination:
     force : bool
         Replace existing files.
     remove : bool
-        Remove inputs once their output is complete.
+        Remove inputs once their output is complete. Files that are no recordings, and were kept as they are, go when
+        all others have gone, since they may describe them.
     below : mapping of str to str
         For inputs by path, a folder in `folder` for their outputs: the tree that they came from.
     whole : collection of str

@@ -248,6 +248,8 @@ def _destination(options: argparse.Namespace) -> dict[str, Any]:
         raise UsageError("--json does not go with coded data or samples on standard output")
     if to_stdout and options.rm:
         raise UsageError("--rm does not go with standard output")
+    if options.shard is not None and options.rm:
+        raise UsageError("--rm changes what the shares of other jobs are: remove inputs when all of them are done")
     if to_stdout and sys.stdout.isatty():
         raise UsageError("coded data and samples are not written to a terminal; use -o")
     return {

@@ -65,6 +65,8 @@ def run(verb: str, call: Callable, options: argparse.Namespace, total: int | Non
         say(f"{len(kept)} files are no recordings of a known format: kept as they are, compressed by zstd")
         if raw := [path for path in kept if os.path.splitext(path)[1].lower() in RAW_SUFFIXES]:
             say(f"{len(raw)} of them may be raw samples, {raw[0]} for one: --channels N codes such files")
+    if verb == "encode" and options.rm and not options.quiet and (left := sum(map(os.path.exists, kept))):
+        say(f"{left} files that are no recordings were not removed: they may describe recordings that are left")
     if good and not options.quiet:
         say(_summary(verb, good, seconds))
     return max((getattr(outcome.error, "exit_code", 1) for outcome in outcomes if outcome.error), default=0)

@@ -12,6 +12,7 @@ import numpy as np
 
 from ...container.blocks import BlockReader
 from ...core.errors import MiddleoutError
+from ...core.file_io import file_digest
 from ...core.limits import BATCH_SAMPLES
 from ..input_file import Input, Seen
 from ..sources import Given, Recording
@@ -76,14 +77,10 @@ def done_with(seen: Sequence[Seen], before: Any, read_again: Callable[[], Any], 
     """
     remove = before is not None
 
-    def changed(what: str) -> MiddleoutError:
-        kept = "" if output is None else f"; {output} was written, and holds it as it was read"
-        return MiddleoutError(f"{what} changed after it was read{kept}{'; it was not removed' if remove else ''}")
-
     def compare() -> None:
         for one in seen:
             if one.changed():
-                raise changed(one.path)
+                raise _changed(one.path, output, remove)
 
     compare()
     if not remove or not any(os.path.lexists(one.path) for one in seen):
@@ -93,8 +90,27 @@ def done_with(seen: Sequence[Seen], before: Any, read_again: Callable[[], Any], 
     except (MiddleoutError, OSError):
         same = False
     if not same:
-        raise changed(seen[0].path if len(seen) == 1 else f"{seen[0].path}, or one of the others,")
+        what = seen[0].path if len(seen) == 1 else f"{seen[0].path}, or one of the others,"
+        raise _changed(what, output, remove)
     compare()
     for one in seen:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(one.path)
+
+
+def remove_same(path: str, sha256: str | None, output: str | None) -> None:
+    """Remove a file that is still what an output holds; one that has gone has been removed. Raises `MiddleoutError`."""
+    if not os.path.lexists(path):
+        return
+    try:
+        same = file_digest(path).hex() == sha256
+    except OSError:
+        same = False
+    if not same:
+        raise _changed(path, output, remove=True)
+    os.unlink(path)
+
+
+def _changed(what: str, output: str | None, remove: bool) -> MiddleoutError:
+    kept = "" if output is None else f"; {output} was written, and holds it as it was read"
+    return MiddleoutError(f"{what} changed after it was read{kept}{'; it was not removed' if remove else ''}")
