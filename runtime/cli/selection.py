@@ -43,6 +43,8 @@ def is_coded(path: str) -> bool:
 def select(names: Iterable[str], wanted: Callable[[str], bool], but: str | None = None) -> dict[str, str]:
     """Return files, those of folders by name of the path, and the folder of each below the folder that was named.
 
+    What can't be read is taken too, also folders: opening it gives an error like that of any other file.
+
     Parameters
     ----------
     names : paths of files, which are taken as they are, and of folders, all below which is looked at
@@ -63,17 +65,26 @@ def select(names: Iterable[str], wanted: Callable[[str], bool], but: str | None 
         if but is not None and _same(name, but):
             raise UsageError(f"{name}: outputs would be among their inputs; name another folder with -d")
         folders.append(name)
-        for folder, below, files in os.walk(name):
+        unreadable: list[OSError] = []
+        for folder, below, files in os.walk(name, onerror=unreadable.append):
             below[:] = sorted(one for one in below if but is None or not _same(os.path.join(folder, one), but))
             for file in sorted(files):
                 path = os.path.join(folder, file)
                 if not os.path.isfile(path):
                     logging.getLogger("runtime").warning("%r is no file, or a link to nothing: left out", path)
-                elif wanted(path):
+                elif _is_wanted(path, wanted):
                     found[path] = os.path.relpath(folder, name)
+        found |= {error.filename: os.path.relpath(error.filename, name) for error in unreadable}
     if folders and not found:
         raise UsageError(f"no such recordings in {', '.join(folders)}")
     return found
+
+
+def _is_wanted(path: str, wanted: Callable[[str], bool]) -> bool:
+    try:
+        return wanted(path)
+    except OSError:
+        return True
 
 
 def _same(one: str, other: str) -> bool:

@@ -60,6 +60,7 @@ class Input:
             self.file: BinaryIO = file
             return
         if os.path.isdir(path):
+            os.scandir(path).close()  # raises where it can't be read
             raise UsageError("is a folder; encode, decode and test take the recordings in it with -r")
         self.file = open(path, "rb")
         status = os.fstat(self.file.fileno())

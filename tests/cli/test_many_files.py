@@ -1,5 +1,7 @@
 """Folders, lists, shares of files, logs and summaries."""
 
+import builtins
+import errno
 import hashlib
 import json
 import os
@@ -142,3 +144,25 @@ def test_a_folder_of_outputs_is_made_in_one_that_is_there(tree, tmp_path, capsys
 def test_removing_what_is_coded_with_loss_is_warned_of(tree, capsys):
     assert main("encode", "--rm", "--max-error", 3, tree / "y.npy") == 0
     assert "what is left out of the originals is lost" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("where", ["into an archive", "beside"])
+def test_folders_and_files_that_cannot_be_read_are_told_of(where, tree, tmp_path, capsys, monkeypatch):
+    def refused(real, *unreadable):
+        def call(path, *arguments, **more):
+            if isinstance(path, (str, os.PathLike)) and os.fspath(path) in unreadable:
+                raise PermissionError(errno.EACCES, "Permission denied", os.fspath(path))
+            return real(path, *arguments, **more)
+
+        return call
+
+    folder, file = str(tree / "a"), str(tree / "y.npy")
+    monkeypatch.setattr(os, "scandir", refused(os.scandir, folder))
+    monkeypatch.setattr(builtins, "open", refused(open, file))
+    target = ["-d", tmp_path / "out"] if where == "into an archive" else []
+    assert main("encode", "-q", "-r", tree, *target) == 2
+    told = capsys.readouterr().err
+    assert f"{folder}: Permission denied" in told and f"{file}: Permission denied" in told
+    assert len(list(tmp_path.rglob("*.mdo"))) == (3 if target else 1)  # all others
+    if target:
+        assert main("test", "-q", "-r", tmp_path / "out") == 1
