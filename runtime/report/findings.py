@@ -15,7 +15,7 @@ from ..core.errors import MiddleoutError
 from ..core.sample_formats import from_plain
 from . import baselines, excerpt, fidelity, layout, signals
 from .costs import Costs, costs
-from .verdict import BAD, Verdict, check, failed, member_names, open_original
+from .verdict import BAD, Verdict, check, failed, open_original
 
 _EXCERPT = 1 << 21
 """Samples of the excerpt, at least; it is whole chunks from the beginning."""
@@ -123,8 +123,8 @@ def _add_signal(found: Findings, reader: Reader, original: str | None) -> None:
     found.excerpt_samples = plain.size
     before = None
     if original is not None and not found.facts["lossless"] and found.verdict.state != BAD:
-        with open_original(original, found.facts, member_names(found.path, found.facts)) as recording:
-            before = from_plain(recording.source.read(frames), reader.header.dtype)
+        with open_original(original, found.path, found.facts) as source:
+            before = from_plain(source.read(frames), reader.header.dtype)
     values = plain if before is None else before
     codes = baselines.as_codes(values)
     found.codes, found.sizes = codes is not values, baselines.sizes(codes)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -14,11 +15,14 @@ from ..batch.files import decode_files
 from ..container.metadata import holes_of
 from ..container.random_access import read_layout
 from ..core import sample_formats
-from ..core.errors import CorruptError, FileFormatError, MiddleoutError, ModelError, UsageError
+from ..core.errors import CorruptError, FileFormatError, MiddleoutError, ModelError, UsageError, as_error
 from ..core.file_io import file_digest
 from ..core.implant_table import codes_of
-from ..core.terms import CHANNEL_TIME, FILES, TIME_CHANNEL
-from ..recording.outputs.originals import members_of
+from ..core.terms import CHANNEL_TIME, FILES, RECORDS, TIME_CHANNEL
+from ..recording.input_file import Input
+from ..recording.outputs.originals import layout_of, members_of
+from ..recording.records import Description, RecordsReader
+from ..recording.source import Source
 from ..recording.sources import Given, Recording
 
 GOOD, LOSSY, BAD = "good", "lossy", "bad"
@@ -149,8 +153,8 @@ def _compared(found: Verdict, path: str, facts: dict[str, Any], restored: str, o
         return replace(found, lines=[*found.lines, f"{name} has {what}: it is equal, byte for byte."])
     try:
         difference = _difference(path, facts, restored, original)
-    except MiddleoutError as error:
-        return _unequal(found, f"{name} is not the original of this file: {error}.")
+    except (MiddleoutError, OSError) as error:
+        return _unequal(found, f"{name} is not the original of this file: {as_error(error)}.")
     if found.state == LOSSY:
         return _measured(found, facts, difference, name)
     if difference.equal == difference.samples:
@@ -190,43 +194,43 @@ def _digests_like(original: str, digests: dict[str, str]) -> dict[str, str]:
     return {name: file_digest(path).hex() for name, path in paths.items() if os.path.isfile(path)}
 
 
-def member_names(path: str, facts: dict[str, Any]) -> list[str]:
-    """Return the names of the files that the original of a coded file consists of, in order of channel."""
-    if facts["source"] != FILES:
-        return []
-    with open(path, "rb") as file:
-        layout = read_layout(file)
-    return [member.name for member in members_of(layout.header, layout.table)]
-
-
-def open_original(path: str, facts: dict[str, Any], names: list[str]) -> Recording:
+@contextmanager
+def open_original(path: str, coded: str, facts: dict[str, Any]) -> Iterator[Source]:
     """Open an original, whose form is known from its coded file. Raises `MiddleoutError` if it has another form.
 
     Parameters
     ----------
     path : a file, or the folder of the files of channels
+    coded : path of the coded file
     facts : of `batch.info.describe`
-    names : of the files in the folder, of `member_names`
     """
-    array = facts["source"] == FILES
-    files = [os.path.join(path, name) for name in names] if array else [path]
+    with open(coded, "rb") as file:
+        layout = read_layout(file)
+    header, array = layout.header, facts["source"] == FILES
+    if facts["source"] == RECORDS:
+        records = layout_of(header, layout.table)
+        described = Description(facts["source"], header.channels, header.sample_rate, header.dtype, records)
+        with Input(path) as one:
+            yield RecordsReader(one.file, described)
+        return
+    members = members_of(header, layout.table) if array else []
+    files = [os.path.join(path, member.name) for member in members] or [path]
     layouts = (TIME_CHANNEL, CHANNEL_TIME) if facts["layout"] == TIME_CHANNEL else (CHANNEL_TIME, TIME_CHANNEL)
     dtype, channels = facts["dtype"].removeprefix("big-endian "), 1 if array else facts["channels"]
-    for layout in layouts:
-        try:
-            recording = Recording(files, Given(channels, facts["sample_rate"], dtype, layout), array)
-        except OSError as error:
-            raise UsageError(error.strerror or str(error)) from None
-        if recording.source.channels == facts["channels"] and recording.source.frames in (None, facts["frames"]):
-            return recording
-        form = f"it has {recording.source.channels} channels of {recording.source.frames} frames"
-        recording.close()
-    raise UsageError(f"{form}, not {facts['channels']} of {facts['frames']}")
+    for order in layouts:
+        with Recording(files, Given(channels, facts["sample_rate"], dtype, order), array) as recording:
+            source = recording.source
+            if source.channels == facts["channels"] and source.frames in (None, facts["frames"]):
+                yield source
+                return
+    raise UsageError(
+        f"it has {source.channels} channels of {source.frames} frames, not {facts['channels']} of {facts['frames']}"
+    )
 
 
 def _difference(path: str, facts: dict[str, Any], restored: str, original: str) -> Difference:
-    names, found = member_names(path, facts), Difference()
-    with open_original(original, facts, names) as first, open_original(restored, facts, names) as second:
+    found = Difference()
+    with open_original(original, path, facts) as first, open_original(restored, path, facts) as second:
         if facts["spikes"] is None:
             for before, after in _pieces(first, second, facts):
                 _add(found, before, after, None)
@@ -239,13 +243,13 @@ def _difference(path: str, facts: dict[str, Any], restored: str, original: str) 
     return found
 
 
-def _pieces(first: Recording, second: Recording, facts: dict[str, Any]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def _pieces(first: Source, second: Source, facts: dict[str, Any]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     frames = max(_AT_ONCE // facts["channels"], 1)
-    if first.source.dtype != second.source.dtype:
-        names = (sample_formats.name(one.source.dtype) for one in (first, second))
+    if first.dtype != second.dtype:
+        names = (sample_formats.name(one.dtype) for one in (first, second))
         raise UsageError("its samples are {}, not {}".format(*names))
     while True:
-        before, after = first.source.read(frames), second.source.read(frames)
+        before, after = first.read(frames), second.read(frames)
         if len(before) != len(after):
             raise UsageError("it has another length")
         if not len(before):

@@ -99,6 +99,19 @@ def test_faults_are_named(folder):
     assert "On no contact of the probe, and not drawn: E7." in page
 
 
+def test_a_bounded_file_of_records_is_compared(tmp_path):
+    """Its header and record labels are in the way of whoever takes it for bare samples."""
+    samples = np.random.default_rng(2).normal(0, 300, (4000, 2)).round().astype("<i2")
+    original = tmp_path / "a.bin"
+    original.write_bytes(b"header" * 5 + samples.tobytes() + b"x")
+    assert main(["encode", "-q", str(original), "--channels", "2", "--skip", "30", "--max-error", "3"]) == 0
+    code, state, _, lines = judged(tmp_path / "a.mdo", original)
+    assert (code, state) == (0, "lossy") and "the largest error is 3" in lines
+    original.write_bytes(original.read_bytes()[:9000])
+    assert judged(tmp_path / "a.mdo", original)[:2] == (1, "bad")
+    assert judged(tmp_path / "a.mdo", tmp_path / "nowhere.bin")[:2] == (1, "bad")
+
+
 def test_the_original_is_compared(folder, array, tmp_path):
     code, state, title, lines = judged(folder / "a.mdo", folder / "a.bin")
     assert (code, state, title) == (0, "good", "Lossless and verified") and "equal, byte for byte" in lines
