@@ -17,7 +17,7 @@ from ..container.metadata import holes_of
 from ..container.random_access import read_layout, scan_layout
 from ..core.errors import MiddleoutError, UsageError
 from ..core.sample_formats import array_type, from_plain
-from ..core.terms import FILES
+from ..core.terms import FILES, KEPT
 from ..predictor import model as models
 from ..recording.outputs.originals import members_of
 from .array import RecordingArray
@@ -181,12 +181,16 @@ class Reader(RecordingArray):
             self._file.close()
 
     def _columns(self, channels: int | slice | Sequence[int] | None) -> np.ndarray:
-        everything = np.arange(self.channels)
+        everything, wanted = np.arange(self.channels), list(channels) if isinstance(channels, tuple) else channels
         with contextlib.suppress(IndexError, ValueError):
-            found = np.atleast_1d(everything if channels is None else everything[channels])
+            found = np.atleast_1d(everything if wanted is None else everything[wanted])
             if found.ndim == 1:
                 return found
         raise UsageError(f"channels {channels}, of a recording of {self.channels}")
+
+    def _facts(self) -> dict[str, str]:
+        kept = {"original": "kept as it is, no samples are known of it"} if self.header.source == KEPT else {}
+        return super()._facts() | kept
 
     def _loaded(self) -> Decoder:
         if self._decoder is None:

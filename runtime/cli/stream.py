@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from ..core.errors import UsageError
+from ..core.file_io import write_all
 from ..core.names import printable
 from ..core.terms import FILLS
 from . import memory, stream_events
@@ -155,7 +156,7 @@ def _encode_all(
         if packets:
             data = b"".join(packets)
             size += len(data)
-            out.write(data)
+            write_all(out, data)
             out.flush()
 
     while data := os.read(source, max(READ, width)):
@@ -200,7 +201,7 @@ def _decode_all(decoder: StreamDecoder, out: BinaryIO, options: argparse.Namespa
     memory.keep()
 
     def write(samples: np.ndarray) -> None:
-        out.write(np.ascontiguousarray(samples, "<i2").data)
+        write_all(out, np.ascontiguousarray(samples, "<i2").data)
 
     def deliver(blocks: list) -> None:
         nonlocal frames, end, bad, begin

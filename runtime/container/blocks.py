@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 from ..core import limits
 from ..core.compressed_bytes import pack_blob, pack_file
 from ..core.errors import CorruptError, FileFormatError, MiddleoutError
-from ..core.file_io import read_up_to
+from ..core.file_io import read_up_to, write_all
 from ..core.terms import FILES, PACKETS, RECORDS
 from . import metadata as metadata_block
 from . import record_bytes
@@ -69,7 +69,7 @@ class BlockWriter:
         self._header_crc = 0
         self._index: Index | None = None
         self.offset = len(MAGIC) + 1
-        file.write(MAGIC + bytes([VERSION]))
+        write_all(file, MAGIC + bytes([VERSION]))
         self._header_crc = self._block(b"H", header.pack())
         if header.embedded:
             self._block(b"M", pack_blob(model_data or b"", always=True)[1])
@@ -121,7 +121,7 @@ class BlockWriter:
 
     def _block(self, tag: bytes, payload: bytes) -> int:
         crc = block_crc(self._sequence, self._header_crc, tag, payload)
-        self._file.write(b"".join((_BLOCK.pack(tag, len(payload)), payload, _CRC.pack(crc))))
+        write_all(self._file, b"".join((_BLOCK.pack(tag, len(payload)), payload, _CRC.pack(crc))))
         self.offset += len(payload) + BLOCK_OVERHEAD
         self._sequence += 1
         return crc

@@ -1,7 +1,8 @@
-"""Reading from files that may be pipes, and from files that several threads share."""
+"""Reading and writing files that may be pipes, and reading from files that several threads share."""
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import os
@@ -20,6 +21,17 @@ def read_up_to(file: BinaryIO, count: int) -> bytes:
         data.write(piece)
         count -= len(piece)
     return data.getvalue()
+
+
+def write_all(file: BinaryIO, data: bytes | memoryview) -> None:
+    """Write bytes to a file, which may take fewer at once. Raises `BlockingIOError` where it takes none now."""
+    while size := memoryview(data).nbytes:
+        count = file.write(data)
+        if count is None and isinstance(file, io.RawIOBase):
+            raise BlockingIOError(errno.EAGAIN, "the output takes no more bytes now")
+        if count is None or count >= size:  # objects that return nothing have taken all
+            return
+        data = memoryview(data).cast("B")[count:]
 
 
 def file_digest(path: str) -> bytes:

@@ -273,3 +273,13 @@ def test_a_pickled_reader_does_not_read_another_recording(tmp_path):
     path.write_bytes(runtime.encode(samples[1], 1000))
     with pytest.raises(runtime.UsageError, match="is not the file"):
         pickle.loads(pickled)
+
+
+@pytest.mark.parametrize("kind", [list, tuple, np.array])
+def test_channels_are_any_sequence(kind):
+    samples = np.arange(400, dtype=np.int16).reshape(100, 4)
+    with runtime.open(runtime.encode(samples, 1000)) as reader:
+        for wanted in ([], [2], [3, 0, 3]):
+            columns = kind(wanted) if wanted or kind is not np.array else np.empty(0, np.int64)
+            assert np.array_equal(reader.read(5, 9, columns), samples[5:9][:, wanted])
+            assert reader.mask(5, 9, columns).shape == (4, len(wanted))

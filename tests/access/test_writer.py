@@ -108,3 +108,33 @@ def test_more_frames_than_were_told_of_are_refused():
                 call(np.zeros((101, 2), np.int16))
         writer.write(np.zeros((100, 2), np.int16))
     assert runtime.decode(file.getvalue())[0].shape == (300, 2)
+
+
+class Slow(io.RawIOBase):
+    """Takes a part of what it is given, and after `most` bytes nothing."""
+
+    def __init__(self, most=1 << 30):
+        self.taken, self.most = b"", most
+
+    def writable(self):
+        return True
+
+    def write(self, data):
+        if len(self.taken) >= self.most:
+            return None
+        piece = bytes(data)[: len(data) // 2 + 1]
+        self.taken += piece
+        return len(piece)
+
+
+def test_a_file_that_takes_little_at_once_gets_everything():
+    file = Slow()
+    with runtime.Writer(file, 1000, 3) as writer:
+        writer.append(made(300))
+    with runtime.open(file.taken) as reader:
+        assert np.array_equal(reader, made(300))
+
+
+def test_a_file_that_takes_no_more_is_an_error():
+    with pytest.raises(OSError, match="takes no more"), runtime.Writer(Slow(50), 1000, 3) as writer:
+        writer.append(made(300))

@@ -33,6 +33,8 @@ def test_other_files_are_kept(content, tmp_path):
     assert facts["source"] == "kept" and facts["frames"] == 0 and facts["lossless"]
     assert "kept as it is" in outcome.notes[0]
     assert facts["coded_bytes"] < len(content) + 80
+    with runtime.open(outcome.output) as reader:
+        assert "no samples are known" in repr(reader)
 
 
 def test_time_stamps_are_kept_by_their_differences(tmp_path):

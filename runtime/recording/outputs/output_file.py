@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import BinaryIO
 
 from ...core.errors import MiddleoutError, UsageError
+from ...core.file_io import write_all
 from ...core.terms import STREAM
 from .temporary_names import temporary_path
 
@@ -65,7 +66,7 @@ class Output:
         """Write bytes, at the end of what was written before or at an offset, and note them for `check`."""
         if offset is not None:
             self.file.seek(offset)
-        self.file.write(data)
+        write_all(self.file, data)
         start, size, crc = self._pieces[-1] if self._pieces else (0, 0, 0)
         if offset is None or offset == start + size:
             self._pieces[-1:] = [(start, size + len(data), zlib.crc32(data, crc))]
