@@ -69,6 +69,11 @@ class Loaded:
         network = None if options.model is None else models.load(options.model)
         return cls(options, network, None if options.topology is None else topologies.load(options.topology))
 
+    def without_windows(self) -> Loaded:
+        """Return the same without spike mode, for recordings of which no sample is to change."""
+        options = replace(self.options, keep=None, threshold=None, window=None, max_error=1, target_rate=None)
+        return replace(self, options=options)
+
     def for_kept(self) -> Loaded:
         """Return what of it concerns files without samples, which are kept as they are."""
         options = self.options
@@ -142,6 +147,8 @@ class Encoding:
         self._spikes = options.spikes and options.spikes.with_rate(header.sample_rate)
         known = {**found, **options.json_object}
         self._metadata = metadata.pack(known, header.channels) if known else b""
+        said = (metadata.digital_channels(one, header.channels) for one in (found, known))
+        self._exact = sorted(set().union(*said))
         self._topology = None
         if loaded.topology is not None and len(names) > 1:
             self._topology = loaded.topology.subset(names).prediction_order()
@@ -163,6 +170,7 @@ class Encoding:
             budget=budget,
             spikes=self._spikes,
             short=self._short,
+            exact=self._exact,
         )
 
     def exact(self, signals: np.ndarray) -> EncodeTask:

@@ -15,6 +15,7 @@ import numpy as np
 from ..container.blocks import BlockWriter
 from ..container.chunk_head import chunk_bound
 from ..container.header import Header
+from ..container.metadata import CHANNEL_IDS, digital_channels
 from ..container.record_bytes import Unpacked
 from ..core import sample_formats
 from ..core.errors import MiddleoutError, UsageError
@@ -25,6 +26,7 @@ from ..recording.outputs import paths, removal
 from ..recording.outputs.originals import FileSink, Sink
 from ..recording.outputs.output_file import Check, Output
 from ..recording.plausibility import likely_channels
+from ..recording.source import Source
 from ..recording.sources import Given, Recording
 from ..wide.wide_coding import stored_floats
 from .chunking import ChunkLength, beginning
@@ -110,6 +112,8 @@ class EncodeJob(Job):
             source = recording.source
             if source.kind == KEPT:
                 self._loaded = self._loaded.for_kept()
+            elif self._loaded.options.keep is not None:
+                self._keep_digital(source)
             length = ChunkLength.of(self._loaded.options, source.channels, source.sample_rate, source.frames)
             chunks = itertools.chain.from_iterable(map(length.parts, length.cut(source.read, source.frames)))
             first = beginning(chunks, CHOICE_FRAMES)
@@ -118,7 +122,7 @@ class EncodeJob(Job):
             header = self._header(recording)
             outcome.kept = source.kind == KEPT
             if not (outcome.kept and self._given.archive):  # of an archive, they are counted
-                outcome.notes = source.notes
+                outcome.notes += source.notes
             encoding = Encoding(self._loaded, header, recording.names, first, recording.foreign, source.metadata)
             self._encoding, header = encoding, encoding.header
             if header.in_order and (header.summed or self._settings.remove or self._settings.sums):
@@ -181,6 +185,16 @@ class EncodeJob(Job):
         if self.outcome.kept:
             self._contents = None  # recordings that are still to come may be described by it: see `encode_files`
         self._close(check_coded if self._loaded.options.verify else None, again)
+
+    def _keep_digital(self, source: Source) -> None:
+        """Leave spike mode for a recording of digital words; tell of channels of such words among others."""
+        digital = digital_channels(source.metadata, source.channels)
+        if len(digital) == source.channels:
+            self._loaded = self._loaded.without_windows()
+        elif digital:
+            ids = source.metadata.get(CHANNEL_IDS, range(source.channels))
+            names = ", ".join(str(ids[channel]) for channel in digital)
+            self.outcome.notes += (f"of the digital words of {names}, only windows around spikes are kept",)
 
     def _tell_sum(self, digest: bytes | None) -> None:
         """Put the SHA-256 of the original into the outcome, if there is one or it is asked for."""

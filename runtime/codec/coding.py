@@ -5,6 +5,7 @@ Codings stand in one table, `runtime.batch.codings`. The low bits of a payload's
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -26,6 +27,7 @@ class EncodeTask:
     budget : bytes of payload, from which the bound of the error follows; None for no limit
     spikes : what is kept of the chunk (`spikes.SpikeOptions`); None for everything
     short : whether the coding for short chunks is tried too
+    exact : channels without an error, whatever the bound is
     """
 
     samples: np.ndarray
@@ -36,6 +38,7 @@ class EncodeTask:
     budget: int | None = None
     spikes: Any = None
     short: bool = False
+    exact: Sequence[int] = ()
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from ..predictor.channel_parameters import COPY
@@ -17,11 +19,14 @@ _LANE_BYTES = 7
 """What a lane takes beside its words."""
 
 
-def with_packed(chunk: CodedChunk, samples: np.ndarray) -> CodedChunk:
-    """Return a coded chunk with those channels packed that take less so, from the samples that decoders give."""
+def with_packed(chunk: CodedChunk, samples: np.ndarray, exact: Sequence[int] = ()) -> CodedChunk:
+    """Return a coded chunk with those channels packed that take less so, from the samples that decoders give.
+
+    Channels that are to be `exact` are constant in the chunk as it is coded, and are packed always.
+    """
     bytes_of = 4 * chunk.counts.reshape(chunk.segments, -1).sum(axis=0) + _LANE_BYTES * chunk.segments
     sizes = dict(zip(chunk.side.coded.tolist(), bytes_of.tolist(), strict=True))
-    smaller = [
+    smaller = list(exact) + [
         channel
         for channel, column in enumerate(columns(samples))
         if channel in sizes and _repeats(column) and _is_smaller(column, sizes[channel])

@@ -119,10 +119,11 @@ def _encoded(tasks: list[EncodeTask], model: Model) -> list[bytes]:
 
 def _fitted(task: EncodeTask, model: Model) -> tuple[np.ndarray, CodedChunk]:
     """Return samples [frames, channels] as they are coded, and what is known of the chunk but for their crc."""
-    free = free_channels(task.samples)
-    maps, samples = find_steps(task.samples, free, task.max_error)
+    given = _without_exact(task)
+    free = free_channels(given)
+    maps, samples = find_steps(given, free, task.max_error)
     if task.max_error:
-        binned, free = near_lossless.quantise(task.samples, task.max_error, task.sample_bits)
+        binned, free = near_lossless.quantise(given, task.max_error, task.sample_bits)
         maps = maps.part(slice(0, len(samples)), free)
         samples = np.where(maps.mapped, samples, binned)
     linear = free if task.max_error else maps.mapped
@@ -136,11 +137,20 @@ def _fitted(task: EncodeTask, model: Model) -> tuple[np.ndarray, CodedChunk]:
     return samples, CodedChunk(len(samples), len(samples), None, side, maps, [], *NOTHING, task.max_error)
 
 
+def _without_exact(task: EncodeTask) -> np.ndarray:
+    """Return samples in which exact channels of a lossy chunk are constant: they are packed in the end."""
+    if not task.max_error or not len(task.exact):
+        return task.samples
+    samples = task.samples.copy()
+    samples[:, list(task.exact)] = 0
+    return samples
+
+
 def _packed(samples: np.ndarray, chunk: CodedChunk, task: EncodeTask) -> bytes:
     """Return the payload of a chunk whose lanes are coded."""
     decoded = _decoded(samples, chunk, task)
     chunk.sample_crc = sample_crc(decoded)
-    return chunks.pack(with_packed(chunk, decoded))
+    return chunks.pack(with_packed(chunk, decoded, task.exact if task.max_error else ()))
 
 
 def _decoded(samples: np.ndarray, chunk: CodedChunk, task: EncodeTask) -> np.ndarray:
@@ -149,6 +159,7 @@ def _decoded(samples: np.ndarray, chunk: CodedChunk, task: EncodeTask) -> np.nda
         return task.samples
     samples = samples.copy()
     _restore(samples, chunk, task.sample_bits)
+    samples[:, list(task.exact)] = task.samples[:, list(task.exact)]
     return samples
 
 

@@ -28,7 +28,7 @@ def samples():
 
 def without_maps(monkeypatch):
     monkeypatch.setattr(rans_coding, "free_channels", lambda samples: np.zeros(samples.shape[1], bool))
-    monkeypatch.setattr(rans_coding, "with_packed", lambda chunk, samples: chunk)
+    monkeypatch.setattr(rans_coding, "with_packed", lambda chunk, samples, exact: chunk)
     fit = rans_coding.fit_with_palettes
     monkeypatch.setattr(rans_coding, "fit_with_palettes", lambda *x: fit(*x[:3], replace(x[3], palettes=False)))
 

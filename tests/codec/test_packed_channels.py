@@ -4,6 +4,7 @@ import chunk_calls as codec
 import numpy as np
 import pytest
 
+import runtime
 from runtime.batch import codings
 from runtime.codec import packed_channels
 from runtime.codec.coding import DecodeTask, Part
@@ -89,3 +90,20 @@ def test_damaged_ones_are_errors_or_other_samples():
     for size in range(len(data)):
         with pytest.raises(CorruptError):
             packed_channels.parse(data[:size], 0, kind, len(column))
+
+
+@pytest.mark.parametrize("options", [{"max_error": 1}, {"max_error": 40}, {"target_rate": 800_000}], ids=str)
+def test_digital_words_stay_exact_in_lossy_chunks(options):
+    """Whatever they look like: toggling bits, a copy, noise, and a channel that is dead."""
+    random, time = np.random.default_rng(4), np.arange(9000)
+    samples = np.cumsum(random.normal(0, 20, (9000, 8)), axis=0).astype(np.int16)
+    samples[:, 2] = 64 * (time // 500 % 7 == 0) + (time // 100 % 3 == 0)
+    samples[:, 3], samples[:, 4], samples[:, 5] = samples[:, 2], random.integers(-(2**15), 2**15, 9000), 0
+    digital = [2, 3, 4, 5]
+    units = {"annotations": {"units": ["bits" if channel in digital else "uV" for channel in range(8)]}}
+    coded = runtime.encode(samples, 20000, metadata=units, **options)
+    with runtime.open(coded) as reader:
+        found = reader[:]
+        assert np.array_equal(reader.read(4000, 4010, [2, 7]), found[4000:4010][:, [2, 7]])
+    assert np.array_equal(found[:, digital], samples[:, digital])
+    assert not np.array_equal(found, samples)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 
+from ...container.metadata import BITS
 from ..records import Description
 from . import intan
 from .building import Channel, interleaved
@@ -53,7 +54,7 @@ def describe(found: Found) -> Description | None:
     if name == "time.dat":
         return interleaved(found, _FORM, rate, "<i4", [Channel()])
     if name.startswith(_WORDS):
-        return interleaved(found, _FORM, rate, "<u2", [Channel()])
+        return interleaved(found, _FORM, rate, "<u2", [Channel("", 1.0, 0.0, BITS)])
     kind = _TYPES.get(name)
     if kind is not None:
         channels = header.channels(kind, signed=True)

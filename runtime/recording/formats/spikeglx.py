@@ -10,7 +10,7 @@ import math
 import re
 from typing import Any
 
-from ...container.metadata import PROBE
+from ...container.metadata import BITS, PROBE
 from ...container.records import Layout, Samples
 from ..records import Description
 from .building import Channel, counted, metadata, text
@@ -121,7 +121,7 @@ class _Gains:
             return self._volts / float(self._said[f"ni{kind}Gain"]), 0.0, "V"
         if kind == "XA":
             return self._volts, 0.0, "V"
-        return (1.0 if kind in ("SY", "XD", "DW") else math.nan), 0.0, "bits"
+        return (1.0 if kind in ("SY", "XD", "DW") else math.nan), 0.0, BITS
 
     def _amplified(self, kind: str, number: int) -> float:
         """Return how much a probe amplifies a channel."""

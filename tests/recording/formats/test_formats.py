@@ -105,3 +105,20 @@ def test_the_probe_of_neuropixels_is_known(tmp_path):
     assert probe["device_channel_indices"] == [0, 1, 2] and probe["shank_ids"] == ["0", "0", "1"]
     made = pytest.importorskip("probeinterface").Probe.from_dict(probe)
     assert made.get_contact_count() == 3
+
+
+def test_sync_channels_and_digital_files_stay_exact(tmp_path):
+    case = spikeglx()
+    samples = np.cumsum(np.random.default_rng(1).normal(0, 9, (4000, 4)), axis=0).astype("<i2")
+    samples[:, 3] = 64 * (np.arange(4000) // 1000 % 2) + (np.arange(4000) // 300 % 5 == 0)
+    path = case.write(tmp_path, samples.tobytes())
+    runtime.encode_file(path, max_error=3)
+    with runtime.open(path.with_suffix(".mdo")) as reader:
+        assert np.array_equal(reader[:, 3], samples[:, 3]) and not np.array_equal(reader, samples)
+    notes = runtime.encode_file(path, keep="spikes", force=True).notes
+    assert "of the digital words of SY0, only windows around spikes are kept" in notes
+    path = CASES["intan digitalin.dat"]().write(tmp_path)
+    for options in ({"max_error": 3}, {"keep": "spikes"}):
+        runtime.encode_file(path, path.with_suffix(".mdo"), force=True, **options)
+        with runtime.open(path.with_suffix(".mdo")) as reader:
+            assert np.array_equal(np.asarray(reader).ravel(), np.fromfile(path, "<u2"))
