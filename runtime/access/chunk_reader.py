@@ -147,7 +147,8 @@ class ChunkReader:
         wanted = []
         for number, (at, end) in enumerate(pairwise(self.starts[first : last + 1].tolist()), first):
             wanted.append(_Wanted(number, max(start - at, 0), min(stop, end) - at))
-        for group in _groups([(part.high - part.low) * len(chosen) for part in wanted]):
+        sizes = self._layout.index.sizes  # chunks are read and parsed as a whole
+        for group in _groups([(part.high - part.low) * len(chosen) + sizes[part.number] for part in wanted]):
             parts = [wanted[i] for i in group]
             for part, samples in zip(parts, self._decoded(decoder, parts, chosen, keep), strict=True):
                 yield int(self.starts[part.number]) + part.low, samples if in_order else samples[:, place]
@@ -212,7 +213,7 @@ class ChunkReader:
 
 
 def _groups(samples: list[int]) -> Iterator[list[int]]:
-    """Yield numbers of parts that are decoded together, by how many samples they have."""
+    """Yield numbers of parts that are decoded together, by how many samples or bytes they have."""
     group: list[int] = []
     total = 0
     for number, count in enumerate(samples):
