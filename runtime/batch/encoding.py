@@ -147,8 +147,8 @@ class Encoding:
         self._spikes = options.spikes and options.spikes.with_rate(header.sample_rate)
         known = {**found, **options.json_object}
         self._metadata = metadata.pack(known, header.channels) if known else b""
-        said = (metadata.digital_channels(one, header.channels) for one in (found, known))
-        self._exact = sorted(set().union(*said))
+        digital = (metadata.digital_channels(one, header.channels) for one in (found, known))
+        self._exact = sorted(set().union(*digital))
         self._topology = None
         if loaded.topology is not None and len(names) > 1:
             self._topology = loaded.topology.subset(names).prediction_order()
