@@ -26,7 +26,7 @@ _DEEPEST = 4
 
 def describe(found: Found) -> Description | None:
     """Describe `continuous.dat` by the stream of `structure.oebin` whose folder it is in. Raises `ValueError`."""
-    if found.suffix != ".dat":
+    if found.name != "continuous.dat":
         return None
     for up in range(1, _DEEPEST + 1):
         structure = found.beside("structure.oebin", up)
@@ -34,10 +34,9 @@ def describe(found: Found) -> Description | None:
             break
     else:
         return None
-    folders = [os.path.basename(folder) for folder in found.folders[:up]]
     fields = json.loads(structure)
     for stream in fields["continuous"]:
-        if [part for part in re.split(r"[/\\]", stream["folder_name"]) if part][-1] in folders:
+        if re.split(r"[/\\]", stream["folder_name"].rstrip("/\\"))[-1] == os.path.basename(found.folders[0]):
             break
     else:
         raise ValueError("its folder is no stream of structure.oebin")

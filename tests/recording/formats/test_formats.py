@@ -55,6 +55,14 @@ def test_units_that_are_no_volts_are_said(tmp_path):
     assert metadata["annotations"]["units"] == ["uV"] * 4 + ["N"]
 
 
+def test_only_continuous_dat_in_the_folder_of_a_stream_is_the_stream(tmp_path):
+    case = open_ephys()
+    path = case.write(tmp_path)
+    for other in ("temp_wh.dat", "kilosort4/continuous.dat", "kilosort4/temp_wh.dat"):
+        assert describe_data(case.data, path.parent / other) is None
+    assert describe_data(case.data, path) is not None
+
+
 def test_records_of_unknown_number_are_counted():
     case = edf(records_field=-1)
     parsed = parse(case.data)
