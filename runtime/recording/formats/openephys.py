@@ -49,11 +49,14 @@ def describe(found: Found) -> Description | None:
 
 
 def _channel(fields: dict[str, Any]) -> Channel:
-    """Return a channel; analog inputs without a unit are of volts."""
     name, about = str(fields["channel_name"]), str(fields.get("description", ""))
-    analog = "ADC" in name.upper() or "ADC" in about or "analog input" in about.lower()
-    unit = str(fields.get("units") or ("V" if analog else "uV"))
-    return Channel(name, float(fields["bit_volts"]), 0.0, unit)
+    unit = "V" if "ADC" in about or "analog input" in about.lower() else _unit(name)
+    return Channel(name, float(fields["bit_volts"]), 0.0, str(fields.get("units") or unit))
+
+
+def _unit(name: str) -> str:
+    """Return the unit of a channel that tells none: analog inputs and auxiliary channels are of volts."""
+    return "V" if re.match(r"(.*_)?(ADC|AUX)", name.upper()) else "uV"
 
 
 def describe_legacy(found: Found) -> Description:
@@ -63,8 +66,8 @@ def describe_legacy(found: Found) -> Description:
     if int(fields.get("blockLength", 1024)) != 1024:
         raise ValueError("blocks of another length")
     records, warnings = counted(found, _LEGACY_HEADER, _LEGACY_RECORD, ">i2")
-    volts = fields.get("channelType", "").strip() == "ADC"
-    channel = Channel(fields.get("channel", ""), float(fields.get("bitVolts", "nan")), 0.0, "V" if volts else "uV")
+    name = fields.get("channel", "")
+    channel = Channel(name, float(fields.get("bitVolts", "nan")), 0.0, _unit(name))
     layout = Layout((*front(found, _LEGACY_HEADER), records))
     rate = float(fields["sampleRate"])
     start = _start(fields.get("date_created", ""))

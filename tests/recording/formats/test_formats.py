@@ -55,6 +55,21 @@ def test_units_that_are_no_volts_are_said(tmp_path):
     assert metadata["annotations"]["units"] == ["uV"] * 4 + ["N"]
 
 
+def test_analog_inputs_and_auxiliary_channels_of_open_ephys_are_of_volts(tmp_path):
+    case = open_ephys()
+    for name, data in case.files.items():
+        data = data.replace(b'"units": "V"', b'"units": ""').replace(b'"CH2"', b'"A1_AUX2"')
+        case.files[name] = data.replace(
+            b'"CH3", "bit_volts": 0.195, "units": ""', b'"AUX3", "bit_volts": 1, "units": "mV"'
+        )
+    metadata = parse(case.data, case.write(tmp_path)).described.metadata
+    assert metadata["gain_to_uV"] == [0.195, 0.195, 195000.0, 1000.0, 150.0]
+    data = open_ephys_legacy().data
+    for name in (b"ADC7", b"AUX7"):
+        renamed = data.replace(b"'CH7'", b"'%s'" % name).replace(b"  ", b" ", 1)
+        assert describe_data(renamed).metadata["gain_to_uV"] == [195000.0]
+
+
 def test_only_continuous_dat_in_the_folder_of_a_stream_is_the_stream(tmp_path):
     case = open_ephys()
     path = case.write(tmp_path)
