@@ -6,7 +6,7 @@ import struct
 
 from ...container.records import Bytes, Field, Integers, Layout, Records, Samples
 from ..records import Description
-from .building import Channel, counted, front, metadata, text, time
+from .building import Channel, apart, counted, front, metadata, text, time
 from .found import Found
 
 _HEADER = struct.Struct("<8sBBI16s256sII8HI")
@@ -32,7 +32,7 @@ def describe_simple(found: Found) -> Description:
 
 def describe(found: Found) -> Description:
     """Describe a file of packets. Raises `ValueError` or `struct.error`."""
-    _, major, _, size, _, comment, period, _, *when, count = _HEADER.unpack_from(found.start)
+    _, major, _, size, _, comment, period, clock, *when, count = _HEADER.unpack_from(found.start)
     if size < _HEADER.size + count * _CHANNEL.size:
         raise ValueError(f"a header of {size} bytes for {count} channels")
     header = front(found, size)[0]
@@ -43,11 +43,11 @@ def describe(found: Found) -> Description:
     sections, warnings = packets.sections(size)
     while sections and isinstance(sections[-1], bytes):
         sections.pop()  # it is kept with what is behind the samples
+    layout, rate = Layout((header, *sections)), _CLOCK / period
+    warnings += packets.apart(layout, clock, rate)
     described = metadata(channels, start, {"comment": text(comment)} if text(comment) else {})
     described |= {"start_time": f"{described['start_time']}Z"} if "start_time" in described else {}
-    return Description(
-        "Blackrock file", count, _CLOCK / period, "<i2", Layout((header, *sections)), described, warnings
-    )
+    return Description("Blackrock file", count, rate, "<i2", layout, described, warnings)
 
 
 def _channel(header: bytes, at: int) -> Channel:
@@ -88,6 +88,16 @@ class _Packets:
                 return found, (f"a packet of {frames} frames is cut, {there} of them are there",)
             at += self._size(frames)
         return found, ("it has so many packets that its end is kept as it is",)
+
+    def apart(self, layout: Layout, clock: int, rate: float) -> tuple[str, ...]:
+        """Return what is to be told of the time stamps of the first and the last packet, of 1 / clock seconds."""
+        last, places = layout.sections[-1], layout.places(2)
+        if not isinstance(last, Records) or not clock:
+            return ()
+        at = places[-1] - self._size(last.frames) if last.kept else places[-2] - self._head.size
+        frames = layout.frames - (last.frames if last.kept else last.count)
+        first, stamp = (self._head.unpack(self._found.read(place, self._head.size))[1] for place in (places[1], at))
+        return apart((stamp - first) / clock, frames / rate, 1 / rate)
 
     def _size(self, frames: int) -> int:
         return self._head.size + frames * self._channels * 2

@@ -15,6 +15,9 @@ from ..records import Description
 from ..source import missing
 from .found import Found
 
+APART = "its records do not follow each other in time"
+_DRIFT = 1e-4
+"""How much a clock may differ from the sample rate that a header tells."""
 _MICROVOLTS = {"nv": 1e-3, "uv": 1.0, "µv": 1.0, "μv": 1.0, "microvolts": 1.0, "mv": 1e3, "v": 1e6, "volts": 1e6}
 
 
@@ -89,6 +92,20 @@ def counted(
     if claimed is not None:
         warnings += missing(claimed, count, "records")
     return Records(count, record.fields), tuple(warnings)
+
+
+def apart(clock: float, samples: float, record: float) -> tuple[str, ...]:
+    """Return what is to be told where time stamps and samples differ by more than a record and the drift of a clock.
+
+    Parameters
+    ----------
+    clock : seconds from the first time stamp to the last
+    samples : seconds that the samples between these last
+    record : seconds of a record
+    """
+    if abs(clock - samples) <= record + _DRIFT * samples:
+        return ()
+    return (f"its clock runs over {clock:.3f} s, its samples over {samples:.3f} s: {APART}",)
 
 
 def claimed_frames(found: Found, at: int, channels: int, dtype: str, claimed: int) -> tuple[Records, tuple[str, ...]]:

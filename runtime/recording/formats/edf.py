@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from ...container.records import Bytes, Field, Layout, Samples, Signal
 from ..records import Description
-from .building import Channel, counted, front, metadata, text, time
+from .building import APART, Channel, counted, front, metadata, text, time
 from .found import Found
 
 EDF, BDF = b"0       ", b"\xffBIOSEMI"
@@ -43,6 +43,8 @@ def describe(found: Found) -> Description:
     fields = _fields(samples, is_sample, is_note, int(dtype[2]))
     claimed = _whole(header[236:244])
     records, warnings = counted(found, len(header), fields, dtype, claimed if claimed and claimed > 0 else None)
+    if header[192:197] in (b"EDF+D", b"BDF+D"):
+        warnings += (APART,)
     duration = float(header[244:252])
     channels = [_channel(i, labels, columns) for i in range(signals) if is_sample[i]]
     notes = {"patient": text(header[8:88]), "recording": text(header[88:168])}

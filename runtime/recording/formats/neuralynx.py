@@ -8,7 +8,7 @@ import struct
 
 from ...container.records import Integers, Layout, Samples
 from ..records import Description
-from .building import Channel, counted, front, metadata
+from .building import Channel, apart, counted, front, metadata
 from .found import Found
 
 SIGNATURE = b"########"
@@ -27,11 +27,16 @@ def describe(found: Found) -> Description | None:
         return None
     if size is None and not kind and found.suffix != ".ncs":
         return None
-    number, rate, valid = struct.unpack("<8xIII", found.read(_HEADER, 20))
+    first, number, rate, valid = struct.unpack("<QIII", found.read(_HEADER, 20))
     if valid > 512:
         raise ValueError(f"{valid} samples in a record of 512")
     records, warnings = counted(found, _HEADER, _RECORD, "<i2")
     said_rate = float(fields.get("SamplingFrequency", rate))
+    last, _, _, valid = struct.unpack("<QIII", found.read(_HEADER + (records.count - 1) * _RECORD_BYTES, 20))
+    if said_rate > 0:
+        warnings += apart((last - first) / 1e6, (records.count - 1) * 512 / said_rate, 512 / said_rate)
+    if valid != 512:
+        warnings += (f"{valid} samples of its last record are valid, all 512 are kept",)
     sign = -1 if fields.get("InputInverted", "").lower() == "true" else 1
     gain = sign * float(fields.get("ADBitVolts", "nan").split()[0])
     channel = Channel(fields.get("AcqEntName", str(number)), gain, 0.0, "V")

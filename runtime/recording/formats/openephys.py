@@ -9,11 +9,12 @@ import datetime
 import json
 import os
 import re
+import struct
 from typing import Any
 
 from ...container.records import Bytes, Integers, Layout, Samples
 from ..records import Description
-from .building import Channel, counted, front, interleaved, metadata
+from .building import Channel, apart, counted, front, interleaved, metadata
 from .found import Found
 
 LEGACY = b"header.format = 'Open Ephys"
@@ -66,10 +67,14 @@ def describe_legacy(found: Found) -> Description:
     if int(fields.get("blockLength", 1024)) != 1024:
         raise ValueError("blocks of another length")
     records, warnings = counted(found, _LEGACY_HEADER, _LEGACY_RECORD, ">i2")
+    rate, frames = float(fields["sampleRate"]), (records.count - 1) * records.frames
+    last = _LEGACY_HEADER + (records.count - 1) * records.size(2)
+    stamps = [struct.unpack("<q", found.read(at, 8))[0] for at in (_LEGACY_HEADER, last)]
+    if rate > 0:
+        warnings += apart((stamps[1] - stamps[0]) / rate, frames / rate, records.frames / rate)
     name = fields.get("channel", "")
     channel = Channel(name, float(fields.get("bitVolts", "nan")), 0.0, _unit(name))
     layout = Layout((*front(found, _LEGACY_HEADER), records))
-    rate = float(fields["sampleRate"])
     start = _start(fields.get("date_created", ""))
     return Description("Open Ephys file", 1, rate, ">i2", layout, metadata([channel], start), warnings)
 

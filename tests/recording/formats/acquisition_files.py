@@ -279,8 +279,8 @@ def blackrock(spec: str) -> Case:
     lengths = [300, 1500, 0, 2] if spec == "2.3" else [1] * 900
     samples = numbers(10, sum(lengths), channels, "<i2")
     body, at = b"", 0
-    for i, length in enumerate(lengths):
-        body += struct.pack("<BII" if major == 2 else "<BQI", 1, (40000 if major == 2 else 10**6) * i, length)
+    for length in lengths:
+        body += struct.pack("<BII" if major == 2 else "<BQI", 1, clock // 1000 * at, length)
         body += raw(samples[at : at + length], "<i2")
         at += length
     ids, start = ["chan1", "chan2", "chan3"], {"start_time": "2021-06-15T10:20:30.250000Z"}

@@ -1,8 +1,20 @@
 """Each format, from files written by its specification: samples, metadata, and all bytes back."""
 
+import struct
+
 import numpy as np
 import pytest
-from acquisition_files import CASES, brainvision, edf, kilosort, neuralynx, open_ephys, open_ephys_legacy, spikeglx
+from acquisition_files import (
+    CASES,
+    blackrock,
+    brainvision,
+    edf,
+    kilosort,
+    neuralynx,
+    open_ephys,
+    open_ephys_legacy,
+    spikeglx,
+)
 from parsed import describe_data, parse
 
 import runtime
@@ -87,6 +99,44 @@ def test_records_of_unknown_number_are_counted():
 def test_a_wrong_number_of_records_is_a_warning():
     parsed = parse(edf(records_field=9).data)
     assert parsed.described.warnings == ("its header tells of 9 records, and 4 are there",)
+
+
+def with_stamp(case, at, form, stamp):
+    """Return the bytes of a file with another time stamp of a record."""
+    data = bytearray(case.data)
+    struct.pack_into(form, data, at, stamp)
+    return bytes(data)
+
+
+APART = "its records do not follow each other in time"
+
+
+def test_gaps_between_records_are_a_warning():
+    case = neuralynx()
+    data = with_stamp(case, case.header + 3 * 1044, "<Q", 10**9 + 12_048_000)
+    told = f"its clock runs over 12.048 s, its samples over 0.048 s: {APART}"
+    assert parse(data).described.warnings == (told,)
+    data = with_stamp(case, case.header + 3 * 1044 + 16, "<I", 100)
+    assert parse(data).described.warnings == ("100 samples of its last record are valid, all 512 are kept",)
+    case = open_ephys_legacy()
+    data = with_stamp(case, case.header + 2 * 2070, "<q", 77 + 30000)
+    told = f"its clock runs over 1.000 s, its samples over 0.068 s: {APART}"
+    assert parse(data).described.warnings == (told,)
+    for make in (edf, lambda: edf(bits24=True)):
+        data = make().data
+        assert parse(data[:192] + b"EDF+D" + data[197:]).described.warnings == (APART,)
+
+
+@pytest.mark.parametrize(
+    ("spec", "cut", "packet", "seconds"), [("2.3", 0, 21, 1.8), ("2.3", 30, 9009, 0.3), ("3.0", 0, 19, 0.899)]
+)
+def test_pauses_between_packets_are_a_warning(spec, cut, packet, seconds):
+    """The last packet begins `packet` bytes in front of the end, of which `cut` are left out first."""
+    case = blackrock(spec)
+    form, clock = ("<I", 30000) if spec == "2.3" else ("<Q", 10**9)
+    data = with_stamp(case, len(case.data) - cut - packet + 1, form, 60 * clock)
+    told = f"its clock runs over 60.000 s, its samples over {seconds:.3f} s: {APART}"
+    assert parse(data[: len(data) - cut]).described.warnings == (told,)
 
 
 def test_a_size_that_differs_from_the_meta_file_is_a_warning(tmp_path):
