@@ -27,7 +27,7 @@ _DENSE_TYPES = (1100, 1110, 1120, 1121, 1122, 1123)
 """Types of probes with small contacts."""
 _TABLE_TYPES = (0, 1015, 1020, 1022, 1030, 1031, 1032, *_DENSE_TYPES, 1200, 1300)
 """Types of probes whose table `imroTbl` has gains."""
-_FIXED_GAINS = {21: 80.0, 24: 80.0, 2003: 80.0, 2004: 80.0, 2013: 100.0, 2014: 100.0}
+_FIXED_GAINS = {21: 80.0, 24: 80.0, 2003: 100.0, 2004: 100.0, 2013: 100.0, 2014: 100.0}
 
 
 def describe(found: Found) -> Description | None:

@@ -171,6 +171,14 @@ def test_other_files_are_none(data, tmp_path):
         assert describe_data(data, name) is None
 
 
+@pytest.mark.parametrize(("kind", "gain"), [(21, 80), (24, 80), (2003, 100), (2004, 100), (2013, 100), (2014, 100)])
+def test_gains_of_probes_that_have_one_gain(kind, gain, tmp_path):
+    case = spikeglx("np2")
+    case.files = {name: data.replace(b"type=24", b"type=%d" % kind) for name, data in case.files.items()}
+    metadata = parse(case.data, case.write(tmp_path)).described.metadata
+    assert metadata["gain_to_uV"][:3] == pytest.approx([0.5 / 8192 / gain * 1e6] * 3)
+
+
 def test_the_probe_of_neuropixels_is_known(tmp_path):
     case = spikeglx()
     probe = parse(case.data, case.write(tmp_path)).described.metadata["probe"]
