@@ -22,9 +22,10 @@ _PROTOCOL, _ADC, _STRINGS, _DATA = 0, 1, 9, 10
 
 def describe_first(found: Found) -> Description:
     """Describe a file of version 1. Raises `ValueError` or `struct.error`."""
-    header = found.start
+    (block,) = struct.unpack_from("<i", found.start, 40)
+    header = found.start[: max(block, 0) * _BLOCK]
     (samples, ignored), (day, clock) = struct.unpack_from("<ih", header, 10), struct.unpack_from("<ii", header, 20)
-    (block,), (floats,) = struct.unpack_from("<i", header, 40), struct.unpack_from("<h", header, 100)
+    (floats,) = struct.unpack_from("<h", header, 100)
     count, interval = struct.unpack_from("<hf", header, 120)
     dtype = _TYPES[floats]
     if not 1 <= count <= 16:

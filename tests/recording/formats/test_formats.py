@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from acquisition_files import (
     CASES,
+    abf_first,
     blackrock,
     brainvision,
     edf,
@@ -169,6 +170,13 @@ def test_params_are_never_run(tmp_path):
 def test_other_files_are_none(data, tmp_path):
     for name in (None, tmp_path / "a.bin", tmp_path / "a.dat", tmp_path / "a.eeg"):
         assert describe_data(data, name) is None
+
+
+def test_samples_behind_a_short_header_are_no_gains():
+    case = abf_first()
+    data = bytearray(case.data[:2048] + b"\1\0" * 6000)
+    struct.pack_into("<i", data, 40, 4)
+    assert describe_data(bytes(data)).metadata["gain_to_uV"] == pytest.approx(case.gain)
 
 
 @pytest.mark.parametrize(("kind", "gain"), [(21, 80), (24, 80), (2003, 100), (2004, 100), (2013, 100), (2014, 100)])
