@@ -69,6 +69,8 @@ def counted(
 ) -> tuple[Records, tuple[str, ...]]:
     """Return the records that fill a file from an offset to its end, and what is odd about them.
 
+    There are no more than the header tells; what is behind these is kept as it is.
+
     Parameters
     ----------
     found : Found
@@ -83,14 +85,15 @@ def counted(
         The file does not hold one of them.
     """
     record = Records(1, tuple(fields))
-    count, left = divmod(found.size - at, record.size(sample_formats.width(dtype)))
-    if count < 1:
+    there, left = divmod(found.size - at, record.size(sample_formats.width(dtype)))
+    if there < 1:
         raise ValueError("no record is whole")
+    count = there if claimed is None else min(claimed, there)
     warnings = []
-    if left:
+    if left and count == there:
         warnings.append(f"the file ends inside {'a record' if record.kept or record.frames > 1 else 'a frame'}")
     if claimed is not None:
-        warnings += missing(claimed, count, "records")
+        warnings += missing(claimed, there, "records")
     return Records(count, record.fields), tuple(warnings)
 
 

@@ -102,6 +102,14 @@ def test_a_wrong_number_of_records_is_a_warning():
     assert parsed.described.warnings == ("its header tells of 9 records, and 4 are there",)
 
 
+def test_what_is_behind_the_records_that_a_header_tells_is_none():
+    case = edf(records_field=2)
+    for more in (b"", b"notes behind"):
+        parsed = parse(case.data + more)
+        assert np.array_equal(parsed.samples, case.samples[:40]) and parsed.back == case.data + more
+        assert parsed.described.warnings == ("its header tells of 2 records, and 4 are there",)
+
+
 def with_stamp(case, at, form, stamp):
     """Return the bytes of a file with another time stamp of a record."""
     data = bytearray(case.data)
