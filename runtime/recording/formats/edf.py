@@ -16,6 +16,8 @@ EDF, BDF = b"0       ", b"\xffBIOSEMI"
 _FILE_HEADER = _SIGNAL_HEADER = 256
 _WIDTHS = (16, 80, 8, 8, 8, 8, 8, 80, 8, 32)
 """Bytes of what describes a signal: label, transducer, unit, limits, filter, samples, reserved."""
+_ONSET = 16
+"""Bytes of the first annotation that are read: when its record begins."""
 _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 
 
@@ -40,7 +42,8 @@ def describe(found: Found) -> Description:
         raise ValueError("no signals but annotations")
     frames = max(sizes, key=lambda size: sizes[size] * size)
     is_sample = [count == frames and not note for count, note in zip(samples, is_note, strict=True)]
-    fields = _fields(samples, is_sample, is_note, int(dtype[2]))
+    width = int(dtype[2])
+    fields = _fields(samples, is_sample, is_note, width)
     claimed = _whole(header[236:244])
     records, warnings = counted(found, len(header), fields, dtype, claimed if claimed and claimed > 0 else None)
     if header[192:197] in (b"EDF+D", b"BDF+D"):
@@ -48,7 +51,10 @@ def describe(found: Found) -> Description:
     duration = float(header[244:252])
     channels = [_channel(i, labels, columns) for i in range(signals) if is_sample[i]]
     notes = {"patient": text(header[8:88]), "recording": text(header[88:168])}
-    described = metadata(channels, _start(header), {key: note for key, note in notes.items() if note})
+    onset = b""
+    if True in is_note:
+        onset = found.read(len(header) + width * sum(samples[: is_note.index(True)]), _ONSET)
+    described = metadata(channels, _start(header, onset), {key: note for key, note in notes.items() if note})
     layout = Layout((*front(found, len(header)), records))
     return Description(
         form, len(channels), frames / duration if duration > 0 else 0, dtype, layout, described, warnings
@@ -78,8 +84,11 @@ def _channel(signal: int, labels: list[str], columns: list[list[bytes]]) -> Chan
     return Channel(labels[signal], gain, low - gain * first, unit)
 
 
-def _start(header: bytes) -> datetime.datetime | None:
-    """Return the start time; its year has two digits, unless EDF+ says it again."""
+def _start(header: bytes, onset: bytes) -> datetime.datetime | None:
+    """Return the start time; its year has two digits, unless EDF+ says it again.
+
+    onset : the beginning of the first annotation, which tells the fraction of a second
+    """
     day = re.fullmatch(rb"(\d\d)\.(\d\d)\.(\d\d)(\d\d)\.(\d\d)\.(\d\d)", header[168:184])
     if day is None:
         return None
@@ -89,7 +98,8 @@ def _start(header: bytes) -> datetime.datetime | None:
         date, month, year = int(again[1]), _MONTHS.index(again[2].decode()) + 1, int(again[3])
     else:
         year += 1900 if year >= 85 else 2000
-    return time(year, month, date, *clock)
+    fraction = re.match(rb"\+0?\.(\d{1,6})\d*\x14", onset)
+    return time(year, month, date, *clock, int(fraction[1].ljust(6, b"0")) if fraction else 0)
 
 
 def _whole(data: bytes) -> int | None:

@@ -110,6 +110,14 @@ def test_what_is_behind_the_records_that_a_header_tells_is_none():
         assert parsed.described.warnings == ("its header tells of 2 records, and 4 are there",)
 
 
+@pytest.mark.parametrize("bits24", [False, True])
+def test_a_start_between_two_seconds_is_told_by_the_first_annotation(bits24):
+    case = edf(bits24)
+    for onset, more in ((b"+0.5", ".500000"), (b"+.0625", ".062500"), (b"+0", "")):
+        data = case.data.replace(b"+0\x14\x14".ljust(9, b"\0"), (onset + b"\x14\x14").ljust(9, b"\0"), 1)
+        assert parse(data).described.metadata["start_time"] == "2002-03-02T11:12:13" + more
+
+
 def with_stamp(case, at, form, stamp):
     """Return the bytes of a file with another time stamp of a record."""
     data = bytearray(case.data)
