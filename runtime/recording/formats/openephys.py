@@ -80,7 +80,16 @@ def describe_legacy(found: Found) -> Description:
 
 
 def _start(written: str) -> datetime.datetime | None:
+    """Return the start time; hours and seconds may be of one digit. None if there are two ways to read its digits."""
+    day, _, clock = written.partition(" ")
+    widths = (1,) if clock.startswith("0") else (1, 2)
+    clocks = [clock] if ":" in clock else [f"{clock[:n]}:{clock[n : n + 2]}:{clock[n + 2 :]}" for n in widths]
+    times = [time for one in clocks if (time := _time(f"{day} {one}"))]
+    return times[0] if len(times) == 1 else None
+
+
+def _time(written: str) -> datetime.datetime | None:
     try:
-        return datetime.datetime.strptime(written, "%d-%b-%Y %H%M%S")
+        return datetime.datetime.strptime(written, "%d-%b-%Y %H:%M:%S")
     except ValueError:
         return None

@@ -118,6 +118,19 @@ def test_a_start_between_two_seconds_is_told_by_the_first_annotation(bits24):
         assert parse(data).described.metadata["start_time"] == "2002-03-02T11:12:13" + more
 
 
+@pytest.mark.parametrize(
+    ("written", "clock"),
+    [
+        *(("170312", "17:03:12"), ("93059", "09:30:59"), ("15055", None), ("1125", "01:12:05"), ("01030", "00:10:30")),
+        *(("11:05:33", "11:05:33"), ("11:05:3", "11:05:03"), ("", None), ("7", None), ("1:2", None)),
+    ],
+)
+def test_hours_and_seconds_of_open_ephys_may_be_of_one_digit(written, clock):
+    data = open_ephys_legacy().data.replace(b"170312", written.encode())
+    start = describe_data(data).metadata.get("start_time")
+    assert start == (clock and f"2014-09-12T{clock}")
+
+
 def with_stamp(case, at, form, stamp):
     """Return the bytes of a file with another time stamp of a record."""
     data = bytearray(case.data)
