@@ -23,13 +23,15 @@ from .source import Source
 
 
 def described_by(found: Found) -> dict[str, Any] | None:
-    """Return what the .ch file beside a file tells of it; None if mtscomp did not write it."""
+    """Return what the .ch file beside a .cbin file tells of it; None if mtscomp did not write it."""
+    if found.suffix != ".cbin":
+        return None
     try:
         fields = json.loads(found.beside(f"{found.stem}.ch") or b"")
     except (ValueError, RecursionError):
         return None
     is_own = isinstance(fields, dict) and fields.get("algorithm") == "zlib" and "chunk_offsets" in fields
-    return fields if is_own and found.suffix != ".ch" else None
+    return fields if is_own else None
 
 
 class MtscompReader(Source):

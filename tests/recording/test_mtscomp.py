@@ -68,6 +68,15 @@ def test_it_is_kept_as_it_is_otherwise(samples, tmp_path, capsys):
     assert (tmp_path / "a.cbin").exists()
 
 
+def test_other_files_beside_are_what_they_are(samples, tmp_path):
+    compress(tmp_path / "a.cbin", samples)
+    samples.tofile(tmp_path / "a.bin")
+    (tmp_path / "a.meta").write_text("nSavedChans=3\nimSampRate=30000\n")
+    assert main("encode", "-q", tmp_path / "a.bin") == 0
+    with runtime.open(tmp_path / "a.mdo") as reader:
+        assert reader.metadata["format"] == "SpikeGLX recording" and np.array_equal(reader[:], samples)
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
