@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import subprocess
 import sys
 
@@ -205,8 +206,40 @@ def test_what_can_not_be_kept_is_told(tmp_path):
     assert found.get_start_time() == 3
 
 
-def test_a_probe_of_some_channels_is_told_and_left_out(tmp_path):
-    probe = {"contact_positions": [[0, 0], [0, 20]], "device_channel_indices": [0, 1]}
+def test_a_probe_of_some_channels_brings_these(tmp_path):
+    probe = {
+        "ndim": 2,
+        "si_units": "um",
+        "annotations": {},
+        "contact_annotations": {},
+        "contact_shapes": ["circle"] * 3,
+    }
+    probe |= {"contact_positions": [[0, 0], [0, 20], [0, 40]]}
+    probe |= {
+        "contact_plane_axes": [[[1, 0], [0, 1]]] * 3,
+        "contact_shape_params": [{"radius": 5}] * 3,
+        "device_channel_indices": [3, -1, 1],
+    }
+    samples, path = np.arange(400, dtype=np.int16).reshape(100, 4), tmp_path / "a.mdo"
+    about = {"probe": probe, "gain_to_uV": [1, 2, 3, 4], "properties": {"area": ["a", "b", "c", "d"]}}
+    path.write_bytes(runtime.encode(samples, 1000, metadata=about))
+    found = read_middleout(path)
+    assert found.channel_ids.tolist() == [1, 3]
+    found.dump(tmp_path / "a.json")
+    for one in (found, si.load(tmp_path / "a.json"), pickle.loads(pickle.dumps(found))):
+        assert np.array_equal(one.get_traces(), samples[:, [1, 3]])
+        assert np.array_equal(one.get_traces(channel_ids=[3]), samples[:, [3]])
+        assert one.get_channel_locations().tolist() == [[0, 40], [0, 0]]
+        assert one.get_channel_gains().tolist() == [2, 4]
+        assert one.get_property("area").tolist() == ["b", "d"]
+    everything = read_middleout(path, all_channels=True)
+    assert np.array_equal(everything.get_traces(), samples)
+    assert not everything.has_probe()
+    assert si.load(everything.to_dict()).get_num_channels() == 4
+
+
+def test_a_probe_that_can_not_be_set_is_told_and_left_out(tmp_path):
+    probe = {"contact_positions": [[0, 0], [0, 20]], "device_channel_indices": [0, 0]}
     path = tmp_path / "a.mdo"
     path.write_bytes(runtime.encode(np.zeros((100, 3), np.int16), 1000, metadata={"probe": probe}))
     with pytest.warns(UserWarning, match="probe"):

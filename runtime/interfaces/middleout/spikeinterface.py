@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from probeinterface import ProbeGroup
 from spikeinterface.core import BaseRecording, BaseRecordingSegment
 from spikeinterface.core.job_tools import (
     TimeSeriesChunkExecutor,
@@ -21,17 +19,15 @@ import runtime
 from runtime.access.ranges import is_url
 from runtime.batch.chunking import ChunkLength
 from runtime.batch.model_choice import CHOICE_FRAMES, choose
-from runtime.container import metadata as known
 from runtime.core.limits import LONG_CHUNK_SAMPLES, MAX_CHUNK_FRAMES
 from runtime.core.threads import ForkSafeLock
 from runtime.recording.arrays import to_samples
 from runtime.recording.outputs.paths import as_list
 from runtime.wide.wide_coding import narrowed
 
+from . import recording_metadata
+
 _CHUNK_KEYS = ("chunk_size", "chunk_memory", "chunk_duration", "total_memory")
-_PROPERTIES, _T_START = "properties", "t_start"
-_OF_THEIR_OWN = {known.GAIN, known.OFFSET}
-"""Properties that have a key of the metadata."""
 
 Paths = str | os.PathLike | Sequence[str | os.PathLike]
 
@@ -48,6 +44,9 @@ class MiddleoutRecordingExtractor(BaseRecording):
         Name or path of the model, where it is neither shipped nor in the files.
     storage_options : dict or None
         Of fsspec, for URLs.
+    all_channels : bool
+        Whether channels come too that are on no contact of the probe, such as one of synchronisation: without the
+        probe then, which SpikeInterface takes only for all channels of a recording.
 
     Raises
     ------
@@ -62,6 +61,7 @@ class MiddleoutRecordingExtractor(BaseRecording):
         sampling_frequency: float | None = None,
         model: str | None = None,
         storage_options: dict[str, Any] | None = None,
+        all_channels: bool = False,
     ) -> None:
         paths = [path if is_url(path) else os.path.abspath(path) for path in as_list(file_paths)]
         options = {"model": model, "storage_options": storage_options}
@@ -73,11 +73,14 @@ class MiddleoutRecordingExtractor(BaseRecording):
         rate, dtype, ids = first
         if not rate:
             raise runtime.UsageError(f"{paths[0]} does not tell the sample rate: give sampling_frequency")
-        BaseRecording.__init__(self, rate, np.array(ids), dtype)
+        chosen, metadata = recording_metadata.of_probe(segments[0].metadata, len(ids), all_channels)
+        BaseRecording.__init__(self, rate, np.array(ids)[chosen], dtype)
         for segment in segments:
+            segment.chosen = chosen
             self.add_recording_segment(segment)
-        _describe(self, segments[0].metadata)
-        self._kwargs = {"file_paths": paths, "sampling_frequency": sampling_frequency, **options}
+        recording_metadata.describe(self, metadata)
+        own = {"sampling_frequency": sampling_frequency, "all_channels": all_channels}
+        self._kwargs = {"file_paths": paths, **own, **options}
 
 
 class MiddleoutRecordingSegment(BaseRecordingSegment):
@@ -87,7 +90,9 @@ class MiddleoutRecordingSegment(BaseRecordingSegment):
     ----------
     metadata : dict
     facts : tuple
-        Sample rate in Hz, type of samples, ids of the channels: what all segments have in common.
+        Sample rate in Hz, type of samples, ids of all channels: what all segments have in common.
+    chosen : array of int
+        The channels of the file that the recording has.
     """
 
     def __init__(self, path: str, sampling_frequency: float | None, options: dict[str, Any]) -> None:
@@ -98,7 +103,8 @@ class MiddleoutRecordingSegment(BaseRecordingSegment):
             self.metadata, self._frames = reader.metadata, reader.frames
             rate = sampling_frequency or reader.sampling_frequency
             self.facts = (rate, reader.dtype, reader.channel_ids.tolist())
-        t_start = self.metadata.get(_T_START)
+            self.chosen = np.arange(reader.channels)
+        t_start = self.metadata.get(recording_metadata.T_START)
         is_time = isinstance(t_start, int | float)
         BaseRecordingSegment.__init__(self, sampling_frequency=rate, t_start=t_start if is_time else None)
 
@@ -113,7 +119,8 @@ class MiddleoutRecordingSegment(BaseRecordingSegment):
         channel_indices: Sequence[int] | np.ndarray | slice | None = None,
     ) -> np.ndarray:
         """Return the samples [time, channel] of frames and channels, or all of them."""
-        return self._reader().read(start_frame or 0, end_frame, channel_indices)
+        channels = self.chosen if channel_indices is None else self.chosen[channel_indices]
+        return self._reader().read(start_frame or 0, end_frame, channels)
 
     def __del__(self) -> None:
         """Close what this process opened."""
@@ -194,7 +201,7 @@ def _write_segment(
         recording.get_num_channels(),
         recording.sampling_frequency,
     )
-    made = runtime.EncodeOptions(metadata=_metadata(recording, segment), **options)
+    made = runtime.EncodeOptions(metadata=recording_metadata.of_segment(recording, segment), **options)
     piece = ChunkLength.of(made, channels, rate).aim
     slices = [(segment, first, last) for first, last in divide_segment_into_chunks(frames, piece)] if frames else []
     dtype = recording.get_dtype()
@@ -232,68 +239,3 @@ def _chosen_model(recording: BaseRecording, segment: int, independent: bool) -> 
     last = min(CHOICE_FRAMES, recording.get_num_samples(segment))
     samples, _ = to_samples(recording.get_traces(segment_index=segment, start_frame=0, end_frame=last), "time-channel")
     return choose(narrowed(samples), independent)
-
-
-def _metadata(recording: BaseRecording, segment: int) -> dict[str, Any]:
-    """Return what is known of a segment besides its samples."""
-    annotations = dict(
-        _in_json("annotation", ((key, recording.get_annotation(key)) for key in recording.get_annotation_keys()))
-    )
-    properties = ((key, recording.get_property(key)) for key in recording.get_property_keys())
-    found = dict(_in_json("property", ((key, value) for key, value in properties if key not in _OF_THEIR_OWN)))
-    made: dict[str, Any] = {known.CHANNEL_IDS: recording.channel_ids, known.ANNOTATIONS: annotations}
-    made[known.GAIN], made[known.OFFSET] = recording.get_channel_gains(), recording.get_channel_offsets()
-    made[_PROPERTIES] = found
-    if recording.has_probe():
-        made[known.PROBE] = recording.get_probegroup().to_dict()
-    made |= _as_start_time(annotations.get(known.START_TIME))
-    times = recording.segments[segment].get_times_kwargs()
-    made[_T_START] = times["t_start"]
-    if times["time_vector"] is not None:
-        warnings.warn("the times of frames are not kept, only the sample rate and the first one", stacklevel=4)
-        made[_T_START] = float(times["time_vector"][0]) if len(times["time_vector"]) else None
-    return {
-        key: value for key, value in made.items() if value is not None and not (isinstance(value, dict) and not value)
-    }
-
-
-def _in_json(what: str, items: Iterable[tuple[str, Any]]) -> Iterable[tuple[str, Any]]:
-    """Yield the items that are values of JSON, and warn of others."""
-    for key, value in items:
-        try:
-            yield key, known.normal({key: value})[key]
-        except runtime.UsageError:
-            warnings.warn(f"the {what} {key} is not kept: JSON has no values of that kind", stacklevel=5)
-
-
-def _as_start_time(value: Any) -> dict[str, Any]:
-    """Return an annotation as an entry of the metadata, if it is a time as these have them."""
-    try:
-        return known.completed({known.START_TIME: value}, 1)
-    except runtime.UsageError:
-        return {}
-
-
-def _describe(recording: BaseRecording, metadata: dict[str, Any]) -> None:
-    """Tell a recording what a file knows of it."""
-    if known.GAIN in metadata:
-        recording.set_channel_gains(metadata[known.GAIN])
-    if known.OFFSET in metadata or known.GAIN in metadata:
-        recording.set_channel_offsets(metadata.get(known.OFFSET, 0.0))
-    if known.START_TIME in metadata:
-        recording.annotate(**{known.START_TIME: metadata[known.START_TIME]})
-    recording.annotate(**metadata.get(known.ANNOTATIONS, {}))
-    if known.PROBE in metadata:
-        _set_probe(recording, metadata[known.PROBE])
-    properties = metadata.get(_PROPERTIES, {})
-    for key, values in properties.items() if isinstance(properties, dict) else ():
-        if isinstance(values, list) and len(values) == recording.get_num_channels():
-            recording.set_property(key, np.array(values))
-
-
-def _set_probe(recording: BaseRecording, probe: dict[str, Any]) -> None:
-    """Set probe or probes, unless they are those of a part of the channels."""
-    try:
-        recording.set_probegroup(ProbeGroup.from_dict(probe if "probes" in probe else {"probes": [probe]}))
-    except (ValueError, KeyError, TypeError, AssertionError) as error:
-        warnings.warn(f"the probe in the metadata is not set: {error}", stacklevel=4)
