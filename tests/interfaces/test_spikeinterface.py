@@ -6,6 +6,7 @@ import json
 import pickle
 import subprocess
 import sys
+import warnings
 
 import numpy as np
 import pytest
@@ -204,6 +205,49 @@ def test_what_can_not_be_kept_is_told(tmp_path):
         text for text in ("times of frames", "annotation strange") if any(text in str(one.message) for one in told)
     }
     assert found.get_start_time() == 3
+
+
+KEPT = {
+    "numbers": np.arange(4, dtype="u1"),
+    "fractions": np.array([0.1, 0.2, 0.3, 0.4], "f4"),
+    "large": np.array([2**64 - 1, 0, 1, 2], "u8"),
+    "words": np.array(["", "a", "", "b"]),
+    "flags": np.arange(4) > 1,
+    "mixed": np.array([1, "a", None, 2.5], object),
+    "texts_and_numbers": np.array([1, "a", 2, "b"], object),
+    "pairs": np.arange(8).reshape(4, 2),
+}
+LOST = {
+    "not_a_number": np.array([1, 2, np.nan, 4]),
+    "bytes": np.array([b"a"] * 4),
+    "gain_to_uV": np.array([1, 2, np.nan, 4]),
+    "offset_to_uV": np.array([1, 2, np.inf, 4]),
+}
+CHANGED = {
+    "records": np.array([(1, 2.0)] * 4, [("a", "i4"), ("b", "f8")]),
+    "days": np.array(["2020-01-01"] * 4, "M8[s]"),
+    "nanoseconds": np.array([1, 2, 3, 4], "M8[ns]"),
+}
+
+
+@pytest.mark.parametrize("key", [*KEPT, *LOST, *CHANGED])
+def test_a_property_is_kept_or_told(key, tmp_path):
+    recording = NumpyRecording([np.zeros((100, 4), np.int16)], 1000.0)
+    values = (KEPT | LOST | CHANGED)[key]
+    recording.set_property(key, values)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        found = write_middleout(recording, tmp_path / "a.mdo").get_property(key)
+    texts = [str(one.message) for one in told if "property" in str(one.message)]
+    if key in KEPT:
+        assert not texts
+        assert found.tolist() == values.tolist()
+        assert np.result_type(found, values) == found.dtype
+    elif key in LOST:
+        assert texts == [f"the property {key} is not kept: JSON has no values of that kind"]
+        assert found is None
+    else:
+        assert texts == [f"the property {key} comes back changed: JSON has no values of that kind"]
 
 
 def test_a_probe_of_some_channels_brings_these(tmp_path):

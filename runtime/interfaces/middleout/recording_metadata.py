@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import warnings
 from collections.abc import Iterable
 from typing import Any
@@ -15,7 +16,7 @@ from runtime.container import metadata as known
 
 T_START = "t_start"
 _PROPERTIES, _WIRING = "properties", "device_channel_indices"
-_OF_THEIR_OWN = {known.GAIN, known.OFFSET}
+_OF_THEIR_OWN = (known.GAIN, known.OFFSET)
 """Properties that have a key of the metadata."""
 
 
@@ -24,10 +25,12 @@ def of_segment(recording: BaseRecording, segment: int) -> dict[str, Any]:
     annotations = dict(
         _in_json("annotation", ((key, recording.get_annotation(key)) for key in recording.get_annotation_keys()))
     )
-    properties = ((key, recording.get_property(key)) for key in recording.get_property_keys())
-    found = dict(_in_json("property", ((key, value) for key, value in properties if key not in _OF_THEIR_OWN)))
+    properties = {key: recording.get_property(key) for key in recording.get_property_keys()}
+    found = dict(_in_json("property", properties.items()))
+    for key in (key for key, values in found.items() if not _is_same(_as_property(values), properties[key])):
+        warnings.warn(f"the property {key} comes back changed: JSON has no values of that kind", stacklevel=4)
     made: dict[str, Any] = {known.CHANNEL_IDS: recording.channel_ids, known.ANNOTATIONS: annotations}
-    made[known.GAIN], made[known.OFFSET] = recording.get_channel_gains(), recording.get_channel_offsets()
+    made |= {key: found.pop(key, None) for key in _OF_THEIR_OWN}
     made[_PROPERTIES] = found
     if recording.has_probe():
         made[known.PROBE] = recording.get_probegroup().to_dict()
@@ -49,6 +52,21 @@ def _in_json(what: str, items: Iterable[tuple[str, Any]]) -> Iterable[tuple[str,
             yield key, known.normal({key: value})[key]
         except runtime.UsageError:
             warnings.warn(f"the {what} {key} is not kept: JSON has no values of that kind", stacklevel=5)
+
+
+def _as_property(values: list[Any]) -> np.ndarray:
+    """Return an array of values of JSON."""
+    with contextlib.suppress(ValueError):  # lists of other lengths in it
+        made = np.array(values)
+        if made.tolist() == values:
+            return made
+    is_natural = all(type(one) is int and 0 <= one < 1 << 64 for one in values)  # numpy makes floats of some
+    return np.array(values, np.uint64 if is_natural else object)
+
+
+def _is_same(found: np.ndarray, wanted: np.ndarray) -> bool:
+    """Tell whether a property has the values that it had, be they of another width."""
+    return wanted.dtype.kind not in "mM" and found.shape == wanted.shape and found.tolist() == wanted.tolist()
 
 
 def _as_start_time(value: Any) -> dict[str, Any]:
@@ -77,8 +95,7 @@ def of_probe(metadata: dict[str, Any], channels: int, everything: bool) -> tuple
     properties = metadata.get(_PROPERTIES)
     if isinstance(properties, dict):
         rest[_PROPERTIES] = {key: _part(value, chosen, channels) for key, value in properties.items()}
-    for key in _OF_THEIR_OWN & rest.keys():
-        rest[key] = _part(rest[key], chosen, channels)
+    rest |= {key: _part(rest[key], chosen, channels) for key in _OF_THEIR_OWN if key in rest}
     return np.array(chosen), rest | {known.PROBE: {"probes": moved}}
 
 
@@ -101,7 +118,7 @@ def describe(recording: BaseRecording, metadata: dict[str, Any]) -> None:
     properties = metadata.get(_PROPERTIES, {})
     for key, values in properties.items() if isinstance(properties, dict) else ():
         if isinstance(values, list) and len(values) == recording.get_num_channels():
-            recording.set_property(key, np.array(values))
+            recording.set_property(key, _as_property(values))
 
 
 def _set_probe(recording: BaseRecording, probe: dict[str, Any]) -> None:
