@@ -58,8 +58,6 @@ def main(arguments: list[str] | None = None) -> int:
     except BrokenPipeError:  # whoever reads our output has enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except OSError as error:
-        return complain(as_error(error), error.filename)
     except Exception as error:
         return complain(as_error(error))
     finally:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 def complain(error: Exception, file: str | None = None) -> int:
     """Print what went wrong. Returns the exit code."""
-    place = "" if file is None else f"{file}: "
+    place = "" if file is None or str(error).startswith(f"{file}: ") else f"{file}: "
     say(f"runtime: {place}{error}")
     return getattr(error, "exit_code", 1)
 

@@ -44,9 +44,9 @@ class ModelError(MiddleoutError):
 def as_error(error: Exception) -> MiddleoutError:
     """Return the error to report for one file, whatever went wrong in it.
 
-    What a caller could have known of the file system is a usage error. Errors that this package does not raise on
-    purpose are named in the message, are the cause of what is returned, and are logged with their traceback (logger
-    `runtime`, level debug; `--verbose` on the command line).
+    What a caller could have known of the file system is a usage error; the message has the path. Errors that this
+    package does not raise on purpose are named in the message, are the cause of what is returned, and are logged with
+    their traceback (logger `runtime`, level debug; `--verbose` on the command line).
     """
     if isinstance(error, MiddleoutError):
         return error
@@ -54,6 +54,8 @@ def as_error(error: Exception) -> MiddleoutError:
         return MiddleoutError("out of memory")
     if isinstance(error, OSError):
         text = error.strerror or str(error)
+        if isinstance(error.filename, str):
+            text = f"{error.filename}: {text}"
         known = (FileNotFoundError, FileExistsError, IsADirectoryError, NotADirectoryError, PermissionError)
         return UsageError(text) if isinstance(error, known) else FileFormatError(text)
     logging.getLogger("runtime").debug("an error that is not raised on purpose", exc_info=error)

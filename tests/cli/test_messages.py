@@ -107,6 +107,23 @@ def test_what_is_wrong_is_named(call, answer, here, capsys):
     assert answer in capsys.readouterr().err and not (here / "x").exists()
 
 
+@pytest.mark.parametrize("call", ["encode ok.wav -o two.npy/x.mdo", "encode none.wav", "decode none.mdo"])
+def test_errors_of_the_file_system_name_their_path_once(call, here, capsys):
+    assert main(*call.split()) == 2
+    told = capsys.readouterr().err.strip()
+    wrong = "two.npy/x.mdo: Not a directory" if "ok" in call else f"{call.split()[1]}: No such file or directory"
+    assert told == f"runtime: {'ok.wav: ' if 'ok' in call else ''}{wrong}"
+
+
+@pytest.mark.parametrize("coded", [False, True])
+def test_python_calls_name_the_file_that_is_missing(coded, here):
+    call = runtime.decode_file if coded else runtime.encode_file
+    with pytest.raises(runtime.UsageError, match="none.x: No such file"):
+        call("none.x")
+    with pytest.raises(runtime.UsageError, match="none.x: No such file"):
+        runtime.salvage_file("none.x", "o.wav")
+
+
 def test_a_calibration_skips_what_is_in_front(here, capsys):
     samples = simulate(30000, 2, seed=1).samples.astype("<i2").tobytes()
     for name, front in (("a", b""), ("b", b"x")):

@@ -54,7 +54,11 @@ class Output:
             self.file = open(self._target, "wb")
         else:
             self._temporary = temporary_path(self._target, only_copy)
-            self.file = open(self._temporary, "x+b")
+            try:
+                self.file = open(self._temporary, "x+b")
+            except OSError as error:
+                error.filename = target
+                raise
         self.seekable = self._temporary is not None
 
     @property
