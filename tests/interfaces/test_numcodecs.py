@@ -117,6 +117,16 @@ def test_damage_is_an_error():
             codec.decode(coded, out=np.empty(3, array.dtype))
 
 
+def test_a_chunk_of_another_length_may_be_damaged():
+    codec = Middleout()
+    coded = codec.encode(np.random.default_rng(0).normal(0, 30, (3000, 16)).astype(np.int16))
+    assert coded[0] == 3
+    for data in (coded[:-1], coded[: len(coded) // 2], coded + b"x"):
+        for call in (codec.decode, codec.reader):
+            with pytest.raises(runtime.ModelError, match="^the chunk may be damaged"):
+                call(data)
+
+
 def _write(place):
     """Write some chunks of a store, by the path of the store."""
     import zarr

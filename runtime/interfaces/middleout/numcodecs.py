@@ -8,7 +8,9 @@ memory. Numbers 3 and 4: the same, of a file of one chunk without its blocks (do
 
 from __future__ import annotations
 
+import contextlib
 import io
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -87,7 +89,8 @@ class Middleout(Codec):
         if kind == _ZSTD:
             items = _of_zstd(body, length)
         else:
-            items = self._decoded(self._file(kind, body), length, ">" if kind in (_BIG, _BIG_CHUNK) else "<")
+            with _telling_of_damage(kind):
+                items = self._decoded(self._file(kind, body), length, ">" if kind in (_BIG, _BIG_CHUNK) else "<")
         return items if out is None else ndarray_copy(items, out)
 
     def reader(self, buf: Any) -> runtime.Reader | None:
@@ -98,7 +101,10 @@ class Middleout(Codec):
         kind, length, body = _parsed(buf)
         if kind not in (_LITTLE, _LITTLE_CHUNK) or length != 1:
             return None
-        return runtime.open(io.BytesIO(self._file(kind, body)), model=self.model, cache_bytes=0)
+        reader = runtime.open(io.BytesIO(self._file(kind, body)), model=self.model, cache_bytes=0)
+        with _telling_of_damage(kind):
+            reader.model_data()
+        return reader
 
     def _file(self, kind: int, body: bytes) -> bytes:
         """Return the middleout file of a body. Raises `CorruptError`."""
@@ -113,6 +119,17 @@ class Middleout(Codec):
             raise runtime.CorruptError("encoded data and their length disagree")
         items = samples.reshape(-1, inside, channels).swapaxes(1, 2).reshape(-1)
         return items.astype(items.dtype.newbyteorder(order), copy=False)
+
+
+@contextlib.contextmanager
+def _telling_of_damage(kind: int) -> Iterator[None]:
+    """Say where a model is not there that it may have been named by bytes that are damaged, or not the last ones."""
+    try:
+        yield
+    except runtime.ModelError as error:
+        if kind in (_LITTLE, _BIG):  # whose checksums are right
+            raise
+        raise runtime.ModelError(f"the chunk may be damaged: its last bytes name the model; {error}") from None
 
 
 def _parsed(buf: Any) -> tuple[int, int, bytes]:
