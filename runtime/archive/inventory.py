@@ -18,6 +18,8 @@ from ..recording.outputs.originals import layout_of, members_of
 from .block_search import DamagedFile, Found, FoundHeader
 from .timeline import Chunks, Evidence, Stretch, arrange, usable
 
+OPEN_END = "the end of the file is missing; how much was in it is not known"
+"""Damage beside which no number of frames is that of the recording."""
 _FRONTS = {
     WAV: "the header of the WAV file is",
     NPY: "the header of the .npy file is",
@@ -81,7 +83,7 @@ class Sorter:
         self._sort_front(timeline.first)
         self._sort_back(timeline.first + (timeline.blocks or 0) if certain else None)
         if timeline.open_end:
-            made.damage.append("the end of the file is missing; how much was in it is not known")
+            made.damage.append(OPEN_END)
         elif not ended:
             made.damage.append("the end of the file, with its index, is missing or damaged")
         if not made.damage and not any(stretch.block is None for stretch in made.stretches) and not self._contiguous():

@@ -56,12 +56,15 @@ def _run(options: argparse.Namespace) -> int:
 
 def describe(found: Salvaged) -> list[str]:
     """Say what was lost, and what there is."""
+    from ..archive.inventory import OPEN_END
+
     lines = [_hole(hole, found) for hole in found.holes] + list(found.damage)
     lost = sum(hole.stop - hole.start for hole in found.holes)
     if found.intact:
         return [f"intact: {found.frames} frames"]
     if not lost:
-        return [*lines, f"all {found.frames} frames were saved"]
+        there = " that are there" if OPEN_END in found.damage else ""
+        return [*lines, f"all {found.frames} frames{there} were saved"]
     return [*lines, f"{found.frames - lost} of {found.frames} frames were saved"]
 
 

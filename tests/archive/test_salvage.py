@@ -341,6 +341,15 @@ def test_the_command_names_what_is_lost(coded, tmp_path, capsys):
     assert not (tmp_path / "b.wav").exists()
 
 
+def test_frames_that_are_there_are_not_said_to_be_all(coded, tmp_path, capsys):
+    one, path = coded("array of unknown length"), tmp_path / "a.part"
+    path.write_bytes(one.data[: one.spans(b"C")[-1][1]])
+    assert main(["salvage", str(path), "-o", str(tmp_path / "b.mdo")]) == 1
+    printed = capsys.readouterr().err
+    assert "how much was in it is not known" in printed
+    assert f"all {CHUNK * 12} frames that are there were saved" in printed
+
+
 def test_a_chunk_that_looks_like_bytes_behind_the_samples_is_none(coded, saved):
     one = coded("wav with more in it")
     tags = [start for start, _ in one.spans(b"C")[10:]]
