@@ -50,7 +50,8 @@ def describe(path: str) -> dict[str, Any]:
     header = layout.header
     frames = layout.index.total
     samples = frames * header.channels
-    original = samples * header.sample_bits // 8
+    sample_bytes, others = samples * header.sample_bits // 8, _other_signals(layout)
+    records = layout_of(header, layout.table).places(header.sample_bits // 8)[-1] if others else None
     return {
         "file": path,
         "format": VERSION,
@@ -62,7 +63,7 @@ def describe(path: str) -> dict[str, Any]:
         "sample_bits": header.sample_bits,
         "dtype": sample_formats.name(header.dtype),
         "layout": CHANNEL_TIME if header.channel_time else TIME_CHANNEL,
-        "other_signals": _other_signals(layout),
+        "other_signals": others,
         "value_maps": value_maps,
         "lossless": not layout.header.bounded,
         "max_error": bounds,
@@ -78,10 +79,11 @@ def describe(path: str) -> dict[str, Any]:
         "canonical_header": header.canonical,
         "sha256": layout.digest.hex() if layout.digest else None,
         "metadata": layout.metadata,
-        "sample_bytes": original,
+        "sample_bytes": sample_bytes,
+        "record_bytes": records,
         "coded_bytes": size,
         "bits_per_sample": 8 * size / samples if samples else None,
-        "ratio": original / size,
+        "ratio": (records or sample_bytes) / size,
     }
 
 
@@ -163,7 +165,8 @@ def as_text(facts: dict[str, Any]) -> str:
     lines = {"format": f"version {facts['format']}", "source": _source(facts)}
     if facts["source"] != KEPT:
         lines |= _sample_lines(facts)
-    lines["bytes"] = f"{facts['coded_bytes']} for {facts['sample_bytes']} of samples"
+    whole = f", {facts['record_bytes']} with other signals and all beside them" if facts["record_bytes"] else ""
+    lines["bytes"] = f"{facts['coded_bytes']} for {facts['sample_bytes']} of samples{whole}"
     if facts["max_error"] is not None:
         least, mean, most = facts["max_error"].values()
         several = "" if least == most else f" ({least} to {most}, {mean:.2f} in the mean of the chunks)"

@@ -45,9 +45,9 @@ def numbers(facts: dict[str, Any]) -> list[tuple[str, str]]:
     """Return the large figures, and what they are."""
     bits, rate = facts["bits_per_sample"], facts["sample_rate"]
     return [
-        (f"{facts['ratio']:.3f}", "ratio to the samples"),
+        (f"{facts['ratio']:.3f}", f"ratio to the samples{' and other signals' if facts['other_signals'] else ''}"),
         ("-" if bits is None else f"{bits:.3f}", "bits per sample"),
-        (size(facts["coded_bytes"]), f"of {size(facts['sample_bytes'])}"),
+        (size(facts["coded_bytes"]), f"of {size(facts['record_bytes'] or facts['sample_bytes'])}"),
         (f"{facts['channels']:,}", "channels" if facts["channels"] > 1 else "channel"),
         (duration(facts), "length"),
         (f"{rate:,.6g} Hz" if rate else "unknown", "sample rate"),

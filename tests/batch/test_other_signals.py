@@ -60,5 +60,7 @@ def test_other_signals_are_exact_under_a_bound(tmp_path):
 def test_info_names_other_signals(original, tmp_path):
     runtime.encode_file(original, tmp_path / "a.mdo")
     facts = describe(str(tmp_path / "a.mdo"))
+    assert facts["ratio"] == facts["record_bytes"] / facts["coded_bytes"]
+    assert facts["record_bytes"] == original.stat().st_size
     assert facts["other_signals"] == [{"signals": 4, "sample_rate": 128.0}, {"signals": 1, "sample_rate": 1.0}]
     assert "8; other signals: 4 at 128 Hz, 1 at 1 Hz" in as_text(facts)
