@@ -20,7 +20,8 @@ from .found import Found
 LEGACY = b"header.format = 'Open Ephys"
 _LEGACY_HEADER = 1024
 _LEGACY_RECORD = (Integers(8), Integers(2), Integers(2), Samples(1, 1024), Bytes(10))
-"""Time stamp, number of samples, number of the recording, samples, marker."""
+"""Time stamp, number of samples, number of the recording (of later versions only), samples, marker."""
+_MARKER = bytes([*range(9), 255])
 _DEEPEST = 4
 """Folders between a file of samples and `structure.oebin`."""
 
@@ -66,7 +67,12 @@ def describe_legacy(found: Found) -> Description:
     fields = dict(re.findall(r"header\.(\w+) = '?([^';]*)'?;", header))
     if int(fields.get("blockLength", 1024)) != 1024:
         raise ValueError("blocks of another length")
-    records, warnings = counted(found, _LEGACY_HEADER, _LEGACY_RECORD, ">i2")
+    for record in (_LEGACY_RECORD, (*_LEGACY_RECORD[:2], *_LEGACY_RECORD[3:])):
+        records, warnings = counted(found, _LEGACY_HEADER, record, ">i2")
+        if found.read(_LEGACY_HEADER, records.size(2)).endswith(_MARKER):
+            break
+    else:
+        raise ValueError("no marker at the end of a record")
     rate, frames = float(fields["sampleRate"]), (records.count - 1) * records.frames
     last = _LEGACY_HEADER + (records.count - 1) * records.size(2)
     stamps = [struct.unpack("<q", found.read(at, 8))[0] for at in (_LEGACY_HEADER, last)]

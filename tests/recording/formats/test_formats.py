@@ -126,8 +126,9 @@ def test_a_start_between_two_seconds_is_told_by_the_first_annotation(bits24):
     ],
 )
 def test_hours_and_seconds_of_open_ephys_may_be_of_one_digit(written, clock):
-    data = open_ephys_legacy().data.replace(b"170312", written.encode())
-    start = describe_data(data).metadata.get("start_time")
+    data = open_ephys_legacy().data
+    header = data[:1024].replace(b"170312", written.encode()).ljust(1024)[:1024]
+    start = describe_data(header + data[1024:]).metadata.get("start_time")
     assert start == (clock and f"2014-09-12T{clock}")
 
 
@@ -240,3 +241,13 @@ def test_sync_channels_and_digital_files_stay_exact(tmp_path):
         runtime.encode_file(path, path.with_suffix(".mdo"), force=True, **options)
         with runtime.open(path.with_suffix(".mdo")) as reader:
             assert np.array_equal(np.asarray(reader).ravel(), np.fromfile(path, "<u2"))
+
+
+def test_early_continuous_files_have_no_number_of_the_recording():
+    case = open_ephys_legacy()
+    records = [case.data[1024 + 2070 * i :][:2070] for i in range(3)]
+    data = case.data[:1024].replace(b"version = 0.4", b"version = 0.1")
+    data += b"".join(record[:10] + record[12:] for record in records)
+    parsed = parse(data)
+    assert np.array_equal(parsed.samples, case.samples) and parsed.back == data and not parsed.described.warnings
+    assert describe_data(case.data.replace(bytes([*range(9), 255]), bytes(10))) is None
