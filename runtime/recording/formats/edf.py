@@ -7,12 +7,15 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
+from ...container.metadata import BITS
 from ...container.records import Bytes, Field, Layout, Samples, Signal
 from ..records import Description
 from .building import APART, Channel, counted, front, metadata, text, time
 from .found import Found
 
 EDF, BDF = b"0       ", b"\xffBIOSEMI"
+_WORDS = "Status"
+"""The label of BioSemi's triggers, digital words; files that were converted tell another unit of them."""
 _FILE_HEADER = _SIGNAL_HEADER = 256
 _WIDTHS = (16, 80, 8, 8, 8, 8, 8, 80, 8, 32)
 """Bytes of what describes a signal: label, transducer, unit, limits, filter, samples, reserved."""
@@ -75,7 +78,7 @@ def _fields(samples: Sequence[int], is_sample: Sequence[bool], is_note: Sequence
 
 
 def _channel(signal: int, labels: list[str], columns: list[list[bytes]]) -> Channel:
-    unit = text(columns[2][signal])
+    unit = BITS if labels[signal] == _WORDS else text(columns[2][signal])
     try:
         low, high, first, last = (float(columns[row][signal]) for row in (3, 4, 5, 6))
         gain = (high - low) / (last - first)

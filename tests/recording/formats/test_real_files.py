@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from parsed import parse
 
+import runtime
+
 OPEN_EPHYS = "openephys/experiment1/recording1/continuous"
 
 
@@ -65,6 +67,15 @@ def test_real_files_are_described_and_come_back(name, folder):
 @pytest.mark.parametrize("name", OTHERS)
 def test_files_without_samples_are_none(name, folder):
     assert parse((folder / name).read_bytes(), folder / name) is None
+
+
+def test_triggers_of_an_eeg_stay_exact_with_a_bound(folder, tmp_path):
+    path, coded = folder / "eeg_138ch.edf", tmp_path / "x.mdo"
+    runtime.encode_file(path, coded, max_error=3)
+    samples = parse(path.read_bytes(), path).samples
+    with runtime.open(coded) as reader:
+        triggers = list(reader.channel_ids).index("Status")
+        assert np.array_equal(reader[:, triggers], samples[:, triggers]) and not np.array_equal(reader, samples)
 
 
 def test_samples_are_those_of_other_readers(folder):
