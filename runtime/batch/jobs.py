@@ -117,7 +117,7 @@ class EncodeJob(Job):
             length = ChunkLength.of(self._loaded.options, source.channels, source.sample_rate, source.frames)
             chunks = itertools.chain.from_iterable(map(length.parts, length.cut(source.read, source.frames)))
             first = beginning(chunks, CHOICE_FRAMES)
-            if self._given.channels is not None and source.kind == RAW and not source.channel_time and first:
+            if recording.given.channels is not None and source.kind == RAW and not source.channel_time and first:
                 outcome.likely_channels = likely_channels(first[0][:_LOOKED_AT])
             header = self._header(recording)
             outcome.kept = source.kind == KEPT

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import os
 import stat
 import sys
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from ..core.errors import UsageError
+from ..core.file_io import read_up_to
 from ..core.terms import STREAM
 
 
@@ -83,3 +85,23 @@ def usable_size(path: str) -> int | None:
     except OSError:
         return None
     return status.st_size if path != STREAM and stat.S_ISREG(status.st_mode) else None
+
+
+def ahead(source: Input) -> tuple[bytes, BinaryIO]:
+    """Return the first bytes, and the file with these still in front."""
+    start = read_up_to(source.file, 12)
+    if source.size is not None:
+        source.file.seek(0)
+        return start, source.file
+    return start, cast(BinaryIO, _Rejoined(start, source.file))
+
+
+class _Rejoined(io.RawIOBase):
+    """A pipe with what was read of it put back."""
+
+    def __init__(self, start: bytes, file: BinaryIO) -> None:
+        self._start, self._file = start, file
+
+    def read(self, count: int = -1) -> bytes:
+        piece, self._start = self._start[:count], self._start[count:]
+        return piece or self._file.read(count)

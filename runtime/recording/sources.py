@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import BinaryIO, cast
+from typing import BinaryIO
 
 import numpy as np
 
@@ -21,9 +20,9 @@ from . import mtscomp, npy
 from .arrays import check_axes, check_layout, to_sample_rate
 from .audio import AudioReader
 from .channel_files import MonoFilesReader
-from .formats import table
+from .formats import spikeglx, table
 from .formats.found import Found
-from .input_file import Input
+from .input_file import Input, ahead
 from .kept import KeptReader
 from .outputs import paths
 from .raw import Form, RawReader
@@ -40,7 +39,8 @@ class Given:
     Attributes
     ----------
     channels : int or None
-        Of raw files; with it, everything that is no WAV and no .npy file is raw.
+        Of raw files; with it, everything that is no WAV and no .npy file is raw. In an archive, .bin, .dat and .raw
+        files of no known format are.
     sample_rate : float
         Hz, of raw and .npy files; 0 if unknown.
     dtype : str or dtype
@@ -93,6 +93,7 @@ class Recording:
     Attributes
     ----------
     source : Source
+    given : what of that which is given is meant for it
     seen : the regular files, as they were when they were opened
     size : bytes of all files, None where only reading will tell
     mtime : modification time in ns, the newest; None if there is none
@@ -101,6 +102,7 @@ class Recording:
 
     def __init__(self, files: Sequence[str], given: Given, array: bool = False, keep: bool = False) -> None:
         self._input: Input | None = None
+        self.given = given
         if array:
             if STREAM in files:
                 raise UsageError("the channels of an array come from files, not from standard input")
@@ -113,6 +115,7 @@ class Recording:
             return
         self._input = Input(files[0])
         try:
+            self.given = given = _meant(self._input, given)
             self.source = _reader_or_kept(self._input, given) if keep else _reader(self._input, given)
         except BaseException:
             self.close()
@@ -164,6 +167,18 @@ class Recording:
         return samples.reshape(pieces * size, source.channels)
 
 
+def _meant(source: Input, given: Given) -> Given:
+    """Return what is meant for a file: in an archive, those of known formats are read as they are without options."""
+    if source.seen is None or not given.archive or (given.channels is None and not given.samples_only):
+        return given
+    found = Found.of(source.file, source.path)
+    known = table.describe(found) is not None
+    raw = not known and found.suffix in RAW_SUFFIXES
+    source.file.seek(0)
+    samples_only = given.samples_only and not known and not raw
+    return replace(given, channels=given.channels if raw else None, samples_only=samples_only)
+
+
 def _reader_or_kept(source: Input, given: Given) -> Source:
     """Return the reader for what an input holds; a file that is not understood is kept as it is."""
     try:
@@ -191,7 +206,7 @@ def _unused(source: Source, given: Given) -> Iterator[str]:
 def _reader(source: Input, given: Given) -> Source:
     """Return the reader for what an input holds: .wav and .npy by their suffix, all else by its first bytes."""
     suffix = os.path.splitext(source.path)[1].lower()
-    start, file = _ahead(source)
+    start, file = ahead(source)
     if suffix == ".npy" or (suffix != ".wav" and start.startswith(npy.MAGIC)):
         front, form = npy.read_header(file, given.sample_rate, given.layout)
         left = None if source.size is None else source.size - len(front)
@@ -208,11 +223,14 @@ def _reader(source: Input, given: Given) -> Source:
         found = Found.of(file, source.path)
         fields = mtscomp.described_by(found)
         return AudioReader(source.path) if fields is None else mtscomp.MtscompReader(found, fields)
+    told: tuple[str, ...] = ()
     if source.seen is not None:
         found = Found.of(file, source.path)
         if mtscomp.described_by(found):
             raise FileFormatError(f"this is compressed by mtscomp: {SAMPLES_ALONE}")
-        if given.channels is None and (described := table.describe(found)):
+        if given.channels is not None:
+            told = spikeglx.ignored(found, given.channels)
+        elif described := table.describe(found):
             return _described(described, file, source.seen.size)
         file.seek(0)
     if suffix == ".wav":
@@ -224,8 +242,15 @@ def _reader(source: Input, given: Given) -> Source:
         kind = "a raw file" if suffix in RAW_SUFFIXES else "this is no recording of a known format; if raw"
         wrong = UsageError if suffix in RAW_SUFFIXES or source.seen is None else FileFormatError
         raise wrong(f"{kind}: say with --channels how many channels it has, and --dtype if it is not int16")
+    raw = _raw(source, file, given, given.channels)
+    raw.notes += told
+    return raw
+
+
+def _raw(source: Input, file: BinaryIO, given: Given, channels: int) -> Source:
+    """Return the reader for bare samples."""
     channel_time = given.layout == CHANNEL_TIME
-    form = Form(given.channels, given.sample_rate, given.dtype, None, given.layout, channel_time)
+    form = Form(channels, given.sample_rate, given.dtype, None, given.layout, channel_time)
     if given.skip and (source.seen is None or channel_time):
         raise UsageError(
             "bytes in front of the samples (--skip) are for files of samples frame by frame, not for pipes"
@@ -270,23 +295,3 @@ def _cut(size: int, front: bytes, form: Form, note: str = "") -> Description | N
         notes.append(f"{rest} bytes behind the last whole frame are kept as they are")
     kind = "samples and other bytes"
     return Description(kind, form.channels, form.sample_rate, form.dtype, layout, warnings=tuple(notes))
-
-
-def _ahead(source: Input) -> tuple[bytes, BinaryIO]:
-    """Return the first bytes, and the file with these still in front."""
-    start = read_up_to(source.file, 12)
-    if source.size is not None:
-        source.file.seek(0)
-        return start, source.file
-    return start, cast(BinaryIO, _Rejoined(start, source.file))
-
-
-class _Rejoined(io.RawIOBase):
-    """A pipe with what was read of it put back."""
-
-    def __init__(self, start: bytes, file: BinaryIO) -> None:
-        self._start, self._file = start, file
-
-    def read(self, count: int = -1) -> bytes:
-        piece, self._start = self._start[:count], self._start[count:]
-        return piece or self._file.read(count)

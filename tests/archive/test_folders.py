@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import shutil
+import struct
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -90,6 +91,29 @@ def test_what_does_not_come_back_as_it_was_is_not_held_against_it(asked, tree, t
     assert sums["notes µ.txt"] and sums["nothing"]
     assert bool(sums["a.flac"]) == (asked != "--samples-only")
     assert bool(sums["run_g0/run.bin"]) == (asked == "--samples-only")
+
+
+@pytest.mark.parametrize("asked", [["--channels", "2"], ["--samples-only"]], ids=str)
+def test_options_for_some_files_of_a_folder_hide_no_formats(asked, tree, tmp_path, capsys):
+    rifx = b"RIFX" + struct.pack(">I", 6036) + b"WAVEfmt " + struct.pack(">IHHIIHH", 16, 1, 1, 9000, 18000, 2, 16)
+    (tree / "a.wav").write_bytes(rifx + b"data" + struct.pack(">I", 6000) + bytes(6000))
+    (tree / "a.cut").write_bytes(rifx + b"data" + struct.pack(">I", 6000) + bytes(5000))
+    archive = tmp_path / "archive"
+    assert main(["encode", "-r", str(tree), "-d", str(archive), *asked]) == 0
+    assert "for raw files" not in capsys.readouterr().err
+    found = {}
+    for name in ("run_g0/run.bin", "a.wav", "a.cut", "A/continuous.dat", "run_g0/run.meta", "notes µ.txt"):
+        with runtime.open(archive / f"{name}.mdo") as reader:
+            found[name] = (reader.header.source, reader.channels, reader.frames, reader.metadata.get("format"))
+    kept = ("kept", 1, 0, None)
+    assert found == {
+        "run_g0/run.bin": ("raw", 4, 3000, "SpikeGLX recording"),
+        "a.wav": ("records", 1, 3000, "RIFX file"),
+        "a.cut": ("records", 1, 2500, "RIFX file"),
+        "A/continuous.dat": ("raw", 2, 1000, None) if "--channels" in asked else kept,
+        "run_g0/run.meta": kept,
+        "notes µ.txt": kept,
+    }
 
 
 def test_shares_of_a_folder_make_one_archive(tree, tmp_path):

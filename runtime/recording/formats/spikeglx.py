@@ -49,6 +49,12 @@ def metadata_beside(found: Found, count: int) -> dict[str, Any]:
     return _known(fields, count) if fields.get("nSavedChans") == str(count) else {}
 
 
+def ignored(found: Found, count: int) -> tuple[str, ...]:
+    """Return what is to be told of a file that is read as of so many channels, and whose .meta file tells others."""
+    told = _said(found).get("nSavedChans", str(count)) if found.suffix == ".bin" else str(count)
+    return () if told == str(count) else (f"its .meta file, which tells of {told} channels, is ignored",)
+
+
 def _said(found: Found) -> dict[str, str]:
     """Return the entries of the .meta file beside a file; none where there is none."""
     data = found.beside(f"{found.stem}.meta") or b""
