@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 
 from ...container.records import Bytes, Field, Integers, Layout, Records, Samples
+from ...core import limits
 from ..records import Description
 from .building import Channel, apart, counted, front, metadata, text, time
 from .found import Found
@@ -15,7 +16,8 @@ _CLOCK = 30000
 """Frames a second for a period of 1; the resolution of time stamps may be another."""
 _LONG = 1024
 """Packets of more frames get records of one frame."""
-_MOST_SECTIONS = 1 << 16
+_MOST_SECTIONS = limits.MAX_LAYOUT_PARTS // 6
+"""Sections of packets, each of which has up to four fields."""
 
 
 def describe_simple(found: Found) -> Description:

@@ -170,6 +170,14 @@ def test_pauses_between_packets_are_a_warning(spec, cut, packet, seconds):
     assert parse(data[: len(data) - cut]).described.warnings == (told,)
 
 
+def test_the_end_of_a_file_of_too_many_packets_is_kept():
+    case = blackrock("2.3")
+    pair = b"".join(struct.pack("<BII", 1, 0, count) + bytes(6 * count) for count in (5, 6))
+    described = describe_data(case.data[: case.header] + 22500 * pair)
+    assert 10000 < described.layout.frames < 22500 * 11
+    assert "it has so many packets that its end is kept as it is" in described.warnings
+
+
 def test_a_size_that_differs_from_the_meta_file_is_a_warning(tmp_path):
     case = spikeglx()
     data = case.data[:-3]
