@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from ..container.file_table import Member, pack
+from ..container.metadata import CHANNEL_IDS, GAIN, OFFSET
 from ..core import limits, sample_formats
 from ..core.errors import FileFormatError, MiddleoutError, UsageError
 from ..core.file_io import read_up_to
@@ -42,6 +44,7 @@ class _Part:
     start: int
     form: _Form
     member: Member
+    metadata: Mapping[str, Any]
 
 
 class MonoFilesReader(Source):
@@ -71,6 +74,7 @@ class MonoFilesReader(Source):
         self.frames, self.dtype, self.sample_rate = common.frames, common.dtype, common.sample_rate
         form = WavFormat.of(1, self.sample_rate, self.dtype)
         self.front = pack(members, canonical_header(form, self.frames))
+        self.metadata = _joined([part.metadata for part in self._parts])
         self._done = 0
 
     def _open(self, path: str, open_one: Callable) -> _Part:
@@ -101,7 +105,7 @@ class MonoFilesReader(Source):
             reader.skip(reader.frames)
             member = Member(name, source.mtime, reader.front, b"".join(reader.back()))
             self.outside += len(member.front) + len(member.back)
-            return _Part(path, len(reader.front), form, member)
+            return _Part(path, len(reader.front), form, member, reader.metadata)
 
     def read(self, frames: int) -> np.ndarray:
         """Read the next frames, plain samples [frames, channels]; fewer only at the end."""
@@ -121,6 +125,16 @@ class MonoFilesReader(Source):
     def skip(self, frames: int) -> None:
         """Pass over frames, which must be there."""
         self._done += frames
+
+
+def _joined(told: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return ids, gains and offsets of the channels, if each file tells its own."""
+    found = {key: [one[key][0] for one in told] for key in (CHANNEL_IDS, GAIN) if all(key in one for one in told)}
+    if len(set(found.get(CHANNEL_IDS, ()))) < len(told):
+        found.pop(CHANNEL_IDS, None)
+    if GAIN in found and any(OFFSET in one for one in told):
+        found[OFFSET] = [one.get(OFFSET, [0])[0] for one in told]
+    return found
 
 
 def _opened(path: str) -> Input:

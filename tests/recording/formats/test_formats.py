@@ -10,10 +10,12 @@ from acquisition_files import (
     blackrock,
     brainvision,
     edf,
+    intan_folder,
     kilosort,
     neuralynx,
     open_ephys,
     open_ephys_legacy,
+    rhs,
     spikeglx,
 )
 from parsed import describe_data, parse
@@ -57,6 +59,29 @@ def test_records_are_no_channels_of_an_array(make, tmp_path):
     (outcome,) = runtime.encode_files(files, array=True, output=tmp_path / "x.mdo", remove=True)
     assert isinstance(outcome.error, runtime.UsageError) and "by itself" in str(outcome.error)
     assert all(path.read_bytes() == case.data for path in files)
+
+
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        (("amp-A-002", "amp-B-000"), {"channel_ids": ["A-002", "B-000"], "gain_to_uV": [0.195, 0.195]}),
+        (("amp-A-002", "amp-a-002"), {"gain_to_uV": [0.195, 0.195]}),
+        (("board-ANALOG-IN-1", "board-ANALOG-IN-2"), {"channel_ids": ["ANALOG-IN-1", "ANALOG-IN-2"]}),
+        (
+            ("dc-A-000", "dc-A-001"),
+            {"channel_ids": ["A-000_DC", "A-001_DC"], "gain_to_uV": [-19230] * 2, "offset_to_uV": [9845760] * 2},
+        ),
+    ],
+)
+def test_an_array_has_what_each_of_its_files_tells(names, told, tmp_path):
+    info, whole = intan_folder("time.dat").files["info.rhd"], rhs()
+    files = [tmp_path / f"{name}.dat" for name in names]
+    for file in files:
+        file.write_bytes(bytes(2000))
+    (tmp_path / "info.rhd").write_bytes(whole.data[: whole.header] if names[0].startswith("dc") else info)
+    (outcome,) = runtime.encode_files(files, array=True, output=tmp_path / "x.mdo")
+    with runtime.open(outcome.output) as reader:
+        assert reader.metadata == told
 
 
 def test_units_that_are_no_volts_are_said(tmp_path):
