@@ -66,6 +66,7 @@ def normal(metadata: Any) -> dict[str, Any]:
     UsageError
         The file is not there or holds no JSON; there are values that JSON does not have.
     """
+    place = f"{os.fspath(metadata)}: " if isinstance(metadata, str | os.PathLike) else ""
     try:
         if isinstance(metadata, str | os.PathLike):
             with open(metadata, "rb") as file:
@@ -73,11 +74,11 @@ def normal(metadata: Any) -> dict[str, Any]:
         made = json.loads(_to_json(metadata))
         _check_values(made)
     except OSError as error:
-        raise UsageError(f"metadata: {metadata}: {error.strerror or error}") from None
+        raise UsageError(f"metadata: {place}{error.strerror or error}") from None
     except (TypeError, ValueError, RecursionError) as error:
-        raise UsageError(f"metadata can't be kept as JSON: {error}") from None
+        raise UsageError(f"{place}metadata can't be kept as JSON: {error}") from None
     if not isinstance(made, dict):
-        raise UsageError(f"metadata are a dictionary, which is an object in JSON; not {type(made).__name__}")
+        raise UsageError(f"{place}metadata are a dictionary, which is an object in JSON; not {type(made).__name__}")
     return made
 
 

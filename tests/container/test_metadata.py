@@ -78,7 +78,7 @@ def test_a_file_of_json_is_read(tmp_path):
     assert metadata.normal(path) == metadata.normal(str(path)) == KNOWN
     for text in ("", "{", "[1]", '{"a": NaN}', '{"a": 1, "a": 2}'):
         path.write_text(text)
-        with pytest.raises(UsageError):
+        with pytest.raises(UsageError, match="x.json"):
             metadata.normal(path)
     with pytest.raises(UsageError, match="No such file"):
         metadata.normal(tmp_path / "y.json")
