@@ -33,7 +33,7 @@ def here(tmp_path, monkeypatch):
         ("ok.wav -9 -o x.mdo", "there is no option -9"),
         ("ok.wav -o nowhere/x.mdo", "there is no folder for nowhere/x.mdo"),
         ("folder", "take the recordings in it with -r"),
-        ("ok.wav -o folder", "folder is a folder; -d (folder)"),
+        ("ok.wav -o folder", "folder is a folder; name a file in it, or say -d"),
         ("ok.wav --leads 3", "did you mean --channels?"),
         ("ok.wav --chanels 3", "did you mean --channels?"),
         ("ok.wav --fs=3", "did you mean --sample-rate?"),

@@ -15,6 +15,7 @@ from ...core.file_io import write_all
 from ...core.terms import STREAM
 from .temporary_names import temporary_path
 
+HOW_TO_REPLACE = "to overwrite it say -f on the command line, in Python force=True or overwrite=True"
 _CHECK_STEP = 1 << 22
 """Bytes that are read again at a time."""
 
@@ -173,7 +174,7 @@ class Output:
                 os.unlink(written)
 
     def _exists(self) -> UsageError:
-        return UsageError(f"{self._target} exists; use -f (force) to overwrite it")
+        return UsageError(f"{self._target} exists; {HOW_TO_REPLACE}")
 
     def abort(self) -> None:
         """Remove what was written, unless it has its name."""

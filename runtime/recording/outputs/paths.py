@@ -10,7 +10,7 @@ from pathlib import Path
 from ...core.errors import UsageError
 from ...core.names import is_suffix
 from ...core.terms import STREAM
-from .output_file import Output, make_folders
+from .output_file import HOW_TO_REPLACE, Output, make_folders
 from .temporary_names import remove_left_behind
 
 SUFFIX = ".mdo"
@@ -135,9 +135,9 @@ class Outputs:
             if source != STREAM and os.path.exists(target) and os.path.samefile(source, target):
                 raise UsageError("would be overwritten by its own output")
         if os.path.isdir(target):
-            raise UsageError(f"{target} is a folder; -d (folder) puts the output into it")
+            raise UsageError(f"{target} is a folder; name a file in it, or say -d on the command line")
         if os.path.lexists(target) and (why := hindered(target)) and not self._force:
-            raise UsageError(f"{target} {why}; use -f (force) to overwrite it")
+            raise UsageError(f"{target} {why}; {HOW_TO_REPLACE}")
         self._taken.add(real)
         return target
 
