@@ -107,6 +107,8 @@ def of_url(url: str, storage_options: dict[str, Any] | None) -> RangeFile:
 
 def of_object(file: BinaryIO) -> BinaryIO | RangeFile:
     """Return a file object, or what reads it in few pieces, where it is neither the system's nor in memory."""
+    if isinstance(file, io.TextIOBase):
+        raise UsageError("the file was opened as text: open it with mode 'rb'")
     raw = file.raw if isinstance(file, io.BufferedReader | io.BufferedRandom) else file
     if isinstance(raw, io.FileIO | io.BytesIO):
         return file

@@ -14,6 +14,7 @@ from ..container.records import Layout, Records, Samples
 from ..core import sample_formats
 from ..core.errors import FileFormatError, MiddleoutError, UsageError
 from ..core.file_io import read_up_to
+from ..core.limits import whole
 from ..core.names import channel_names
 from ..core.terms import CHANNEL_TIME, KEPT, NPY, RAW_SUFFIXES, STREAM, TIME_CHANNEL, WAV
 from . import mtscomp, npy
@@ -71,8 +72,9 @@ class Given:
 
     def __post_init__(self) -> None:
         check_layout(self.layout)
-        if self.skip < 0:
-            raise UsageError(f"{self.skip} bytes in front of the samples")
+        for name, low in (("channels", 1), ("skip", 0)):
+            if (value := getattr(self, name)) is not None:
+                object.__setattr__(self, name, whole(value, low, 1 << 62, f"{name} is a whole number from {low} on"))
         object.__setattr__(self, "sample_rate", to_sample_rate(self.sample_rate))
         object.__setattr__(self, "dtype", sample_formats.parse(self.dtype))
 

@@ -94,6 +94,9 @@ def test_the_configuration_is_json_and_the_codec_pickles():
 def test_what_can_not_be_encoded_is_refused():
     with pytest.raises(runtime.UsageError, match="channel_axis"):
         Middleout(channel_axis=2).encode(recording((10, 2)))
+    for axis in ("a", None, 1.5):
+        with pytest.raises(runtime.UsageError, match="channel_axis is"):
+            Middleout(channel_axis=axis)
     with pytest.raises(TypeError):
         Middleout().encode(np.array([{}, 1], object))
     with pytest.raises(runtime.ModelError):

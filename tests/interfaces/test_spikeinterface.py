@@ -183,8 +183,12 @@ def test_what_can_not_be_is_refused(tmp_path):
         write_middleout(recording, tmp_path / "a.mdo")
     one = recording.select_segments(0)
     write_middleout(one, tmp_path / "a.mdo")
-    with pytest.raises(runtime.UsageError, match="exists"):
+    with pytest.raises(runtime.UsageError, match="exists.*overwrite=True"):
         write_middleout(one, tmp_path / "a.mdo")
+    with pytest.raises(runtime.UsageError, match="no files"):
+        read_middleout([])
+    with pytest.raises(runtime.UsageError, match="sample rate"):
+        read_middleout(tmp_path / "a.mdo", sampling_frequency=-5)
     write_middleout(one, tmp_path / "a.mdo", overwrite=True)
     runtime_file = tmp_path / "b.mdo"
     runtime_file.write_bytes(runtime.encode(np.zeros((100, 3), np.int16), 0))

@@ -85,6 +85,8 @@ def test_its_configuration_is_kept():
     codec = MiddleoutCodec(independent=True, verify=False, channel_axis=0)
     assert MiddleoutCodec.from_dict(codec.to_dict()) == codec
     assert MiddleoutCodec.from_dict({"name": "middleout"}) == MiddleoutCodec()
+    with pytest.raises(runtime.UsageError, match="channel_axis"):
+        MiddleoutCodec(channel_axis="x")
 
 
 @pytest.mark.parametrize(

@@ -20,10 +20,12 @@ from numcodecs.compat import ensure_ndarray, ndarray_copy
 
 import runtime
 from runtime.container import single_chunk, varint
-from runtime.core.limits import MAX_CHANNELS
+from runtime.core.limits import MAX_CHANNELS, whole
 from runtime.predictor import model as models
 
 _ZSTD, _LITTLE, _BIG, _LITTLE_CHUNK, _BIG_CHUNK = range(5)
+_MOST_AXES = 64
+"""Of an array of numpy."""
 _CODED = ("i1", "u1", "i2", "u2", "i4", "u4")
 
 
@@ -52,7 +54,7 @@ class Middleout(Codec):
         self.independent = bool(independent)
         self.model = model
         self.verify = bool(verify)
-        self.channel_axis = int(channel_axis)
+        self.channel_axis = whole(channel_axis, -_MOST_AXES, _MOST_AXES - 1, "channel_axis is the number of an axis")
 
     def encode(self, buf: Any) -> bytes:
         """Encode an array of any shape and order, or a buffer of bytes. Raises `UsageError`, `TypeError`."""

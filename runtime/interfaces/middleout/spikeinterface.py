@@ -21,7 +21,7 @@ from runtime.batch.chunking import ChunkLength
 from runtime.batch.model_choice import CHOICE_FRAMES, choose
 from runtime.core.limits import LONG_CHUNK_SAMPLES, MAX_CHUNK_FRAMES
 from runtime.core.threads import ForkSafeLock
-from runtime.recording.arrays import to_samples
+from runtime.recording.arrays import to_sample_rate, to_samples
 from runtime.recording.outputs.paths import as_list
 from runtime.wide.wide_coding import narrowed
 
@@ -64,6 +64,10 @@ class MiddleoutRecordingExtractor(BaseRecording):
         all_channels: bool = False,
     ) -> None:
         paths = [path if is_url(path) else os.path.abspath(path) for path in as_list(file_paths)]
+        if not paths:
+            raise runtime.UsageError("no files")
+        if sampling_frequency is not None:
+            to_sample_rate(sampling_frequency)
         options = {"model": model, "storage_options": storage_options}
         segments = [MiddleoutRecordingSegment(path, sampling_frequency, options) for path in paths]
         first = segments[0].facts

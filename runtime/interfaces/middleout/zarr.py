@@ -38,6 +38,10 @@ class MiddleoutCodec(ArrayBytesCodec, ArrayBytesCodecPartialDecodeMixin):
     verify: bool = True
     channel_axis: int = -1
 
+    def __post_init__(self) -> None:
+        """Refuse what the other codec does not take. Raises `UsageError`."""
+        Middleout(**asdict(self))
+
     @classmethod
     def from_dict(cls, data: dict[str, JSON]) -> MiddleoutCodec:
         """Make a codec of its description in an array's metadata."""
