@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from ..batch.outcome import Outcome
 from ..container.blocks import BlockReader
-from ..container.header import Header
+from ..container.header import Header, kept_time
 from ..core.errors import CorruptError, MiddleoutError, UsageError
 from ..core.file_io import file_digest
 from ..recording.outputs.paths import SUFFIX, split_name
@@ -77,12 +77,13 @@ class Archive:
         files |= {one.coded: one for one in before.files if now.get(one.path) in status}
         for path, one in status.items():
             name = self._name(path)
-            outcome, mode = outcomes.get(path), stat.S_IMODE(one.st_mode)
+            outcome = outcomes.get(path)
             if outcome is None or outcome.error is not None:
+                mode = stat.S_IMODE(one.st_mode)
                 waits = Original(name, name + SUFFIX, one.st_size, one.st_mtime_ns, mode, "", waits=True)
                 files.setdefault(waits.coded, waits)
             else:
-                files[name + SUFFIX] = _encoded(outcome, name, mode)
+                files[name + SUFFIX] = _encoded(outcome, name, one)
         if self.share is None or self.share[0] == 1:
             named = {name + SUFFIX for name in now} | {one.coded for one in everything.files}
             old = {coded: one for coded, one in files.items() if one.path not in now}
@@ -185,13 +186,14 @@ def _header(path: str) -> Header | None:
     return None
 
 
-def _encoded(outcome: Outcome, name: str, mode: int) -> Original:
+def _encoded(outcome: Outcome, name: str, one: os.stat_result) -> Original:
     """Return what is to be known of an original that was encoded. Its SHA-256 matters if the same bytes come back."""
     with open(outcome.output or "", "rb") as file:
         header = BlockReader(file).header
     same = not header.bounded and header.suffix in ("", split_name(outcome.path)[1])
     sha256 = (outcome.sha256 or "") if same else ""
-    return Original(name, name + SUFFIX, outcome.original_bytes, header.mtime or 0, mode, sha256)
+    mtime = one.st_mtime_ns if header.mtime is None else header.mtime
+    return Original(name, name + SUFFIX, outcome.original_bytes, mtime, stat.S_IMODE(one.st_mode), sha256)
 
 
 def _is_other(archive: str, one: Original) -> bool:
@@ -200,7 +202,7 @@ def _is_other(archive: str, one: Original) -> bool:
     if os.stat(path).st_mtime_ns == one.mtime_ns:
         return False
     header = _header(path)
-    return header is not None and header.mtime != one.mtime_ns
+    return header is not None and header.mtime != kept_time(one.mtime_ns)
 
 
 def _adopted(archive: str, coded: str) -> Original:

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..container.blocks import BlockWriter
 from ..container.chunk_head import chunk_bound
-from ..container.header import Header
+from ..container.header import Header, kept_time
 from ..container.metadata import CHANNEL_IDS, digital_channels
 from ..container.record_bytes import Unpacked
 from ..core import sample_formats
@@ -123,6 +123,8 @@ class EncodeJob(Job):
             outcome.kept = source.kind == KEPT
             if not (outcome.kept and self._given.archive):  # of an archive, they are counted
                 outcome.notes += source.notes
+            if recording.mtime is None and recording.seen:
+                outcome.notes += ("its time of modification is not kept: it is before 1677 or after 2262",)
             encoding = Encoding(self._loaded, header, recording.names, first, recording.foreign, source.metadata)
             self._encoding, header = encoding, encoding.header
             if header.in_order and (header.summed or self._settings.remove or self._settings.sums):
@@ -208,7 +210,7 @@ class EncodeJob(Job):
             return "exists"
         found = [os.stat(file) for file in self._files]
         suffix = None if self._given.samples_only else self._suffix if len(self._files) == 1 else ""
-        mtime = max(status.st_mtime_ns for status in found)
+        mtime = kept_time(max(status.st_mtime_ns for status in found))
         self.outcome.skipped = is_complete(target, mtime, self._loaded.options.lossy, suffix)
         if self.outcome.skipped:
             self.outcome.output, self.outcome.coded_bytes = target, os.path.getsize(target)

@@ -192,6 +192,11 @@ class Header:
         return self.source != WAV or self.dtype == sample_formats.wav_format(self.dtype)
 
 
+def kept_time(mtime: int) -> int | None:
+    """Return a modification time in ns, None where a file can't hold it: before 1677 and after 2262."""
+    return mtime if -(2**63) < mtime < 2**63 else None
+
+
 def check_sample_rate(sample_rate: float) -> float:
     """Return a sample rate in Hz, as an int where it is a whole number; 0 if unknown. Raises `ValueError`."""
     rate = float(sample_rate)

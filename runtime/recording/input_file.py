@@ -9,6 +9,7 @@ import sys
 from dataclasses import dataclass
 from typing import BinaryIO, cast
 
+from ..container.header import kept_time
 from ..core.errors import UsageError
 from ..core.file_io import read_up_to
 from ..core.terms import STREAM
@@ -48,7 +49,7 @@ class Input:
     file : binary file object
     seen : Seen, None for what is no regular file
     size : bytes, None where only reading will tell
-    mtime : modification time in ns, None if there is none
+    mtime : modification time in ns, None if there is none that a coded file can hold
     """
 
     def __init__(self, path: str) -> None:
@@ -68,7 +69,7 @@ class Input:
         status = os.fstat(self.file.fileno())
         self.seen = Seen.of(path, status) if stat.S_ISREG(status.st_mode) else None
         if self.seen is not None:
-            self.size, self.mtime = self.seen.size, self.seen.mtime
+            self.size, self.mtime = self.seen.size, kept_time(self.seen.mtime)
 
     def __enter__(self) -> Input:
         return self

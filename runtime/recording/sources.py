@@ -9,6 +9,7 @@ from typing import BinaryIO
 
 import numpy as np
 
+from ..container.header import kept_time
 from ..container.metadata import FORMAT
 from ..container.records import Layout, Records, Samples
 from ..core import sample_formats
@@ -112,7 +113,7 @@ class Recording:
             self.source: Source = several
             self.seen = several.seen
             self.size: int | None = sum(seen.size for seen in self.seen)
-            self.mtime: int | None = max(seen.mtime for seen in self.seen)
+            self.mtime: int | None = kept_time(max(seen.mtime for seen in self.seen))
             self.names = [paths.split_name(path)[0] for path in files]
             return
         self._input = Input(files[0])

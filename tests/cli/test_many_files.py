@@ -166,3 +166,22 @@ def test_folders_and_files_that_cannot_be_read_are_told_of(where, tree, tmp_path
     assert len(list(tmp_path.rglob("*.mdo"))) == (3 if target else 1)  # all others
     if target:
         assert main("test", "-q", "-r", tmp_path / "out") == 1
+
+
+def test_a_time_that_no_file_can_hold_is_left_out(tmp_path, capsys):
+    """The year 2300 is beyond nanoseconds of 64 bits; the manifest of an archive holds it."""
+    late = 10_413_792_000 * 10**9
+    (tmp_path / "in").mkdir()
+    path = tmp_path / "in" / "a.wav"
+    path.write_bytes(canonical_header(WavFormat(1, 20000, 16), 4000) + bytes(8000))
+    os.utime(path, ns=(late, late))
+    if path.stat().st_mtime_ns != late:
+        pytest.skip("this file system has no such times")
+    coded, archive, back = tmp_path / "a.mdo", tmp_path / "archive", tmp_path / "back"
+    assert main("encode", path, "-o", coded) == 0
+    assert "modification is not kept" in capsys.readouterr().err
+    assert main("decode", coded, "-o", back) == 0 and back.read_bytes() == path.read_bytes()
+    assert main("encode", path, "-o", coded, "--skip-done") == 0
+    assert main("encode", "-r", path.parent, "-d", archive) == 0
+    assert main("decode", "-r", archive, "-d", tmp_path / "all") == 0
+    assert (tmp_path / "all" / "a.wav").stat().st_mtime_ns == late
