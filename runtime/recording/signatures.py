@@ -41,10 +41,15 @@ _KNOWN = {
 }
 
 
-def refuse_known(start: bytes) -> None:
-    """Raise `FileFormatError` for the first bytes of a file that is no bare samples, `UsageError` for a coded one."""
+def refuse_known(start: bytes, is_pipe: bool = False) -> None:
+    """Raise `FileFormatError` for the first bytes of a file that is no bare samples.
+
+    `UsageError` for a coded one, and for one that would be read if it were no pipe.
+    """
     if start.startswith(MAGIC):
         raise UsageError("this is a coded file already")
     for signature, (what, advice) in _KNOWN.items():
         if start.startswith(signature):
+            if is_pipe and advice == _READ:
+                raise UsageError(f"this is {what}, which needs a file; this is a pipe")
             raise FileFormatError(f"this is {what}" + (f": {advice}" if advice else ""))

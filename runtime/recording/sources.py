@@ -238,7 +238,7 @@ def _reader(source: Input, given: Given) -> Source:
         file.seek(0)
     if suffix == ".wav":
         return WavReader(file, source.size)
-    refuse_known(start)
+    refuse_known(start, source.seen is None)
     if given.channels is None:
         if not start:
             raise FileFormatError("an empty file")

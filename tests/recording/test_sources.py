@@ -498,3 +498,7 @@ def test_samples_of_audio_files(form, channels, tmp_path, capsys):
     assert main("encode", "-q", "-f", path, "--samples-only") == 1
     assert "no audio file" in capsys.readouterr().err
     assert piped("encode", "-", "--samples-only", stdin=b"fLaC" + bytes(99)).returncode == 2
+    for start in (b"########", b"RF64"):
+        for options in ([], ["--channels", 1]):
+            done = piped("encode", "-", *options, stdin=start + bytes(99))
+            assert done.returncode == 2 and b"needs a file; this is a pipe" in done.stderr
