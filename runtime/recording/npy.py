@@ -11,7 +11,7 @@ import numpy as np
 from ..core import sample_formats
 from ..core.errors import FileFormatError
 from ..core.file_io import read_up_to
-from ..core.terms import CHANNEL_TIME, TYPES
+from ..core.terms import CHANNEL_TIME, TIME_CHANNEL, TYPES
 from .raw import Form
 
 MAGIC = b"\x93NUMPY"
@@ -43,6 +43,10 @@ def read_header(file: BinaryIO, sample_rate: float = 0, layout: str | None = Non
         return front, Form(1, sample_rate, dtype, shape[0], layout)
     turned = layout == CHANNEL_TIME
     channels, frames = shape if turned else shape[::-1]
+    if not channels:
+        raise FileFormatError(f"an array of shape {shape}, without channels")
+    if not frames:  # no axes to mix up
+        layout = layout or TIME_CHANNEL
     channel_time = turned != description["fortran_order"]
     return front, Form(channels, sample_rate, dtype, frames, layout, channel_time)
 

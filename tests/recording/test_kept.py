@@ -44,6 +44,16 @@ def test_time_stamps_are_kept_by_their_differences(tmp_path):
     assert facts["coded_bytes"] < 1000
 
 
+@pytest.mark.parametrize(("shape", "source"), [((5, 0), "kept"), ((0, 0), "kept"), ((0, 3), "npy"), ((0,), "npy")])
+@pytest.mark.parametrize("archive", [False, True])
+def test_arrays_without_samples_come_back(shape, source, archive, tmp_path):
+    path = tmp_path / "x.npy"
+    np.save(path, np.zeros(shape, np.int16))
+    outcome, facts = back(path, tmp_path, archive=archive)
+    assert facts["source"] == source and outcome.samples == 0
+    assert facts["channels"] == (3 if shape == (0, 3) else 1)
+
+
 @pytest.mark.parametrize("rest", [0, 1, 5])
 @pytest.mark.parametrize("skip", [0, 1, 512])
 def test_raw_files_may_begin_and_end_with_other_bytes(skip, rest, tmp_path):
