@@ -16,7 +16,8 @@ from ..container.blocks import BlockReader
 from ..container.header import Header, kept_time
 from ..core.errors import CorruptError, MiddleoutError, UsageError
 from ..core.file_io import file_digest
-from ..recording.outputs.paths import SUFFIX, split_name
+from ..core.terms import SAMPLES
+from ..recording.outputs.paths import SUFFIX
 from .manifest import Folder, Manifest, Original
 
 Call = Callable[..., list[Outcome]]
@@ -190,7 +191,7 @@ def _encoded(outcome: Outcome, name: str, one: os.stat_result) -> Original:
     """Return what is to be known of an original that was encoded. Its SHA-256 matters if the same bytes come back."""
     with open(outcome.output or "", "rb") as file:
         header = BlockReader(file).header
-    same = not header.bounded and header.suffix in ("", split_name(outcome.path)[1])
+    same = not header.bounded and not header.suffix and header.source != SAMPLES
     sha256 = (outcome.sha256 or "") if same else ""
     mtime = one.st_mtime_ns if header.mtime is None else header.mtime
     return Original(name, name + SUFFIX, outcome.original_bytes, mtime, stat.S_IMODE(one.st_mode), sha256)

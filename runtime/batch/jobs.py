@@ -20,7 +20,7 @@ from ..container.record_bytes import Unpacked
 from ..core import sample_formats
 from ..core.errors import MiddleoutError, UsageError
 from ..core.file_io import file_digest
-from ..core.terms import FILES, KEPT, RAW, STREAM
+from ..core.terms import FILES, KEPT, RAW, SAMPLES, STREAM
 from ..recording.input_file import Seen
 from ..recording.outputs import paths, removal
 from ..recording.outputs.originals import FileSink, Sink
@@ -230,7 +230,7 @@ class EncodeJob(Job):
         if source.restored_as is not None and self._settings.remove:
             raise UsageError("the file can't be restored from its samples, so that it is not to be removed")
         suffix = "" if source.kind == FILES else source.restored_as
-        if suffix is None:
+        if suffix is None or (source.kind == SAMPLES and suffix == paths.split_name(path)[1].lower()):
             suffix = f".{source.kind}" if path == STREAM else self._suffix
         return Header(
             channels=source.channels,

@@ -83,6 +83,7 @@ def test_what_does_not_come_back_as_it_was_is_not_held_against_it(asked, tree, t
 
     archive, back = tmp_path / "archive", tmp_path / "back"
     soundfile.write(tree / "a.flac", np.arange(5000, dtype=np.int16), 20000)
+    soundfile.write(tree / "b.wav", np.arange(5000, dtype=np.int16), 20000, format="RF64")
     for _ in range(1 + (asked != "--samples-only")):  # of samples alone it is not known whether they are done
         assert main(["encode", "-q", "-r", str(tree), "-d", str(archive), asked]) == 0
     assert main(["test", "-q", "-r", str(archive)]) == 0
@@ -90,6 +91,7 @@ def test_what_does_not_come_back_as_it_was_is_not_held_against_it(asked, tree, t
     sums = {entry["path"]: entry["sha256"] for entry in json.loads((archive / "manifest.json").read_text())["files"]}
     assert sums["notes µ.txt"] and sums["nothing"]
     assert bool(sums["a.flac"]) == (asked != "--samples-only")
+    assert not sums["b.wav"] and (back / "b.wav").exists()
     assert bool(sums["run_g0/run.bin"]) == (asked == "--samples-only")
 
 
