@@ -12,7 +12,7 @@ from ..core.terms import SAMPLES
 from .source import Source
 
 _FORMATS = {
-    **{"PCM_16": "<i2", "PCM_S8": "<i2", "PCM_24": "<i3", "PCM_32": "<i4"},
+    **{"PCM_16": "<i2", "PCM_S8": "<i2", "PCM_U8": "<i2", "PCM_24": "<i3", "PCM_32": "<i4"},
     **{"FLOAT": "<f4", "DOUBLE": "<f8"},
 }
 """Sample formats of encodings that are read without loss; samples of 8 bits fill the upper byte of int16."""

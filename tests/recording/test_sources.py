@@ -491,6 +491,11 @@ def test_samples_of_audio_files(form, channels, tmp_path, capsys):
     assert main("encode", "-q", "-f", path, "--samples-only") == 0
     with runtime.open(tmp_path / "x.mdo") as reader:
         assert np.array_equal(reader.read(), samples.astype(np.int32) * 256)
+    if form == "W64":
+        soundfile.write(path, samples / 32768, 20000, format=form, subtype="PCM_U8")
+        assert main("encode", "-q", "-f", path, "--samples-only") == 0
+        with runtime.open(tmp_path / "x.mdo") as reader:
+            assert np.array_equal(reader.read(), soundfile.read(path, dtype="int16")[0])
     if form != "FLAC":
         soundfile.write(path, samples / 32768, 20000, format=form, subtype="ULAW")
         assert main("encode", "-q", "-f", path, "--samples-only") == 1
