@@ -61,15 +61,22 @@ def run(verb: str, call: Callable, options: argparse.Namespace, total: int | Non
     if skipped and not options.quiet:
         say(f"{skipped} files were done before{', and stay' if getattr(options, 'rm', False) else ''}")
     kept = [outcome.path for outcome in good if outcome.kept]
-    if len(kept) > 1 and not options.quiet:
-        say(f"{len(kept)} files are no recordings of a known format: kept as they are, compressed by zstd")
-        if raw := [path for path in kept if os.path.splitext(path)[1].lower() in RAW_SUFFIXES]:
-            say(f"{len(raw)} of them may be raw samples, {raw[0]} for one: --channels N codes such files")
+    if not options.quiet and (len(kept) > 1 or any(outcome.kept and not outcome.notes for outcome in good)):
+        _tell_kept(kept)
     if verb == "encode" and options.rm and not options.quiet and (left := sum(map(os.path.exists, kept))):
         say(f"{left} files that are no recordings were not removed: they may describe recordings that are left")
     if good and not options.quiet:
         say(_summary(verb, good, seconds))
     return max((getattr(outcome.error, "exit_code", 1) for outcome in outcomes if outcome.error), default=0)
+
+
+def _tell_kept(kept: list[str]) -> None:
+    """Print how many files were kept as they are, and which may be raw samples."""
+    what = "file is no recording" if len(kept) == 1 else "files are no recordings"
+    say(f"{len(kept)} {what} of a known format: kept unchanged, compressed by zstd")
+    if raw := [path for path in kept if os.path.splitext(path)[1].lower() in RAW_SUFFIXES]:
+        some = raw[0] if len(kept) == 1 else f"{len(raw)} of them, {raw[0]} for one,"
+        say(f"{some} may be raw samples: --channels N codes such files")
 
 
 def _check_log(log: str, files: list[str]) -> None:

@@ -53,7 +53,7 @@ def test_a_tree_there_and_back(tree, tmp_path):
 def test_raw_files_that_are_kept_are_named(tree, tmp_path, capsys):
     assert main("encode", "-r", tree, "-d", tmp_path / "out") == 0
     told = capsys.readouterr().err
-    assert "3 of them may be raw samples" in told and "raw.bin for one: --channels N" in told
+    assert "3 of them, " in told and "raw.bin for one, may be raw samples: --channels N" in told
 
 
 def test_raw_files_are_taken_where_their_channels_are_said(tree, tmp_path):
@@ -185,3 +185,16 @@ def test_a_time_that_no_file_can_hold_is_left_out(tmp_path, capsys):
     assert main("encode", "-r", path.parent, "-d", archive) == 0
     assert main("decode", "-r", archive, "-d", tmp_path / "all") == 0
     assert (tmp_path / "all" / "a.wav").stat().st_mtime_ns == late
+
+
+@pytest.mark.parametrize("names", [["a.dat"], ["a.dat", "b.dat"], ["a.txt"]], ids=str)
+def test_files_that_an_archive_keeps_as_they_are_are_told(names, tmp_path, capsys):
+    (tmp_path / "in").mkdir()
+    for name in names:
+        (tmp_path / "in" / name).write_bytes(np.random.default_rng(0).bytes(4000))
+    (tmp_path / "in" / "x.wav").write_bytes(canonical_header(WavFormat(1, 20000, 16), 4000) + bytes(8000))
+    assert main("encode", "-r", tmp_path / "in", "-d", tmp_path / "out") == 0
+    told = capsys.readouterr().err
+    assert told.count("of a known format: kept unchanged, compressed by zstd") == 1
+    assert ("1 file is no" if len(names) == 1 else "2 files are no") in told
+    assert ("may be raw samples" in told) == (names[0] == "a.dat")
