@@ -17,7 +17,7 @@ from ..core.errors import CorruptError, UsageError
 CHANNEL_IDS, GAIN, OFFSET, PROBE = "channel_ids", "gain_to_uV", "offset_to_uV", "probe"
 OF_CHANNELS = (CHANNEL_IDS, GAIN, OFFSET, PROBE)
 START_TIME, ANNOTATIONS = "start_time", "annotations"
-_HOLES, _UNITS = "holes", "units"
+_HOLES, UNITS = "holes", "units"
 BITS = "bits"
 """The unit of a channel whose samples are digital words, in the list `units` of the annotations."""
 FORMAT = "format"
@@ -29,7 +29,7 @@ _TIME = re.compile(rf"[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}T{_CLOCK}:[0-5][0-9](\.[0-
 def digital_channels(metadata: Mapping[str, Any], channels: int) -> list[int]:
     """Return the numbers of channels whose samples are digital words, of which every bit counts."""
     about = metadata.get(ANNOTATIONS)
-    units = about.get(_UNITS) if isinstance(about, dict) else None
+    units = about.get(UNITS) if isinstance(about, dict) else None
     if not isinstance(units, list) or len(units) != channels:
         return []
     return [channel for channel, unit in enumerate(units) if unit == BITS]

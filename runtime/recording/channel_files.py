@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..container.file_table import Member, pack
-from ..container.metadata import CHANNEL_IDS, GAIN, OFFSET
+from ..container.metadata import ANNOTATIONS, BITS, CHANNEL_IDS, GAIN, OFFSET, UNITS, digital_channels
 from ..core import limits, sample_formats
 from ..core.errors import FileFormatError, MiddleoutError, UsageError
 from ..core.file_io import read_up_to
@@ -128,12 +128,15 @@ class MonoFilesReader(Source):
 
 
 def _joined(told: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return ids, gains and offsets of the channels, if each file tells its own."""
-    found = {key: [one[key][0] for one in told] for key in (CHANNEL_IDS, GAIN) if all(key in one for one in told)}
+    """Return ids, gains and offsets of the channels, if each file tells its own, and whether all are digital words."""
+    keys = (key for key in (CHANNEL_IDS, GAIN) if all(key in one for one in told))
+    found: dict[str, Any] = {key: [one[key][0] for one in told] for key in keys}
     if len(set(found.get(CHANNEL_IDS, ()))) < len(told):
         found.pop(CHANNEL_IDS, None)
     if GAIN in found and any(OFFSET in one for one in told):
         found[OFFSET] = [one.get(OFFSET, [0])[0] for one in told]
+    if all(digital_channels(one, 1) for one in told):
+        found[ANNOTATIONS] = {UNITS: [BITS] * len(told)}
     return found
 
 

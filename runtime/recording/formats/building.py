@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ...container.metadata import ANNOTATIONS, CHANNEL_IDS, GAIN, OFFSET, START_TIME
+from ...container.metadata import ANNOTATIONS, CHANNEL_IDS, GAIN, OFFSET, START_TIME, UNITS
 from ...container.records import Field, Layout, Records, Samples
 from ...core import limits, sample_formats
 from ..records import Description
@@ -56,7 +56,7 @@ def metadata(
         if any(offsets):
             scaled[keys[1]] = offsets
         if not all(factors):
-            notes["units"] = ["uV" if factor else channel.unit.strip() for channel, factor in pairs]
+            notes[UNITS] = ["uV" if factor else channel.unit.strip() for channel, factor in pairs]
     if start is not None:
         found[START_TIME] = start.isoformat()
     if notes:

@@ -66,6 +66,7 @@ def test_records_are_no_channels_of_an_array(make, tmp_path):
     [
         (("amp-A-002", "amp-B-000"), {"channel_ids": ["A-002", "B-000"], "gain_to_uV": [0.195, 0.195]}),
         (("amp-A-002", "amp-a-002"), {"gain_to_uV": [0.195, 0.195]}),
+        (("board-DIGITAL-IN-00", "board-DIGITAL-IN-01"), {"annotations": {"units": ["bits", "bits"]}}),
         (("board-ANALOG-IN-1", "board-ANALOG-IN-2"), {"channel_ids": ["ANALOG-IN-1", "ANALOG-IN-2"]}),
         (
             ("dc-A-000", "dc-A-001"),
