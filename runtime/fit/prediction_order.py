@@ -35,6 +35,8 @@ class PredictionOrder:
         place[numbers] = np.arange(len(numbers))
         references = place[self.references[numbers]]
         correlation = np.where(references >= 0, self.correlation[numbers], 0)
+        behind = np.argsort(references < 0, axis=1, kind="stable")  # -1 is behind the last reference
+        references, correlation = (np.take_along_axis(rows, behind, 1) for rows in (references, correlation))
         return PredictionOrder(self.level[numbers], references, correlation)
 
 

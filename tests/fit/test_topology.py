@@ -8,7 +8,7 @@ import pytest
 from runtime.cli.main import main
 from runtime.core.errors import UsageError
 from runtime.fit.correlation import correlate, whiten
-from runtime.fit.prediction_order import find_order
+from runtime.fit.prediction_order import PredictionOrder, find_order
 from runtime.fit.topology import Topology, load
 from training.simulate import quantise, simulate
 
@@ -29,6 +29,14 @@ def channels(seed, shared=0.0, delay=0, count=2):
 
 def rows(samples):
     return np.stack([whiten(np.ascontiguousarray(column)) for column in samples.T])
+
+
+def test_references_that_are_left_come_first():
+    """Where a channel that is constant was one, the compiled sums ended at its place."""
+    order = PredictionOrder(np.arange(4), np.array([[-1, -1], [0, -1], [0, 1], [2, 1]]), np.arange(8).reshape(4, 2))
+    part = order.restricted(np.array([1, 2, 3]))
+    assert part.references.tolist() == [[-1, -1], [0, -1], [1, 0]]
+    assert part.correlation.tolist() == [[0, 0], [5, 0], [6, 7]]
 
 
 @pytest.mark.parametrize("delay", [0, 3, -4])
