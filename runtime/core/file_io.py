@@ -27,7 +27,7 @@ def write_all(file: BinaryIO, data: bytes | memoryview) -> None:
     """Write bytes to a file, which may take fewer at once. Raises `BlockingIOError` where it takes none now."""
     while size := memoryview(data).nbytes:
         count = file.write(data)
-        if count is None and isinstance(file, io.RawIOBase):
+        if count == 0 or (count is None and isinstance(file, io.RawIOBase)):
             raise BlockingIOError(errno.EAGAIN, "the output takes no more bytes now")
         if count is None or count >= size:  # objects that return nothing have taken all
             return

@@ -135,6 +135,12 @@ def test_a_file_that_takes_little_at_once_gets_everything():
         assert np.array_equal(reader, made(300))
 
 
-def test_a_file_that_takes_no_more_is_an_error():
-    with pytest.raises(OSError, match="takes no more"), runtime.Writer(Slow(50), 1000, 3) as writer:
+class Full:
+    def write(self, data):
+        return 0
+
+
+@pytest.mark.parametrize("file", [Slow(50), Full()], ids=["raw", "object"])
+def test_a_file_that_takes_no_more_is_an_error(file):
+    with pytest.raises(OSError, match="takes no more"), runtime.Writer(file, 1000, 3) as writer:
         writer.append(made(300))
