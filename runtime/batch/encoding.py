@@ -52,7 +52,7 @@ def is_complete(path: str, mtime: int | None, lossy: bool, suffix: str | None) -
     except (OSError, MiddleoutError):
         return False
     as_asked = header.source == KEPT or header.bounded == lossy
-    return header.mtime == mtime and as_asked and suffix in (None, header.suffix)
+    return header.mtime is not None and header.mtime == mtime and as_asked and suffix in (None, header.suffix)
 
 
 @dataclass(frozen=True)
@@ -68,6 +68,11 @@ class Loaded:
         """Load what options name. Raises `ModelError`, `UsageError`."""
         network = None if options.model is None else models.load(options.model)
         return cls(options, network, None if options.topology is None else topologies.load(options.topology))
+
+    def digital(self, found: Mapping[str, Any], channels: int) -> list[int]:
+        """Return the channels of digital words, by the metadata of the original or those that are given."""
+        told = (metadata.digital_channels(one, channels) for one in (found, self.options.json_object))
+        return sorted(set().union(*told))
 
     def without_windows(self) -> Loaded:
         """Return the same without spike mode, for recordings of which no sample is to change."""
@@ -147,8 +152,7 @@ class Encoding:
         self._spikes = options.spikes and options.spikes.with_rate(header.sample_rate)
         known = {**found, **options.json_object}
         self._metadata = metadata.pack(known, header.channels) if known else b""
-        digital = (metadata.digital_channels(one, header.channels) for one in (found, known))
-        self._exact = sorted(set().union(*digital))
+        self._exact = loaded.digital(found, header.channels)
         self._topology = None
         if loaded.topology is not None and len(names) > 1:
             self._topology = loaded.topology.subset(names).prediction_order()

@@ -15,7 +15,7 @@ import numpy as np
 from ..container.blocks import BlockWriter
 from ..container.chunk_head import chunk_bound
 from ..container.header import Header, kept_time
-from ..container.metadata import CHANNEL_IDS, digital_channels
+from ..container.metadata import CHANNEL_IDS
 from ..container.record_bytes import Unpacked
 from ..core import sample_formats
 from ..core.errors import MiddleoutError, UsageError
@@ -190,7 +190,7 @@ class EncodeJob(Job):
 
     def _keep_digital(self, source: Source) -> None:
         """Leave spike mode for a recording of digital words; tell of channels of such words among others."""
-        digital = digital_channels(source.metadata, source.channels)
+        digital = self._loaded.digital(source.metadata, source.channels)
         if len(digital) == source.channels:
             self._loaded = self._loaded.without_windows()
         elif digital:

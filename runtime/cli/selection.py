@@ -74,7 +74,8 @@ def select(names: Iterable[str], wanted: Callable[[str], bool], but: str | None 
                     logging.getLogger("runtime").warning("%r is no file, or a link to nothing: left out", path)
                 elif _is_wanted(path, wanted):
                     found[path] = os.path.relpath(folder, name)
-        found |= {error.filename: os.path.relpath(error.filename, name) for error in unreadable}
+        for folder in (str(error.filename) for error in unreadable):
+            found[folder] = "" if folder == name else os.path.relpath(os.path.dirname(folder), name)
     if folders and not found:
         raise UsageError(f"no such recordings in {', '.join(folders)}")
     return found
