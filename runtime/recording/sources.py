@@ -73,9 +73,10 @@ class Given:
 
     def __post_init__(self) -> None:
         check_layout(self.layout)
-        for name, low in (("channels", 1), ("skip", 0)):
-            if (value := getattr(self, name)) is not None:
-                object.__setattr__(self, name, whole(value, low, 1 << 62, f"{name} is a whole number from {low} on"))
+        object.__setattr__(self, "skip", whole(self.skip, 0, 1 << 62, "skip is a whole number from 0 on"))
+        if self.channels is not None:
+            channels = whole(self.channels, 1, 1 << 62, "channels is a whole number from 1 on")
+            object.__setattr__(self, "channels", channels)
         object.__setattr__(self, "sample_rate", to_sample_rate(self.sample_rate))
         object.__setattr__(self, "dtype", sample_formats.parse(self.dtype))
 
@@ -232,7 +233,7 @@ def _reader(source: Input, given: Given) -> Source:
         if mtscomp.described_by(found):
             raise FileFormatError(f"this is compressed by mtscomp: {SAMPLES_ALONE}")
         if given.channels is not None:
-            told = spikeglx.ignored(found, given.channels)
+            told = spikeglx.ignored(found)
         elif described := table.describe(found):
             return _described(described, file, source.seen.size)
         file.seek(0)

@@ -534,7 +534,7 @@ def test_what_can_not_be_opened_or_read():
         runtime.open("missing.mdo")
     with pytest.raises(runtime.UsageError, match="'rb'"), open(__file__) as text:
         runtime.open(text)
-    for fields in ({"channels": "2"}, {"channels": 0}, {"channels": 1.5}, {"skip": -1}, {"skip": "9"}):
+    for fields in ({"channels": "2"}, {"channels": 0}, {"channels": 1.5}, {"skip": -1}, {"skip": "9"}, {"skip": None}):
         with pytest.raises(runtime.UsageError, match="is a whole number from"):
             runtime.encode_file(__file__, **fields)
     reader = runtime.open(runtime.encode(recording(100), 20000))

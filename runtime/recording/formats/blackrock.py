@@ -70,11 +70,7 @@ class _Packets:
     def sections(self, at: int) -> tuple[list[bytes | Records], tuple[str, ...]]:
         """Return the sections from the first packet on, and what is odd about them."""
         found: list[bytes | Records] = []
-        while len(found) < _MOST_SECTIONS:
-            frames = self._frames(at)
-            if frames is None:
-                left = self._found.size - at
-                return found, (f"{left} bytes at its end are no packet",) if left else ()
+        while (frames := self._frames(at)) is not None and len(found) < _MOST_SECTIONS:
             head = self._head.size
             if 0 < frames <= _LONG and self._size(frames) <= self._found.size - at:
                 count = self._alike(at, frames)
@@ -89,7 +85,10 @@ class _Packets:
             if there < frames:
                 return found, (f"a packet of {frames} frames is cut, {there} of them are there",)
             at += self._size(frames)
-        return found, ("it has so many packets that its end is kept as it is",)
+        if frames is not None:
+            return found, ("it has so many packets that its end is kept as it is",)
+        left = self._found.size - at
+        return found, (f"{left} bytes at its end are no packet",) if left else ()
 
     def apart(self, layout: Layout, clock: int, rate: float) -> tuple[str, ...]:
         """Return what is to be told of the time stamps of the first and the last packet, of 1 / clock seconds."""

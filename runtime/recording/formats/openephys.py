@@ -12,7 +12,7 @@ import re
 import struct
 from typing import Any
 
-from ...container.records import Bytes, Integers, Layout, Samples
+from ...container.records import Bytes, Integers, Layout, Records, Samples
 from ..records import Description
 from .building import Channel, apart, counted, front, interleaved, metadata
 from .found import Found
@@ -68,11 +68,11 @@ def describe_legacy(found: Found) -> Description:
     if int(fields.get("blockLength", 1024)) != 1024:
         raise ValueError("blocks of another length")
     for record in (_LEGACY_RECORD, (*_LEGACY_RECORD[:2], *_LEGACY_RECORD[3:])):
-        records, warnings = counted(found, _LEGACY_HEADER, record, ">i2")
-        if found.read(_LEGACY_HEADER, records.size(2)).endswith(_MARKER):
+        if found.read(_LEGACY_HEADER + Records(1, record).size(2) - len(_MARKER), len(_MARKER)) == _MARKER:
             break
     else:
         raise ValueError("no marker at the end of a record")
+    records, warnings = counted(found, _LEGACY_HEADER, record, ">i2")
     rate, frames = float(fields["sampleRate"]), (records.count - 1) * records.frames
     last = _LEGACY_HEADER + (records.count - 1) * records.size(2)
     stamps = [struct.unpack("<q", found.read(at, 8))[0] for at in (_LEGACY_HEADER, last)]

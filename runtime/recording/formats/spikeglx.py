@@ -49,10 +49,10 @@ def metadata_beside(found: Found, count: int) -> dict[str, Any]:
     return _known(fields, count) if fields.get("nSavedChans") == str(count) else {}
 
 
-def ignored(found: Found, count: int) -> tuple[str, ...]:
-    """Return what is to be told of a file that is read as of so many channels, and whose .meta file tells others."""
-    told = _said(found).get("nSavedChans", str(count)) if found.suffix == ".bin" else str(count)
-    return () if told == str(count) else (f"its .meta file, which tells of {told} channels, is ignored",)
+def ignored(found: Found) -> tuple[str, ...]:
+    """Return what is to be told of a file that is read as bare samples, if there is a .meta file of it."""
+    told = _said(found).get("nSavedChans") if found.suffix == ".bin" else None
+    return () if told is None else (f"its .meta file, which tells of {told} channels, is ignored",)
 
 
 def _said(found: Found) -> dict[str, str]:

@@ -22,6 +22,7 @@ from parsed import describe_data, parse
 
 import runtime
 from runtime.recording import records
+from runtime.recording.formats import blackrock as blackrock_files
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -196,9 +197,14 @@ def test_pauses_between_packets_are_a_warning(spec, cut, packet, seconds):
     assert parse(data[: len(data) - cut]).described.warnings == (told,)
 
 
-def test_the_end_of_a_file_of_too_many_packets_is_kept():
+def test_the_end_of_a_file_of_too_many_packets_is_kept(monkeypatch):
     case = blackrock("2.3")
     pair = b"".join(struct.pack("<BII", 1, 0, count) + bytes(6 * count) for count in (5, 6))
+    with monkeypatch.context() as patched:
+        patched.setattr(blackrock_files, "_MOST_SECTIONS", 60)
+        for pairs in (30, 31):
+            warnings = describe_data(case.data[: case.header] + pairs * pair).warnings
+            assert any("so many packets" in told for told in warnings) == (pairs > 30)
     described = describe_data(case.data[: case.header] + 22500 * pair)
     assert 10000 < described.layout.frames < 22500 * 11
     assert "it has so many packets that its end is kept as it is" in described.warnings
@@ -270,6 +276,11 @@ def test_sync_channels_and_digital_files_stay_exact(tmp_path):
         assert np.array_equal(reader[:, 3], samples[:, 3]) and not np.array_equal(reader, samples)
     notes = runtime.encode_file(path, keep="spikes", force=True).notes
     assert "of the digital words of SY0, only windows around spikes are kept" in notes
+    words = np.arange(4000, dtype=np.int16)[:, None] // 300 % 3
+    given = {"metadata": {"annotations": {"units": ["bits"]}}, "sample_rate": 20000, "keep": "spikes"}
+    np.save(tmp_path / "words.npy", words)
+    with runtime.open(runtime.encode_file(tmp_path / "words.npy", **given).output) as reader:
+        assert np.array_equal(reader, words)
     path = CASES["intan digitalin.dat"]().write(tmp_path)
     for options in ({"max_error": 3}, {"keep": "spikes"}):
         runtime.encode_file(path, path.with_suffix(".mdo"), force=True, **options)
@@ -284,4 +295,5 @@ def test_early_continuous_files_have_no_number_of_the_recording():
     data += b"".join(record[:10] + record[12:] for record in records)
     parsed = parse(data)
     assert np.array_equal(parsed.samples, case.samples) and parsed.back == data and not parsed.described.warnings
+    assert np.array_equal(parse(data[: 1024 + 2068]).samples, case.samples[:1024])
     assert describe_data(case.data.replace(bytes([*range(9), 255]), bytes(10))) is None
