@@ -9,6 +9,8 @@ from runtime.batch import codings
 from runtime.codec.coding import DecodeTask, EncodeTask, Part
 from runtime.compiled import choice
 from runtime.core import compiled
+from runtime.core.names import channel_names
+from runtime.fit.topology import Topology
 from runtime.predictor import model as models
 from runtime.streaming import StreamDecoder, StreamEncoder
 
@@ -41,6 +43,24 @@ def test_both_engines_encode_and_decode_the_same(name, max_error):
     assert np.array_equal(*decoded)
     if not max_error:
         assert np.array_equal(decoded[0], samples)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_topologies_whose_channels_are_dead_copies_or_exact(seed):
+    rng = np.random.default_rng(seed)
+    samples = (rng.normal(0, 20, (4000, 1)).cumsum(axis=0) + rng.normal(0, 5, (4000, 8))).round().astype(np.int16)
+    steps = np.diff(samples.T.astype(np.float32), axis=1)
+    topology = Topology()
+    topology.observe(channel_names(8), steps / steps.std(axis=1, keepdims=True))
+    dead, copy, *exact = rng.permutation(8)[:4].tolist()
+    samples[:, dead], samples[:, copy] = 0, samples[:, copy - 1]
+    units = {"annotations": {"units": ["bits" if channel in exact else "uV" for channel in range(8)]}}
+    for max_error in (0, 2):
+        options = {"max_error": max_error, "topology": topology, "metadata": units}
+        plain, fast = with_each(lambda: runtime.encode(samples, 20000, **options))  # noqa: B023
+        assert plain == fast
+        found = runtime.open(fast)[:]
+        assert np.array_equal(found[:, exact], samples[:, exact]) and np.abs(found - samples).max() <= max_error
 
 
 def test_implant_recordings(simulation):
