@@ -74,9 +74,8 @@ class Given:
     def __post_init__(self) -> None:
         check_layout(self.layout)
         object.__setattr__(self, "skip", whole(self.skip, 0, 1 << 62, "skip is a whole number from 0 on"))
-        if self.channels is not None:
-            channels = whole(self.channels, 1, 1 << 62, "channels is a whole number from 1 on")
-            object.__setattr__(self, "channels", channels)
+        if (count := self.channels) is not None:
+            object.__setattr__(self, "channels", whole(count, 1, 1 << 62, "channels is a whole number from 1 on"))
         object.__setattr__(self, "sample_rate", to_sample_rate(self.sample_rate))
         object.__setattr__(self, "dtype", sample_formats.parse(self.dtype))
 
