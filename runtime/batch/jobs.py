@@ -182,10 +182,10 @@ class EncodeJob(Job):
         self._tell_sum(digest)
         self.outcome.coded_bytes = writer.offset
         again: Callable[[], Any] = partial(removal.recording_contents, self._files, self._given, self._array)
-        if self._settings.remove and digest is not None:
-            self._contents, again = digest, partial(file_digest, self._files[0])
         if self.outcome.kept:
             self._contents = None  # recordings that are still to come may be described by it: see `encode_files`
+        elif self._settings.remove and digest is not None:
+            self._contents, again = digest, partial(file_digest, self._files[0])
         self._close(check_coded if self._loaded.options.verify else None, again)
 
     def _keep_digital(self, source: Source) -> None:

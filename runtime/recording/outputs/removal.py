@@ -85,13 +85,8 @@ def done_with(seen: Sequence[Seen], before: Any, read_again: Callable[[], Any], 
     compare()
     if not remove or not any(os.path.lexists(one.path) for one in seen):
         return
-    try:
-        same = read_again() == before
-    except (MiddleoutError, OSError):
-        same = False
-    if not same:
-        what = seen[0].path if len(seen) == 1 else f"{seen[0].path}, or one of the others,"
-        raise _changed(what, output, remove)
+    what = seen[0].path if len(seen) == 1 else f"{seen[0].path}, or one of the others,"
+    _check_same(what, before, read_again, output)
     compare()
     for one in seen:
         with contextlib.suppress(FileNotFoundError):
@@ -100,15 +95,19 @@ def done_with(seen: Sequence[Seen], before: Any, read_again: Callable[[], Any], 
 
 def remove_same(path: str, sha256: str | None, output: str | None) -> None:
     """Remove a file that is still what an output holds; one that has gone has been removed. Raises `MiddleoutError`."""
-    if not os.path.lexists(path):
-        return
+    if os.path.lexists(path):
+        _check_same(path, sha256, lambda: file_digest(path).hex(), output)
+        os.unlink(path)
+
+
+def _check_same(what: str, before: Any, read_again: Callable[[], Any], output: str | None) -> None:
+    """Raise `MiddleoutError` where what is to be removed is not what was read before, or can't be read any more."""
     try:
-        same = file_digest(path).hex() == sha256
-    except OSError:
+        same = read_again() == before
+    except (MiddleoutError, OSError):
         same = False
     if not same:
-        raise _changed(path, output, remove=True)
-    os.unlink(path)
+        raise _changed(what, output, remove=True)
 
 
 def _changed(what: str, output: str | None, remove: bool) -> MiddleoutError:
